@@ -1,0 +1,40 @@
+"""What every data set is: two splits of labelled colour images, some with the object's mask."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One labelled image. `key` names it for ever: the same key is the same pixels in the same data set."""
+
+    key: str
+    image: NDArray[np.uint8]  # (H, W, 3), RGB
+    label: int
+    mask: NDArray[np.bool_] | None = None  # (H, W), true on the object
+
+
+class Dataset(Protocol):
+    """Images by split and index. `test` judges accuracy; `train` calibrates and never judges."""
+
+    class_names: tuple[str, ...]
+    fingerprint: str  # hash of all that determines the pixels and labels
+
+    def size(self, split: str) -> int:
+        """Number of images in a split; a generated split may be as large as its index allows."""
+        ...
+
+    def sample(self, split: str, index: int) -> Sample:
+        """The image of this index, decoded."""
+        ...
+
+
+def stack(dataset: Dataset, split: str, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (N, H, W, 3) and labels (N,) of data sets whose images all have one size."""
+    samples = [dataset.sample(split, index) for index in indices]
+    return np.stack([s.image for s in samples]), np.array([s.label for s in samples], np.int64)

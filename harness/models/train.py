@@ -1,0 +1,181 @@
+"""Trains the four twins of the catalogue and writes their weights and model cards.
+
+    python -m harness.models.train planted-binary
+    python -m harness.models.train cifar-binary --archive cifar10-jpeg.zip
+
+Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
+states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.datasets.base import Dataset, stack
+from harness.datasets.cifar10_archive import Cifar10Archive
+from harness.datasets.planted import PlantedDataset
+from harness.models.twins import build_twin
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one twin is trained. `peak_rate` is the highest learning rate; `shift` is in pixels."""
+
+    data: str
+    image_size: int
+    binarized: bool
+    epochs: int
+    peak_rate: float
+    shift: int
+    batch_size: int = 100
+
+
+RECIPES = {
+    "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=8, peak_rate=3e-3, shift=4),
+    "planted-binary": Recipe(data="planted", image_size=64, binarized=True, epochs=14, peak_rate=5e-3, shift=4),
+    "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=14, peak_rate=3e-3, shift=3),
+    "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=18, peak_rate=5e-3, shift=3),
+}
+
+
+def train(name: str, dataset: Dataset, *, seed: int) -> tuple[Any, float, float]:
+    """The trained Keras model, its top-1 on the whole test split (a fraction) and the seconds that training took."""
+    import tensorflow as tf
+
+    recipe = RECIPES[name]
+    tf.keras.utils.set_random_seed(seed)
+    model = build_twin(image_size=recipe.image_size, classes=len(dataset.class_names), binarized=recipe.binarized)
+    images, labels = stack(dataset, "train", range(dataset.size("train")))
+    batches = _Batches(images, labels, recipe, seed=seed)
+    model.compile(
+        optimizer=tf.keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * recipe.epochs)),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    began = time.monotonic()
+    model.fit(_as_sequence(batches), epochs=recipe.epochs, shuffle=False, verbose=2)
+    seconds = time.monotonic() - began
+    test_images, test_labels = stack(dataset, "test", range(dataset.size("test")))
+    predicted = model.predict(preprocess(test_images), batch_size=200, verbose=0).argmax(1)
+    return model, float((predicted == test_labels).mean()), seconds
+
+
+def preprocess(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 pixels to -1 … 1: the preprocessing record of every twin."""
+    return (images.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 127.5)
+
+
+class _Batches:
+    """Shuffled, flipped and shifted batches that depend on (seed, epoch, batch) alone."""
+
+    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, *, seed: int) -> None:
+        pad = ((0, 0), (recipe.shift, recipe.shift), (recipe.shift, recipe.shift), (0, 0))
+        self._padded, self._labels = np.pad(images, pad, mode="reflect"), labels
+        self._recipe, self._seed, self._epoch = recipe, seed, 0
+        self._order = self._shuffle()
+
+    def __len__(self) -> int:
+        return len(self._labels) // self._recipe.batch_size
+
+    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        size, recipe = self._recipe.batch_size, self._recipe
+        rng = np.random.default_rng([self._seed, self._epoch, batch])
+        chosen = self._order[batch * size : (batch + 1) * size]
+        shifts = rng.integers(0, 2 * recipe.shift + 1, (size, 2))
+        flips = rng.random(size) < 0.5
+        crops = [
+            self._padded[i, y : y + recipe.image_size, x : x + recipe.image_size][:, :: -1 if flip else 1]
+            for i, (y, x), flip in zip(chosen, shifts, flips)
+        ]
+        return preprocess(np.stack(crops)), self._labels[chosen]
+
+    def next_epoch(self) -> None:
+        self._epoch += 1
+        self._order = self._shuffle()
+
+    def _shuffle(self) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, self._epoch]).permutation(len(self._labels))
+
+
+def _as_sequence(batches: _Batches) -> Any:
+    import tensorflow as tf
+
+    class Sequence(tf.keras.utils.Sequence):  # type: ignore[misc]  # TensorFlow has no types
+        def __len__(self) -> int:
+            return len(batches)
+
+        def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            return batches[batch]
+
+        def on_epoch_end(self) -> None:
+            batches.next_epoch()
+
+    return Sequence()
+
+
+def _one_cycle(recipe: Recipe, *, steps: int) -> Any:
+    """Linear rise over the first fifth of training, cosine fall to zero over the rest."""
+    import tensorflow as tf
+
+    rise = steps // 5
+    return tf.keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.peak_rate / 20,
+        decay_steps=steps - rise,
+        warmup_target=recipe.peak_rate,
+        warmup_steps=rise,
+    )
+
+
+def write_card(name: str, *, seed: int, top1: float, test_images: int, seconds: float, directory: Path) -> None:
+    """The model card: what was trained, by which command, and the accuracy that was measured."""
+    recipe = RECIPES[name]
+    archive = " --archive cifar10-jpeg.zip" if recipe.data == "cifar" else ""
+    card = {
+        "model": name,
+        "data": recipe.data,
+        "binarized": recipe.binarized,
+        "command": f"python -m harness.models.train {name}{archive} --seed {seed}",
+        "seed": seed,
+        "epochs": recipe.epochs,
+        "top1": top1,
+        "test_images": test_images,
+        "training_seconds": round(seconds),
+    }
+    (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--archive", type=Path, help="CIFAR-10 as a zip of JPEGs; for the cifar twins")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for TensorFlow; more train faster")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights and the card")
+    options = parser.parse_args()
+    if RECIPES[options.name].data == "cifar" and options.archive is None:
+        parser.error(f"{options.name} is trained on CIFAR-10: --archive cifar10-jpeg.zip is needed")
+
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    dataset: Dataset = Cifar10Archive(options.archive) if options.archive else PlantedDataset(seed=options.seed)
+    model, top1, seconds = train(options.name, dataset, seed=options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    model.save_weights(options.out / f"{options.name}.h5")
+    count = dataset.size("test")
+    write_card(options.name, seed=options.seed, top1=top1, test_images=count, seconds=seconds, directory=options.out)
+    print(f"{options.name}: top-1 {top1:.4f} on {count} test images, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The twin architecture: one compact residual network, built in floats or binarized.
+
+Both twins have the same layers in the same order with the same shapes. Every convolution but the first is a Larq
+QuantConv2D; in the binarized twin its inputs and kernels pass through the sign function with a straight-through
+pseudo-gradient, in the float twin through nothing. The first convolution and the classifier are full precision in
+both, as is usual (Rastegari et al. 2016, arXiv:1603.05279). Each convolution has its own shortcut, so that real-valued
+features survive binarization (Liu et al. 2018, arXiv:1808.00278); shortcuts have no parameters.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+STAGES = ((64, 2), (128, 3))  # (channels, convolutions); the first convolution of a later stage halves the map
+
+
+def build_twin(*, image_size: int, classes: int, binarized: bool) -> Any:
+    """An untrained Keras model of the twin architecture, ending in a softmax Dense layer.
+
+    image_size  side of the square colour input in pixels. Images above 32 pixels are halved by the first convolution,
+                so that both data sets reach the residual stages as 16 x 16 maps.
+    """
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((image_size, image_size, 3), name="image")
+    x = _stem(inputs, strides=1 if image_size <= 32 else 2)
+    for stage, (channels, convolutions) in enumerate(STAGES):
+        for position in range(convolutions):
+            strides = 2 if stage > 0 and position == 0 else 1
+            x = _residual(x, channels, strides=strides, binarized=binarized, name=f"stage{stage + 1}_{position + 1}")
+    x = tf.keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    outputs = tf.keras.layers.Dense(classes, activation="softmax", name="classifier")(x)
+    return tf.keras.Model(inputs, outputs, name="twin_binary" if binarized else "twin_float")
+
+
+def _stem(x: Any, *, strides: int) -> Any:
+    from tensorflow.keras import layers
+
+    channels = STAGES[0][0]
+    x = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False, name="stem")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    return layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
+
+
+def _residual(x: Any, channels: int, *, strides: int, binarized: bool, name: str) -> Any:
+    """convolution -> ReLU -> batch norm, plus the block's input."""
+    import larq as lq
+    from tensorflow.keras import layers
+
+    quantizer = "ste_sign" if binarized else None
+    y = lq.layers.QuantConv2D(
+        channels,
+        3,
+        strides=strides,
+        padding="same",
+        input_quantizer=quantizer,
+        kernel_quantizer=quantizer,
+        kernel_constraint="weight_clip" if binarized else None,
+        use_bias=False,
+        name=name,
+    )(x)
+    y = layers.ReLU(name=f"{name}_relu")(y)
+    y = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(y)
+    if strides > 1:  # halve the map, double the channels
+        x = layers.AveragePooling2D(strides, padding="same", name=f"{name}_shrink")(x)
+        x = layers.Concatenate(name=f"{name}_widen")([x, x])
+    return layers.Add(name=f"{name}_add")([y, x])

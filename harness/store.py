@@ -1,0 +1,264 @@
+"""The store of a run: one SQLite file, and arrays and artifacts beside it, named by their content.
+
+It knows units of work by key, kind and result, and nothing about how they are done. The coordinator writes it; reports
+read it.
+
+    <run>/store.sqlite      units, their results, predictions and scores; write-ahead log, one transaction per unit
+    <run>/blobs/<sha256>    saliency maps and images (.npy), artifacts (.tflite)
+"""
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1  # 2026-11-23: first version
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE planned (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL);
+CREATE TABLE unit (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, spec TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed')), reason TEXT NOT NULL,
+    result TEXT NOT NULL, finished_at TEXT NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE prediction (
+    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, label INTEGER NOT NULL,
+    ranked TEXT NOT NULL, scores TEXT NOT NULL, PRIMARY KEY (unit, image)
+) WITHOUT ROWID;
+CREATE TABLE score (
+    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, value REAL, reason TEXT NOT NULL, PRIMARY KEY (unit, image)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The smallest thing that is done once and stored. `spec` holds all that determines its result."""
+
+    kind: str
+    spec: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """A hash of kind and spec: the same work has the same key on any machine, on any day."""
+        return hashlib.sha256(f"{self.kind} {canonical_json(self.spec)}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The highest classes of one image, best first, with their scores (softmax probabilities)."""
+
+    image: str
+    label: int
+    ranked: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One metric's value for one image; `value` is None where there is none, and `reason` says why."""
+
+    image: str
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What doing a unit produced. `result` is plain JSON; the many-row parts have tables of their own."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    predictions: Sequence[Prediction] = ()
+    scores: Sequence[Score] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredUnit:
+    """A unit as the store knows it: `status` is done, failed (with its reason) or planned (not done yet)."""
+
+    key: str
+    kind: str
+    spec: dict[str, Any]
+    status: str
+    reason: str
+    result: dict[str, Any]
+    seconds: float | None
+
+
+def canonical_json(value: Any) -> str:
+    """One text per value, whatever the order in which its keys were written."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+class Store:
+    """One run's folder. Use as a context manager; safe to kill at any moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._blobs = folder / "blobs"
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(folder / "store.sqlite", timeout=30.0, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA foreign_keys = ON")
+        self._create_tables()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._database.close()
+
+    # ------------------------------------------------------------------------------------------------ writing
+    def replace_plan(self, units: Iterable[Unit]) -> None:
+        """Remember which units the latest command asked for, in order: reports show these and no others."""
+        rows = [(i, u.key, u.kind, canonical_json(u.spec)) for i, u in enumerate(units)]
+        with self._transaction():
+            self._database.execute("DELETE FROM planned")
+            self._database.executemany("INSERT INTO planned VALUES (?, ?, ?, ?)", rows)
+
+    def set_meta(self, name: str, value: str) -> None:
+        with self._transaction():
+            self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def commit(self, unit: Unit, outcome: Outcome, *, seconds: float) -> None:
+        """Store a finished unit and all its rows, in one transaction."""
+        with self._transaction():
+            self._insert_unit(unit, "done", "", outcome.result, seconds)
+            self._database.executemany(
+                "INSERT INTO prediction VALUES (?, ?, ?, ?, ?)",
+                [(unit.key, p.image, p.label, json.dumps(p.ranked), json.dumps(p.scores)) for p in outcome.predictions],
+            )
+            self._database.executemany(
+                "INSERT INTO score VALUES (?, ?, ?, ?)",
+                [(unit.key, s.image, s.value, s.reason) for s in outcome.scores],
+            )
+
+    def fail(self, unit: Unit, reason: str, *, seconds: float) -> None:
+        """Store that a unit was tried and why it failed. It is not tried again until it is forgotten."""
+        with self._transaction():
+            self._insert_unit(unit, "failed", reason, {}, seconds)
+
+    def forget_failures(self) -> int:
+        """Drop failed units so that the next plan does them again. Returns how many there were."""
+        with self._transaction():
+            return self._database.execute("DELETE FROM unit WHERE status = 'failed'").rowcount
+
+    def save_blob(self, content: bytes) -> str:
+        """Keep bytes under their SHA-256, which is returned. Written beside and renamed: never seen half-written."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if not self._is_intact(sha256):
+            handle, temporary = tempfile.mkstemp(dir=self._blobs, prefix="part-")
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.blob_path(sha256))
+        return sha256
+
+    def save_array(self, array: NDArray[Any]) -> str:
+        """Keep an array as .npy under the SHA-256 of its file."""
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        return self.save_blob(buffer.getvalue())
+
+    # ------------------------------------------------------------------------------------------------ reading
+    def finished(self) -> dict[str, str]:
+        """The status, done or failed, of every key that has one."""
+        return dict(self._database.execute("SELECT key, status FROM unit"))
+
+    def unit(self, key: str) -> StoredUnit:
+        """One finished unit. Raises KeyError when it was never done."""
+        row = self._database.execute(
+            "SELECT key, kind, spec, status, reason, result, seconds FROM unit WHERE key = ?", (key,)
+        ).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return _stored_unit(row)
+
+    def planned_units(self, kind: str | None = None) -> Iterator[StoredUnit]:
+        """The units of the latest plan, in order, finished or not."""
+        rows = self._database.execute(
+            "SELECT p.key, p.kind, p.spec, coalesce(u.status, 'planned'), coalesce(u.reason, ''), "
+            "coalesce(u.result, '{}'), u.seconds FROM planned p LEFT JOIN unit u USING (key) "
+            "WHERE ?1 IS NULL OR p.kind = ?1 ORDER BY p.position",
+            (kind,),
+        )
+        return map(_stored_unit, rows.fetchall())
+
+    def predictions(self, key: str) -> list[Prediction]:
+        rows = self._database.execute("SELECT image, label, ranked, scores FROM prediction WHERE unit = ?", (key,))
+        return [
+            Prediction(image=image, label=label, ranked=tuple(json.loads(ranked)), scores=tuple(json.loads(scores)))
+            for image, label, ranked, scores in rows
+        ]
+
+    def scores(self, key: str) -> list[Score]:
+        rows = self._database.execute("SELECT image, value, reason FROM score WHERE unit = ?", (key,))
+        return [Score(image=image, value=value, reason=reason) for image, value, reason in rows]
+
+    def meta(self, name: str) -> str | None:
+        row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def blob_path(self, sha256: str) -> Path:
+        return self._blobs / sha256
+
+    def load_array(self, sha256: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(self.blob_path(sha256), allow_pickle=False)
+        return array
+
+    # ----------------------------------------------------------------------------------------------- internals
+    def _create_tables(self) -> None:
+        with self._transaction():
+            if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._database.execute(statement)
+                self._database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+
+    def _insert_unit(self, unit: Unit, status: str, reason: str, result: dict[str, Any], seconds: float) -> None:
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._database.execute(
+            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (unit.key, unit.kind, canonical_json(unit.spec), status, reason, canonical_json(result), now, seconds),
+        )
+
+    def _is_intact(self, sha256: str) -> bool:
+        path = self.blob_path(sha256)
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._database.execute("ROLLBACK" if error else "COMMIT")
+
+
+def _stored_unit(row: tuple[Any, ...]) -> StoredUnit:
+    key, kind, spec, status, reason, result, seconds = row
+    return StoredUnit(
+        key=key, kind=kind, spec=json.loads(spec), status=status, reason=reason, result=json.loads(result), seconds=seconds
+    )
