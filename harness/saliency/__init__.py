@@ -1,0 +1,33 @@
+"""The gradient engine: attributions of a float Keras model, and the maps made of them.
+
+It does not know data sets, artifacts, devices, the quality of a map or the store. The run calls `compute`; as a library
+of its own it is `explain`. Importing this package imports no TensorFlow: `METHODS` can be listed without.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.saliency.attribution import Attribution
+from harness.saliency.maps import saliency_map
+from harness.saliency.methods import METHODS, MethodSpec, Parameter, method_spec, parameters_of
+
+if TYPE_CHECKING:
+    from harness.saliency.run_methods import compute, compute_many
+    from harness.saliency.engine import GradientEngine
+    from harness.saliency.library import explain
+    from harness.saliency.layers import list_layers
+
+__all__ = ["METHODS", "Attribution", "GradientEngine", "MethodSpec", "Parameter", "compute", "compute_many", "explain",
+           "list_layers", "method_spec", "parameters_of", "saliency_map"]
+
+_LAZY = {"compute": "run_methods", "compute_many": "run_methods", "GradientEngine": "engine", "explain": "library",
+         "list_layers": "layers"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs TensorFlow on first use."""
+    import importlib
+
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,63 @@
+"""What a method returns: raw signed attributions, and what a reader must know about them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Attributions of N images by one method, not normalised and without absolute values.
+
+    values           float32; (N, H, W, C) in input geometry, or (N, h, w) in the geometry of a feature map or of the input.
+    layer            the layer that a class activation map was taken from, else None.
+    pseudo_gradient  True if a gradient went through a quantizer: it is then the straight-through estimate of one.
+    blank            (N,) True where the map is the same everywhere, so that it shows nothing.
+    predicted        (N,) the class with the greatest logit.
+    notes            sentences for the reader, such as the cause of a blank map.
+    """
+
+    values: Array
+    layer: str | None
+    pseudo_gradient: bool
+    blank: NDArray[np.bool_]
+    predicted: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The images that a method explains, each with the class it asks about and the key of its randomness."""
+
+    pixels: Array  # (N, H, W, C), preprocessed
+    targets: NDArray[np.int64]  # (N,)
+    keys: tuple[str, ...]
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, indices: Any) -> Images:
+        """The images of these indices, in this order, repeats allowed."""
+        return Images(pixels=self.pixels[indices], targets=self.targets[indices],
+                      keys=tuple(self.keys[i] for i in indices), seed=self.seed)
+
+    def replace(self, pixels: Array) -> Images:
+        return Images(pixels=pixels, targets=self.targets, keys=self.keys, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backward:
+    """What one forward and one backward pass over a batch give; parts that were not asked for are None or absent."""
+
+    images: Array  # (N, H, W, C)
+    logits: Array  # (N, classes)
+    targets: NDArray[np.int64]  # (N,)
+    input_gradient: Array | None  # d target logit / d input, (N, H, W, C)
+    features: dict[str, Array]  # layer -> (N, h, w, channels)
+    gradients: dict[str, Array]  # layer -> d target logit / d features

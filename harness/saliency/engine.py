@@ -1,0 +1,230 @@
+"""The gradient engine: one Keras model, compiled for saliency.
+
+A pass over a batch gives logits, the input gradient and the feature maps and gradients of any layers together. Shapes
+are static: every batch has the same size, the last one is filled up by repeating its last image, so that an image's
+result depends on nothing but itself. Memory is bounded by the batch, never by the number of images or copies.
+"""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, MeasurementError
+from harness.saliency import binarized, layers, logits
+from harness.saliency.attribution import Array, Backward
+from harness.saliency.graph import Graph, read_graph, replay
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+PREDICTED = -1  # as a target: the class with the greatest logit
+MAX_BATCH = 8  # more gains nothing on the CPUs that we measured, except where weights outweigh activations
+_TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
+
+
+class GradientEngine:
+    """Compiled logits and gradients of one model. The model's weights are read once, when the engine is made.
+
+    model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), softmax head or none.
+    batch_size         images per pass; by default as many as the memory budget allows, 8 at most.
+    memory_budget_mib  bound on the activations and gradients held at a time, all threads together.
+    threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
+                       operation (see `threads.py`), else one.
+    fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
+    """
+
+    def __init__(self, model: Any, *, batch_size: int | None = None, memory_budget_mib: int = 2048,
+                 threads: int | None = None, fast: bool = True) -> None:
+        graph, self.has_softmax = logits.split_softmax(read_graph(model))
+        self.name = str(model.name)
+        self.fast = fast
+        self.graph = binarized.quantize_kernels_once(graph) if fast else graph
+        self.candidates = layers.candidates(self.graph)
+        self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
+        self.classes = int(model.output_shape[-1])
+        self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
+        self.threads = threads or 1
+        self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads)
+        self._functions: dict[Any, Any] = {}
+        self._variants: dict[Any, GradientEngine] = {}
+        self._inside = threading.local()
+
+    def logits(self, images: Array) -> Array:
+        """(N, classes), before any softmax."""
+        return self._batches(images, np.zeros(len(images), np.int64), layers=(), wanted="logits").logits
+
+    def scores(self, images: Array) -> Array:
+        """(N, classes): what the model itself returns, softmax included if it has one."""
+        values = self.logits(images)
+        if not self.has_softmax:
+            return values
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+    def backward(self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (),
+                 input_gradient: bool = True) -> Backward:
+        """Logits, and the gradients of each image's target logit by its input and by the features of `layers`.
+
+        Raises MeasurementError naming the first layer whose activations are not finite.
+        """
+        return self._batches(images, targets, layers=tuple(layers), wanted="input" if input_gradient else "features")
+
+    def layer(self, name: str) -> str:
+        """The target layer of this name; "default" gives the model's default one."""
+        return layers.resolve(self.candidates, name, model_name=self.name)
+
+    def variant(self, *, ste: str = "own", relu: str = "own") -> GradientEngine:
+        """This engine with other backward rules for quantizers or ReLUs; weights are shared."""
+        if (ste, relu) == ("own", "own"):
+            return self
+        if (ste, relu) not in self._variants:
+            other = object.__new__(GradientEngine)
+            other.__dict__.update(self.__dict__)
+            other.graph = binarized.swap_ste(self.graph, ste)
+            other._functions, other._variants = {}, {}
+            self._variants[ste, relu] = other
+        return self._variants[ste, relu]
+
+    def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
+        """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
+        chunks = [list(items[i:i + self.batch_size]) for i in range(0, len(items), self.batch_size)]
+        if self.threads == 1 or len(chunks) == 1 or getattr(self._inside, "worker", False):
+            yield from ((chunk, work(chunk)) for chunk in chunks)
+            return
+        with ThreadPoolExecutor(self.threads, initializer=self._mark_worker) as pool:
+            waiting: list[tuple[list[Item], Future[Result]]] = []
+            for chunk in chunks:
+                waiting.append((chunk, pool.submit(work, chunk)))
+                if len(waiting) > self.threads:  # bounds what is held, and keeps every worker busy
+                    done, future = waiting.pop(0)
+                    yield done, future.result()
+            yield from ((chunk, future.result()) for chunk, future in waiting)
+
+    def _mark_worker(self) -> None:
+        self._inside.worker = True
+
+    def _batches(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
+        def work(chunk: list[int]) -> Backward:
+            return self._batch(images[chunk], targets[chunk], layers=layers, wanted=wanted)
+
+        self._check(images, targets)
+        return _joined([result for _, result in self.map(range(len(images)), work)])
+
+    def _batch(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
+        """One padded batch through the compiled function."""
+        count, padding = len(images), self.batch_size - len(images)
+        function = self._function(images.shape[1:], layers, wanted)
+        arrays = function(_padded(images, padding), _padded(targets.astype(np.int32), padding))
+        values, chosen, gradient, features, gradients = _as_numpy(arrays, count)
+        result = Backward(images=images, logits=values, targets=chosen.astype(np.int64), input_gradient=gradient,
+                          features=features, gradients=gradients)
+        if not _all_finite(result):
+            self._blame_layer(images)
+        return result
+
+    def _function(self, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
+        key = (shape, layers, wanted)
+        with _TRACING:
+            if key not in self._functions:
+                self._functions[key] = _compiled(self.graph, (self.batch_size, *shape), layers, wanted)
+        return self._functions[key]
+
+    def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
+        expected = tuple(size or "any" for size in self.input_shape)
+        if images.ndim != 4 or len(images) == 0 or any(
+                size is not None and size != got for size, got in zip(self.input_shape, images.shape[1:], strict=True)):
+            raise ConfigError(f'model "{self.name}": expected images of shape (N, *{expected}), got {images.shape}')
+        if targets.shape != (len(images),) or targets.min() < PREDICTED or targets.max() >= self.classes:
+            raise ConfigError(f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
+                              f"got {targets.tolist()} for {len(images)} images")
+
+    def _blame_layer(self, images: Array) -> None:
+        """Replay outside of the compiled function until a layer's output is not finite."""
+        import tensorflow as tf
+
+        def check(name: str, output: Any) -> Any:
+            for tensor in tf.nest.flatten(output):
+                if not np.isfinite(tensor.numpy()).all():
+                    raise MeasurementError(f'model "{self.name}": layer "{name}" gives NaN or infinite activations',
+                                           hint="check the weights and the preprocessing of the images")
+            return output
+
+        if not np.isfinite(images).all():
+            raise MeasurementError(f'model "{self.name}": the images hold NaN or infinite values')
+        with _TRACING:
+            replay(self.graph, tf.constant(images), tap=check)
+        raise MeasurementError(f'model "{self.name}": the activations are finite but their gradient is not')
+
+
+def _compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
+    """One traced function: (images, targets) -> logits, targets, input gradient, features, feature gradients."""
+    import tensorflow as tf
+
+    def run(images: Any, targets: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            if wanted == "input":
+                tape.watch(images)
+            values, features = replay(graph, images, keep=layers, tap=_watcher(tape, layers))
+            chosen = tf.where(targets == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), targets)
+            score = tf.reduce_sum(tf.gather(values, chosen, batch_dims=1))
+        if wanted == "logits":
+            return values, chosen, None, {}, {}
+        sources = {"input": images, "layers": features} if wanted == "input" else {"layers": features}
+        found = tape.gradient(score, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return values, chosen, found.get("input"), features, found["layers"]
+
+    signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:1], tf.int32)]
+    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def _watcher(tape: Any, layers: tuple[str, ...]) -> Callable[[str, Any], Any]:
+    def tap(name: str, output: Any) -> Any:
+        if name in layers:
+            tape.watch(output)
+        return output
+
+    return tap
+
+
+def _batch_size(graph: Graph, memory_budget_mib: float) -> int:
+    """Forward activations and their gradients, about twice the sum of all outputs, within the budget."""
+    per_image = 2 * 4 * sum(int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps)
+    return int(np.clip(memory_budget_mib * 2**20 // per_image, 1, MAX_BATCH))
+
+
+def _padded(values: NDArray[Any], padding: int) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(np.concatenate([values, np.repeat(values[-1:], padding, axis=0)]) if padding else values)
+
+
+def _as_numpy(arrays: Any, count: int) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(lambda tensor: None if tensor is None else tensor.numpy()[:count], arrays)
+
+
+def _all_finite(result: Backward) -> bool:
+    """Features are left out: what is not finite in them reaches the logits or the gradients, or matters to nobody."""
+    arrays = [result.logits, *result.gradients.values()]
+    if result.input_gradient is not None:
+        arrays.append(result.input_gradient)
+    return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def _joined(parts: list[Backward]) -> Backward:
+    def join(pick: Callable[[Backward], Any]) -> Any:
+        return np.concatenate([pick(part) for part in parts])
+
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Backward(
+        images=join(lambda p: p.images), logits=join(lambda p: p.logits), targets=join(lambda p: p.targets),
+        input_gradient=None if first.input_gradient is None else join(lambda p: p.input_gradient),
+        features={name: join(lambda p, n=name: p.features[n]) for name in first.features},
+        gradients={name: join(lambda p, n=name: p.gradients[n]) for name in first.gradients})

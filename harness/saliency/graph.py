@@ -1,0 +1,177 @@
+"""A Keras model read as a flat list of steps, so that it can be replayed with single steps changed.
+
+One step is one layer call. Replaying gives every feature map from the same forward pass, and lets the engine change how
+one layer computes (its activation, quantizer or kernel) without touching the layer: `patched` puts back what it found.
+"""
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One layer call: tensors are known by integers, `call` computes them in the graph being traced."""
+
+    name: str
+    layer: Any
+    call: Callable[..., Any]
+    args: Any  # nested structure with Slot in place of tensors
+    kwargs: Any
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shape: tuple[int | None, ...]  # of the first output
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Stands for a tensor in the arguments of a step."""
+
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Steps in an order of execution, from one image tensor to one tensor of class scores."""
+
+    steps: tuple[Step, ...]
+    input: int
+    output: int
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    def consumers(self, tensor: int) -> list[Step]:
+        return [step for step in self.steps if tensor in step.inputs]
+
+
+def read_graph(model: Any) -> Graph:
+    """The steps of a functional or sequential model; models used as layers are opened up.
+
+    Raises ConfigError for a subclassed model, whose layers cannot be enumerated.
+    """
+    _check_single_image_to_scores(model)
+    steps: list[Step] = []
+    names = {id(model.inputs[0]): 0}
+    _read(model, steps, names, itertools.count(1), prefix="")
+    output = names[id(model.outputs[0])]
+    return Graph(steps=_needed(tuple(steps), output), input=0, output=output)
+
+
+def replay(graph: Graph, images: Any, *, keep: Collection[str] = (),
+           tap: Callable[[str, Any], Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    """Run the steps on a batch; gives the final tensor and the outputs of the steps named in `keep`.
+
+    tap  is called with (step name, output) for every step and may replace the output.
+    """
+    import tensorflow as tf
+
+    tensors: dict[int, Any] = {graph.input: images}
+    kept: dict[str, Any] = {}
+    for step in graph.steps:
+        args, kwargs = _filled((step.args, step.kwargs), tensors)
+        result = step.call(*args, **kwargs)
+        if tap is not None:
+            result = tap(step.name, result)
+        tensors.update(zip(step.outputs, tf.nest.flatten(result), strict=True))
+        if step.name in keep:
+            kept[step.name] = tensors[step.outputs[0]]
+    return tensors[graph.output], kept
+
+
+@contextlib.contextmanager
+def patched(layer: Any, **attributes: Any) -> Iterator[None]:
+    """Set attributes of a layer for the length of a `with`, past Keras' tracking of variables."""
+    found = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
+    layer.__dict__.update(attributes)
+    try:
+        yield
+    finally:
+        for name in attributes:
+            layer.__dict__.pop(name)
+        layer.__dict__.update(found)
+
+
+def call_patched(layer: Any, **attributes: Any) -> Callable[..., Any]:
+    """The layer's inference call, with some attributes replaced while it is traced."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with patched(layer, **attributes):
+            return inference_call(layer)(*args, **kwargs)
+
+    return call
+
+
+def inference_call(layer: Any) -> Callable[..., Any]:
+    """The layer's call with training=False, where it has such a mode."""
+    if not layer._call_spec.expects_training_arg:
+        return layer  # type: ignore[no-any-return]
+    return lambda *args, **kwargs: layer(*args, **{**kwargs, "training": False})
+
+
+def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[int], *, prefix: str) -> None:
+    """Append the model's steps; `names` gives the number of each Keras tensor of this model."""
+    import tensorflow as tf
+
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            layer, outputs = node.layer, tf.nest.flatten(node.outputs)
+            inputs = tuple(names[id(tensor)] for tensor in node.keras_inputs)
+            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named anew at every call
+                inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
+                _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
+                names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
+                continue
+            names.update((id(tensor), next(count)) for tensor in outputs)
+            steps.append(Step(
+                name=_free_name(prefix + layer.name, steps), layer=layer, call=inference_call(layer),
+                args=_slotted(node.call_args, names), kwargs=_slotted(node.call_kwargs, names), inputs=inputs,
+                outputs=tuple(names[id(tensor)] for tensor in outputs), shape=tuple(outputs[0].shape)))
+
+
+def _free_name(name: str, steps: list[Step]) -> str:
+    """A layer that is called again gets `:1`, `:2`, ..."""
+    again = sum(step.name == name or step.name.startswith(f"{name}:") for step in steps)
+    return f"{name}:{again}" if again else name
+
+
+def _slotted(arguments: Any, names: dict[int, int]) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(
+        lambda value: Slot(names[id(value)]) if tf.keras.backend.is_keras_tensor(value) else value, arguments)
+
+
+def _filled(arguments: Any, tensors: dict[int, Any]) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(
+        lambda value: tensors[value.tensor] if isinstance(value, Slot) else value, arguments)
+
+
+def _needed(steps: tuple[Step, ...], output: int) -> tuple[Step, ...]:
+    """Without the steps that do not lead to the output."""
+    wanted, kept = {output}, []
+    for step in reversed(steps):
+        if wanted.intersection(step.outputs):
+            wanted.update(step.inputs)
+            kept.append(step)
+    return tuple(reversed(kept))
+
+
+def _check_single_image_to_scores(model: Any) -> None:
+    if not hasattr(model, "_nodes_by_depth") or not model.inputs:
+        raise ConfigError(f'model "{model.name}": expected a functional or built sequential Keras model, got a '
+                          f"{type(model).__name__} whose layers cannot be enumerated",
+                          hint="build it with tf.keras.Input and tf.keras.Model(inputs, outputs)")
+    shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
+    if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 2:
+        raise ConfigError(f'model "{model.name}": expected one image input (N, H, W, C) and one output (N, classes), '
+                          f"got inputs and outputs of shapes {shapes}")

@@ -1,0 +1,145 @@
+"""Run methods on images: one pass shared by all methods that need one, and the engine's many passes for the others."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import ConfigError
+from harness.saliency.attribution import Array, Attribution, Backward, Images
+from harness.saliency.engine import PREDICTED, GradientEngine
+from harness.saliency.maps import is_blank
+from harness.saliency.methods import MethodSpec, method_spec, parameters_of
+
+
+def compute(engine: GradientEngine, method: str, images: ArrayLike, targets: ArrayLike | None = None,
+            image_keys: Sequence[str] | None = None, *, seed: int = 0,
+            parameters: Mapping[str, Any] | None = None) -> Attribution:
+    """Attributions of images by one method.
+
+    images      (N, H, W, C), already preprocessed; any float type, computed in float32.
+    targets     (N,) class indices; None explains the predicted class of each image.
+    image_keys  (N,) what the images are called: randomness is keyed by it. By default "0", "1", ...
+    parameters  those that differ from the method's defaults, see METHODS[method].parameters.
+    """
+    return compute_many(engine, [(method, parameters or {})], images, targets, image_keys, seed=seed)[0]
+
+
+def compute_many(engine: GradientEngine, methods: Sequence[tuple[str, Mapping[str, Any]]], images: ArrayLike,
+                 targets: ArrayLike | None = None, image_keys: Sequence[str] | None = None, *,
+                 seed: int = 0) -> list[Attribution]:
+    """Attributions by several (method, parameters), in their order; those that need one pass share it."""
+    batch = _images(images, targets, image_keys, seed)
+    jobs = [_job(engine, name, parameters) for name, parameters in methods]
+    done: dict[int, Attribution] = {}
+    for shared in _sharing(jobs):
+        done.update(zip(shared, _in_one_pass([jobs[i] for i in shared], batch), strict=True))
+    if len(done) < len(jobs):
+        predicted = next(iter(done.values())).predicted if done else engine.logits(batch.pixels).argmax(axis=1)
+        batch = replace(batch, targets=np.where(batch.targets == PREDICTED, predicted, batch.targets))
+    return [done[i] if i in done else _in_many_passes(job, batch, predicted) for i, job in enumerate(jobs)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A method ready to run: on its own variant of the engine, with its target layer resolved."""
+
+    name: str
+    spec: MethodSpec
+    engine: GradientEngine
+    layer: str | None
+    arguments: dict[str, Any]
+
+    def from_pass(self, backward: Backward) -> Array:
+        """The values of a one-pass method."""
+        return self.spec.function()(backward, **self.arguments)  # type: ignore[no-any-return]
+
+    def from_images(self, images: Images) -> Array:
+        """The values of a one-pass method that another method wraps, for one batch."""
+        return self.from_pass(_backward([self], images))
+
+
+def _job(engine: GradientEngine, name: str, given: Mapping[str, Any]) -> _Job:
+    spec, arguments = method_spec(name), dict[str, Any](parameters_of(name, given))
+    if "base" in arguments:
+        return _wrapping_job(engine, name, arguments)
+    variant = engine.variant(ste=arguments.pop("ste", "own"), relu=spec.relu)
+    layer = None
+    if "layer" in arguments:
+        layer = arguments["layer"] = variant.layer(arguments["layer"])
+    return _Job(name=name, spec=spec, engine=variant, layer=layer, arguments=arguments)
+
+
+def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) -> _Job:
+    """A method over another one: the parameters that are not its own are its base's."""
+    spec = method_spec(name)
+    own = {parameter.name for parameter in spec.parameters}
+    base = _job(engine, arguments["base"], {key: value for key, value in arguments.items() if key not in own})
+    mine = {key: value for key, value in arguments.items() if key in own}
+    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments={**mine, "base": base.from_images})
+
+
+def _sharing(jobs: Sequence[_Job]) -> list[list[int]]:
+    """Indices of the one-pass jobs, grouped by the engine they run on."""
+    groups: dict[int, list[int]] = {}
+    for i, job in enumerate(jobs):
+        if job.spec.one_pass:
+            groups.setdefault(id(job.engine), []).append(i)
+    return list(groups.values())
+
+
+def _backward(jobs: Sequence[_Job], images: Images) -> Backward:
+    """One pass that gives all that these jobs need."""
+    return jobs[0].engine.backward(
+        images.pixels, images.targets, layers=sorted({job.layer for job in jobs if job.layer}),
+        input_gradient=any("input" in job.spec.needs for job in jobs))
+
+
+def _in_one_pass(jobs: Sequence[_Job], images: Images) -> list[Attribution]:
+    """Batch by batch, so that feature maps are reduced before the next batch is computed."""
+
+    def work(chunk: list[int]) -> tuple[Backward, list[Array]]:
+        backward = _backward(jobs, images.take(chunk))
+        return backward, [job.from_pass(backward) for job in jobs]
+
+    parts = [part for _, part in jobs[0].engine.map(range(len(images)), work)]
+    predicted = np.concatenate([backward.logits.argmax(axis=1) for backward, _ in parts])
+    values = [np.concatenate([values[i] for _, values in parts]) for i in range(len(jobs))]
+    return [_attribution(job, found, predicted) for job, found in zip(jobs, values, strict=True)]
+
+
+def _in_many_passes(job: _Job, images: Images, predicted: NDArray[np.int64]) -> Attribution:
+    return _attribution(job, job.spec.function()(job.engine, images, **job.arguments), predicted)
+
+
+def _attribution(job: _Job, values: Array, predicted: NDArray[np.int64]) -> Attribution:
+    blank = is_blank(values)
+    return Attribution(
+        values=np.ascontiguousarray(values, np.float32), layer=job.layer, blank=blank, predicted=predicted,
+        pseudo_gradient=job.engine.pseudo_gradient and job.spec.takes_gradients, notes=_notes(job, values, blank))
+
+
+def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...]:
+    """What a reader must know: where a map came from, and why a blank one shows nothing."""
+    notes = []
+    if job.layer:
+        others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
+        notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')
+    if blank.any():
+        zero = not values[blank].any()
+        cause = ("is zero everywhere" + (": the ReLU removed all of it" if job.arguments.get("relu") else "")
+                 if zero else "has the same value everywhere")
+        notes.append(f"blank: the map of {int(blank.sum())} of {len(blank)} images {cause}")
+    return tuple(notes)
+
+
+def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:
+    pixels = np.ascontiguousarray(images, np.float32)
+    names = tuple(keys) if keys is not None else tuple(map(str, range(len(pixels))))
+    if len(names) != len(pixels):
+        raise ConfigError(f"image_keys: expected one key per image, got {len(names)} for {len(pixels)} images")
+    wanted = np.full(len(pixels), PREDICTED) if targets is None else np.asarray(targets, np.int64)
+    return Images(pixels=pixels, targets=wanted, keys=names, seed=seed)
