@@ -1,0 +1,173 @@
+"""Timing an engine: first run, warm-up until steady, then the samples. Returns raw nanoseconds and judges nothing.
+
+`docs/measuring.md` gives the reasons. Only `invoke` is timed. Between two timed runs the next input is set and, at most
+once a second, the clocks and thermometers are read; during one nothing else of ours runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_PROTOCOL: dict[str, Any] = {
+    "min_runs": 50,  # samples and seconds: both must be reached ...
+    "min_seconds": 1.0,
+    "max_seconds": 60.0,  # ... unless this has passed, or max_runs samples are in
+    "max_runs": 100_000,
+    "warmup_window": 5,  # steady: the medians of two windows of so many runs in a row ...
+    "warmup_tolerance": 0.02,  # ... differ by less than this share
+    "warmup_max_runs": 500,
+    "warmup_max_seconds": 15.0,
+    "inputs": 8,  # how many different inputs take turns
+    "seed": 0,
+    "cpus": None,  # CPUs to pin the process to, or None
+}
+GLANCE_SECONDS = 1.0
+Clock = Callable[[], int]
+
+
+def complete_protocol(protocol: dict[str, Any]) -> dict[str, Any]:
+    """The protocol with its defaults filled in. Raises ValueError for a word that it does not have."""
+    unknown = sorted(set(protocol) - set(DEFAULT_PROTOCOL))
+    if unknown:
+        raise ValueError(f"latency protocol: unknown {', '.join(unknown)}; known: {', '.join(DEFAULT_PROTOCOL)}")
+    return {**DEFAULT_PROTOCOL, **protocol}
+
+
+def measure(
+    invoke: Callable[[], Any],
+    set_input: Callable[[int], None],
+    protocol: dict[str, Any],
+    *,
+    clock: Clock = time.perf_counter_ns,
+    glance: Callable[[], dict[str, Any]] = dict,
+    on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Time `invoke` by the protocol. `set_input(i)` prepares run i, untimed."""
+    timer = _Timer(invoke, set_input, clock)
+    with garbage_collector_off():
+        first_run_ns = timer.run()
+        on_progress({"stage": "warm-up", "done": 0})
+        warmup_ns, steady = _warm_up(timer, protocol, clock)
+        samples_ns, during = _sample(timer, protocol, clock, glance, on_progress)
+    return {
+        "first_run_ns": first_run_ns,
+        "warmup_ns": warmup_ns,
+        "steady": steady,
+        "samples_ns": samples_ns,
+        "during": during,
+    }
+
+
+class _Timer:
+    """Runs and times one inference after another, each on the next input."""
+
+    def __init__(self, invoke: Callable[[], Any], set_input: Callable[[int], None], clock: Clock) -> None:
+        self._invoke, self._set_input, self._clock, self._position = invoke, set_input, clock, 0
+
+    def run(self) -> int:
+        invoke, clock = self._invoke, self._clock
+        self._set_input(self._position)
+        self._position += 1
+        started = clock()
+        invoke()
+        return clock() - started
+
+
+def _warm_up(timer: _Timer, protocol: dict[str, Any], clock: Clock) -> tuple[list[int], bool]:
+    """Run until steady or a limit; says whether it became steady."""
+    window, tolerance = protocol["warmup_window"], protocol["warmup_tolerance"]
+    limit = clock() + int(protocol["warmup_max_seconds"] * 1e9)
+    runs: list[int] = []
+    while not is_steady(runs, window=window, tolerance=tolerance):
+        if len(runs) >= protocol["warmup_max_runs"] or clock() >= limit:
+            return runs, False
+        runs.append(timer.run())
+    return runs, True
+
+
+def is_steady(runs_ns: Sequence[int], *, window: int, tolerance: float) -> bool:
+    """Whether the medians of the last two windows differ by less than `tolerance`, a share of the later one."""
+    if len(runs_ns) < 2 * window:
+        return False
+    earlier = statistics.median(runs_ns[-2 * window : -window])
+    later = statistics.median(runs_ns[-window:])
+    return abs(earlier - later) <= tolerance * later
+
+
+def _sample(
+    timer: _Timer,
+    protocol: dict[str, Any],
+    clock: Clock,
+    glance: Callable[[], dict[str, Any]],
+    on_progress: Callable[[dict[str, Any]], None],
+) -> tuple[list[int], list[dict[str, Any]]]:
+    started = next_glance = clock()
+    samples: list[int] = []
+    during: list[dict[str, Any]] = []
+    while not _enough(len(samples), (clock() - started) / 1e9, protocol):
+        if clock() >= next_glance:
+            during.append({"run": len(samples), **glance()})
+            on_progress({"stage": "timing", "done": len(samples), "of": protocol["min_runs"]})
+            next_glance = clock() + int(GLANCE_SECONDS * 1e9)
+        samples.append(timer.run())
+    return samples, during
+
+
+def _enough(runs: int, seconds: float, protocol: dict[str, Any]) -> bool:
+    """Both minima to stop, either maximum to stop early."""
+    if runs >= protocol["max_runs"] or (runs > 0 and seconds >= protocol["max_seconds"]):
+        return True
+    return bool(runs >= protocol["min_runs"] and seconds >= protocol["min_seconds"])
+
+
+@contextmanager
+def garbage_collector_off() -> Iterator[None]:
+    """A collection in the middle of a run would be timed as part of it."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def pinned(cpus: Sequence[int] | None) -> Iterator[None]:
+    """This process on these CPUs only; threads started inside stay there."""
+    if not cpus:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def random_images(count: int, *, height: int, width: int, channels: int, seed: int) -> NDArray[Any]:
+    """(count, height, width, channels) uint8 noise: real pixel values, the same for the same seed."""
+    shape = (count, height, width, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def random_tensor(shape: Sequence[int], dtype: Any, *, seed: int) -> NDArray[Any]:
+    """Values for an input of which nothing but the type is known: floats in 0..1, integers over small values."""
+    generator = np.random.default_rng(seed)
+    if np.issubdtype(dtype, np.floating):
+        return generator.random(shape, np.float32).astype(dtype)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return generator.integers(max(limits.min, -128), min(limits.max, 127), shape, dtype, endpoint=True)
+    return np.zeros(shape, dtype)

@@ -1,0 +1,29 @@
+// A builtin ADD of two float tensors of one shape, taken into a partition because it joins two binary blocks.
+#pragma once
+
+#include "step.h"
+
+namespace lce {
+
+class Add : public Step {
+ public:
+  Add(Id left, Id right, Id out) : left_(left), right_(right), out_(out) {}
+
+  const char* name() const override { return "ADD"; }
+  std::vector<Id> reads() const override { return {left_, right_}; }
+  std::vector<Id> writes() const override { return {out_}; }
+  void prepare(Values& values) override;
+  void run(const Values& values, Pool& pool) override;
+
+  Id left() const { return left_; }
+  Id right() const { return right_; }
+  Id out() const { return out_; }
+
+ private:
+  Id left_, right_, out_;
+};
+
+// Shared with a convolution that has an ADD fused into it.
+void require_same_shape(const Value& left, const Value& right);
+
+}  // namespace lce

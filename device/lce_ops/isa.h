@@ -1,0 +1,73 @@
+// What a kernel for one instruction set offers. Everything above this interface is ordinary portable C++.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace lce {
+
+constexpr int kMaxTilePixels = 8;
+constexpr int kMaxPanelChannels = 32;
+
+// Activation words that lie next to each other, relative to a pixel's first word.
+struct Run {
+  int64_t offset;
+  int32_t words;
+};
+
+enum class Output : int32_t { kFloat, kInt8, kBits };
+
+// Zero padding's correction: none, an int32 inside the clamp, or a float added after the bias.
+enum class Correction : int32_t { kNone, kInsideClamp, kAfterBias };
+
+// One panel of output channels: its weights, and how its counts of differing bits become outputs.
+// All arrays are padded to the panel's full width.
+struct Panel {
+  const uint32_t* weights;  // [words of the runs][channels of a full panel]
+  const Run* runs;
+  int32_t run_count;
+  int32_t first;     // its first channel's place in an output pixel
+  int32_t channels;  // those that exist; the rest of the panel is padding
+  Output output;
+  Correction correction;
+  int32_t low, high;        // clamp of twice the count
+  const float* multiplier;
+  const float* bias;
+  const void* table;        // int32 thresholds (bits) or corrections (int32 or float), one row per border class
+  int64_t table_row;        // its row length in elements
+  bool take_signs;          // also write the signs of float outputs
+};
+
+// A few output pixels of one panel.
+struct Tile {
+  int32_t pixels;
+  const uint32_t* in[kMaxTilePixels];
+  void* out[kMaxTilePixels];              // the pixel's channel 0; null: not stored
+  const float* residual[kMaxTilePixels];  // the same; null: nothing is added
+  int32_t border[kMaxTilePixels];         // row of the panel's table; -1: no correction
+  uint32_t bits[kMaxTilePixels];          // written: bit c set if channel c is -1
+};
+
+struct Isa {
+  const char* name;
+  int32_t panel_channels;
+  int32_t tile_pixels;
+  int32_t max_run_words;  // byte counters overflow beyond this
+  void (*conv_tile)(const Panel&, Tile&);
+  void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);           // blocks of 32 values
+  void (*below_int8)(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out);  // bit: value < bound
+};
+
+// The named kernels, or the fastest that this CPU runs for "auto". Throws Refusal with the names that it does run.
+const Isa& choose_isa(const std::string& name);
+
+extern const Isa kPortable;
+#if defined(__x86_64__)
+extern const Isa kAvx2;
+extern const Isa kAvx512;
+#elif defined(__aarch64__)
+extern const Isa kNeon;
+#endif
+
+}  // namespace lce

@@ -1,0 +1,105 @@
+// Kernels in plain C++, for any CPU; compilers turn the lane loops into whatever vectors the target has.
+#include <cstring>
+
+#include "tile.h"
+
+namespace lce {
+namespace {
+
+struct Portable {
+  static constexpr int kLanes = 8, kVectors = 1, kPixels = 2, kDepth = 1, kMaxWords = 1 << 24;
+  template <class T>
+  struct Vector {
+    T lane[kLanes];
+  };
+  using Word = Vector<uint32_t>;
+  using Counter = Vector<uint32_t>;
+  using Int = Vector<int32_t>;
+  using Float = Vector<float>;
+
+  template <class R, class F>
+  static inline R each(F function) {
+    R result;
+    for (int i = 0; i < kLanes; ++i) result.lane[i] = function(i);
+    return result;
+  }
+
+  static Counter zero() { return {}; }
+  static Word load_word(const uint32_t* from) { return each<Word>([=](int i) { return from[i]; }); }
+  static Word broadcast(const uint32_t* from) { return each<Word>([=](int) { return *from; }); }
+
+  // Sums of bits by halves, for all lanes at once: a baseline x86 has no instruction for it.
+  static uint32_t ones(uint32_t x) {
+    x -= (x >> 1) & 0x55555555u;
+    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0fu;
+    return (x * 0x01010101u) >> 24;
+  }
+  template <int Depth>
+  static void count(Counter& counter, const Word* filter, const Word* pixel) {
+    for (int i = 0; i < kLanes; ++i) counter.lane[i] += ones(filter->lane[i] ^ pixel->lane[i]);
+  }
+  static Int widen(const Counter& counter) {
+    return each<Int>([&](int i) { return static_cast<int32_t>(counter.lane[i]); });
+  }
+
+  static Int load(const int32_t* from) { return each<Int>([=](int i) { return from[i]; }); }
+  static Float load(const float* from) { return each<Float>([=](int i) { return from[i]; }); }
+  static Float load_some(const float* from, int n) { return each<Float>([=](int i) { return i < n ? from[i] : 0.0f; }); }
+  static void store(int32_t* to, const Int& v) { std::memcpy(to, v.lane, sizeof v.lane); }
+  static void store_some(float* to, const Float& v, int n) {
+    for (int i = 0; i < kLanes && i < n; ++i) to[i] = v.lane[i];
+  }
+  static Int add(const Int& a, const Int& b) { return each<Int>([&](int i) { return a.lane[i] + b.lane[i]; }); }
+  static Float add(const Float& a, const Float& b) { return each<Float>([&](int i) { return a.lane[i] + b.lane[i]; }); }
+  static Float multiply(const Float& a, const Float& b) {
+    return each<Float>([&](int i) { return a.lane[i] * b.lane[i]; });
+  }
+  static Int clamp(const Int& v, int32_t low, int32_t high) {
+    return each<Int>([&](int i) { return v.lane[i] < low ? low : v.lane[i] > high ? high : v.lane[i]; });
+  }
+  static Float to_float(const Int& v) { return each<Float>([&](int i) { return static_cast<float>(v.lane[i]); }); }
+  static uint32_t greater(const Int& a, const Int& b) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(a.lane[i] > b.lane[i]) << i;
+    return bits;
+  }
+  static uint32_t negative(const Float& v) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(v.lane[i] < 0) << i;
+    return bits;
+  }
+  // To nearest, half away from zero; NaN gives 0. The addend is the float below one half, so that 0.49999997 stays 0.
+  static Int round_to_int8(const Float& v) {
+    return each<Int>([&](int i) {
+      const float x = v.lane[i];
+      const float inside = x > 127 ? 127.0f : x < -128 ? -128.0f : x == x ? x : 0.0f;
+      return static_cast<int32_t>(inside + (inside < 0 ? -0.49999997f : 0.49999997f));
+    });
+  }
+};
+
+template <class T, class F>
+void bits_where(const T* in, int64_t blocks, uint32_t* out, F function) {
+  for (int64_t b = 0; b < blocks; ++b) {
+    uint32_t bits = 0;
+    for (int i = 0; i < 32; ++i) bits |= static_cast<uint32_t>(function(in[b * 32 + i])) << i;
+    out[b] = bits;
+  }
+}
+
+void signs_of_floats(const float* in, int64_t blocks, uint32_t* out) {
+  bits_where(in, blocks, out, [](float x) { return x < 0; });
+}
+
+void below_int8(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out) {
+  bits_where(in, blocks, out, [=](int8_t x) { return x < bound; });
+}
+
+using Kernel = TileKernel<Portable>;
+
+}  // namespace
+
+const Isa kPortable = {"portable", Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Kernel::conv_tile, signs_of_floats, below_int8};
+
+}  // namespace lce

@@ -1,0 +1,29 @@
+// LceQuantize: the signs of floats, int8 numbers or booleans, packed.
+#pragma once
+
+#include "step.h"
+
+namespace lce {
+
+class Quantize : public Step {
+ public:
+  Quantize(const Isa& isa, Id in, Id out) : isa_(isa), in_(in), out_(out) {}
+
+  const char* name() const override { return "LceQuantize"; }
+  std::vector<Id> reads() const override { return {in_}; }
+  std::vector<Id> writes() const override { return {out_}; }
+  void prepare(Values& values) override;
+  void run(const Values& values, Pool& pool) override;
+
+  Id in() const { return in_; }
+  Id out() const { return out_; }
+
+ private:
+  void pack(const Value& in, int64_t first, int64_t count, uint32_t* out) const;
+  void pack_row(const Value& in, int64_t first_pixel, int64_t pixels, uint32_t* out) const;
+
+  const Isa& isa_;
+  Id in_, out_;
+};
+
+}  // namespace lce

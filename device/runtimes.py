@@ -1,0 +1,236 @@
+"""The runtimes that can execute an artifact here, behind one small interface.
+
+One literal table; adding a runtime is a row and, if its interpreter differs from TFLite's, a class. Nothing is imported
+before it is used: importing one runtime into a process that measures another would spoil its memory figures.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import flatbuffer
+from .preprocessing import dequantize, quantize
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A row of the table: the module that holds the interpreter, and the packages that may bring it."""
+
+    name: str
+    package: str
+    module: str
+    distributions: tuple[str, ...]
+    operators: tuple[str, ...] = ()  # prefixes of the custom operators that it brings
+
+
+LCE_OPERATORS = ("Lce",)
+# In the order in which `auto` prefers them: the newest XNNPACK first. tflite-runtime 2.14 runs int8 without it.
+RUNTIMES = (
+    Runtime("ai-edge-litert", "ai_edge_litert", "ai_edge_litert.interpreter", ("ai-edge-litert",)),
+    Runtime("tflite-runtime", "tflite_runtime", "tflite_runtime.interpreter", ("tflite-runtime",)),
+    Runtime(
+        "tensorflow", "tensorflow", "tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow"), ("Flex",)
+    ),
+    Runtime(
+        "larq-compute-engine",
+        "larq_compute_engine",
+        "larq_compute_engine.tflite.python.interpreter_wrapper_lite",
+        ("larq-compute-engine",),
+        LCE_OPERATORS,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of an artifact. `scale` is 0 where the tensor is not quantized."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    scale: float
+    zero_point: int
+
+    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Real values as this input wants them."""
+        if self.scale and np.issubdtype(self.dtype, np.integer):
+            return quantize(values, dtype=self.dtype, scale=self.scale, zero_point=self.zero_point)
+        return values.astype(self.dtype, copy=False)
+
+    def decode(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """What this output's values stand for, float32."""
+        if self.scale and np.issubdtype(self.dtype, np.integer):
+            return dequantize(stored, scale=self.scale, zero_point=self.zero_point)
+        return stored.astype(np.float32, copy=False)
+
+
+class RuntimeMissing(RuntimeError):
+    """No installed runtime can execute this artifact; the message says what would."""
+
+
+def installed() -> list[dict[str, Any]]:
+    """Every runtime found here, usable or not, in order of preference. Imports none of them."""
+    found = []
+    for runtime in RUNTIMES:
+        if importlib.util.find_spec(runtime.package) is not None:
+            reason = unusable_reason(runtime.name, np.__version__)
+            found.append({"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason})
+    return found
+
+
+def unusable_reason(name: str, numpy_version: str) -> str:
+    """Why a runtime that is installed cannot work, or an empty text."""
+    if name == "tflite-runtime" and int(numpy_version.split(".")[0]) >= 2:
+        return f"tflite-runtime needs numpy < 2, found {numpy_version}"
+    return ""
+
+
+def version(runtime: Runtime) -> str:
+    for distribution in runtime.distributions:
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def choose(names: list[str], operators: list[str], *, wanted: str = "auto") -> str:
+    """The first of the usable runtimes `names` that has the custom operators; `wanted` forces one.
+
+    Custom operators that no runtime of the table claims are left to the stock runtimes, which build some in.
+    Raises RuntimeMissing.
+    """
+    if wanted != "auto":
+        if wanted not in names:
+            raise RuntimeMissing(f'runtime "{wanted}" is not usable here; usable: {", ".join(names) or "none"}')
+        return wanted
+    claimed = {prefix for runtime in RUNTIMES for prefix in runtime.operators}
+    needed = {prefix for prefix in claimed for name in operators if name.startswith(prefix)}
+    for runtime in RUNTIMES:
+        specialised = bool(runtime.operators) and not needed and runtime.name != "tensorflow"
+        if runtime.name in names and needed <= set(runtime.operators) and not specialised:
+            return runtime.name
+    wanted_for = f"with the operators {', '.join(operators)}" if operators else "for builtin operators"
+    raise RuntimeMissing(f"no runtime {wanted_for} is usable here; usable: {', '.join(names) or 'none'}")
+
+
+def load(path: str, *, runtime: str = "auto", num_threads: int = 1) -> Any:
+    """An engine with the artifact loaded and its tensors allocated."""
+    usable = [found["name"] for found in installed() if found["usable"]]
+    name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
+    row = next(row for row in RUNTIMES if row.name == name)
+    engine = LceEngine if name == "larq-compute-engine" else TfliteEngine
+    return engine(row, path, num_threads=num_threads)
+
+
+class TfliteEngine:
+    """TFLite's Python interpreter, which three packages bring under three names."""
+
+    kernels = "builtin"
+
+    def __init__(self, runtime: Runtime, path: str, *, num_threads: int) -> None:
+        started = time.perf_counter_ns()
+        module = importlib.import_module(runtime.module)
+        self.runtime, self.version = runtime.name, version(runtime)
+        self.import_ns = time.perf_counter_ns() - started
+        started = time.perf_counter_ns()
+        self._interpreter = module.Interpreter(model_path=path, num_threads=num_threads)
+        self._interpreter.allocate_tensors()
+        self.load_ns = time.perf_counter_ns() - started
+        self._inputs, self._outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self.inputs, self.outputs = _tensors(self._inputs), _tensors(self._outputs)
+        self.delegate = self._delegate()
+        self.invoke = self._interpreter.invoke
+
+    def set_inputs(self, arrays: list[NDArray[Any]]) -> None:
+        for details, array in zip(self._inputs, arrays):
+            self._interpreter.set_tensor(details["index"], array)
+
+    def get_outputs(self) -> list[NDArray[Any]]:
+        return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
+
+    def _delegate(self) -> str:
+        """XNNPACK is the only delegate that the stock runtimes apply unasked; its nodes are called DELEGATE."""
+        try:
+            nodes = [operator["op_name"] for operator in self._interpreter._get_ops_details()]
+        except (AttributeError, ValueError):
+            return "unknown"
+        return "XNNPACK" if "DELEGATE" in nodes else "none"
+
+
+class LceEngine:
+    """Larq Compute Engine's own interpreter. Its extension module is loaded without its package, which would import
+    TensorFlow: 3 seconds and half a gigabyte that the artifact has no part in."""
+
+    delegate = "none"
+
+    def __init__(self, runtime: Runtime, path: str, *, num_threads: int) -> None:
+        started = time.perf_counter_ns()
+        module = _extension(runtime)
+        self.runtime, self.version = runtime.name, version(runtime)
+        self.import_ns = time.perf_counter_ns() - started
+        with open(path, "rb") as file:
+            content = file.read()
+        started = time.perf_counter_ns()
+        self._interpreter = module.LiteInterpreter(content, num_threads, False, False, False)
+        self.load_ns = time.perf_counter_ns() - started
+        self.inputs, self.outputs = self._tensors("input"), self._tensors("output")
+        # LCE's fast kernels are written for aarch64; elsewhere it falls back on portable code.
+        self.kernels = "optimized" if platform.machine() in ("aarch64", "arm64") else "reference"
+        self._arguments: list[NDArray[Any]] = []
+        self._results: list[NDArray[Any]] = []
+
+    def set_inputs(self, arrays: list[NDArray[Any]]) -> None:
+        self._arguments = arrays
+
+    def invoke(self) -> None:
+        """LCE copies inputs and outputs inside this call, so its time contains both copies."""
+        self._results = self._interpreter.predict(self._arguments)
+
+    def get_outputs(self) -> list[NDArray[Any]]:
+        return self._results
+
+    def _tensors(self, side: str) -> list[Tensor]:
+        columns = [
+            getattr(self._interpreter, f"{side}_{column}") for column in ("shapes", "types", "scales", "zero_points")
+        ]
+        return [
+            Tensor(f"{side}_{i}", tuple(shape), np.dtype(dtype), float(scale or 0), int(zero_point or 0))
+            for i, (shape, dtype, scale, zero_point) in enumerate(zip(*columns))
+        ]
+
+
+def _tensors(details: list[dict[str, Any]]) -> list[Tensor]:
+    return [
+        Tensor(d["name"], tuple(int(n) for n in d["shape"]), np.dtype(d["dtype"]), *_quantization(d)) for d in details
+    ]
+
+
+def _quantization(details: dict[str, Any]) -> tuple[float, int]:
+    scale, zero_point = details["quantization"]
+    return float(scale), int(zero_point)
+
+
+def _extension(runtime: Runtime) -> Any:
+    package = importlib.util.find_spec(runtime.package)
+    if package is None or not package.submodule_search_locations:
+        raise RuntimeMissing(f'runtime "{runtime.name}" is not installed here')
+    relative = runtime.module.split(".")[1:]
+    path = os.path.join(next(iter(package.submodule_search_locations)), *relative) + ".so"
+    loader = importlib.machinery.ExtensionFileLoader(runtime.module, path)
+    spec = importlib.util.spec_from_loader(runtime.module, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module

@@ -1,0 +1,193 @@
+"""What the machine says about itself: what it is (`machine`) and how it is doing now (`snapshot`, `glance`).
+
+Everything is read from files and one Raspberry Pi command. A source that is missing is None, never zero: the reader
+must be able to tell "cold" from "no thermometer". `root` is where the files are looked for; tests plant their own.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path("/")
+_ARM_CORES = {  # Arm Ltd. (implementer 0x41) part numbers of boards' cores, from the Arm Main ID Register tables
+    0xD03: "Cortex-A53", 0xD04: "Cortex-A35", 0xD05: "Cortex-A55", 0xD07: "Cortex-A57", 0xD08: "Cortex-A72",
+    0xD09: "Cortex-A73", 0xD0A: "Cortex-A75", 0xD0B: "Cortex-A76", 0xD0C: "Neoverse-N1", 0xD41: "Cortex-A78",
+    0xD42: "Cortex-A78AE", 0xD44: "Cortex-X1", 0xD46: "Cortex-A510", 0xD47: "Cortex-A710",
+}  # fmt: skip
+
+
+def machine(root: Path = ROOT) -> dict[str, Any]:
+    """What does not change while the machine is on."""
+    return {
+        "hostname": platform.node(),
+        "board": board_model(root),
+        "cpu": cpu_model(root),
+        "cpus": os.cpu_count(),
+        "architecture": platform.machine(),
+        "bits": struct.calcsize("P") * 8,
+        "system": _release(root),
+        "kernel": platform.release(),
+        "libc": " ".join(platform.libc_ver()).strip() or None,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "numpy": np.__version__,
+        "memory_bytes": _memory(root, "MemTotal"),
+        "boot_id": _text(root / "proc/sys/kernel/random/boot_id"),
+    }
+
+
+def snapshot(root: Path = ROOT) -> dict[str, Any]:
+    """How the machine is doing: taken before and after a measurement, never within its timed part."""
+    return {
+        "unix_time": time.time(),
+        "monotonic_ns": time.monotonic_ns(),
+        "uptime_s": _first_float(root / "proc/uptime"),
+        "load_average": _first_float(root / "proc/loadavg"),
+        "available_memory_bytes": _memory(root, "MemAvailable"),
+        "swap_used_bytes": _swap_used(root),
+        "governors": _governors(root),
+        "clocks_khz": clocks_khz(root),
+        "temperatures_c": temperatures_c(root),
+        "throttled_bits": throttled_bits(root),
+        "cpu_seconds": _cpu_seconds(root),
+        "own_cpu_seconds": time.process_time(),
+    }
+
+
+def glance(root: Path = ROOT) -> dict[str, Any]:
+    """The cheap part of a snapshot, for in between two timed inferences: a few small files, no command."""
+    return {"monotonic_ns": time.monotonic_ns(), "clocks_khz": clocks_khz(root), "temperatures_c": temperatures_c(root)}
+
+
+def peak_rss_bytes(root: Path = ROOT) -> int | None:
+    """The process's highest resident memory. VmHWM, because ru_maxrss counts the parent's memory before exec too."""
+    kib = _table(root / "proc/self/status").get("VmHWM", "").split()
+    return int(kib[0]) * 1024 if kib else None
+
+
+def page_faults() -> int:
+    """Major page faults of this process so far: each one waited for the disk."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+
+
+def board_model(root: Path = ROOT) -> str | None:
+    """The name that the maker gave the board: device tree on ARM, DMI on a PC."""
+    text = _text(root / "proc/device-tree/model") or _text(root / "sys/devices/virtual/dmi/id/product_name")
+    return text.strip("\0 \n") or None if text else None
+
+
+def cpu_model(root: Path = ROOT) -> str | None:
+    """The processor's name; ARM kernels give numbers instead, which are looked up."""
+    cpuinfo = _table(root / "proc/cpuinfo")
+    if "model name" in cpuinfo:
+        return cpuinfo["model name"]
+    if "CPU part" not in cpuinfo:
+        return None
+    implementer, part = int(cpuinfo.get("CPU implementer", "0x0"), 16), int(cpuinfo["CPU part"], 16)
+    return _ARM_CORES.get(part, f"ARM part {part:#x}") if implementer == 0x41 else f"part {implementer:#x}:{part:#x}"
+
+
+def temperatures_c(root: Path = ROOT) -> dict[str, float] | None:
+    """Degrees Celsius by sensor name; None where there is no thermometer."""
+    found = {}
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
+        name, value = _text(zone / "type"), _text(zone / "temp")
+        if name and value and value.lstrip("-").isdigit():
+            found[f"{zone.name}:{name}"] = int(value) / 1000
+    return found or None
+
+
+def clocks_khz(root: Path = ROOT) -> list[int] | None:
+    """The clock of every CPU now, as the kernel believes it."""
+    texts = [_text(path / "cpufreq/scaling_cur_freq") for path in _cpu_folders(root)]
+    return [int(text) for text in texts if text and text.isdigit()] or None
+
+
+def throttled_bits(root: Path = ROOT) -> int | None:
+    """Raspberry Pi firmware's word. Bits 0-3: under-voltage, capped, throttled, soft limit now; 16-19: since boot."""
+    text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    if text is None and root == ROOT:
+        text = _command("vcgencmd", "get_throttled")
+    try:
+        return int(text.split("=")[-1], 16) if text else None
+    except ValueError:
+        return None
+
+
+def _governors(root: Path) -> list[str] | None:
+    texts = [_text(path / "cpufreq/scaling_governor") for path in _cpu_folders(root)]
+    return sorted({text for text in texts if text}) or None
+
+
+def _cpu_folders(root: Path) -> list[Path]:
+    return sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*"), key=lambda path: int(path.name[3:]))
+
+
+def _cpu_seconds(root: Path) -> dict[str, float] | None:
+    """Seconds that all CPUs together have been busy, idle, or stolen by a hypervisor, since boot."""
+    words = (_text(root / "proc/stat") or "").split("\n")[0].split()
+    if len(words) < 9 or words[0] != "cpu":
+        return None
+    user, nice, system, idle, waiting, interrupt, soft_interrupt, stolen = (int(word) for word in words[1:9])
+    ticks = os.sysconf("SC_CLK_TCK")
+    busy = user + nice + system + interrupt + soft_interrupt
+    return {"busy": busy / ticks, "idle": (idle + waiting) / ticks, "stolen": stolen / ticks}
+
+
+def _memory(root: Path, name: str) -> int | None:
+    kib = _table(root / "proc/meminfo").get(name, "").split()
+    return int(kib[0]) * 1024 if kib else None
+
+
+def _swap_used(root: Path) -> int | None:
+    total, free = _memory(root, "SwapTotal"), _memory(root, "SwapFree")
+    return total - free if total is not None and free is not None else None
+
+
+def _release(root: Path) -> str | None:
+    lines = (line.split("=", 1) for line in (_text(root / "etc/os-release") or "").splitlines() if "=" in line)
+    return {name: value.strip('"') for name, value in lines}.get("PRETTY_NAME")
+
+
+def _table(path: Path) -> dict[str, str]:
+    """`name : value` lines, the first of each name."""
+    found: dict[str, str] = {}
+    for line in (_text(path) or "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _first_float(path: Path) -> float | None:
+    words = (_text(path) or "").split()
+    return float(words[0]) if words else None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return None
+
+
+def _command(*arguments: str) -> str | None:
+    program = shutil.which(arguments[0])
+    if program is None:
+        return None
+    try:
+        done = subprocess.run([program, *arguments[1:]], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

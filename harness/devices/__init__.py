@@ -1,0 +1,29 @@
+"""Devices: ways to start the agent (`device/`) somewhere, and what the host asks of it once it runs.
+
+It does not know models, formats, the store or the plan of work; `harness/run.py` and the command line call it.
+
+    make_device(row) -> Device      a row of the experiment's [[device]] table
+    predict(device, artifact, images, ...) -> PredictResult
+    measure(device, artifact, ...) -> dict        one round, in one fresh process
+"""
+
+from __future__ import annotations
+
+from harness.devices.base import Device, make_device
+from harness.devices.faults import AgentError, AgentLost, DeadlinePassed, Unreachable
+from harness.devices.jobs import PredictResult, hello, measure, predict
+from harness.devices.session import Session
+
+__all__ = [
+    "AgentError",
+    "AgentLost",
+    "DeadlinePassed",
+    "Device",
+    "PredictResult",
+    "Session",
+    "Unreachable",
+    "hello",
+    "make_device",
+    "measure",
+    "predict",
+]

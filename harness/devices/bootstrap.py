@@ -1,0 +1,72 @@
+"""How the agent's source gets to a device: zipped, named by its content, unpacked there once, and started."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import io
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import device
+
+CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
+# What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
+# puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
+PYTHON_ARGUMENTS = ("-u", "-c", "import sys;sys.path[:]=filter(None,sys.path);exec(eval(sys.stdin.readline()))")
+_SUFFIXES = (".py", ".so")
+
+
+@cache
+def agent_archive() -> tuple[str, bytes]:
+    """(SHA-256, zip) of the `device` package. The same files give the same bytes."""
+    folder = Path(device.__file__).parent
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in _SUFFIXES:
+                name = path.relative_to(folder.parent).as_posix()
+                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    content = buffer.getvalue()
+    return hashlib.sha256(content).hexdigest(), content
+
+
+def start_script(cache: str, digest: str) -> str:
+    """What the device executes to start the agent; it finds `channel` in its globals."""
+    source = inspect.getsource(_start_agent)
+    return f"from __future__ import annotations\n{source}\n_start_agent(channel, {cache!r}, {digest!r})"
+
+
+def _start_agent(channel: Any, cache: str, digest: str) -> None:
+    """Runs on the device, from its source alone: stands on nothing but the standard library."""
+    import hashlib
+    import io
+    import os
+    import shutil
+    import sys
+    import tempfile
+    import zipfile
+
+    if cache == "~/.cache/bitlens" and os.environ.get("XDG_CACHE_HOME"):
+        cache = os.path.join(os.environ["XDG_CACHE_HOME"], "bitlens")
+    agents = os.path.join(os.path.expanduser(cache), "agent")
+    folder = os.path.join(agents, digest)
+    missing = not os.path.isdir(folder)
+    channel.send(missing)
+    if missing:
+        content = channel.receive()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise OSError("the agent's source was altered on its way here")
+        os.makedirs(agents, exist_ok=True)
+        part = tempfile.mkdtemp(dir=agents)
+        zipfile.ZipFile(io.BytesIO(content)).extractall(part)
+        try:
+            os.rename(part, folder)
+        except OSError:  # another agent was faster
+            shutil.rmtree(part)
+    sys.path.insert(0, folder)
+    from device.agent import serve
+
+    serve(channel, cache)

@@ -1,0 +1,33 @@
+"""What can go wrong with a device, told apart by what may be done about it.
+
+DeviceError
+├── Unreachable      connecting failed, nothing was begun: may be tried again
+├── AgentLost        the agent's process ended in the middle of a job: crash, out of memory, reboot, cut connection
+├── DeadlinePassed   the agent did not answer in time, and was ended
+└── AgentError       the agent answered with an error, and is well
+"""
+
+from __future__ import annotations
+
+from harness.errors import DeviceError
+
+
+class Unreachable(DeviceError):
+    pass
+
+
+class AgentLost(DeviceError):
+    pass
+
+
+class DeadlinePassed(DeviceError):
+    pass
+
+
+class AgentError(DeviceError):
+    """`kind` is the class of the remote exception, `remote_traceback` where it was raised."""
+
+    def __init__(self, problem: str, *, kind: str, remote_traceback: str) -> None:
+        super().__init__(problem)
+        self.kind = kind
+        self.remote_traceback = remote_traceback

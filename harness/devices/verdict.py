@@ -1,0 +1,154 @@
+"""What a latency is worth: `valid`, `suspect` or `void`, with the reason. docs/measuring.md explains every rule.
+
+Each rule is a pure function of the stored record, so that old records can be judged again by better rules. A rule
+whose source is missing on the machine says nothing: a blank is not a fault.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MIN_SAMPLES = 5  # below this there is no p50
+DRIFT_SUSPECT, DRIFT_VOID = 0.05, 0.25  # share by which the last third's median differs from the first third's
+OTHER_CPUS_SUSPECT = 0.10  # CPUs that other processes kept busy, on average
+STOLEN_SUSPECT = 0.02  # share of all CPU time that a hypervisor gave to others
+CLOCK_CHANGE = 0.05  # share between the lowest and the highest clock while it ran
+HOT_C = 80.0  # a Raspberry Pi's firmware starts to slow the clock at 80 °C
+_NOW_BITS = 0xF  # under-voltage, frequency capped, throttled, soft temperature limit
+_THROTTLE_WORDS = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
+
+Record = dict[str, Any]
+Finding = tuple[str, str]  # (suspect | void, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The worst finding's word, and the reasons of all findings of that severity; an empty reason when valid."""
+
+    verdict: str
+    reason: str
+
+
+def judge(record: Record) -> Verdict:
+    """The verdict on one latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ..."""
+    findings = [finding for rule in RULES for finding in rule(record)]
+    for word in ("void", "suspect"):
+        reasons = [reason for severity, reason in findings if severity == word]
+        if reasons:
+            return Verdict(verdict=word, reason="; ".join(reasons))
+    return Verdict(verdict="valid", reason="")
+
+
+def _emulated(record: Record) -> Iterator[Finding]:
+    if record.get("emulated"):
+        yield "void", "emulated: time under an emulator is not a latency"
+
+
+def _too_few_samples(record: Record) -> Iterator[Finding]:
+    count, wanted = len(record["samples_ns"]), record["protocol"]["min_runs"]
+    if count < MIN_SAMPLES:
+        yield "void", f"too few samples: {count}, and p50 needs {MIN_SAMPLES}"
+    elif count < wanted:
+        yield "suspect", f"too few samples: {count} of {wanted} before the time limit"
+
+
+def _never_steady(record: Record) -> Iterator[Finding]:
+    if not record["steady"]:
+        yield "suspect", f"not steady after {len(record['warmup_ns'])} warm-up runs"
+
+
+def _drifting(record: Record) -> Iterator[Finding]:
+    samples = record["samples_ns"]
+    third = len(samples) // 3
+    if third < MIN_SAMPLES:
+        return
+    first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
+    drift = last / first - 1
+    if abs(drift) > DRIFT_SUSPECT:
+        yield "void" if abs(drift) > DRIFT_VOID else "suspect", f"drifting: the last third took {drift:+.0%}"
+
+
+def _throttled(record: Record) -> Iterator[Finding]:
+    """Bits that are set now, and sticky bits set since the start. Older sticky bits are not this run's fault."""
+    before, after = (record["circumstances"][when].get("throttled_bits") for when in ("before", "after"))
+    if before is None or after is None:
+        return
+    bits = (after & _NOW_BITS) | (((after & ~before) >> 16) & _NOW_BITS)
+    if bits:
+        yield "void", "throttled: " + ", ".join(word for i, word in enumerate(_THROTTLE_WORDS) if bits >> i & 1)
+
+
+def _other_load(record: Record) -> Iterator[Finding]:
+    other = other_cpus(record)
+    cpus = record.get("machine", {}).get("cpus")
+    if other is None or cpus is None:
+        return
+    if other > cpus - record["num_threads"] + 0.5:
+        yield "void", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
+    elif other > OTHER_CPUS_SUSPECT:
+        yield "suspect", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
+
+
+def other_cpus(record: Record) -> float | None:
+    """How many CPUs were busy with other processes, on average from before to after."""
+    before, after = (record["circumstances"][when] for when in ("before", "after"))
+    if not before.get("cpu_seconds") or not after.get("cpu_seconds"):
+        return None
+    seconds = (after["monotonic_ns"] - before["monotonic_ns"]) / 1e9
+    busy = after["cpu_seconds"]["busy"] - before["cpu_seconds"]["busy"]
+    own = after["own_cpu_seconds"] - before["own_cpu_seconds"]
+    return max(0.0, (busy - own) / seconds) if seconds > 0 else None
+
+
+def _stolen(record: Record) -> Iterator[Finding]:
+    before, after = (record["circumstances"][when].get("cpu_seconds") for when in ("before", "after"))
+    if not before or not after:
+        return
+    passed = {name: after[name] - before[name] for name in before}
+    total = sum(passed.values())
+    if total > 0 and passed["stolen"] / total > STOLEN_SUSPECT:
+        yield "suspect", f"virtual machine: {passed['stolen'] / total:.0%} of the CPU time went to others on its host"
+
+
+def _clock_changed(record: Record) -> Iterator[Finding]:
+    """Only clocks read while it ran: before the start an idle machine's clock is rightly low."""
+    seen = [max(glance["clocks_khz"]) for glance in record["circumstances"]["during"][1:] if glance.get("clocks_khz")]
+    if seen and 1 - min(seen) / max(seen) > CLOCK_CHANGE:
+        yield "suspect", f"clock changed between {min(seen) // 1000} and {max(seen) // 1000} MHz"
+
+
+def _hot(record: Record) -> Iterator[Finding]:
+    temperatures = record["circumstances"]["after"].get("temperatures_c") or {}
+    hot = {name: value for name, value in temperatures.items() if value >= HOT_C}
+    if hot:
+        name = max(hot, key=lambda sensor: hot[sensor])
+        yield "suspect", f"hot: {name} at {hot[name]:.0f} °C"
+
+
+def _powersave(record: Record) -> Iterator[Finding]:
+    if "powersave" in (record["circumstances"]["before"].get("governors") or []):
+        yield "suspect", "governor powersave"
+
+
+def _swapping(record: Record) -> Iterator[Finding]:
+    before, after = (record["circumstances"][when].get("swap_used_bytes") for when in ("before", "after"))
+    if before is not None and after is not None and after - before > 1 << 20:
+        yield "suspect", f"swapping: {(after - before) >> 20} MiB went to swap meanwhile"
+
+
+RULES: tuple[Callable[[Record], Iterator[Finding]], ...] = (
+    _emulated,
+    _too_few_samples,
+    _never_steady,
+    _drifting,
+    _throttled,
+    _other_load,
+    _stolen,
+    _clock_changed,
+    _hot,
+    _powersave,
+    _swapping,
+)
