@@ -1,4 +1,54 @@
 """Where images and labels come from: one module per kind, and the table that names them.
 
-It knows nothing about models or preprocessing. The catalogue of experiments and the training of the twins call it.
+It knows nothing about models or preprocessing. The stages of a run and the training of the twins call it.
 """
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets.base import Dataset
+from harness.errors import ConfigError
+from harness.tables import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """One kind of data set. `open` names a class made from a path, or from a seed where the images are generated."""
+
+    open: str
+    summary: str
+    generated: bool = False
+
+
+DATASETS: dict[str, DatasetSpec] = {
+    "planted": DatasetSpec(
+        open="harness.datasets.planted:PlantedDataset",
+        summary="generated 64x64 images of ten shapes, with the object's exact mask; nothing to download",
+        generated=True,
+    ),
+    "cifar10-archive": DatasetSpec(
+        open="harness.datasets.cifar10_archive:Cifar10Archive",
+        summary="a zip of CIFAR-10 as JPEGs, train|test/<class>/N.jpg",
+    ),
+    "image-folder": DatasetSpec(
+        open="harness.datasets.image_folder:ImageFolder",
+        summary="a folder of photos: train|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index)",
+    ),
+    "npz": DatasetSpec(
+        open="harness.datasets.npz:NpzDataset",
+        summary="arrays in one .npz: {train,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
+    ),
+}
+
+
+def open_dataset(kind: str, *, path: str | None, seed: int) -> Dataset:
+    """The data set of a checked `[dataset]` table. Raises ConfigError when what the path names does not fit its kind."""
+    spec = DATASETS[kind]
+    if spec.generated:
+        dataset: Dataset = resolve(spec.open)(seed=seed)
+        return dataset
+    if path is None:
+        raise ConfigError(f'[dataset] path: expected one, because kind "{kind}" reads files')
+    dataset = resolve(spec.open)(Path(path).expanduser())
+    return dataset

@@ -32,6 +32,16 @@ def build_twin(*, image_size: int, classes: int, binarized: bool) -> Any:
     return tf.keras.Model(inputs, outputs, name="twin_binary" if binarized else "twin_float")
 
 
+def float_twin(*, weights: None, input_shape: tuple[int, int, int], classes: int) -> Any:
+    """The full-precision twin, untrained, with the signature that keras.applications uses."""
+    return build_twin(image_size=input_shape[0], classes=classes, binarized=False)
+
+
+def binary_twin(*, weights: None, input_shape: tuple[int, int, int], classes: int) -> Any:
+    """The binarized twin, untrained, with the signature that keras.applications uses."""
+    return build_twin(image_size=input_shape[0], classes=classes, binarized=True)
+
+
 def _stem(x: Any, *, strides: int) -> Any:
     from tensorflow.keras import layers
 

@@ -1,0 +1,74 @@
+"""Keras or Larq model in, flatbuffer bytes out: one function per format, and the check that nothing was lost.
+
+It knows nothing of devices, data sets or the store, and nothing of the harness, which calls it.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ConversionError(Exception):
+    """A model that could not become an artifact of the wanted format: one sentence for the person at the keyboard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatSpec:
+    """One way to deploy a model. `convert` names a function (keras_model, calibration) -> bytes.
+
+    families       which models it fits.
+    calibrated     whether it needs representative images to find the ranges of activations.
+    operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
+    mark           "" or why some results of the artifact mean nothing.
+    suspect_below  top-1 agreement with the Keras model under which an artifact is suspect.
+    """
+
+    convert: str
+    summary: str
+    families: tuple[str, ...]
+    calibrated: bool = False
+    operators: str = "builtin"
+    mark: str = ""
+    suspect_below: float = 0.99
+
+
+FULL_PRECISION, BINARIZED = "full-precision", "binarized"
+
+FORMATS: dict[str, FormatSpec] = {
+    "fp32": FormatSpec(
+        convert="converters.tflite:fp32",
+        summary="float32 weights and arithmetic; binarized layers are emulated in floats",
+        families=(FULL_PRECISION, BINARIZED),
+    ),
+    "fp16": FormatSpec(
+        convert="converters.tflite:fp16",
+        summary="float16 weights, float32 arithmetic",
+        families=(FULL_PRECISION,),
+    ),
+    "dynamic": FormatSpec(
+        convert="converters.tflite:dynamic",
+        summary="int8 weights, activations quantized at run time",
+        families=(FULL_PRECISION,),
+        suspect_below=0.95,
+    ),
+    "int8": FormatSpec(
+        convert="converters.tflite:int8",
+        summary="int8 weights and activations, calibrated on training images; float input and output",
+        families=(FULL_PRECISION,),
+        calibrated=True,
+        suspect_below=0.9,
+    ),
+    "lce": FormatSpec(
+        convert="converters.lce:lce",
+        summary="binary operators of Larq Compute Engine, the rest float32",
+        families=(BINARIZED,),
+        operators="lce",
+    ),
+    "lce-int8": FormatSpec(
+        convert="converters.lce:lce_int8",
+        summary="binary operators, the rest int8 with default ranges: for latency only",
+        families=(BINARIZED,),
+        operators="lce",
+        mark="latency only: int8 ranges are defaults, not trained",
+        suspect_below=0.0,
+    ),
+}

@@ -1,0 +1,97 @@
+"""The command line. It parses arguments, calls the function that does the work, and turns errors into sentences."""
+from __future__ import annotations
+
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.errors import BitlensError, ConfigError
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+app = typer.Typer(
+    name="bitlens",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which network, in which format, on which board: how accurate, how fast, and how well explained?\n\n"
+    "Start with `bitlens demo`: it needs nothing and takes about two minutes.",
+)
+
+What = Enum("What", {name: name for name in ("models", "formats", "methods", "metrics", "datasets", "runtimes")}, type=str)
+Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<name of the experiment>.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Do failed units again; done ones stay done.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error as well.")] = False,
+) -> None:
+    if debug:
+        os.environ["BITLENS_DEBUG"] = "1"
+
+
+@app.command("run")
+def run_experiment(
+    experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
+    out: Out = None,
+    retry_failed: RetryFailed = False,
+) -> None:
+    """Convert, measure, explain and report what the experiment file asks for.
+
+    A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
+    """
+    _run(experiment, out, retry_failed=retry_failed)
+
+
+@app.command()
+def demo(out: Out = None) -> None:
+    """Run the built-in experiment: our twin networks, float and binarized, on generated images. No download."""
+    _run(EXAMPLES / "demo.toml", out, retry_failed=False)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List what an experiment file may name."""
+    from harness import listing
+
+    rows = listing.LISTS[what.value]()
+    print(listing.as_json(rows) if as_json else listing.as_table(rows))
+
+
+def _run(path: Path, out: Path | None, *, retry_failed: bool) -> None:
+    from harness.experiment import read_experiment
+    from harness.run import run
+
+    experiment = read_experiment(path)
+    folder = out or Path("runs") / experiment.name
+    summary = run(experiment, folder, retry_failed=retry_failed)
+    from reports import write
+
+    table, page = write(folder)
+    print(f"table   {table}\nreport  {page}")
+    failures = summary.failed + summary.failed_before
+    if failures:
+        raise BitlensError(f"{failures} units of work failed; the report says why", hint="the same command with --retry-failed")
+
+
+def run_command_line() -> None:
+    """Run the command; a mistake is one sentence and exit code 2, a failure one sentence and exit code 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up banner is not our news
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\nbitlens: stopped; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BitlensError as error:
+        if os.environ.get("BITLENS_DEBUG"):
+            raise
+        print(f"bitlens: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None

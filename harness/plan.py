@@ -1,0 +1,91 @@
+"""Which units of work an experiment needs, in the order in which a run does them. Pure: nothing is done or asked here.
+
+Units chain by key: the spec of one holds the keys of those it builds on, so that every key is known before anything
+is done, and a change of one input renews just what depends on it.
+"""
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+from converters import FORMATS
+from harness.catalogue import Model
+from harness.datasets.base import Dataset
+from harness.errors import ConfigError
+from harness.experiment import Experiment
+from harness.stages import STAGES, accuracy, conversion, fidelity, images, latency, quality, saliency
+from harness.store import Unit
+
+
+def plan(experiment: Experiment, dataset: Dataset) -> list[Unit]:
+    """All units, each once, stage by stage in the order of the STAGES table."""
+    planned = _Plan(experiment, dataset)
+    units = {unit.key: unit for unit in planned.units()}
+    order = list(STAGES)
+    return sorted(units.values(), key=lambda unit: order.index(unit.kind))
+
+
+class _Plan:
+    def __init__(self, experiment: Experiment, dataset: Dataset) -> None:
+        self._experiment, self._dataset = experiment, dataset
+        self._devices = [{**device.address(), "runtime": device.runtime} for device in experiment.devices]
+
+    def units(self) -> Iterator[Unit]:
+        for model in self._experiment.models:
+            judging = self._images(model, "test", self._experiment.accuracy.images)
+            yield from (judging, accuracy.plan_reference(model, judging))
+        artifacts = []
+        for model, format_name in self._experiment.artifacts():
+            calibration = None
+            if FORMATS[format_name].calibrated:
+                calibration = self._images(model, "train", conversion.CALIBRATION_IMAGES)
+                yield calibration
+            artifact = conversion.plan(model, format_name, calibration=calibration)
+            artifacts.append(artifact)
+            yield artifact
+            if not FORMATS[format_name].mark:
+                yield from self._judged(model, artifact)
+        yield from self._latencies(artifacts)
+        yield from self._explanations()
+
+    def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
+        count = self._experiment.accuracy.images
+        compared = self._images(model, "test", min(count, fidelity.IMAGES))
+        yield compared
+        yield fidelity.plan(artifact, compared)
+        for device in self._devices:
+            yield accuracy.plan(artifact, self._images(model, "test", count), device)
+
+    def _latencies(self, artifacts: list[Unit]) -> Iterator[Unit]:
+        """Every artifact once a round, in an order drawn by seed, so that drift of the board hits all alike."""
+        protocol = self._experiment.latency
+        if protocol is None:
+            return
+        shuffle = random.Random(self._experiment.seed)
+        for device, round_ in itertools.product(self._devices, range(protocol.rounds)):
+            jobs = list(itertools.product(artifacts, protocol.threads))
+            shuffle.shuffle(jobs)
+            for artifact, num_threads in jobs:
+                yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
+
+    def _explanations(self) -> Iterator[Unit]:
+        table, judged_by = self._experiment.saliency, self._experiment.quality
+        if table is None:
+            return
+        for model, method in itertools.product(self._experiment.models, self._experiment.methods):
+            explained = self._images(model, "test", table.images)
+            maps = saliency.plan(model, method, explained, target=table.target, seed=self._experiment.seed)
+            yield from (explained, maps)
+            for metric in judged_by.metrics if judged_by else ():
+                yield quality.plan(maps, metric, steps=judged_by.steps)
+
+    def _images(self, model: Model, split: str, count: int) -> Unit:
+        available = self._dataset.size(split)
+        if count > available:
+            raise ConfigError(
+                f"[dataset]: {count} images of the {split} split are wanted, it has {available}",
+                hint="fewer images in [accuracy] and [saliency]" if split == "test" else "a data set with training images",
+            )
+        return images.plan(self._experiment, self._dataset.fingerprint, model, split=split, count=count)
+

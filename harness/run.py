@@ -1,0 +1,126 @@
+"""A run: open the store, plan, do what is missing, stage by stage, and report.
+
+Every unit is committed in a transaction of its own when it is finished, so a run that is killed at any moment is
+continued by the same command, and a run that is complete does nothing.
+"""
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import BitlensError, ConfigError
+from harness.experiment import Experiment
+from harness.plan import plan
+from harness.progress import StageProgress, stage_progress
+from harness.stages import STAGES
+from harness.store import Store, Unit
+from harness.tables import resolve
+from harness.workshop import Workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """How a run ended: `done_before` units were in the store already, `done` and `failed` are those of this command."""
+
+    folder: Path
+    done_before: int
+    done: int
+    failed: int
+    failed_before: int
+
+
+def run(experiment: Experiment, folder: Path, *, retry_failed: bool = False) -> RunSummary:
+    """Do every unit of the experiment that the folder's store does not have yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_run_in(folder), Store(folder) as store:
+        workshop = Workshop(experiment, store)
+        units = plan(experiment, workshop.dataset)
+        if retry_failed:
+            store.forget_failures()
+        _remember(experiment, store, units)
+        finished = store.finished()
+        known = [finished[unit.key] for unit in units if unit.key in finished]
+        missing = [unit for unit in units if unit.key not in finished]
+        _say(f"{experiment.name}: {len(units)} units of work, {len(known)} done before, {len(missing)} to do")
+        failed = sum(not succeeded for succeeded in _perform_all(missing, workshop))
+    return RunSummary(
+        folder=folder,
+        done_before=known.count("done"),
+        done=len(missing) - failed,
+        failed=failed,
+        failed_before=known.count("failed"),
+    )
+
+
+def _remember(experiment: Experiment, store: Store, units: list[Unit]) -> None:
+    from importlib.metadata import version
+
+    store.replace_plan(units)
+    store.set_meta("experiment_name", experiment.name)
+    store.set_meta("experiment", experiment.text)
+    store.set_meta("bitlens", version("bitlens"))
+
+
+def _perform_all(units: Iterable[Unit], workshop: Workshop) -> Iterator[bool]:
+    """Do units in order, a progress bar for each stage; True for each that succeeded."""
+    for kind, group in itertools.groupby(units, key=lambda unit: unit.kind):
+        of_stage = list(group)
+        with stage_progress(STAGES[kind].doing, len(of_stage)) as progress:
+            for unit in of_stage:
+                yield _perform(unit, workshop, progress)
+                progress.finished_one(_describe(unit))
+
+
+def _perform(unit: Unit, workshop: Workshop, progress: StageProgress) -> bool:
+    """Do one unit and store its outcome, or the reason why there is none."""
+    what = _describe(unit)
+    began = time.monotonic()
+    progress.working_on(what, 0.0)
+    try:
+        outcome = resolve(STAGES[unit.kind].perform)(unit, workshop, lambda share: progress.working_on(what, share))
+    except Exception as error:  # whatever went wrong costs this unit and what builds on it, never the run
+        reason = str(error) if isinstance(error, BitlensError) else f"{type(error).__name__}: {error}"
+        workshop.store.fail(unit, reason, seconds=time.monotonic() - began)
+        _say(f"failed: {STAGES[unit.kind].doing}, {what}: {reason}")
+        if os.environ.get("BITLENS_DEBUG"):
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside an except block none of them is None
+        return False
+    workshop.store.commit(unit, outcome, seconds=time.monotonic() - began)
+    return True
+
+
+def _describe(unit: Unit) -> str:
+    """A unit in a few words, such as "planted-binary lce on this-host, 2 threads"."""
+    spec = unit.spec
+    if unit.kind == "images":
+        return f"{spec['count']} of {spec['dataset']} {spec['split']}"
+    words = [spec["model"]["name"], spec.get("format"), spec.get("method"), spec.get("metric")]
+    if spec.get("device"):
+        words.append(f"on {spec['device']['name']}")
+    if "num_threads" in spec:
+        words.append(f"{spec['num_threads']} thread{'s' * (spec['num_threads'] > 1)}")
+    return " ".join(word for word in words if word)
+
+
+@contextmanager
+def _only_run_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. The kernel lets go of it when the process ends, however it ends."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f'run folder "{folder}": another run is working in it', hint="wait for it, or give --out another folder"
+            ) from None
+        yield
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

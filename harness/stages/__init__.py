@@ -1,0 +1,26 @@
+"""The stages of a run in their order. Each is one module that knows which units an experiment needs and how to do one.
+
+A stage does not know when it is called, what is stored already, or how progress is shown: `harness.run` does.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """`perform` names a function (unit, workshop, progress) -> Outcome; `doing` is what a person reads meanwhile."""
+
+    perform: str
+    doing: str
+
+
+STAGES: dict[str, Stage] = {
+    "images": Stage(perform="harness.stages.images:perform", doing="preparing images"),
+    "conversion": Stage(perform="harness.stages.conversion:perform", doing="converting models"),
+    "fidelity": Stage(perform="harness.stages.fidelity:perform", doing="checking fidelity"),
+    "accuracy": Stage(perform="harness.stages.accuracy:perform", doing="measuring accuracy"),
+    "latency": Stage(perform="harness.stages.latency:perform", doing="measuring latency"),
+    "saliency": Stage(perform="harness.stages.saliency:perform", doing="computing saliency"),
+    "quality": Stage(perform="harness.stages.quality:perform", doing="scoring explanations"),
+}

@@ -1,0 +1,78 @@
+"""Accuracy stage: the classes that every artifact predicts on every device, and those of the Keras model for reference."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.catalogue import Model
+from harness.devices import predict
+from harness.stages.on_device import artifact_of, as_share, device_of
+from harness.store import Outcome, Prediction, Unit
+from harness.workshop import ImageSet, Progress, Workshop
+
+RANKS = 5  # classes kept for each image: enough for top-5
+
+
+def plan_reference(model: Model, images: Unit) -> Unit:
+    """The Keras model itself, on this host."""
+    spec = {
+        "model": model.spec(),
+        "format": "keras",
+        "conversion": None,
+        "device": None,
+        "runtime": "tensorflow",
+        "images": images.key,
+    }
+    return Unit(kind="accuracy", spec=spec)
+
+
+def plan(conversion: Unit, images: Unit, device: dict[str, Any]) -> Unit:
+    spec = {
+        "model": conversion.spec["model"],
+        "format": conversion.spec["format"],
+        "conversion": conversion.key,
+        "device": device,
+        "runtime": device["runtime"],
+        "images": images.key,
+    }
+    return Unit(kind="accuracy", spec=spec)
+
+
+def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+    spec = unit.spec
+    images = workshop.images(spec["images"])
+    if spec["conversion"] is None:
+        scores = workshop.scores(spec["model"]["name"], images.pixels)
+        ran_on = {"runtime": "tensorflow", "runtime_version": _tensorflow_version()}
+    else:
+        done = predict(
+            device_of(spec),
+            artifact_of(spec, workshop),
+            images.pixels,
+            preprocessing=spec["model"]["preprocessing"],
+            runtime=spec["runtime"],
+            on_progress=as_share(progress),
+        )
+        scores, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}
+    return Outcome(result={**ran_on, "images": len(images.keys)}, predictions=_predictions(images, scores))
+
+
+def _predictions(images: ImageSet, scores: NDArray[np.float32]) -> list[Prediction]:
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :RANKS]
+    return [
+        Prediction(
+            image=key,
+            label=int(label),
+            ranked=tuple(int(c) for c in classes),
+            scores=tuple(float(row[c]) for c in classes),
+        )
+        for key, label, classes, row in zip(images.keys, images.labels, ranked, scores)
+    ]
+
+
+def _tensorflow_version() -> str:
+    import tensorflow as tf
+
+    return str(tf.__version__)

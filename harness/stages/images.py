@@ -1,0 +1,51 @@
+"""Images stage: draw by seed, decode, resize and crop once; all later stages read the same pixels."""
+from __future__ import annotations
+
+import numpy as np
+
+from harness.catalogue import Model
+from harness.experiment import Experiment
+from harness.preprocessing import fit_image, fit_mask
+from harness.store import Outcome, Unit
+from harness.workshop import Progress, Workshop
+
+
+def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, count: int) -> Unit:
+    """The images unit for a model's input geometry. Equal specs are one unit, whichever models and stages share it."""
+    record = model.preprocessing
+    geometry = {name: record[name] for name in ("height", "width", "resize")}
+    spec = {
+        "dataset": experiment.dataset.kind,
+        "fingerprint": fingerprint,
+        "split": split,
+        "count": count,
+        "seed": experiment.seed,
+        "geometry": {**geometry, "channels": len(record["mean"])},
+    }
+    return Unit(kind="images", spec=spec)
+
+
+def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+    """`count` images of the split, the first of an order that depends on the seed alone.
+
+    So a smaller set is the beginning of a larger one: saliency explains images whose accuracy was measured.
+    """
+    spec, dataset = unit.spec, workshop.dataset
+    geometry = {**spec["geometry"], "mean": [0.0] * spec["geometry"]["channels"]}
+    order = np.random.default_rng(spec["seed"]).permutation(dataset.size(spec["split"]))
+    samples, pixels = [], []
+    for done, index in enumerate(order[: spec["count"]]):
+        sample = dataset.sample(spec["split"], int(index))
+        samples.append(sample)
+        pixels.append(fit_image(sample.image, geometry))
+        progress((done + 1) / spec["count"])
+    masks = [fit_mask(sample.mask, geometry) for sample in samples if sample.mask is not None]
+    complete = len(masks) == len(samples)
+    result = {
+        "blob": workshop.store.save_array(np.stack(pixels)),
+        "masks_blob": workshop.store.save_array(np.stack(masks)) if complete else None,
+        "images": [sample.key for sample in samples],
+        "labels": [sample.label for sample in samples],
+        "class_names": list(dataset.class_names),
+    }
+    return Outcome(result=result)

@@ -1,0 +1,116 @@
+"""What stages share while a run lasts: the store, the open data set, the loaded network and its gradient engine.
+
+Loading a network is expensive, and a run finishes one before it takes the next, so one is kept at a time.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.preprocessing import preprocess
+from harness.catalogue import Model
+from harness.datasets import open_dataset
+from harness.datasets.base import Dataset
+from harness.errors import BitlensError
+from harness.experiment import Experiment
+from harness.models.loading import load_model
+from harness.store import Store, StoredUnit
+
+if TYPE_CHECKING:
+    from harness.saliency import GradientEngine
+
+Progress = Callable[[float], None]  # told the share of a unit that is done, 0 … 1
+BATCH = 64  # images per forward pass: enough for a CPU, and a bounded memory at 224 x 224
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSet:
+    """The images of a finished images unit: uint8 (N, H, W, C) at a model's input size."""
+
+    pixels: NDArray[np.uint8]
+    keys: tuple[str, ...]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.bool_] | None
+
+
+class Workshop:
+    """One run's shared means. Not a cache of results: those are in the store."""
+
+    def __init__(self, experiment: Experiment, store: Store) -> None:
+        self.experiment = experiment
+        self.store = store
+        self._loaded: _LoadedModel | None = None
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        table = self.experiment.dataset
+        return open_dataset(table.kind, path=table.path, seed=table.seed)
+
+    def model(self, name: str) -> Model:
+        return next(model for model in self.experiment.models if model.name == name)
+
+    def keras_model(self, name: str) -> Any:
+        return self._load(name).keras_model
+
+    def engine(self, name: str) -> GradientEngine:
+        return self._load(name).engine
+
+    def scores(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class scores (N, K) of the Keras model for uint8 images at its input size."""
+        record = self.model(name).preprocessing
+        predict = self._load(name).predict
+        batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+        return np.concatenate([predict(preprocess(batch, record)) for batch in batches])
+
+    def result(self, key: str) -> StoredUnit:
+        """A finished unit that another builds on. Raises BitlensError when it failed: this one cannot be done."""
+        stored = self.store.unit(key)
+        if stored.status == "failed":
+            raise BitlensError(f"needs the {stored.kind}, which failed: {stored.reason}")
+        return stored
+
+    def images(self, key: str) -> ImageSet:
+        result = self.result(key).result
+        masks = result["masks_blob"]
+        return ImageSet(
+            pixels=self.store.load_array(result["blob"]),
+            keys=tuple(result["images"]),
+            labels=np.array(result["labels"], np.int64),
+            masks=self.store.load_array(masks) if masks else None,
+        )
+
+    def _load(self, name: str) -> _LoadedModel:
+        if self._loaded is None or self._loaded.name != name:
+            self._loaded = None  # let go of the old network before the new one needs its memory
+            self._loaded = _LoadedModel(name, load_model(self.model(name)))
+        return self._loaded
+
+
+class _LoadedModel:
+    def __init__(self, name: str, keras_model: Any) -> None:
+        self.name = name
+        self.keras_model = keras_model
+
+    @cached_property
+    def engine(self) -> GradientEngine:
+        from harness.saliency import GradientEngine
+
+        return GradientEngine(self.keras_model)
+
+    @cached_property
+    def _function(self) -> Any:
+        import tensorflow as tf
+
+        shape = (None, *self.keras_model.input_shape[1:])
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        return tf.function(lambda images: self.keras_model(images, training=False), input_signature=signature)
+
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = self._function(images).numpy()
+        return scores
+
