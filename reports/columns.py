@@ -1,0 +1,118 @@
+"""Every column of every CSV: its name, type, unit and meaning. docs/csv.md is generated from these tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEMA = 1  # 2026-11-23: first version
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `dtype` is the pandas dtype; an unknown value is an empty field, never 0."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+TEXT, WHOLE, REAL, TRUTH = "string", "Int64", "Float64", "boolean"
+
+COMPARISON = (
+    Column("schema", WHOLE, "version of this table"),
+    Column("model", TEXT, "name of the model"),
+    Column("family", TEXT, "full-precision or binarized"),
+    Column("twin", TEXT, "the model of the same architecture in the other family"),
+    Column("weights", TEXT, "trained, imagenet or random; a random model has a latency, never an accuracy"),
+    Column("format", TEXT, "fp32, fp16, dynamic, int8, lce, lce-int8; `keras` is the float model, the reference"),
+    Column("device", TEXT, "where the artifact ran; the reference runs on the host"),
+    Column("device_kind", TEXT, "local, ssh or emulated"),
+    Column("runtime", TEXT, "what executed the artifact"),
+    Column("runtime_version", TEXT, "its version"),
+    Column("num_threads", WHOLE, "threads of the runtime while latency was measured"),
+    Column("mode", TEXT, "kind of latency measurement: burst unless the protocol says otherwise"),
+    Column("status", TEXT, "done, failed or planned: the worst of the row's units"),
+    Column("reason", TEXT, "why the row is not done"),
+    Column("mark", TEXT, "what the artifact must not be used for, e.g. latency only"),
+    Column("top1", REAL, "share of images whose label is the highest class, 0 to 1"),
+    Column("top1_low", REAL, "lower end of its Wilson 95 % interval"),
+    Column("top1_high", REAL, "upper end"),
+    Column("top5", REAL, "share of images whose label is among the five highest classes"),
+    Column("top5_low", REAL, "lower end of its Wilson 95 % interval"),
+    Column("top5_high", REAL, "upper end"),
+    Column("accuracy_images", WHOLE, "images behind top1 and top5"),
+    *(
+        Column(f"latency_p{q}{part}_ns", WHOLE, meaning)
+        for q, n in ((50, 5), (90, 29), (99, 299))
+        for part, meaning in (
+            ("", f"nearest-rank {q}th percentile of latency in ns; empty below {n} samples, when void or emulated"),
+            ("_low", "lower end of its 95 % interval from order statistics; empty if the sample has none"),
+            ("_high", "upper end"),
+        )
+    ),
+    Column("latency_samples", WHOLE, "timed runs of all rounds, warm-ups not counted"),
+    Column("latency_rounds", WHOLE, "fresh processes the samples come from, interleaved with other rows"),
+    Column("warmup_runs", WHOLE, "untimed runs before them"),
+    Column("load_ns", WHOLE, "time to load the artifact, in ns: the median of the rounds"),
+    Column("first_run_ns", WHOLE, "time of the first run of a process, in ns: the median of the rounds"),
+    Column("peak_rss_bytes", WHOLE, "highest resident memory of the process: the largest of the rounds"),
+    Column("flatbuffer_bytes", WHOLE, "size of the artifact"),
+    Column("verdict", TEXT, "valid, suspect or void: the worst of the rounds"),
+    Column("verdict_reason", TEXT, "why it is not valid"),
+    Column("emulated", TRUTH, "true when the device was emulated; such a row has no latency"),
+    Column("instructions", WHOLE, "executed instructions per run, where the device counts them"),
+    Column("energy_nj", WHOLE, "energy per run in nJ, where the device measures it"),
+    Column("delegate", TEXT, "delegate of the runtime"),
+    Column("kernels", TEXT, "optimized or reference kernels"),
+    Column("artifact_sha256", TEXT, "the artifact"),
+    Column("top1_agreement", REAL, "share of images with the same highest class as the Keras model"),
+    Column("max_abs_score_difference", REAL, "largest difference of a class score from the Keras model's"),
+    Column("mean_abs_score_difference", REAL, "mean difference"),
+    Column("rank_correlation", REAL, "rank correlation of the class scores with the Keras model's"),
+    Column("fidelity", TEXT, "ok or suspect: whether the artifact still is the model"),
+    Column("fidelity_reason", TEXT, "why it is suspect"),
+)
+
+QUALITY = (
+    Column("schema", WHOLE, "version of this table"),
+    Column("model", TEXT, "name of the model"),
+    Column("family", TEXT, "full-precision or binarized"),
+    Column("method", TEXT, "saliency method"),
+    Column("parameters", TEXT, "its parameters as JSON"),
+    Column("seed", WHOLE, "seed of its noise"),
+    Column("pseudo_gradient", TRUTH, "true when the gradient went through a binarized layer"),
+    Column("metric", TEXT, "what judges the map"),
+    Column("metric_parameters", TEXT, "its parameters as JSON"),
+    Column("better", TEXT, "higher or lower"),
+    Column("unit", TEXT, "unit of the value"),
+    Column("judge", TEXT, "`float` (the Keras model) or the format of the artifact whose outputs were used"),
+    Column("judge_device", TEXT, "the device it ran on"),
+    Column("image", TEXT, "key of the image"),
+    Column("value", REAL, "the score; empty where there is none"),
+    Column("reason", TEXT, "why there is none"),
+)
+
+LATENCY_SAMPLES = (
+    Column("schema", WHOLE, "version of this table"),
+    Column("model", TEXT, "name of the model"),
+    Column("format", TEXT, "as in comparison.csv"),
+    Column("device", TEXT, "where it ran"),
+    Column("runtime", TEXT, "what executed it"),
+    Column("num_threads", WHOLE, "threads"),
+    Column("mode", TEXT, "as in comparison.csv"),
+    Column("round", WHOLE, "the fresh process, counted from 0"),
+    Column("phase", TEXT, "warmup or timed"),
+    Column("index", WHOLE, "position in its phase, from 0"),
+    Column("latency_ns", WHOLE, "duration of one run in ns"),
+    Column("verdict", TEXT, "of its round"),
+)
+
+DEVICES = (
+    Column("schema", WHOLE, "version of this table"),
+    Column("device", TEXT, "name"),
+    Column("device_kind", TEXT, "local, ssh or emulated"),
+    Column("property", TEXT, "a fact of the machine, or a circumstance before.* or after.* a measurement"),
+    Column("value", TEXT, "its value; several different ones are joined by ` | `"),
+)
+
+TABLES = {"comparison": COMPARISON, "quality": QUALITY, "latency_samples": LATENCY_SAMPLES, "devices": DEVICES}

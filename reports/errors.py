@@ -1,0 +1,11 @@
+"""What can go wrong in a report; the command line wraps it for the person at the keyboard."""
+
+from __future__ import annotations
+
+
+class ReportError(Exception):
+    """A report that cannot be made, or runs that cannot be compared: where, what was expected, what came."""
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.hint = problem, hint

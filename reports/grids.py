@@ -1,0 +1,83 @@
+"""The paper's grids: images × networks for each method, with "correct" over a map when the network's top-1 is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from harness.store import StoredUnit
+from reports.thumbnails import image_source, map_picture
+from reports.view import RunView
+
+LARGEST_PAYLOAD = 9_500_000  # characters of all pictures: the page stays within 15 MB
+TYPICAL_PICTURE = 5_600  # characters of one map of 96 × 96 pixels, measured on noise
+
+
+def grids(view: RunView) -> dict[str, Any]:
+    """All grids as plain data: images with their label, and per method and network one picture per image.
+
+    Every grid shows the same images, so many as LARGEST_PAYLOAD allows; `shown` and `available` say how many.
+    """
+    units = [u for u in view.of_kind("saliency") if u.status == "done" and view.find(u.spec.get("images"))]
+    available = max((len(u.result.get("images", ())) for u in units), default=0)
+    count = min(available, max(1, LARGEST_PAYLOAD // (TYPICAL_PICTURE * max(1, len(units)))))
+    images = _images(view, units, count)
+    methods: dict[str, dict[str, Any]] = {}
+    for unit in units:
+        label = view.method_labels.get(unit.key, unit.spec["method"])
+        methods.setdefault(label, {})[unit.spec["model"]["name"]] = _column(view, unit, count)
+    return {"images": images, "methods": methods, "shown": count if units else 0, "available": available}
+
+
+def _images(view: RunView, units: Iterable[StoredUnit], count: int) -> list[dict[str, Any]]:
+    """Each image once, by key, in the order of the first network that was explained on it."""
+    found: dict[str, dict[str, Any]] = {}
+    for unit in units:
+        source = view.find(unit.spec["images"])
+        if source is None or source.status != "done" or set(source.result["images"][:count]) <= set(found):
+            continue
+        result = source.result
+        pixels = view.rows_of(result["blob"], count)
+        for key, image, label in zip(result["images"], pixels, result["labels"]):
+            found.setdefault(key, {"key": key, "label": _class_name(result, label), "source": image_source(image)})
+    return list(found.values())
+
+
+def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
+    """One network under one method: its maps by image key."""
+    source = view.find(unit.spec["images"])
+    pictures = source.result if source else {}
+    labels = dict(zip(pictures.get("images", ()), pictures.get("labels", ())))
+    height, width = _image_size(unit, pictures)
+    result, values = unit.result, view.rows_of(unit.result["blob"], count)
+    blank = result.get("blank") or [False] * len(values)
+    maps = {}
+    for key, attribution, predicted, empty in zip(result["images"], values, result["predicted"], blank):
+        picture = map_picture(np.asarray(attribution, np.float32), size=(height, width))
+        maps[key] = {
+            "source": picture.source,
+            "scale": picture.scale,
+            "signed": picture.signed,
+            "predicted": _class_name(pictures, predicted),
+            "correct": predicted == labels.get(key),
+            "blank": bool(empty),
+        }
+    return {
+        "family": unit.spec["model"].get("family", ""),
+        "pseudo_gradient": bool(result.get("pseudo_gradient")),
+        "layer": result.get("layer") or "",
+        "notes": result.get("notes") or [],
+        "maps": maps,
+    }
+
+
+def _image_size(unit: StoredUnit, pictures: dict[str, Any]) -> tuple[int, int]:
+    record = unit.spec["model"].get("preprocessing") or {}
+    return int(record.get("height", 64)), int(record.get("width", 64))
+
+
+def _class_name(result: dict[str, Any], index: int | None) -> str:
+    names = result.get("class_names") or []
+    return str(names[index]) if index is not None and 0 <= index < len(names) else f"class {index}"

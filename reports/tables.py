@@ -1,0 +1,330 @@
+"""The tables of a run as pandas DataFrames: one row per deployment, per score, per latency sample, per device fact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.store import Prediction, Store, StoredUnit
+from reports.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, QUALITY, SCHEMA, Column
+from reports.stats import Interval, mean_interval, percentile, percentile_interval, wilson
+from reports.view import KERAS, RunView, device_kind, device_name, full_label
+
+VERDICTS = ("valid", "suspect", "void")  # best to worst
+STATUSES = ("done", "planned", "failed")
+
+
+class RowId(NamedTuple):
+    """What makes a row of the comparison. `runtime` is empty where no runtime was involved."""
+
+    model: str
+    format: str
+    device: str = ""
+    runtime: str = ""
+    num_threads: int | None = None
+    mode: str = ""
+
+
+def comparison(store: Store) -> pd.DataFrame:
+    """One row per model × format × device × runtime × threads, and one reference row per model (format `keras`).
+
+    The fixed columns are those of reports.columns.COMPARISON; then, per saliency method and metric judged by the float
+    model, three columns `metric[method]_mean`, `_low` and `_high`. Failed and planned work is a row with its reason.
+    """
+    view = RunView(store)
+    rows = [_comparison_row(view, row, units) for row, units in _grouped(view).items()]
+    return _attach_quality(_frame(rows, COMPARISON), quality_summary(view))
+
+
+def quality_summary(view: RunView) -> pd.DataFrame:
+    """Mean score over images with its bootstrap interval: one row per model × method × metric × judge."""
+    return pd.DataFrame([_quality_row(view, unit) for unit in view.of_kind("quality")], columns=[
+        "model", "family", "method", "label", "full_label", "parameters", "metric", "better", "unit", "judge",
+        "judge_device", "judge_conversion", "mean", "low", "high", "images", "undefined", "status", "reason",
+    ])  # fmt: skip
+
+
+def quality(store: Store) -> pd.DataFrame:
+    """Tidy scores: one row per image × method × metric × judge."""
+    view = RunView(store)
+    rows = [
+        {**_quality_identity(view, unit), "image": score.image, "value": score.value, "reason": score.reason}
+        for unit in view.of_kind("quality")
+        for score in store.scores(unit.key)
+    ]
+    return _frame(rows, QUALITY)
+
+
+def latency_samples(store: Store) -> pd.DataFrame:
+    """Every raw sample, warm-ups included, as the device sent it."""
+    view, rows = RunView(store), []
+    for unit in view.of_kind("latency"):
+        if unit.status != "done" or unit.result.get("emulated"):
+            continue  # emulated time is no latency
+        common = {**_latency_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result.get("verdict")}
+        for phase, name in (("warmup", "warmup_ns"), ("timed", "samples_ns")):
+            values = unit.result.get(name) or []
+            rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(values)]
+    return _frame(rows, LATENCY_SAMPLES)
+
+
+def devices(store: Store) -> pd.DataFrame:
+    """What is known of each device, and the circumstances of its measurements: one row per property."""
+    facts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for unit in RunView(store).of_kind("latency"):
+        known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
+        described = {"machine": unit.result.get("machine"), **(unit.result.get("circumstances") or {})}
+        for name, value in _flat(described):
+            if value not in (values := known.setdefault(name, [])):
+                values.append(value)
+    rows = [
+        {"device": device, "device_kind": kind, "property": name, "value": " | ".join(values)}
+        for (device, kind), known in facts.items()
+        for name, values in sorted(known.items())
+    ]
+    return _frame(rows, DEVICES)
+
+
+# ------------------------------------------------------------------------------------------------ rows and units
+def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
+    """The units of every row, in the order of the plan; accuracy belongs to the rows of all thread counts."""
+    accuracy = {_accuracy_id(unit): unit for unit in view.of_kind("accuracy")}
+    rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
+    timed: dict[RowId, list[StoredUnit]] = {}
+    for unit in view.of_kind("latency"):
+        timed.setdefault(_latency_id(unit), []).append(unit)
+    untimed = {row for row in accuracy if row.format != KERAS} - {_without_threads(row) for row in timed}
+    known = {(row.model, row.format) for row in [*timed, *untimed]}
+    for unit in view.of_kind("conversion"):
+        row = RowId(unit.spec["model"]["name"], unit.spec["format"])
+        if (row.model, row.format) not in known:
+            timed[row] = [unit]
+    for row in [*timed, *(row for row in accuracy if row in untimed)]:
+        tested = accuracy.get(_without_threads(row))
+        rows[row] = timed.get(row, []) + ([tested] if tested else [])
+    order = {name: position for position, name in enumerate(view.models)}
+    return dict(sorted(rows.items(), key=lambda item: order.get(item[0].model, len(order))))
+
+
+def _accuracy_id(unit: StoredUnit) -> RowId:
+    if unit.spec["format"] == KERAS:
+        return RowId(unit.spec["model"]["name"], KERAS)
+    return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), str(unit.spec["runtime"]))
+
+
+def _latency_id(unit: StoredUnit) -> RowId:
+    spec = unit.spec
+    mode = (spec.get("protocol") or {}).get("mode") or "burst"
+    row = RowId(spec["model"]["name"], spec["format"], device_name(spec), str(spec["runtime"]))
+    return row._replace(num_threads=spec["num_threads"], mode=mode)
+
+
+def _without_threads(row: RowId) -> RowId:
+    return row._replace(num_threads=None, mode="")
+
+
+def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[str, Any]:
+    model = view.models[row.model]
+    conversion = next((view.find(u.spec.get("conversion")) for u in units if u.spec.get("conversion")), None)
+    conversion = conversion or next((u for u in units if u.kind == "conversion"), None)
+    tested = next((u for u in units if u.kind == "accuracy"), None)
+    kind = next((device_kind(u.spec) for u in units if device_kind(u.spec)), "")
+    return {
+        **row._asdict(),
+        **{name: model.get(name) for name in ("family", "twin", "weights")},
+        "device_kind": "" if row.format == KERAS else kind,
+        **_runtime_facts(units),
+        **_status(view, [*units, *([conversion] if conversion else [])]),
+        **_artifact_facts(conversion),
+        **_fidelity_facts(view, conversion, row.runtime),
+        **_accuracy_facts(view, tested, latency_only=_is_latency_only(model, conversion)),
+        **_latency_facts([u for u in units if u.kind == "latency" and u.status == "done"]),
+    }
+
+
+def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
+    """The worst status of the row's units, and every distinct reason."""
+    reasons = dict.fromkeys(f"{_stage(u)}: {view.reason(u)}" for u in units if u.status != "done")
+    blocked = any("failed:" in view.reason(u) for u in units if u.status == "planned")
+    worst = max((u.status for u in units), key=STATUSES.index)
+    return {"status": "failed" if blocked else worst, "reason": "; ".join(reasons)}
+
+
+def _stage(unit: StoredUnit) -> str:
+    return f"latency round {unit.spec.get('round')}" if unit.kind == "latency" else unit.kind
+
+
+def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
+    for unit in units:
+        if unit.result.get("runtime_version"):
+            return {"runtime_version": unit.result["runtime_version"]}
+    return {}
+
+
+def _artifact_facts(conversion: StoredUnit | None) -> dict[str, Any]:
+    result = conversion.result if conversion else {}
+    mark = result.get("mark") or ("latency only" if result.get("latency_only") else "")
+    return {"flatbuffer_bytes": result.get("flatbuffer_bytes"), "artifact_sha256": result.get("blob"), "mark": mark}
+
+
+def _is_latency_only(model: dict[str, Any], conversion: StoredUnit | None) -> bool:
+    return model.get("weights") == "random" or bool(conversion and conversion.result.get("latency_only"))
+
+
+def _fidelity_facts(view: RunView, conversion: StoredUnit | None, runtime: str) -> dict[str, Any]:
+    if conversion is None:
+        return {}
+    tried = [u for u in view.of_kind("fidelity") if u.status != "planned"]
+    checks = [u for u in tried if u.spec.get("conversion") == conversion.key]
+    check = next((u for u in checks if u.spec.get("runtime") == runtime), checks[0] if checks else None)
+    if check is None:
+        return {}
+    names = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
+    outcome = "suspect" if check.status == "failed" else check.result.get("status")
+    facts = {name: check.result.get(name) for name in names}
+    return {**facts, "fidelity": outcome, "fidelity_reason": check.reason or check.result.get("reason")}
+
+
+def _accuracy_facts(view: RunView, unit: StoredUnit | None, *, latency_only: bool) -> dict[str, Any]:
+    if unit is None or unit.status != "done" or latency_only:
+        return {}
+    predictions = view.store.predictions(unit.key)
+    facts: dict[str, Any] = {"accuracy_images": len(predictions)}
+    for name, depth in (("top1", 1), ("top5", 5)):
+        facts |= _named(name, wilson(_hits(predictions, depth), len(predictions)))
+    return facts
+
+
+def _hits(predictions: Iterable[Prediction], depth: int) -> int:
+    return sum(p.label in p.ranked[:depth] for p in predictions)
+
+
+def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
+    """Percentiles of the pooled rounds, the median of what happens once per round, and the worst verdict."""
+    if not rounds:
+        return {}
+    results = [unit.result for unit in rounds]
+    verdict = max((r.get("verdict") or "suspect" for r in results), key=VERDICTS.index)
+    reasons = dict.fromkeys(r["verdict_reason"] for r in results if r.get("verdict_reason"))
+    emulated = any(r.get("emulated") for r in results)
+    facts = {
+        "latency_rounds": len(results),
+        "latency_samples": sum(len(r.get("samples_ns") or ()) for r in results),
+        "warmup_runs": sum(len(r.get("warmup_ns") or ()) for r in results),
+        "peak_rss_bytes": max((r["peak_rss_bytes"] for r in results if r.get("peak_rss_bytes")), default=None),
+        "verdict": verdict,
+        "verdict_reason": "; ".join(reasons),
+        "emulated": emulated,
+        "instructions": _middle(results, "instructions"),
+        "energy_nj": _middle(results, "energy_nj"),
+        "delegate": results[0].get("delegate"),
+        "kernels": results[0].get("kernels"),
+    }
+    return facts | ({} if emulated or verdict == "void" else _times(results))
+
+
+def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    samples = [ns for result in results for ns in result.get("samples_ns") or ()]
+    facts: dict[str, Any] = {name: _middle(results, name) for name in ("load_ns", "first_run_ns")}
+    for q in (50, 90, 99):
+        low, high = percentile_interval(samples, q)
+        names = (f"latency_p{q}_ns", f"latency_p{q}_low_ns", f"latency_p{q}_high_ns")
+        facts |= dict(zip(names, (percentile(samples, q), low, high)))
+    return facts
+
+
+def _middle(results: Iterable[dict[str, Any]], name: str) -> int | None:
+    values = [result[name] for result in results if result.get(name) is not None]
+    return round(median(values)) if values else None
+
+
+# ------------------------------------------------------------------------------------------------------- quality
+def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    saliency = view.find(unit.spec.get("saliency"))
+    spec = saliency.spec if saliency else {}
+    model = spec.get("model") or {}
+    conversion, device = _judge(view, unit)
+    return {
+        "model": model.get("name"),
+        "family": model.get("family"),
+        "method": spec.get("method"),
+        "parameters": json.dumps(spec.get("parameters", {}), sort_keys=True),
+        "seed": spec.get("seed"),
+        "pseudo_gradient": saliency.result.get("pseudo_gradient") if saliency else None,
+        "metric": unit.spec["metric"],
+        "metric_parameters": json.dumps(unit.spec.get("parameters", {}), sort_keys=True),
+        "better": unit.result.get("better"),
+        "unit": unit.result.get("unit"),
+        "judge": conversion.spec["format"] if conversion else "float",
+        "judge_device": device,
+    }
+
+
+def _judge(view: RunView, unit: StoredUnit) -> tuple[StoredUnit | None, str]:
+    judge = unit.spec.get("judge", "float")
+    return (None, "") if isinstance(judge, str) else (view.find(judge.get("conversion")), device_name(judge))
+
+
+def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    saliency, scores = view.find(unit.spec.get("saliency")), view.store.scores(unit.key)
+    values = [score.value for score in scores if score.value is not None]
+    found = mean_interval(values)
+    conversion, _ = _judge(view, unit)
+    return {
+        **_quality_identity(view, unit),
+        "label": view.method_labels.get(unit.spec["saliency"], "") if saliency else "",
+        "full_label": full_label(saliency.spec) if saliency else "",
+        "judge_conversion": conversion.key if conversion else "",
+        "mean": found.value if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "images": len(values),
+        "undefined": len(scores) - len(values),
+        "status": unit.status,
+        "reason": view.reason(unit),
+    }
+
+
+def _attach_quality(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Append the float judge's means: they belong to the model, so every row of the model repeats them."""
+    judged = summary[(summary["judge"] == "float") & summary["mean"].notna()]
+    columns: dict[str, pd.Series[Any]] = {}
+    for (metric, label), group in judged.groupby(["metric", "full_label"], sort=False):
+        by_model = group.drop_duplicates("model").set_index("model")
+        for part in ("mean", "low", "high"):
+            columns[f"{metric}[{label}]_{part}"] = table["model"].map(by_model[part].to_dict()).astype("Float64")
+    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
+
+
+# ------------------------------------------------------------------------------------------------------- helpers
+def _frame(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """A typed table with exactly these columns; what a row does not say is missing, and so is empty text."""
+    data = {
+        column.name: pd.array(
+            [SCHEMA if column.name == "schema" else _known(row.get(column.name)) for row in rows], dtype=column.dtype
+        )
+        for column in columns
+    }
+    return pd.DataFrame(data)
+
+
+def _known(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _named(name: str, interval: Interval | None) -> dict[str, Any]:
+    if interval is None:
+        return {}
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+    elif value is not None:
+        yield prefix, value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,73 @@
+"""Small pictures for a page: colour images, and saliency maps in grey that the page colours, both WebP.
+
+A map is shown after four stated steps: channels are reduced to their largest absolute value (a map without channels
+keeps its sign), the map is enlarged bilinearly, divided by its scale (the 99th percentile of its absolute values, so
+that one pixel does not darken the rest) and stored in 8 bits. The page turns grey into colour and can show all maps of
+one network and method on one scale. The stored attributions are never changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+LONGEST_SIDE = 96  # pixels of a thumbnail: larger images are reduced, smaller ones keep their size
+CLIPPED_PERCENTILE = 99
+STEPS = (
+    "largest absolute value over channels (maps without channels keep their sign)",
+    "bilinear enlargement to the image's size, with half-pixel centres",
+    f"division by the {CLIPPED_PERCENTILE}th percentile of the absolute values, clipped at 1",
+)
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapPicture:
+    """One displayed map: `source` is a data URI of grey values, `scale` what full colour stands for."""
+
+    source: str
+    scale: float
+    signed: bool
+
+
+def image_source(image: NDArray[np.uint8]) -> str:
+    """A data URI of one image (H, W, 3) or (H, W, 1) uint8, at most LONGEST_SIDE pixels wide and high."""
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR)
+    return _data_uri(picture, "WEBP", quality=80)
+
+
+def displayed(attribution: Array) -> tuple[Array, bool]:
+    """Reduce one attribution, (H, W, C) or (h, w), to a map (h, w). True when the map is signed."""
+    if attribution.ndim == 3:
+        return np.asarray(np.abs(attribution).max(axis=-1), np.float32), False
+    return np.asarray(attribution, np.float32), bool((attribution < 0).any())
+
+
+def map_picture(attribution: Array, *, size: tuple[int, int]) -> MapPicture:
+    """One attribution as grey values at thumbnail size; `size` is (height, width) of the image it explains."""
+    reduced, signed = displayed(attribution)
+    reduced = np.nan_to_num(reduced, nan=0.0, posinf=0.0, neginf=0.0)
+    height, width = _thumbnail_size(size)
+    enlarged = np.asarray(Image.fromarray(reduced).resize((width, height), Image.Resampling.BILINEAR))
+    scale = float(np.percentile(np.abs(enlarged), CLIPPED_PERCENTILE)) or float(np.abs(enlarged).max())
+    relative = np.clip(enlarged / scale, -1.0, 1.0) if scale > 0 else enlarged
+    grey = np.round((relative + 1.0) * 127.5 if signed else relative * 255.0).astype(np.uint8)
+    return MapPicture(source=_data_uri(Image.fromarray(grey), "WEBP", quality=75), scale=scale, signed=signed)
+
+
+def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
+    shrink = min(1.0, LONGEST_SIDE / max(size))
+    return round(size[0] * shrink), round(size[1] * shrink)
+
+
+def _data_uri(picture: Image.Image, kind: str, *, quality: int) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, quality=quality)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

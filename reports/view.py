@@ -1,0 +1,105 @@
+"""A run as reports see it: the planned units of a store, by kind, joined by the keys that their specs hold.
+
+It reads and joins; it derives no statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.store import Store, StoredUnit
+
+KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
+
+
+class RunView:
+    """The units of the latest plan. Cheap to make; what a report needs is read when it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.units = list(store.planned_units())
+        self._by_key = {unit.key: unit for unit in self.units}
+
+    def of_kind(self, kind: str) -> list[StoredUnit]:
+        return [unit for unit in self.units if unit.kind == kind]
+
+    def find(self, key: str | None) -> StoredUnit | None:
+        """A unit by its key: planned, or finished under an earlier plan; None when the store never saw it."""
+        if key is None:
+            return None
+        if key not in self._by_key:
+            try:
+                self._by_key[key] = self.store.unit(key)
+            except KeyError:
+                return None
+        return self._by_key[key]
+
+    def counts(self) -> dict[str, int]:
+        """How many units are done, failed and planned."""
+        statuses = [unit.status for unit in self.units]
+        return {status: statuses.count(status) for status in ("done", "failed", "planned")}
+
+    @cached_property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The model records by name, in the order of the plan."""
+        return {u.spec["model"]["name"]: u.spec["model"] for u in self.units if isinstance(u.spec.get("model"), dict)}
+
+    @cached_property
+    def method_labels(self) -> dict[str, str]:
+        """A short name of every saliency spec: the method, and the parameters that this run varies."""
+        units = self.of_kind("saliency")
+        return {unit.key: short_label(unit.spec, [other.spec for other in units]) for unit in units}
+
+    def reason(self, unit: StoredUnit) -> str:
+        """Why a unit is not done: its own reason, or that of the unit it builds on."""
+        if unit.reason:
+            return unit.reason
+        for name in ("conversion", "saliency", "images"):
+            parent = self.find(unit.spec.get(name)) if isinstance(unit.spec.get(name), str) else None
+            if parent is not None and parent.status == "failed":
+                return f"{parent.kind} failed: {parent.reason}"
+        return "not done yet" if unit.status == "planned" else ""
+
+    def rows_of(self, sha256: str, count: int) -> NDArray[Any]:
+        """The first rows of an array in the store, without reading the others."""
+        array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)
+        return np.asarray(array[:count])
+
+
+def open_view(run_folder: Path) -> RunView:
+    return RunView(Store(run_folder))
+
+
+def device_name(spec: Mapping[str, Any]) -> str:
+    device = spec.get("device")
+    return str(device["name"] if isinstance(device, dict) else device or "")
+
+
+def device_kind(spec: Mapping[str, Any]) -> str:
+    device = spec.get("device")
+    return str(device.get("kind", "")) if isinstance(device, dict) else ""
+
+
+def full_label(saliency: Mapping[str, Any]) -> str:
+    """The method with all its parameters: the same in every run, so that columns keep their names."""
+    parameters = {name: value for name, value in sorted(saliency.get("parameters", {}).items()) if value is not None}
+    return " ".join([saliency["method"], *(f"{name}={_plain(value)}" for name, value in parameters.items())])
+
+
+def short_label(saliency: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> str:
+    """The method with those parameters in which the run's units of this method differ."""
+    same_method = [other.get("parameters", {}) for other in others if other["method"] == saliency["method"]]
+    own = saliency.get("parameters", {})
+    names = sorted({name for other in same_method for name in {**own, **other} if own.get(name) != other.get(name)})
+    varied = [f"{name}={_plain(own.get(name))}" for name in names]
+    return f"{saliency['method']} ({', '.join(varied)})" if varied else str(saliency["method"])
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
