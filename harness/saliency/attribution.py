@@ -14,7 +14,7 @@ Array = NDArray[np.float32]
 class Attribution:
     """Attributions of N images by one method, not normalised and without absolute values.
 
-    values           float32; (N, H, W, C) in input geometry, or (N, h, w) in the geometry of a feature map or of the input.
+    values           float32; (N, H, W, C) in input geometry, or (N, h, w), of a feature map or of the input.
     layer            the layer that a class activation map was taken from, else None.
     pseudo_gradient  True if a gradient went through a quantizer: it is then the straight-through estimate of one.
     blank            (N,) True where the map is the same everywhere, so that it shows nothing.

@@ -1,7 +1,7 @@
 """Binarized layers during saliency: which quantizers a model has, another straight-through estimator, kernels once.
 
-The forward pass of a quantizer is a step function; its backward pass is a convention (Larq's quantizers bring one each),
-so that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are quantized once
+The forward pass of a quantizer is a step function; its backward pass is a convention (Larq's quantizers bring one each), so
+that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are quantized once
 here, by the quantizer itself, which is exact, instead of at every pass.
 """
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError, nearest
-from harness.saliency.graph import Graph, Step, call_patched, patched
+from harness.saliency.graph import Graph, Step, call_around
 from harness.saliency.methods import STE_CHOICES
 
 KERNELS = {"kernel": "kernel_quantizer", "depthwise_kernel": "depthwise_quantizer",
@@ -61,7 +61,7 @@ def swap_ste(graph: Graph, ste: str) -> Graph:
 
 def _with_constant_kernels(step: Step) -> Step:
     kernels = constant_kernels(step.layer)
-    return replace(step, call=call_patched(step.layer, **kernels)) if kernels else step
+    return replace(step, call=call_around(step, **kernels)) if kernels else step
 
 
 def _activation_quantizers(step: Step) -> dict[str, Any]:
@@ -80,22 +80,12 @@ def _with_ste(step: Step, ste: str) -> Step:
     found = _activation_quantizers(step)
     for quantizer in found.values():
         if not isinstance(quantizer, (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign)):
-            raise ConfigError(f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, expected '
-                              "a sign() quantizer, whose estimator can be swapped", hint='ste = "own"')
+            raise ConfigError(f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
+                              "expected a sign() quantizer, whose estimator can be swapped", hint='ste = "own"')
     if not found:
         return step
     swapped = _estimators()[ste]
-    return replace(step, call=swapped if "" in found else _call_with(step, dict.fromkeys(found, swapped)))
-
-
-def _call_with(step: Step, quantizers: dict[str, Any]) -> Any:
-    """Patch around the call that the step has already, so that its kernels stay as they were set."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with patched(step.layer, **quantizers):
-            return step.call(*args, **kwargs)
-
-    return call
+    return replace(step, call=swapped if "" in found else call_around(step, **dict.fromkeys(found, swapped)))
 
 
 def _estimators() -> dict[str, Any]:

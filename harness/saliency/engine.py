@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, MeasurementError
-from harness.saliency import binarized, layers, logits
+from harness.saliency import binarized, layers, logits, relus
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.graph import Graph, read_graph, replay
 
@@ -73,6 +73,11 @@ class GradientEngine:
         """
         return self._batches(images, targets, layers=tuple(layers), wanted="input" if input_gradient else "features")
 
+    def features(self, images: Array, layer: str) -> Array:
+        """(N, h, w, channels): the output of a layer, from a forward pass."""
+        targets = np.zeros(len(images), np.int64)
+        return self._batches(images, targets, layers=(layer,), wanted="logits").features[layer]
+
     def layer(self, name: str) -> str:
         """The target layer of this name; "default" gives the model's default one."""
         return layers.resolve(self.candidates, name, model_name=self.name)
@@ -84,7 +89,8 @@ class GradientEngine:
         if (ste, relu) not in self._variants:
             other = object.__new__(GradientEngine)
             other.__dict__.update(self.__dict__)
-            other.graph = binarized.swap_ste(self.graph, ste)
+            other.graph = relus.guided(binarized.swap_ste(self.graph, ste)) if relu == "guided" else (
+                binarized.swap_ste(self.graph, ste))
             other._functions, other._variants = {}, {}
             self._variants[ste, relu] = other
         return self._variants[ste, relu]
@@ -172,7 +178,7 @@ def _compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wan
             chosen = tf.where(targets == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), targets)
             score = tf.reduce_sum(tf.gather(values, chosen, batch_dims=1))
         if wanted == "logits":
-            return values, chosen, None, {}, {}
+            return values, chosen, None, features, {}
         sources = {"input": images, "layers": features} if wanted == "input" else {"layers": features}
         found = tape.gradient(score, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return values, chosen, found.get("input"), features, found["layers"]

@@ -97,12 +97,12 @@ def patched(layer: Any, **attributes: Any) -> Iterator[None]:
         layer.__dict__.update(found)
 
 
-def call_patched(layer: Any, **attributes: Any) -> Callable[..., Any]:
-    """The layer's inference call, with some attributes replaced while it is traced."""
+def call_around(step: Step, **attributes: Any) -> Callable[..., Any]:
+    """The step's call with some attributes of its layer replaced while it is traced."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        with patched(layer, **attributes):
-            return inference_call(layer)(*args, **kwargs)
+        with patched(step.layer, **attributes):
+            return step.call(*args, **kwargs)
 
     return call
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.saliency.graph import Graph, Step, call_patched
+from harness.saliency.graph import Graph, Step, call_around
 
 
 def split_softmax(graph: Graph) -> tuple[Graph, bool]:
@@ -21,7 +21,7 @@ def split_softmax(graph: Graph) -> tuple[Graph, bool]:
     if isinstance(step.layer, tf.keras.layers.Softmax) or _is_softmax_operation(step.layer):
         without = replace(step, call=lambda values, *args, **kwargs: values)
     elif _is_softmax(getattr(step.layer, "activation", None)):
-        without = replace(step, call=call_patched(step.layer, activation=tf.keras.activations.linear))
+        without = replace(step, call=call_around(step, activation=tf.keras.activations.linear))
     else:
         return graph, False
     return replace(graph, steps=(*graph.steps[:index], without, *graph.steps[index + 1:])), True

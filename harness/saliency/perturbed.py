@@ -1,4 +1,8 @@
-"""A base method over noisy copies of each image, reduced as it runs: memory does not grow with the number of copies."""
+"""Copies of each image, changed a little each: what every averaging method streams over.
+
+Copies of all images share batches. One batch per thread is held at a time, so memory depends neither on the number of
+copies nor on the number of images; results come in a fixed order, so that sums are the same for any number of threads.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -6,31 +10,69 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import ConfigError, nearest
 from harness.saliency.attribution import Array, Images
 from harness.saliency.noise import gaussian
 
 
-def add_noise(images: Images, samples: list[int], *, noise_level: float) -> Images:
-    """One noisy copy per entry: sigma is this share of that image's own max - min.
+def over_copies(engine: Any, images: Images, copies: int, *, change: Callable[[Images, list[int]], Array],
+                measure: Callable[[Images], Array]) -> Iterator[tuple[int, int, Array]]:
+    """(index of the image, index of the copy, what was measured on this copy).
 
-    samples  the sample index of each image, which with the image's key and the seed determines its noise.
+    change   the pixels of these images, the i-th as its copy of the i-th index.
+    measure  one value or one attribution per image of a batch.
     """
+    pairs = [(i, copy) for i in range(len(images)) for copy in range(copies)]
+
+    def work(chunk: list[tuple[int, int]]) -> Array:
+        batch = images.take([i for i, _ in chunk])
+        return measure(batch.replace(change(batch, [copy for _, copy in chunk])))
+
+    for chunk, values in engine.map(pairs, work):
+        for (i, copy), value in zip(chunk, values, strict=True):
+            yield i, copy, value
+
+
+def noisy_attributions(engine: Any, images: Images, base: Callable[[Images], Array], *, samples: int,
+                       noise_level: float) -> Iterator[tuple[int, Array]]:
+    """(index of the image, attribution of one of its noisy copies)."""
+    def change(batch: Images, copies: list[int]) -> Array:
+        return add_noise(batch, copies, noise_level=noise_level)
+
+    for i, _, values in over_copies(engine, images, samples, change=change, measure=base):
+        yield i, values
+
+
+def add_noise(images: Images, samples: list[int], *, noise_level: float) -> Array:
+    """Each image with the noise of one sample index; sigma is this share of that image's own max - min."""
     pixels = images.pixels.copy()
     for i, sample in enumerate(samples):
         noise = gaussian(pixels[i].shape, seed=images.seed, image_key=images.keys[i], sample=sample)
         noise *= np.float32(noise_level * (pixels[i].max() - pixels[i].min()))
         pixels[i] += noise
-    return images.replace(pixels)
+    return pixels
 
 
-def noisy_attributions(engine: Any, images: Images, base: Callable[[Images], Array], *, samples: int,
-                       noise_level: float) -> Iterator[tuple[int, Array]]:
-    """(index of the image, attribution of one of its copies), copies of all images sharing batches, in a fixed order."""
-    copies = [(i, sample) for i in range(len(images)) for sample in range(samples)]
+def target_values(engine: Any, images: Images, output: str) -> Array:
+    """(N,) the target class's "score" (what the model returns) or "logit"."""
+    values = engine.scores(images.pixels) if output == "score" else engine.logits(images.pixels)
+    return np.asarray(values[np.arange(len(images)), images.targets], np.float32)
 
-    def attribute(chunk: list[tuple[int, int]]) -> Array:
-        batch = images.take([i for i, _ in chunk])
-        return base(add_noise(batch, [sample for _, sample in chunk], noise_level=noise_level))
 
-    for chunk, values in engine.map(copies, attribute):
-        yield from zip((i for i, _ in chunk), values, strict=True)
+def _channel_mean(pixels: Array) -> Array:
+    return np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+
+
+BASELINES: dict[str, Callable[[Array], Array]] = {
+    "zero": np.zeros_like,  # 0 after preprocessing: usually the mean colour of the training data
+    "minimum": lambda pixels: np.broadcast_to(pixels.min(axis=(1, 2, 3), keepdims=True), pixels.shape),
+    "maximum": lambda pixels: np.broadcast_to(pixels.max(axis=(1, 2, 3), keepdims=True), pixels.shape),
+    "channel_mean": _channel_mean,
+}
+
+
+def baseline_of(pixels: Array, name: str) -> Array:
+    """What an image is compared with or covered by: (N, H, W, C), in preprocessed units."""
+    if name not in BASELINES:
+        raise ConfigError(f'baseline: "{name}" is not known', hint=nearest(name, BASELINES))
+    return BASELINES[name](pixels)

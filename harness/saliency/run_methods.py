@@ -79,7 +79,8 @@ def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) 
     own = {parameter.name for parameter in spec.parameters}
     base = _job(engine, arguments["base"], {key: value for key, value in arguments.items() if key not in own})
     mine = {key: value for key, value in arguments.items() if key in own}
-    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments={**mine, "base": base.from_images})
+    mine["base"] = base.from_images
+    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments=mine)
 
 
 def _sharing(jobs: Sequence[_Job]) -> list[list[int]]:
@@ -124,7 +125,7 @@ def _attribution(job: _Job, values: Array, predicted: NDArray[np.int64]) -> Attr
 
 def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...]:
     """What a reader must know: where a map came from, and why a blank one shows nothing."""
-    notes = []
+    notes = [job.spec.caveat] if job.spec.caveat else []
     if job.layer:
         others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
         notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')

@@ -16,10 +16,16 @@ def smoothgrad(engine: Any, images: Images, *, base: Callable[[Images], Array], 
 
     noise_level  sigma / (x_max - x_min), per image, dimensionless; the paper uses 0.1-0.2, and 0 gives the base method.
     """
+    return mean_over_noise(engine, images, base, noise_level=noise_level, samples=samples, of=lambda values: values)
+
+
+def mean_over_noise(engine: Any, images: Images, base: Callable[[Images], Array], *, noise_level: float, samples: int,
+                    of: Callable[[Array], Array]) -> Array:
+    """Mean of `of(attribution)` over the noisy copies of each image."""
     total: Array | None = None
     for i, values in noisy_attributions(engine, images, base, samples=samples, noise_level=noise_level):
         if total is None:
             total = np.zeros((len(images), *values.shape), np.float32)
-        total[i] += values
-    assert total is not None
-    return total / np.float32(samples)
+        total[i] += of(values)
+    assert total is not None, "at least one sample"
+    return np.asarray(total / np.float32(samples))

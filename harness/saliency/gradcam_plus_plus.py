@@ -1,0 +1,26 @@
+"""GradCAM++: feature maps weighted by where their gradients are positive (Chattopadhay et al. 2017, arXiv:1710.11063)."""
+from __future__ import annotations
+
+import numpy as np
+
+from harness.saliency.attribution import Array, Backward
+
+
+def gradcam_plus_plus(backward: Backward, *, layer: str, relu: bool = True, normalize_alpha: bool = False) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features.
+
+    The paper's weights for Y = exp(logit), without the factor exp(logit): it is one positive number per image and
+    overflows float32.
+
+    normalize_alpha  let the alphas of each channel sum to 1, as the authors' code and tf-keras-vis do, and the paper not.
+    """
+    features, gradients = backward.features[layer], backward.gradients[layer]
+    squares = np.square(gradients)
+    denominator = 2 * squares + squares * gradients * features.sum(axis=(1, 2), keepdims=True)
+    alpha = np.divide(squares, denominator, out=np.zeros_like(squares), where=denominator != 0)
+    if normalize_alpha:
+        total = alpha.sum(axis=(1, 2), keepdims=True)
+        alpha = np.divide(alpha, total, out=np.zeros_like(alpha), where=total != 0)
+    weights = (alpha * np.maximum(gradients, 0)).sum(axis=(1, 2))
+    maps = np.einsum("nhwc,nc->nhw", features, weights, optimize=True)
+    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)

@@ -1,0 +1,14 @@
+"""Guided Backprop: only positive gradients pass a ReLU backwards (Springenberg et al. 2014, arXiv:1412.6806).
+
+Caveat: it fails the parameter-randomisation sanity check of Adebayo et al. 2018 (arXiv:1810.03292): the map of a network
+with random weights looks much the same, so it shows edges of the image more than what the network does.
+"""
+from __future__ import annotations
+
+from harness.saliency.attribution import Array, Backward
+
+
+def guided_backprop(backward: Backward) -> Array:
+    """The guided gradient, (N, H, W, C), signed: the engine was asked for the guided rule in every ReLU."""
+    assert backward.input_gradient is not None
+    return backward.input_gradient

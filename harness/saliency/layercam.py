@@ -1,0 +1,13 @@
+"""LayerCAM: every feature weighted by its own positive gradient (Jiang et al. 2021, doi:10.1109/TIP.2021.3089943)."""
+from __future__ import annotations
+
+import numpy as np
+
+from harness.saliency.attribution import Array, Backward
+
+
+def layercam(backward: Backward, *, layer: str, relu: bool = True) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features; works for early layers too."""
+    weighted = np.maximum(backward.gradients[layer], 0) * backward.features[layer]
+    maps = weighted.sum(axis=-1)
+    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)
