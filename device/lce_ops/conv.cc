@@ -222,7 +222,6 @@ void Conv::pack_table(const Values& values) {
   table_.clear();
   correction_ = Correction::kNone;
   column_classes_ = 1;
-  inner_class_ = -1;
   row_class_.assign(vertical_.out, output_ == Output::kBits ? 0 : -1);
   column_class_.assign(horizontal_.out, 0);
   int64_t classes = output_ == Output::kBits ? 1 : 0;

@@ -91,7 +91,7 @@ class Conv : public Step {
   std::vector<float> multiplier_, bias_;
   std::vector<int32_t> table_;           // thresholds or corrections (floats as their bits), a row per border class
   std::vector<int32_t> row_class_, column_class_;
-  int32_t column_classes_ = 1, inner_class_ = -1;
+  int32_t column_classes_ = 1;
   Buffer bordered_;
 };
 
