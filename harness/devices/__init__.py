@@ -10,13 +10,14 @@ It does not know models, formats, the store or the plan of work; `harness/run.py
 from __future__ import annotations
 
 from harness.devices.base import Device, make_device
-from harness.devices.faults import AgentError, AgentLost, DeadlinePassed, Unreachable
+from harness.devices.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
 from harness.devices.jobs import PredictResult, hello, measure, predict
 from harness.devices.session import Session
 
 __all__ = [
     "AgentError",
     "AgentLost",
+    "ConnectionCut",
     "DeadlinePassed",
     "Device",
     "PredictResult",

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Protocol
 
+from harness.devices.pipe import Connection
 from harness.devices.session import Session
 from harness.errors import ConfigError, nearest
 
@@ -19,9 +20,13 @@ class Device(Protocol):
 
     def open(self) -> AbstractContextManager[Session]: ...
 
+    def connection(self) -> Connection: ...
+
 
 KINDS = {
     "local": "harness.devices.local:LocalDevice",
+    "ssh": "harness.devices.ssh:SshDevice",
+    "emulated": "harness.devices.emulated:EmulatedDevice",
 }
 
 

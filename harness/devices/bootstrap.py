@@ -13,9 +13,6 @@ from typing import Any
 import device
 
 CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
-# What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
-# puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
-PYTHON_ARGUMENTS = ("-u", "-c", "import sys;sys.path[:]=filter(None,sys.path);exec(eval(sys.stdin.readline()))")
 _SUFFIXES = (".py", ".so")
 
 

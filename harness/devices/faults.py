@@ -1,10 +1,11 @@
 """What can go wrong with a device, told apart by what may be done about it.
 
 DeviceError
-├── Unreachable      connecting failed, nothing was begun: may be tried again
-├── AgentLost        the agent's process ended in the middle of a job: crash, out of memory, reboot, cut connection
-├── DeadlinePassed   the agent did not answer in time, and was ended
-└── AgentError       the agent answered with an error, and is well
+├── Unreachable         connecting failed, nothing was begun: may be tried again
+├── AgentLost           the agent's process ended in the middle of a job: a crash, or killed for lack of memory
+│   └── ConnectionCut   the way to it broke: network, reboot, power
+├── DeadlinePassed      the agent did not answer in time, and was ended
+└── AgentError          the agent answered with an error, and is well
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ class Unreachable(DeviceError):
 
 
 class AgentLost(DeviceError):
+    """`signal` is the number of the signal that ended the agent, or 0 where there was none or none is known."""
+
+    def __init__(self, problem: str, *, signal: int = 0) -> None:
+        super().__init__(problem)
+        self.signal = signal
+
+
+class ConnectionCut(AgentLost):
     pass
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from harness.devices.bootstrap import CACHE, PYTHON_ARGUMENTS
+from harness.devices.bootstrap import CACHE
+from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
 from harness.devices.session import Session, open_session
 
 
@@ -20,7 +20,13 @@ class LocalDevice:
     python: str = sys.executable
     cache: str = CACHE
 
-    @contextmanager
-    def open(self) -> Iterator[Session]:
-        with open_session([self.python, *PYTHON_ARGUMENTS], device=self.name, cache=self.cache) as session:
-            yield session
+    def open(self) -> AbstractContextManager[Session]:
+        return open_session(self.connection(), cache=self.cache)
+
+    def connection(self) -> Connection:
+        return Connection(
+            device=self.name,
+            command=(self.python, *PYTHON_ARGUMENTS),
+            address=self.python,
+            hint=f"{self.python} --version",
+        )

@@ -1,55 +1,46 @@
-"""One agent process on a pipe: starting it, asking it, and ending it, with every failure made clear.
-
-execnet's worker is sent as source to a plain Python interpreter; the command that starts this interpreter is all that
-tells one kind of device from another. execnet carries builtin types and bytes only.
-"""
+"""One agent on a channel: asking it, and telling apart all the ways in which no good answer comes."""
 
 from __future__ import annotations
 
-import inspect
 import itertools
-import subprocess
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
-
-import execnet
-from execnet import gateway_base, gateway_bootstrap
-from execnet.xspec import XSpec
+from typing import Any
 
 from harness.devices.bootstrap import agent_archive, start_script
-from harness.devices.faults import AgentError, AgentLost, DeadlinePassed, Unreachable
+from harness.devices.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
+from harness.devices.pipe import GOODBYE_SECONDS, Connection, Process, open_channel, signal_number
 
-CONNECT_SECONDS = 30.0
-GOODBYE_SECONDS = 5.0
 PIECE_BYTES = 4 << 20
-LAST_WORDS = 2000  # characters of the agent's stderr that an error quotes
 Progress = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def open_session(
-    command: Sequence[str], *, device: str, cache: str, connect_s: float = CONNECT_SECONDS, hint: str = ""
-) -> Iterator[Session]:
-    """A session with a fresh agent, which `command` starts; ended on the way out, whatever happened."""
-    with tempfile.TemporaryFile() as stderr:
-        process = _Process(command, stderr)
-        try:
-            session = Session(device, process, _connect(process, device, connect_s, hint, cache))
-            yield session
-            session.close()
-        finally:
-            process.end()
+def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
+    """A session with a fresh agent; ended on the way out, whatever happened."""
+    digest, archive = agent_archive()
+    with open_channel(connection, start_script(cache, digest)) as (process, channel):
+        session = Session(connection.device, process, channel)
+        _send_agent(session, connection, archive)
+        yield session
+        session.close()
+
+
+def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
+    """The device says whether it lacks this version of the agent's source."""
+    try:
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
+            session.send(archive, "start")
+    except (AgentLost, DeadlinePassed) as error:
+        raise Unreachable(str(error), hint=connection.hint) from error
 
 
 class Session:
     """Requests to one agent. Not for several threads."""
 
-    def __init__(self, device: str, process: _Process, channel: Any) -> None:
+    def __init__(self, device: str, process: Process, channel: Any) -> None:
         self.device = device
         self._process, self._channel = process, channel
         self._ids = itertools.count(1)
@@ -63,9 +54,9 @@ class Session:
         silent for too long, in which case it has been ended.
         """
         number, until = next(self._ids), time.monotonic() + deadline_s
-        self._send({"id": number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
+        self.send({"id": number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
         while True:
-            reply = self._receive(verb, until, deadline_s)
+            reply = self.receive(verb, until, deadline_s)
             if "progress" in reply:
                 if on_progress is not None:
                     on_progress(reply["progress"])
@@ -93,15 +84,15 @@ class Session:
         with suppress(AgentLost, DeadlinePassed):
             self.request("bye", deadline_s=GOODBYE_SECONDS)
 
-    def _send(self, message: dict[str, Any], verb: str) -> None:
+    def send(self, message: Any, verb: str) -> None:
         try:
             self._channel.send(message)
         except OSError as error:
             raise self._lost(verb) from error
 
-    def _receive(self, verb: str, until: float, deadline_s: float) -> dict[str, Any]:
+    def receive(self, verb: str, until: float, deadline_s: float) -> Any:
         try:
-            reply: dict[str, Any] = self._channel.receive(timeout=max(until - time.monotonic(), 0.001))
+            return self._channel.receive(timeout=max(until - time.monotonic(), 0.001))
         except self._channel.TimeoutError:
             self._process.kill()
             raise DeadlinePassed(
@@ -111,10 +102,14 @@ class Session:
             raise self._lost(verb) from error
         except self._channel.RemoteError as error:
             raise AgentLost(f'device "{self.device}": the agent failed in {verb}: {error}') from error
-        return reply
 
     def _lost(self, verb: str) -> AgentLost:
-        return AgentLost(f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}')
+        status = self._process.exit_status()
+        kind = ConnectionCut if status == 255 else AgentLost
+        return kind(
+            f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}',
+            signal=signal_number(status) if status is not None else 0,
+        )
 
     def _agent_error(self, verb: str, error: dict[str, str]) -> AgentError:
         return AgentError(
@@ -122,115 +117,3 @@ class Session:
             kind=error["kind"],
             remote_traceback=error["traceback"],
         )
-
-
-class _Process(gateway_base.Popen2IO):
-    """The started command as execnet's in- and output, with its stderr kept for the obituary."""
-
-    def __init__(self, command: Sequence[str], stderr: IO[bytes]) -> None:
-        self.command, self._stderr, self._killed = list(command), stderr, False
-        try:
-            self.popen = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
-            )
-        except OSError as error:
-            raise Unreachable(f"{command[0]}: could not be started: {error.strerror}") from error
-        super().__init__(self.popen.stdin, self.popen.stdout, execmodel=gateway_base.get_execmodel("thread"))
-
-    def kill(self) -> None:
-        self._killed = True
-        self.popen.kill()
-
-    def wait(self) -> int | None:
-        return self.popen.wait()
-
-    def end(self) -> None:
-        """Close the pipe, which the agent takes as the order to end; insist after a while."""
-        with suppress(OSError, ValueError):
-            self.close_write()
-        try:
-            self.popen.wait(GOODBYE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self.popen.wait()
-        with suppress(OSError, ValueError):
-            self.close_read()
-
-    def last_words(self) -> str:
-        self._stderr.seek(0)
-        return self._stderr.read().decode(errors="replace").strip()[-LAST_WORDS:]
-
-    def obituary(self) -> str:
-        """How the process ended, and the end of what it wrote to stderr."""
-        try:
-            status: int | None = self.popen.wait(GOODBYE_SECONDS)
-        except subprocess.TimeoutExpired:
-            status = None
-        words = self.last_words()
-        return _exit_in_words(status) + (f"\n{words}" if words else "")
-
-
-def _exit_in_words(status: int | None) -> str:
-    """Shells and ssh report death by signal n as 128 + n, subprocess as -n."""
-    if status is None:
-        return "it hung up, but has not ended"
-    signal = -status if status < 0 else status - 128 if 128 < status < 160 else 0
-    known = {
-        6: "aborted",
-        7: "bus error",
-        9: "killed, often for lack of memory",
-        11: "segmentation fault",
-        15: "terminated",
-    }
-    if signal:
-        return f"signal {signal} ({known[signal]})" if signal in known else f"signal {signal}"
-    return "connection cut" if status == 255 else f"exit status {status}"
-
-
-def _connect(process: _Process, device: str, connect_s: float, hint: str, cache: str) -> Any:
-    """Send execnet's worker and the agent; returns the channel on which the agent listens."""
-    watchdog = threading.Timer(connect_s, process.kill)
-    watchdog.start()
-    try:
-        gateway = _start_worker(process)
-        digest, archive = agent_archive()
-        channel = gateway.remote_exec(start_script(cache, digest))
-        if channel.receive(timeout=connect_s):
-            channel.send(archive)
-        return channel
-    except (OSError, EOFError, AssertionError, gateway_base.TimeoutError, gateway_base.RemoteError) as error:
-        raise Unreachable(_why_unreachable(process, device, connect_s, error), hint=hint) from error
-    finally:
-        watchdog.cancel()
-
-
-def _start_worker(process: _Process) -> Any:
-    gateway_bootstrap.sendexec(
-        process,
-        inspect.getsource(gateway_base),
-        'execmodel = get_execmodel("thread")',
-        "io = init_popen_io(execmodel)",
-        'io.write(b"1")',
-        'serve(io, id="agent")',
-    )
-    first = process.read(1)
-    assert first == b"1", f"expected the agent, got the output {first + _what_came_first(process)!r}"
-    return execnet.Gateway(process, XSpec("popen//id=agent"))
-
-
-def _what_came_first(process: _Process) -> bytes:
-    """A login script that prints is the usual culprit; its line says which."""
-    return bytes(process.infile.readline(200))
-
-
-def _why_unreachable(process: _Process, device: str, connect_s: float, error: Exception) -> str:
-    if process._killed:
-        return f'device "{device}": no agent within {connect_s:g} s from {_shown(process.command)}'
-    if isinstance(error, AssertionError):
-        return f'device "{device}": {error}'
-    return f'device "{device}": could not be reached by {_shown(process.command)}: {process.obituary()}'
-
-
-def _shown(command: Sequence[str]) -> str:
-    """The part of the command that a person would type."""
-    return " ".join(itertools.takewhile(lambda word: word not in ("-u", "--"), command))

@@ -1,0 +1,61 @@
+"""A board over SSH. The system's own ssh does the work, so ~/.ssh/config is honoured: aliases, keys, jump hosts."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from harness.devices.bootstrap import CACHE
+from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
+from harness.devices.session import Session, open_session
+
+# No question can be answered on a pipe; a board that is gone is noticed within a minute.
+_OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshDevice:
+    """host    what ssh is told: an alias, or user@address.   port, config   as ssh's -p and -F.
+    python  an interpreter on the board; by default the one that `bitlens device setup` made there, or else python3.
+    """
+
+    name: str
+    host: str
+    kind: str = field(default="ssh", init=False)
+    port: int | None = None
+    config: str | None = None
+    python: str | None = None
+    cache: str = CACHE
+
+    def open(self) -> AbstractContextManager[Session]:
+        return open_session(self.connection(), cache=self.cache)
+
+    def connection(self, *, python: str | None = None) -> Connection:
+        ssh = ["ssh", *_OPTIONS]
+        ssh += ["-F", self.config] if self.config else []
+        ssh += ["-p", str(self.port)] if self.port else []
+        return Connection(
+            device=self.name,
+            command=(*ssh, "--", self.host, remote_command(python or self.python, cache=self.cache)),
+            address=f"ssh {self.host}",
+            hint=shlex.join([*(word for word in ssh if word != "-T"), self.host, "python3", "--version"]),
+        )
+
+
+def remote_command(python: str | None, *, cache: str) -> str:
+    """One word for the board's login shell, whichever that is: sh runs Python and passes on how it ended."""
+    folder = shell_cache(cache)
+    interpreter = (
+        shlex.quote(python)
+        if python
+        else f'"$(test -x {folder}/venv/bin/python && echo {folder}/venv/bin/python || echo python3)"'
+    )
+    return f"sh -c {shlex.quote(f'{interpreter} {shlex.join(PYTHON_ARGUMENTS)}; exit $?')}"
+
+
+def shell_cache(cache: str) -> str:
+    """The device's cache folder as a shell writes it."""
+    if cache == CACHE:
+        return '"${XDG_CACHE_HOME:-$HOME/.cache}"/bitlens'
+    return f'"$HOME"/{shlex.quote(cache[2:])}' if cache.startswith("~/") else shlex.quote(cache)
