@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import latency, runtimes, telemetry
+from . import instructions, latency, locking, perturbation, runtimes, telemetry
 from .preprocessing import preprocess
 
 PROTOCOL = 1
@@ -67,6 +67,7 @@ class Agent:
         self._engine: Any = None
         self._preprocessing: dict[str, Any] | None = None
         self._circumstances_before: dict[str, Any] = {}
+        self._lock: Any = None
 
     def hello(self, progress: Progress) -> dict[str, Any]:
         """What this machine is, and which runtimes it has."""
@@ -94,11 +95,17 @@ class Agent:
         num_threads: int,
         preprocessing: dict[str, Any] | None,
         cpus: list[int] | None = None,
+        lock: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured."""
+        """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured.
+
+        lock  {"holder", "wait_s"}: from now until this process ends, nobody else may measure on this machine.
+        """
         path = self._path(sha256)
         if not os.path.exists(path):
             raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; put it first")
+        if lock is not None:
+            self._lock = locking.acquire(lock["holder"], wait_s=lock["wait_s"], on_wait=progress)
         self._circumstances_before = telemetry.snapshot()
         if cpus:
             os.sched_setaffinity(0, cpus)  # before the runtime starts its threads, which inherit it
@@ -145,6 +152,39 @@ class Agent:
             },
             "machine": telemetry.machine(),
         }
+
+    def count(self, progress: Progress, *, few: int, many: int, seed: int) -> dict[str, Any]:
+        """Instructions per inference of the loaded artifact, where an emulator counts them."""
+        total = instructions.counter()
+        inputs = self._measurement_inputs({"inputs": many, "seed": seed})
+        executed = []
+        for runs in (1, few, many):  # the first run allocates; it belongs to nobody
+            started = total()
+            for arrays in inputs[:runs]:
+                self._engine.set_inputs(arrays)
+                self._engine.invoke()
+            executed.append(total() - started)
+            progress({"stage": "counting", "done": runs, "of": many})
+        return {
+            "instructions": (executed[2] - executed[1]) // (many - few),
+            "executed": dict(zip(("first", "few", "many"), executed)),
+            "runs": {"few": few, "many": many},
+            "circumstances": {"before": self._circumstances_before, "during": [], "after": telemetry.snapshot()},
+            "machine": telemetry.machine(),
+        }
+
+    def perturb(
+        self, progress: Progress, *, start: dict[str, Any], end: dict[str, Any], ranks: dict[str, Any], steps: list[int]
+    ) -> dict[str, Any]:
+        """Scores while pixels go over from the images `start` to the images `end`, in the order of `ranks`."""
+        images, target, order = perturbation.unpack(start), perturbation.unpack(end), perturbation.unpack(ranks)
+        rows = []
+        for index in range(len(images)):
+            path = perturbation.perturbed(images[index], target[index % len(target)], order[index], steps)
+            rows.append(self._scores(path, lambda report: None))
+            progress({"stage": "perturb", "done": index + 1, "of": len(images)})
+        scores = np.stack(rows)
+        return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 
     def stat(self, progress: Progress) -> dict[str, Any]:
         """Sensors now, and room on the disk of the cache."""
@@ -236,7 +276,7 @@ class Agent:
         return [[encoded[i * batch : (i + 1) * batch]] for i in range(count)]
 
 
-VERBS = ("hello", "put", "load", "predict", "measure", "stat", "bye")
+VERBS = ("hello", "put", "load", "predict", "perturb", "measure", "count", "stat", "bye")
 
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:

@@ -4,6 +4,7 @@ It does not know models, formats, the store or the plan of work; `harness/run.py
 
     make_device(row) -> Device      a row of the experiment's [[device]] table
     predict(device, artifact, images, ...) -> PredictResult
+    perturb(device, artifact, ...) -> scores along insertion or deletion curves
     measure(device, artifact, ...) -> dict        one round, in one fresh process
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from harness.devices.base import Device, make_device
 from harness.devices.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
-from harness.devices.jobs import PredictResult, hello, measure, predict
+from harness.devices.jobs import PredictResult, hello, measure, perturb, predict
 from harness.devices.session import Session
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "hello",
     "make_device",
     "measure",
+    "perturb",
     "predict",
 ]

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Protocol
 
-from harness.devices.pipe import Connection
 from harness.devices.session import Session
 from harness.errors import ConfigError, nearest
 
@@ -19,8 +18,6 @@ class Device(Protocol):
     kind: str
 
     def open(self) -> AbstractContextManager[Session]: ...
-
-    def connection(self) -> Connection: ...
 
 
 KINDS = {

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.latency import complete_protocol
+from device.perturbation import pack
 from harness.devices.base import Device
+from harness.devices.faults import ConnectionCut, Unreachable
 from harness.devices.session import Progress, Session
 from harness.devices.verdict import judge
 
 Record = Mapping[str, Any]
+Result = TypeVar("Result")
 HELLO_SECONDS = 60.0
 PUT_SECONDS = 1800.0
 LOAD_SECONDS = 300.0
 PREDICT_SECONDS = 3600.0
 MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest network on a slow board, and the telemetry
+LOCK_WAIT_SECONDS = 600.0
+RETRY_PAUSES_SECONDS = (1.0, 4.0)
+COUNTED_RUNS = {"few": 2, "many": 7}  # their difference is five inferences without what surrounds them
 IMAGE_BYTES = 16 << 20  # of images in one request, so that a board with little memory can hold them
 
 
@@ -39,8 +48,7 @@ class PredictResult:
 
 def hello(device: Device) -> dict[str, Any]:
     """{"protocol", "machine": {...}, "runtimes": [{"name", "version", "usable", "reason"}]}"""
-    with _open(device) as session:
-        return session.request("hello", deadline_s=HELLO_SECONDS)
+    return _retried(lambda: _hello(device), ConnectionCut)
 
 
 def predict(
@@ -55,23 +63,34 @@ def predict(
 ) -> PredictResult:
     """Scores of the artifact on the device for (N, H, W, C) uint8 images at the network's input size.
 
-    Raises DeviceError (harness.devices.faults tells the kinds apart).
+    Raises DeviceError (harness.devices.faults tells the kinds apart). A cut connection is tried again.
     """
-    with _loaded(device, artifact_path, runtime, num_threads, preprocessing, None, on_progress) as (session, loaded):
-        pieces = []
-        for start, images in _batches(images_uint8):
-            answer = session.request(
-                "predict",
-                deadline_s=PREDICT_SECONDS,
-                on_progress=_shifted(on_progress, start, len(images_uint8)),
-                images=images.tobytes(),
-                shape=list(images.shape),
-            )
-            pieces.append(np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"]))
-    return PredictResult(
-        scores=np.concatenate(pieces),
-        **{key: loaded[key] for key in ("runtime", "runtime_version", "delegate", "kernels")},
-    )
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    return _retried(lambda: _predict(job, images_uint8), ConnectionCut)
+
+
+def perturb(
+    device: Device,
+    artifact_path: Path,
+    *,
+    start: NDArray[np.uint8],
+    end: NDArray[np.uint8],
+    ranks: NDArray[Any],
+    steps: Sequence[int],
+    preprocessing: Record,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    on_progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores (N, len(steps), classes) while pixels go over from `start` to `end` in the order of `ranks`.
+
+    The images in between are made on the device: device.perturbation.perturbed is the definition, for the host too.
+
+    start, end  (N, H, W, C) uint8; `end` may be (1, 1, 1, C), one colour for all.   ranks  (N, H, W), 0 goes first.
+    steps       how many pixels have gone over at each point of the curve.
+    """
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    return _retried(lambda: _perturb(job, start, end, ranks, steps), ConnectionCut)
 
 
 def measure(
@@ -83,60 +102,151 @@ def measure(
     protocol: Record | None = None,
     runtime: str = "auto",
     on_progress: Progress | None = None,
+    lock_wait_s: float = LOCK_WAIT_SECONDS,
 ) -> dict[str, Any]:
     """One round of the latency protocol (device.latency.DEFAULT_PROTOCOL) in one fresh process; plain JSON values.
 
+    On an emulated device it counts instructions instead, and has no time to tell.
+
     preprocessing  None for a flatbuffer of which nothing is known: its inputs are then random values.
+    lock_wait_s    how long to wait for another process that is measuring on the same machine.
     Raises DeviceError. What began to be measured is never tried again silently.
     """
     complete = complete_protocol(dict(protocol or {}))
-    deadline_s = complete["max_seconds"] + complete["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
-    with _loaded(device, artifact_path, runtime, num_threads, preprocessing, complete["cpus"], on_progress) as (
-        session,
-        loaded,
-    ):
-        measured = session.request("measure", deadline_s=deadline_s, on_progress=on_progress, protocol=complete)
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    record = _count(job, complete) if device.kind == "emulated" else _measure(job, complete, lock_wait_s)
     record = {
-        **loaded,
-        **measured,
+        **_NO_TIME,
+        **record,
         "num_threads": num_threads,
+        "protocol": complete,
         "emulated": device.kind == "emulated",
-        "instructions": None,
     }
     verdict = judge(record)
     return {**record, "verdict": verdict.verdict, "verdict_reason": verdict.reason}
 
 
-@contextmanager
-def _open(device: Device) -> Iterator[Session]:
-    with device.open() as session:
-        yield session
+# What a record holds where nothing was timed: blanks, never zeros.
+_NO_TIME: dict[str, Any] = {
+    "samples_ns": [],
+    "warmup_ns": [],
+    "first_run_ns": None,
+    "steady": None,
+    "peak_rss_bytes": None,
+    "major_page_faults": None,
+    "instructions": None,
+}
 
 
-@contextmanager
-def _loaded(
-    device: Device,
-    artifact: Path,
-    runtime: str,
-    num_threads: int,
-    preprocessing: Record | None,
-    cpus: list[int] | None,
-    on_progress: Progress | None,
-) -> Iterator[tuple[Session, dict[str, Any]]]:
-    """connect -> put -> load"""
-    sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest()
-    with _open(device) as session:
-        session.put(sha256, artifact, deadline_s=PUT_SECONDS, on_progress=on_progress)
-        loaded = session.request(
-            "load",
-            deadline_s=LOAD_SECONDS,
-            sha256=sha256,
-            runtime=runtime,
-            num_threads=num_threads,
-            preprocessing=_plain(preprocessing),
-            cpus=cpus,
+def _hello(device: Device) -> dict[str, Any]:
+    with _connected(device) as session:
+        return session.request("hello", deadline_s=HELLO_SECONDS)
+
+
+def _predict(job: _Job, images: NDArray[np.uint8]) -> PredictResult:
+    with job.loaded() as (session, loaded):
+        pieces = []
+        for start, batch in _batches(images):
+            answer = session.request(
+                "predict",
+                deadline_s=PREDICT_SECONDS,
+                on_progress=_shifted(job.on_progress, start, len(images)),
+                images=batch.tobytes(),
+                shape=list(batch.shape),
+            )
+            pieces.append(_scores(answer))
+    who = {key: loaded[key] for key in ("runtime", "runtime_version", "delegate", "kernels")}
+    return PredictResult(scores=np.concatenate(pieces), **who)
+
+
+def _perturb(
+    job: _Job, start: NDArray[np.uint8], end: NDArray[np.uint8], ranks: NDArray[Any], steps: Sequence[int]
+) -> NDArray[np.float32]:
+    with job.loaded() as (session, _):
+        pieces = []
+        for first, batch in _batches(start):
+            stop = first + len(batch)
+            answer = session.request(
+                "perturb",
+                deadline_s=PREDICT_SECONDS,
+                on_progress=_shifted(job.on_progress, first, len(start)),
+                start=pack(batch),
+                end=pack(end if len(end) == 1 else end[first:stop]),
+                ranks=pack(np.asarray(ranks[first:stop], np.int32)),
+                steps=[int(step) for step in steps],
+            )
+            pieces.append(_scores(answer))
+    return np.concatenate(pieces)
+
+
+def _measure(job: _Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
+    deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
+    lock = {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": lock_wait_s}
+    with job.loaded(cpus=protocol["cpus"], lock=lock) as (session, loaded):
+        measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
+    return {**loaded, **measured}
+
+
+def _count(job: _Job, protocol: dict[str, Any]) -> dict[str, Any]:
+    with job.loaded() as (session, loaded):
+        counted = session.request(
+            "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
         )
-        yield session, loaded
+    return {**loaded, **counted, "import_ns": None, "load_ns": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=False)
+class _Job:
+    """What every job with an artifact begins with."""
+
+    device: Device
+    artifact: Path
+    runtime: str
+    num_threads: int
+    preprocessing: Record | None
+    on_progress: Progress | None
+
+    @contextmanager
+    def loaded(
+        self, *, cpus: list[int] | None = None, lock: dict[str, Any] | None = None
+    ) -> Iterator[tuple[Session, dict[str, Any]]]:
+        """connect -> put -> load"""
+        sha256 = hashlib.sha256(self.artifact.read_bytes()).hexdigest()
+        with _connected(self.device) as session:
+            session.put(sha256, self.artifact, deadline_s=PUT_SECONDS, on_progress=self.on_progress)
+            answer = session.request(
+                "load",
+                deadline_s=LOAD_SECONDS + (lock["wait_s"] if lock else 0),
+                on_progress=self.on_progress,
+                sha256=sha256,
+                runtime=self.runtime,
+                num_threads=self.num_threads,
+                preprocessing=_plain(self.preprocessing),
+                cpus=cpus,
+                lock=lock,
+            )
+            yield session, answer
+
+
+@contextmanager
+def _connected(device: Device) -> Iterator[Session]:
+    """A session; connecting, with which nothing begins yet, is tried again."""
+    with ExitStack() as stack:
+        yield _retried(lambda: stack.enter_context(device.open()), Unreachable)
+
+
+def _retried(attempt: Callable[[], Result], *transport_faults: type[Exception]) -> Result:
+    """The result of the first attempt that the transport lets through; the last fault is raised."""
+    for pause_s in RETRY_PAUSES_SECONDS:
+        try:
+            return attempt()
+        except transport_faults:
+            time.sleep(pause_s)
+    return attempt()
+
+
+def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:
+    return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
 
 
 def _plain(record: Record | None) -> dict[str, Any] | None:

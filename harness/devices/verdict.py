@@ -34,17 +34,14 @@ class Verdict:
 
 def judge(record: Record) -> Verdict:
     """The verdict on one latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ..."""
+    if record.get("emulated"):
+        return Verdict(verdict="void", reason="emulated: time under an emulator is not a latency")
     findings = [finding for rule in RULES for finding in rule(record)]
     for word in ("void", "suspect"):
         reasons = [reason for severity, reason in findings if severity == word]
         if reasons:
             return Verdict(verdict=word, reason="; ".join(reasons))
     return Verdict(verdict="valid", reason="")
-
-
-def _emulated(record: Record) -> Iterator[Finding]:
-    if record.get("emulated"):
-        yield "void", "emulated: time under an emulator is not a latency"
 
 
 def _too_few_samples(record: Record) -> Iterator[Finding]:
@@ -140,7 +137,6 @@ def _swapping(record: Record) -> Iterator[Finding]:
 
 
 RULES: tuple[Callable[[Record], Iterator[Finding]], ...] = (
-    _emulated,
     _too_few_samples,
     _never_steady,
     _drifting,

@@ -1,0 +1,33 @@
+"""Images between two others, pixel by pixel in the order of a rank map: what insertion and deletion curves are made of.
+
+Deletion goes from the image to a baseline, insertion from a baseline to the image. The host uses the same function for
+the float model, so that both judges see the very same pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def perturbed(start: NDArray[Any], end: NDArray[Any], ranks: NDArray[Any], steps: Sequence[int]) -> NDArray[Any]:
+    """One image per step, (len(steps), H, W, C): `end` where a pixel's rank is below the step, `start` elsewhere.
+
+    start, end  (H, W, C) uint8.   ranks  (H, W): 0 for the pixel that goes first, each rank once.
+    steps       how many pixels have gone over: 0 gives `start`, H * W gives `end`.
+    """
+    gone = ranks[None, :, :, None] < np.asarray(steps).reshape(-1, 1, 1, 1)
+    images: NDArray[Any] = np.where(gone, end, start)
+    return images
+
+
+def pack(array: NDArray[Any]) -> dict[str, Any]:
+    """An array as the wire carries it."""
+    return {"content": np.ascontiguousarray(array).tobytes(), "dtype": array.dtype.str, "shape": list(array.shape)}
+
+
+def unpack(packed: dict[str, Any]) -> NDArray[Any]:
+    return np.frombuffer(packed["content"], np.dtype(packed["dtype"])).reshape(packed["shape"])

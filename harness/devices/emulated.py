@@ -1,0 +1,86 @@
+"""An aarch64 board under user-mode qemu: the same agent, and instructions instead of time.
+
+`bitlens device setup` builds it (emulated_root.py). Nothing here needs root, and nothing is registered with the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.devices.bootstrap import CACHE
+from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
+from harness.devices.session import Session, open_session
+from harness.errors import DeviceError
+
+QEMU = "qemu-aarch64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedDevice:
+    """`cpu` is one of qemu's names (`qemu-aarch64 -cpu help`)."""
+
+    name: str
+    cpu: str = "cortex-a72"
+    kind: str = field(default="emulated", init=False)
+    cache: str = CACHE
+
+    @contextmanager
+    def open(self) -> Iterator[Session]:
+        missing = missing_parts(self)
+        if missing:
+            problem = f'device "{self.name}": the emulated board lacks {", ".join(missing)}'
+            raise DeviceError(problem, hint=f"bitlens device setup {self.name}")
+        with tempfile.NamedTemporaryFile(prefix="bitlens-instructions-") as counters:
+            connection = self.connection(counters=Path(counters.name))
+            with open_session(connection, cache=str(board_folder(self) / "home")) as session:
+                yield session
+
+    def connection(self, *, counters: Path) -> Connection:
+        folder = board_folder(self)
+        command = (
+            QEMU,
+            *("-cpu", self.cpu, "-L", str(folder / "root")),
+            *("-plugin", f"{folder / 'instructions.so'},counters={counters}"),
+            *("-E", f"PYTHONPATH={folder / 'site'}", "-E", f"BITLENS_INSTRUCTION_COUNTERS={counters}"),
+            str(folder / "root/usr/bin/python3.11"),
+            "-S",  # this host's site-packages are for another processor
+            *PYTHON_ARGUMENTS,
+        )
+        return Connection(
+            device=self.name,
+            command=command,
+            address=f"{QEMU} -cpu {self.cpu}",
+            hint=f"bitlens device setup {self.name}",
+            connect_s=300.0,
+        )
+
+
+def board_folder(device: EmulatedDevice) -> Path:
+    """Where the emulated board's files are. All emulated processors share one board."""
+    return expanded(device.cache) / "aarch64-bookworm"
+
+
+def expanded(cache: str) -> Path:
+    """The cache folder on this host."""
+    if cache == CACHE and os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "bitlens"
+    return Path(cache).expanduser()
+
+
+def missing_parts(device: EmulatedDevice) -> list[str]:
+    """What is not there yet, in words."""
+    folder = board_folder(device)
+    parts = {
+        QEMU: shutil.which(QEMU) is not None,
+        "the arm64 root": (folder / "root/usr/bin/python3.11").exists(),
+        "the ARM proc/cpuinfo": (folder / "root/proc/cpuinfo").exists(),
+        "the aarch64 wheels": (folder / "site/numpy").is_dir(),
+        "the counting plugin": (folder / "instructions.so").exists(),
+    }
+    return [name for name, present in parts.items() if not present]

@@ -1,0 +1,83 @@
+"""What every device must do, whatever its kind: the same tests over this host, ssh and the emulated board."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from devices_under_test import ARTIFACTS, QUICK, RECORD
+
+from harness.devices import AgentError, hello, measure, predict
+from harness.devices.base import Device
+
+
+def oracle(name: str) -> tuple[np.ndarray, np.ndarray]:
+    stored = np.load(ARTIFACTS / f"{name}.npz")
+    return stored["images"], stored["scores"]
+
+
+def test_hello_describes_machine_and_runtimes(device: Device) -> None:
+    answer = hello(device)
+    assert answer["machine"]["bits"] == 64
+    assert answer["machine"]["architecture"] == ("aarch64" if device.kind == "emulated" else "x86_64")
+    assert any(runtime["usable"] for runtime in answer["runtimes"])
+
+
+def test_scores_of_the_float_artifact_are_those_of_keras(device: Device) -> None:
+    images, scores = oracle("float")
+    result = predict(device, ARTIFACTS / "float.tflite", images, preprocessing=RECORD)
+    np.testing.assert_allclose(result.scores, scores, atol=1e-5)
+    assert result.runtime_version[0].isdigit()
+
+
+def test_scores_of_the_int8_artifact_follow_keras_within_quantization(device: Device) -> None:
+    images, scores = oracle("int8")
+    result = predict(device, ARTIFACTS / "int8.tflite", images, preprocessing=RECORD)
+    np.testing.assert_allclose(result.scores, scores, atol=8 / 256)  # a few steps of the output's 1/256
+
+
+def test_measuring_gives_samples_or_instructions_and_a_verdict(device: Device) -> None:
+    record = measure(device, ARTIFACTS / "float.tflite", preprocessing=RECORD, protocol=QUICK)
+    assert record["verdict"] in ("valid", "suspect", "void")
+    if device.kind == "emulated":
+        assert record["verdict"] == "void"
+        assert record["samples_ns"] == []
+        assert record["instructions"] > 1000
+    else:
+        assert len(record["samples_ns"]) >= 30
+        assert all(isinstance(sample, int) and sample > 0 for sample in record["samples_ns"])
+        assert record["instructions"] is None
+        assert record["peak_rss_bytes"] > 10e6
+    assert record["machine"]["cpus"] >= 1
+    assert record["circumstances"]["before"]["monotonic_ns"] < record["circumstances"]["after"]["monotonic_ns"]
+
+
+def test_an_agents_error_brings_its_traceback_and_the_next_job_runs(device: Device, tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile.tflite"
+    hostile.write_bytes(b"\x18\0\0\0TFL3" + b"\xff" * 100)
+    with pytest.raises(AgentError, match="not a sound TFLite flatbuffer") as caught:
+        predict(device, hostile, oracle("float")[0], preprocessing=RECORD)
+    assert "flatbuffer.py" in caught.value.remote_traceback
+    assert hello(device)["protocol"] == 1
+
+
+def test_an_artifact_is_sent_once(device: Device, tmp_path: Path) -> None:
+    content = (ARTIFACTS / "float.tflite").read_bytes()
+    artifact = tmp_path / "new.tflite"
+    artifact.write_bytes(content + bytes(16) + hashlib.sha256(str(tmp_path).encode()).digest())
+    sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest()
+    reports: list[dict] = []
+    with device.open() as session:
+        session.put(sha256, artifact, deadline_s=60, on_progress=reports.append)
+        assert [report["stage"] for report in reports] == ["put"]
+        session.put(sha256, artifact, deadline_s=60, on_progress=reports.append)
+        assert len(reports) == 1
+
+
+def test_stat_reads_sensors_and_disk(device: Device) -> None:
+    with device.open() as session:
+        now = session.request("stat", deadline_s=60)
+    assert now["free_disk_bytes"] > 0
+    assert now["load_average"] is None or now["load_average"] >= 0
