@@ -12,10 +12,10 @@ from harness.saliency.maps import saliency_map
 from harness.saliency.methods import METHODS, MethodSpec, Parameter, method_spec, parameters_of
 
 if TYPE_CHECKING:
-    from harness.saliency.run_methods import compute, compute_many
     from harness.saliency.engine import GradientEngine
-    from harness.saliency.library import explain
     from harness.saliency.layers import list_layers
+    from harness.saliency.library import explain
+    from harness.saliency.run_methods import compute, compute_many
 
 __all__ = ["METHODS", "Attribution", "GradientEngine", "MethodSpec", "Parameter", "compute", "compute_many", "explain",
            "list_layers", "method_spec", "parameters_of", "saliency_map"]

@@ -1,8 +1,8 @@
 """The gradient engine: one Keras model, compiled for saliency.
 
 A pass over a batch gives logits, the input gradient and the feature maps and gradients of any layers together. Shapes
-are static: every batch has the same size, the last one is filled up by repeating its last image, so that an image's
-result depends on nothing but itself. Memory is bounded by the batch, never by the number of images or copies.
+are static: all batches of a request have one size, the last one is filled up by repeating its last image. Memory is
+bounded by the batches at work, never by the number of images or copies.
 """
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, MeasurementError
-from harness.saliency import binarized, layers, logits, relus
+from harness.saliency import binarized, faster, layers, logits, relus
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.graph import Graph, read_graph, replay
+from harness.saliency.threads import batches_at_a_time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,9 +46,10 @@ class GradientEngine:
         self.graph = binarized.quantize_kernels_once(graph) if fast else graph
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
+        self.folds = faster.find_folds(self.graph) if fast and not self.pseudo_gradient else ()
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
-        self.threads = threads or 1
+        self.threads = threads or batches_at_a_time()
         self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads)
         self._functions: dict[Any, Any] = {}
         self._variants: dict[Any, GradientEngine] = {}
@@ -97,21 +99,32 @@ class GradientEngine:
 
     def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
         """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
-        chunks = [list(items[i:i + self.batch_size]) for i in range(0, len(items), self.batch_size)]
-        if self.threads == 1 or len(chunks) == 1 or getattr(self._inside, "worker", False):
-            yield from ((chunk, work(chunk)) for chunk in chunks)
+        size = getattr(self._inside, "size", None) or self._size_of_batches(len(items))
+        chunks = [list(items[i:i + size]) for i in range(0, len(items), size)]
+
+        def run(chunk: list[Item]) -> Result:
+            outer, self._inside.size = getattr(self._inside, "size", None), size
+            try:
+                return work(chunk)
+            finally:
+                self._inside.size = outer
+
+        if self.threads == 1 or len(chunks) == 1 or getattr(self._inside, "size", None):
+            yield from ((chunk, run(chunk)) for chunk in chunks)
             return
-        with ThreadPoolExecutor(self.threads, initializer=self._mark_worker) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             waiting: list[tuple[list[Item], Future[Result]]] = []
             for chunk in chunks:
-                waiting.append((chunk, pool.submit(work, chunk)))
-                if len(waiting) > self.threads:  # bounds what is held, and keeps every worker busy
+                waiting.append((chunk, pool.submit(run, chunk)))
+                if len(waiting) > self.threads:  # bounds what is held, and keeps every thread busy
                     done, future = waiting.pop(0)
                     yield done, future.result()
             yield from ((chunk, future.result()) for chunk, future in waiting)
 
-    def _mark_worker(self) -> None:
-        self._inside.worker = True
+    def _size_of_batches(self, count: int) -> int:
+        """A power of two, so that few sizes are compiled, that gives each thread its share; `batch_size` at most."""
+        share = -(-count // self.threads)
+        return min(self.batch_size, 1 << (share - 1).bit_length())
 
     def _batches(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
         def work(chunk: list[int]) -> Backward:
@@ -122,8 +135,9 @@ class GradientEngine:
 
     def _batch(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
         """One padded batch through the compiled function."""
-        count, padding = len(images), self.batch_size - len(images)
-        function = self._function(images.shape[1:], layers, wanted)
+        count, size = len(images), self._inside.size
+        padding = size - count
+        function = self._function((size, *images.shape[1:]), layers, wanted)
         arrays = function(_padded(images, padding), _padded(targets.astype(np.int32), padding))
         values, chosen, gradient, features, gradients = _as_numpy(arrays, count)
         result = Backward(images=images, logits=values, targets=chosen.astype(np.int64), input_gradient=gradient,
@@ -136,8 +150,12 @@ class GradientEngine:
         key = (shape, layers, wanted)
         with _TRACING:
             if key not in self._functions:
-                self._functions[key] = _compiled(self.graph, (self.batch_size, *shape), layers, wanted)
+                self._functions[key] = _compiled(self._traced_graph(layers), shape, layers, wanted)
         return self._functions[key]
+
+    def _traced_graph(self, keep: tuple[str, ...]) -> Graph:
+        """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""
+        return faster.quicken(faster.fold(self.graph, self.folds, keep=keep)) if self.fast else self.graph
 
     def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
         expected = tuple(size or "any" for size in self.input_shape)

@@ -107,6 +107,11 @@ def call_around(step: Step, **attributes: Any) -> Callable[..., Any]:
     return call
 
 
+def identity(values: Any, *args: Any, **kwargs: Any) -> Any:
+    """The call of a step that has become superfluous."""
+    return values
+
+
 def inference_call(layer: Any) -> Callable[..., Any]:
     """The layer's call with training=False, where it has such a mode."""
     if not layer._call_spec.expects_training_arg:
@@ -146,7 +151,7 @@ def _slotted(arguments: Any, names: dict[int, int]) -> Any:
     import tensorflow as tf
 
     return tf.nest.map_structure(
-        lambda value: Slot(names[id(value)]) if tf.keras.backend.is_keras_tensor(value) else value, arguments)
+        lambda value: Slot(names[id(value)]) if hasattr(value, "_keras_history") else value, arguments)
 
 
 def _filled(arguments: Any, tensors: dict[int, Any]) -> Any:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.saliency.attribution import Array
-from harness.saliency.run_methods import compute
 from harness.saliency.engine import GradientEngine
 from harness.saliency.maps import saliency_map
 from harness.saliency.methods import method_spec
+from harness.saliency.run_methods import compute
 
 
 def explain(model: Any, images: ArrayLike, method: str = "gradient", *, targets: ArrayLike | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.saliency.graph import Graph, Step, call_around
+from harness.saliency.graph import Graph, Step, call_around, identity
 
 
 def split_softmax(graph: Graph) -> tuple[Graph, bool]:
@@ -19,7 +19,7 @@ def split_softmax(graph: Graph) -> tuple[Graph, bool]:
     index = _head(graph)
     step = graph.steps[index]
     if isinstance(step.layer, tf.keras.layers.Softmax) or _is_softmax_operation(step.layer):
-        without = replace(step, call=lambda values, *args, **kwargs: values)
+        without = replace(step, call=identity)
     elif _is_softmax(getattr(step.layer, "activation", None)):
         without = replace(step, call=call_around(step, activation=tf.keras.activations.linear))
     else:

@@ -1,0 +1,152 @@
+"""Rewrites that make a graph faster and leave its maps as they are.
+
+A batch norm is folded into the convolution before it in full-precision networks only, since it changes the last bits. In
+a binarized network those bits decide on signs (folding gave a BinaryAlexNet other maps altogether): there the forward
+pass stays the plain one, and only backward passes and exact products of +1 and -1 are computed otherwise.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.saliency.graph import Graph, Step, call_around, identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A convolution that has taken in the batch norm after it."""
+
+    convolution: str
+    norm: str
+    call: Callable[..., Any]
+
+
+def find_folds(graph: Graph) -> tuple[Fold, ...]:
+    """Every convolution or dense layer whose output a batch norm alone reads."""
+    return tuple(Fold(convolution=step.name, norm=norm.name, call=_folded(step, norm))
+                 for step in graph.steps if (norm := _sole_norm_after(graph, step)) is not None)
+
+
+def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str]) -> Graph:
+    """The graph with folded batch norms, except where the convolution's own output is asked for."""
+    used = [found for found in folds if found.convolution not in keep]
+    calls = {found.convolution: found.call for found in used} | {found.norm: identity for found in used}
+    return replace(graph, steps=tuple(replace(step, call=calls.get(step.name, step.call)) for step in graph.steps))
+
+
+def quicken(graph: Graph) -> Graph:
+    """Shorter backward passes, and convolutions on a 1x1 map as matrix products."""
+    return replace(graph, steps=tuple(replace(step, call=_quicker(step)) for step in graph.steps))
+
+
+def _quicker(step: Step) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    if isinstance(step.layer, tf.keras.layers.BatchNormalization) and step.call is not identity:
+        return _norm_with_short_gradient(step)
+    if _is_convolution_of_one_pixel(step):
+        return _matrix_product(step)
+    if getattr(step.layer, "activation", None) in (tf.keras.activations.swish, tf.nn.silu):
+        return call_around(step, activation=_swish)
+    return step.call
+
+
+def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
+    import tensorflow as tf
+
+    layers, consumers = tf.keras.layers, graph.consumers(step.outputs[0])
+    folding = type(step.layer) in (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense) or _is_unquantized(step.layer)
+    if not folding or step.layer.activation is not tf.keras.activations.linear or len(consumers) != 1:
+        return None
+    if getattr(step.layer, "data_format", "channels_last") != "channels_last" or step.outputs[0] == graph.output:
+        return None
+    return consumers[0] if _is_channel_norm(consumers[0]) else None
+
+
+def _is_unquantized(layer: Any) -> bool:
+    """A Larq convolution used in floats, as in the float twin."""
+    import larq as lq
+
+    return isinstance(layer, lq.layers.QuantConv2D) and layer.kernel_quantizer is None and layer.input_quantizer is None
+
+
+def _is_channel_norm(step: Step) -> bool:
+    import tensorflow as tf
+
+    return (isinstance(step.layer, tf.keras.layers.BatchNormalization)
+            and list(step.layer.axis) == [len(step.shape) - 1])
+
+
+def _scale_and_shift(norm: Any) -> tuple[Any, Any]:
+    """What a batch norm does to each channel at inference, in float64."""
+    scale = 1 / np.sqrt(norm.moving_variance.numpy().astype(np.float64) + norm.epsilon)
+    scale = scale * norm.gamma.numpy() if norm.scale else scale
+    shift = -norm.moving_mean.numpy() * scale
+    return scale, shift + norm.beta.numpy() if norm.center else shift
+
+
+def _folded(step: Step, norm: Step) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    name = "depthwise_kernel" if hasattr(step.layer, "depthwise_kernel") else "kernel"
+    kernel = getattr(step.layer, name).numpy()
+    scale, shift = _scale_and_shift(norm.layer)
+    bias = step.layer.bias.numpy() * scale if step.layer.use_bias else 0
+    # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the channels of the output.
+    scaled = kernel * (scale.reshape(kernel.shape[-2:]) if name == "depthwise_kernel" else scale)
+    return call_around(step, **{name: tf.constant(scaled, tf.float32)}, bias=tf.constant(bias + shift, tf.float32),
+                       use_bias=True)
+
+
+def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
+    """TensorFlow's gradient also computes those of the batch norm's own weights; at inference only dy * scale is left."""
+    import tensorflow as tf
+
+    scale = tf.constant(_scale_and_shift(step.layer)[0], tf.float32)
+
+    def gradient(upstream: Any, variables: Any = ()) -> Any:
+        return upstream * scale, [None for _ in variables]
+
+    @tf.custom_gradient
+    def normalize(values: Any) -> Any:
+        return step.call(values), gradient
+
+    return lambda values, *args, **kwargs: normalize(values)
+
+
+def _is_convolution_of_one_pixel(step: Step) -> bool:
+    """A 1x1 kernel on a 1x1 map."""
+    import tensorflow as tf
+
+    layer = step.layer
+    return (isinstance(layer, tf.keras.layers.Conv2D) and not isinstance(layer, tf.keras.layers.Conv2DTranspose)
+            and layer.kernel_size == (1, 1) and step.shape[1:3] == (1, 1) and layer.strides == (1, 1)
+            and layer.groups == 1 and tuple(layer.input_shape[1:3]) == (1, 1))
+
+
+def _matrix_product(step: Step) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    def product(values: Any, kernel: Any) -> Any:
+        return tf.matmul(values[:, 0, 0, :], kernel[0, 0])[:, None, None, :]
+
+    return call_around(step, convolution_op=product)
+
+
+def _swish(values: Any) -> Any:
+    """x * sigmoid(x) with its gradient in one sweep: compiled by XLA, which is slower for anything larger here."""
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True, autograph=False)
+    def gradient(x: Any, upstream: Any) -> Any:
+        sigmoid = tf.sigmoid(x)
+        return upstream * sigmoid * (1 + x * (1 - sigmoid))
+
+    @tf.custom_gradient
+    def swish(x: Any) -> Any:
+        return tf.nn.silu(x), lambda upstream: gradient(x, upstream)
+
+    return swish(values)
