@@ -59,13 +59,15 @@ def _converter(model: Any) -> Any:
     """
     import tensorflow as tf
 
+    return tf.lite.TFLiteConverter.from_concrete_functions([scores_function(model).get_concrete_function()])
+
+
+def scores_function(model: Any) -> Any:
+    """The model as a bare function of one image (1, H, W, C), as it runs when deployed."""
+    import tensorflow as tf
+
     signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
-
-    @tf.function(input_signature=[signature])
-    def scores(image: Any) -> Any:
-        return model(image, training=False)
-
-    return tf.lite.TFLiteConverter.from_concrete_functions([scores.get_concrete_function()])
+    return tf.function(lambda image: {"scores": model(image, training=False)}, input_signature=[signature])
 
 
 def _convert(converter: Any) -> bytes:

@@ -17,3 +17,7 @@ def main() -> None:
     from harness.cli import run_command_line
 
     run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -277,7 +277,7 @@ def _methods(tables: Iterable[MethodTable]) -> Iterator[Method]:
         given = table.model_extra or {}
         sweeps = [[(key, v) for v in (value if isinstance(value, list) else [value])] for key, value in given.items()]
         for chosen in itertools.product(*sweeps):
-            yield Method(name=table.name, parameters=parameters_of(table.name, dict(chosen)))
+            yield Method(name=table.name, parameters=parameters_of(table.name, dict(chosen), where=f"[saliency] {table.name}"))
 
 
 def _known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:

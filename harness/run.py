@@ -20,7 +20,7 @@ from harness.experiment import Experiment
 from harness.plan import plan
 from harness.progress import StageProgress, stage_progress
 from harness.stages import STAGES
-from harness.store import Store, Unit
+from harness.store import Store, Unit, canonical_json
 from harness.tables import resolve
 from harness.workshop import Workshop
 
@@ -66,6 +66,16 @@ def _remember(experiment: Experiment, store: Store, units: list[Unit]) -> None:
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
+    store.set_meta("command", f"bitlens run {experiment.name}.toml")
+    store.set_meta("versions", canonical_json(_versions()))
+
+
+def _versions() -> dict[str, str]:
+    """What is installed of the packages that results depend on."""
+    from importlib.metadata import distributions
+
+    names = ("tensorflow-cpu", "tensorflow", "larq", "larq-compute-engine", "numpy", "tflite-runtime", "ai-edge-litert")
+    return {d.name: d.version for d in distributions() if d.name in names}
 
 
 def _perform_all(units: Iterable[Unit], workshop: Workshop) -> Iterator[bool]:

@@ -1,0 +1,66 @@
+"""Every format of the table turns a network that it fits into a flatbuffer with the same opinion."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converters import FORMATS, ConversionError
+from converters.tflite import int8
+from harness.catalogue import CATALOGUE, catalogue_model
+from harness.datasets.base import stack
+from harness.datasets.planted import PlantedDataset
+from harness.devices import make_device, predict
+from harness.models.loading import load_model
+from harness.tables import resolve
+
+TWINS = {"full-precision": "planted-float", "binarized": "planted-binary"}
+CASES = [(name, family) for name, spec in FORMATS.items() for family in spec.families if not spec.mark]
+
+
+@pytest.fixture(scope="module")
+def networks() -> dict[str, Any]:
+    return {f: load_model(catalogue_model(name, CATALOGUE[name])) for f, name in TWINS.items()}
+
+
+@pytest.mark.parametrize(("name", "family"), CASES)
+def test_artifact_predicts_what_its_keras_model_predicts(
+    name: str, family: str, networks: dict[str, Any], tmp_path: Path
+) -> None:
+    record = CATALOGUE[TWINS[family]].preprocessing
+    images, _ = stack(PlantedDataset(seed=1), "test", range(60))
+    calibration, _ = stack(PlantedDataset(seed=1), "train", range(60))
+    inputs = (images - np.float32(127.5)) / np.float32(127.5)
+    content = resolve(FORMATS[name].convert)(networks[family], lambda: (calibration - np.float32(127.5)) / np.float32(127.5))
+    (tmp_path / "model.tflite").write_bytes(content)
+    host = make_device({"name": "here", "kind": "local"})
+    deployed = predict(host, tmp_path / "model.tflite", images, preprocessing=record).scores
+    expected = networks[family].predict(inputs, verbose=0)
+    assert (deployed.argmax(1) == expected.argmax(1)).mean() >= FORMATS[name].suspect_below
+
+
+def test_conversion_is_repeatable_to_the_byte(networks: dict[str, Any]) -> None:
+    convert = resolve(FORMATS["fp32"].convert)
+    assert convert(networks["full-precision"]) == convert(networks["full-precision"])
+
+
+def test_binary_operators_make_the_artifact_much_smaller_than_floats(networks: dict[str, Any]) -> None:
+    sizes = {name: len(resolve(FORMATS[name].convert)(networks["binarized"])) for name in ("fp32", "lce")}
+    assert sizes["lce"] < sizes["fp32"] / 10
+
+
+def test_int8_without_calibration_images_is_refused(networks: dict[str, Any]) -> None:
+    with pytest.raises(ConversionError, match="int8 needs calibration images"):
+        int8(networks["full-precision"])
+
+
+def test_operator_that_tflite_lacks_is_one_sentence() -> None:
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((8,))
+    model = tf.keras.Model(inputs, tf.keras.layers.Lambda(lambda x: tf.math.lgamma(x))(inputs))
+    with pytest.raises(ConversionError, match="refused the model") as caught:
+        resolve(FORMATS["fp32"].convert)(model)
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,0 +1,90 @@
+"""The plan: which units an experiment needs, each once, and what changes when the experiment does."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.datasets.planted import PlantedDataset
+from harness.errors import ConfigError
+from harness.experiment import read_experiment
+from harness.plan import plan
+from harness.stages import STAGES
+from harness.store import Unit
+from harness.tables import resolve
+
+DEMO = Path(resolve("harness.cli:EXAMPLES")) / "demo.toml"
+
+
+def planned(tmp_path: Path, *, replace: tuple[str, str] = ("", "")) -> list[Unit]:
+    path = tmp_path / "demo.toml"
+    path.write_text(DEMO.read_text().replace(*replace))
+    return plan(read_experiment(path), PlantedDataset())
+
+
+def of_kind(units: list[Unit], kind: str) -> list[Unit]:
+    return [unit for unit in units if unit.kind == kind]
+
+
+def test_demo_needs_each_unit_once_and_in_the_order_of_the_stages(tmp_path: Path) -> None:
+    units = planned(tmp_path)
+    kinds = list(STAGES)
+    assert len({unit.key for unit in units}) == len(units)
+    assert [kinds.index(unit.kind) for unit in units] == sorted(kinds.index(unit.kind) for unit in units)
+    # 2 models x 4 methods; 4 artifacts x 2 thread counts; 4 artifacts + 2 Keras references
+    assert [len(of_kind(units, kind)) for kind in ("saliency", "latency", "accuracy")] == [8, 8, 6]
+
+
+def test_units_build_only_on_units_of_the_same_plan(tmp_path: Path) -> None:
+    units = planned(tmp_path)
+    keys = {unit.key for unit in units}
+    references = [unit.spec[name] for unit in units for name in ("conversion", "images", "saliency", "calibration")
+                  if unit.spec.get(name)]
+    assert references
+    assert set(references) <= keys
+
+
+def test_every_stage_of_the_table_resolves() -> None:
+    assert all(callable(resolve(stage.perform)) for stage in STAGES.values())
+
+
+def test_same_experiment_has_the_same_keys(tmp_path: Path) -> None:
+    assert [unit.key for unit in planned(tmp_path)] == [unit.key for unit in planned(tmp_path)]
+
+
+def test_more_images_for_accuracy_renew_accuracy_alone(tmp_path: Path) -> None:
+    before, after = planned(tmp_path), planned(tmp_path, replace=("images = 500", "images = 400"))
+    renewed = {unit.kind for unit in after} - {unit.kind for unit in after if unit.key in {u.key for u in before}}
+    changed = {unit.kind for unit in after if unit.key not in {u.key for u in before}}
+    assert renewed == {"accuracy"}
+    assert changed == {"accuracy", "images"}
+
+
+def test_another_noise_level_renews_the_maps_and_scores_of_that_level_alone(tmp_path: Path) -> None:
+    before, after = planned(tmp_path), planned(tmp_path, replace=("[0.02, 0.2]", "[0.02, 0.3]"))
+    new = [unit for unit in after if unit.key not in {u.key for u in before}]
+    assert {unit.kind for unit in new} == {"saliency", "quality"}
+    assert {unit.spec["parameters"]["noise_level"] for unit in new if unit.kind == "saliency"} == {0.3}
+
+
+def test_calibration_never_uses_images_that_judge(tmp_path: Path) -> None:
+    units = {unit.key: unit for unit in planned(tmp_path)}
+    calibrated = [unit for unit in units.values() if unit.kind == "conversion" and unit.spec["calibration"]]
+    assert calibrated
+    assert all(units[unit.spec["calibration"]].spec["split"] == "train" for unit in calibrated)
+    judging = [units[unit.spec["images"]] for unit in units.values() if "images" in unit.spec]
+    assert {unit.spec["split"] for unit in judging} == {"test"}
+
+
+def test_artifacts_are_measured_in_seeded_interleaved_rounds(tmp_path: Path) -> None:
+    units = of_kind(planned(tmp_path, replace=("threads = [1, 2]", "threads = [1, 2]\nrounds = 2")), "latency")
+    rounds = [unit.spec["round"] for unit in units]
+    assert rounds == sorted(rounds)
+    first, second = ([(u.spec["conversion"], u.spec["num_threads"]) for u in units if u.spec["round"] == r] for r in (0, 1))
+    assert sorted(first) == sorted(second)
+    assert first != second
+
+
+def test_more_images_than_the_data_set_has_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="6000 images of the test split are wanted, it has 5000"):
+        planned(tmp_path, replace=("images = 500", "images = 6000"))
