@@ -23,12 +23,17 @@ struct Avx512 {
   }
   static Int widen(Counter counter) { return counter; }
 
-  static __mmask16 first(int n) { return static_cast<__mmask16>(n >= kLanes ? 0xffff : (1 << n) - 1); }
+  static __mmask16 first(int n) { return static_cast<__mmask16>((1 << n) - 1); }
   static Int load(const int32_t* from) { return _mm512_loadu_si512(from); }
   static Float load(const float* from) { return _mm512_loadu_ps(from); }
-  static Float load_some(const float* from, int n) { return _mm512_maskz_loadu_ps(first(n), from); }
+  static Float load_some(const float* from, int n) {
+    return n >= kLanes ? _mm512_loadu_ps(from) : _mm512_maskz_loadu_ps(first(n), from);
+  }
   static void store(int32_t* to, Int v) { _mm512_store_si512(to, v); }
-  static void store_some(float* to, Float v, int n) { _mm512_mask_storeu_ps(to, first(n), v); }
+  static void store_some(float* to, Float v, int n) {
+    if (n >= kLanes) _mm512_storeu_ps(to, v);
+    else _mm512_mask_storeu_ps(to, first(n), v);
+  }
   static Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
   static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }

@@ -1,5 +1,5 @@
-// NEON, as every aarch64 CPU has it: for two words, two xor, two byte counts, one add, one widening accumulate, which is
-// three instructions per 128 binary products. The dot product instructions of newer cores would not lower that.
+// NEON, as every aarch64 CPU has it: two xor, two byte counts, one add and one widening accumulate for two words of four
+// channels, which is three instructions per 128 binary products. The dot product of newer cores would not lower that.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 

@@ -1,5 +1,7 @@
 // Memory for the values inside a partition. Packed bits are small and may need their zero border kept, so each has its
-// own; the others share slots by lifetime, and a sum takes over the memory of an operand that nobody needs any more.
+// own. The others share slots by lifetime, and a sum is written over an operand that nobody needs any more: such values
+// live at one home. If the last of them is a result, that home is the runtime's memory for it, which is likely still in
+// the caches.
 #include <algorithm>
 
 #include "partition.h"
@@ -7,12 +9,7 @@
 namespace lce {
 namespace {
 
-struct Slot {
-  int64_t bytes = 0;
-  bool taken = false;
-};
-
-constexpr size_t kNoSlot = ~size_t{0};
+constexpr size_t kNever = ~size_t{0};
 
 std::vector<size_t> last_readers(const Values& values, const Steps& steps) {
   std::vector<size_t> last(values.size(), 0);
@@ -21,60 +18,63 @@ std::vector<size_t> last_readers(const Values& values, const Steps& steps) {
   return last;
 }
 
-class SlotPlan {
- public:
-  SlotPlan(const Values& values, const Steps& steps) : values_(values), last_(last_readers(values, steps)), slot_of_(values.size(), kNoSlot) {
-    for (size_t i = 0; i < steps.size(); ++i) {
-      for (Id id : steps[i].step->writes())
-        if (shares(id)) slot_of_[id] = slot_for(id, i, steps[i].step->overwritable());
-      for (size_t id = 0; id < values.size(); ++id)
-        if (slot_of_[id] != kNoSlot && last_[id] == i && !inherited_[id]) slots_[slot_of_[id]].taken = false;
-    }
+bool is_bits(const Value& value) { return value.type == tfl::Type::kInt32; }
+
+// Sets each value's home: the last value of a chain of sums that can all be in one place.
+void find_homes(Values& values, const Steps& steps, const std::vector<size_t>& last) {
+  for (size_t id = 0; id < values.size(); ++id) values[id].home = static_cast<Id>(id);
+  for (size_t i = steps.size(); i-- > 0;) {
+    const Id operand = steps[i].step->overwritable();
+    if (operand == kNoValue || values[operand].outside || last[operand] != i) continue;
+    for (Id sum : steps[i].step->writes())
+      if (!is_bits(values[sum]) && values[sum].bytes() == values[operand].bytes()) values[operand].home = values[sum].home;
   }
+}
 
-  const std::vector<Slot>& slots() const { return slots_; }
-  size_t slot_of(Id id) const { return slot_of_[id]; }
-
- private:
-  bool shares(Id id) const { return !values_[id].outside && values_[id].type != tfl::Type::kInt32; }
-
-  size_t slot_for(Id id, size_t step, Id overwritable) {
-    const int64_t bytes = values_[id].bytes();
-    if (overwritable != kNoValue && slot_of_[overwritable] != kNoSlot && last_[overwritable] == step && values_[overwritable].bytes() == bytes) {
-      inherited_[overwritable] = true;
-      return slot_of_[overwritable];
-    }
-    const auto free = std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.taken; });
-    const size_t slot = static_cast<size_t>(free - slots_.begin());
-    if (free == slots_.end()) slots_.emplace_back();
-    slots_[slot].bytes = std::max(slots_[slot].bytes, bytes);
-    slots_[slot].taken = true;
-    return slot;
-  }
-
-  const Values& values_;
-  std::vector<size_t> last_;
-  std::vector<size_t> slot_of_;
-  std::vector<bool> inherited_ = std::vector<bool>(values_.size(), false);
-  std::vector<Slot> slots_;
+struct Slot {
+  int64_t bytes = 0;
+  bool taken = false;
 };
+
+// The slot of each home that needs one, by value.
+std::vector<size_t> find_slots(const Values& values, const Steps& steps, const std::vector<size_t>& last, std::vector<Slot>& slots) {
+  std::vector<size_t> slot_of(values.size(), kNever);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (Id id : steps[i].step->writes()) {
+      const Id home = values[id].home;
+      if (values[home].outside || is_bits(values[home]) || slot_of[home] != kNever) continue;
+      const auto free = std::find_if(slots.begin(), slots.end(), [](const Slot& slot) { return !slot.taken; });
+      slot_of[home] = static_cast<size_t>(free - slots.begin());
+      if (free == slots.end()) slots.emplace_back();
+      Slot& slot = slots[slot_of[home]];
+      slot = {std::max(slot.bytes, values[home].bytes()), true};
+    }
+    for (size_t id = 0; id < values.size(); ++id)
+      if (slot_of[id] != kNever && last[id] == i) slots[slot_of[id]].taken = false;
+  }
+  return slot_of;
+}
 
 }  // namespace
 
 std::vector<std::unique_ptr<Buffer>> assign_memory(Values& values, const Steps& steps) {
+  const std::vector<size_t> last = last_readers(values, steps);
+  find_homes(values, steps, last);
+  std::vector<Slot> slots;
+  const std::vector<size_t> slot_of = find_slots(values, steps, last, slots);
+
   std::vector<std::unique_ptr<Buffer>> memory;
   const auto add = [&](int64_t bytes) {
     memory.push_back(std::make_unique<Buffer>());
     memory.back()->resize_zeroed(bytes);
     return memory.back()->data();
   };
-  const SlotPlan plan(values, steps);
-  for (const Slot& slot : plan.slots()) add(slot.bytes);
+  for (const Slot& slot : slots) add(slot.bytes);
   for (const PlannedStep& planned : steps)
     for (Id id : planned.step->writes()) {
-      if (values[id].outside) continue;
-      const size_t slot = plan.slot_of(id);
-      values[id].data = slot == kNoSlot ? add(values[id].bytes()) : memory[slot]->data();
+      Value& value = values[id];
+      if (value.outside || values[value.home].outside) continue;
+      value.data = is_bits(value) ? add(value.bytes()) : memory[slot_of[value.home]]->data();
     }
   return memory;
 }

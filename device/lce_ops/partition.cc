@@ -141,6 +141,8 @@ void Partition::run(tfl::Context* context, Pool& pool) {
 void Partition::read_outside(const tfl::Context& context) {
   for (Value& value : values_)
     if (value.outside) value.data = context.tensors[value.tensor].data;
+  for (Value& value : values_)
+    if (value.home >= 0 && values_[value.home].outside) value.data = values_[value.home].data;
 }
 
 void Partition::publish_outputs(tfl::Context* context) const {

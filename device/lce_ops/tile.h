@@ -86,52 +86,79 @@ struct TileKernel {
 
   static inline uint32_t existing(const Panel& panel) { return static_cast<uint32_t>((uint64_t{1} << panel.channels) - 1); }
 
-  static inline uint32_t threshold_bits(const Panel& panel, const int32_t* counts, int32_t border) {
-    const int32_t* thresholds = static_cast<const int32_t*>(panel.table) + border * panel.table_row;
-    uint32_t bits = 0;
-    for (int v = 0; v < V::kVectors; ++v)
-      bits |= V::greater(V::load(counts + v * V::kLanes), V::load(thresholds + v * V::kLanes)) << (v * V::kLanes);
-    return bits;
+  // Asks for the floats that will be read and written once the counting is done, which takes longer than they need.
+  template <int P>
+  static inline void prefetch(const Panel& panel, const Tile& tile) {
+    constexpr int kLine = 16;
+    if (panel.output != Output::kFloat) return;
+    for (int p = 0; p < P; ++p)
+      for (int first = 0; first < kChannels; first += kLine) {
+        if (tile.residual[p]) __builtin_prefetch(tile.residual[p] + panel.first + first, 0);
+        if (tile.out[p]) __builtin_prefetch(static_cast<float*>(tile.out[p]) + panel.first + first, 1);
+      }
+  }
+
+  template <int P>
+  static inline void finish_bits(const Panel& panel, Tile& tile, const int32_t* counts) {
+    for (int p = 0; p < P; ++p) {
+      const int32_t* thresholds = static_cast<const int32_t*>(panel.table) + tile.border[p] * panel.table_row;
+      uint32_t bits = 0;
+      for (int v = 0; v < V::kVectors; ++v) {
+        const int first = v * V::kLanes;
+        bits |= V::greater(V::load(counts + p * kChannels + first), V::load(thresholds + first)) << first;
+      }
+      tile.bits[p] = bits & existing(panel);
+    }
   }
 
   // The order of the roundings here is the original's; bit identity with it depends on that.
-  static inline typename V::Float scale(const Panel& panel, const int32_t* counts, int32_t border, int first) {
-    const Correction correction = border < 0 ? Correction::kNone : panel.correction;
-    const int64_t row = border * panel.table_row + first;
-    typename V::Int twice = V::load(counts + first);
-    twice = V::add(twice, twice);
-    if (correction == Correction::kInsideClamp)
+  static inline typename V::Float scale(const Panel& panel, typename V::Int count, typename V::Float multiplier,
+                                        typename V::Float bias, int64_t row) {
+    typename V::Int twice = V::add(count, count);
+    if (row >= 0 && panel.correction == Correction::kInsideClamp)
       twice = V::add(twice, V::load(static_cast<const int32_t*>(panel.table) + row));
-    twice = V::clamp(twice, panel.low, panel.high);
-    auto value = V::add(V::multiply(V::to_float(twice), V::load(panel.multiplier + first)), V::load(panel.bias + first));
-    if (correction == Correction::kAfterBias)
+    auto value = V::add(V::multiply(V::to_float(V::clamp(twice, panel.low, panel.high)), multiplier), bias);
+    if (row >= 0 && panel.correction == Correction::kAfterBias)
       value = V::add(value, V::load(static_cast<const float*>(panel.table) + row));
     return value;
   }
 
-  static inline uint32_t finish_floats(const Panel& panel, const Tile& tile, const int32_t* counts, int p) {
-    uint32_t signs = 0;
-    for (int v = 0; v < V::kVectors; ++v) {
-      const int first = v * V::kLanes, remaining = panel.channels - first;
-      if (remaining <= 0) break;
-      auto value = scale(panel, counts, tile.border[p], first);
-      const int channel = panel.first + first;
-      if (tile.residual[p]) value = V::add(value, V::load_some(tile.residual[p] + channel, remaining));
-      if (tile.out[p]) V::store_some(static_cast<float*>(tile.out[p]) + channel, value, remaining);
-      if (panel.take_signs) signs |= V::negative(value) << first;
-    }
-    return signs;
+  static inline int64_t table_entry(const Panel& panel, const Tile& tile, int p, int first) {
+    return tile.border[p] < 0 ? -1 : tile.border[p] * panel.table_row + first;
   }
 
-  static inline void finish_int8(const Panel& panel, const Tile& tile, const int32_t* counts, int p) {
+  template <int P, bool kWhole>
+  static inline void finish_floats(const Panel& panel, Tile& tile, const int32_t* counts) {
+    uint32_t signs[P] = {};
     for (int v = 0; v < V::kVectors; ++v) {
-      const int first = v * V::kLanes, remaining = panel.channels - first;
-      if (remaining <= 0) break;
-      const auto value = scale(panel, counts, tile.border[p], first);
-      alignas(64) int32_t rounded[V::kLanes];
-      V::store(rounded, V::round_to_int8(value));
-      int8_t* to = static_cast<int8_t*>(tile.out[p]) + panel.first + first;
-      for (int i = 0; i < V::kLanes && i < remaining; ++i) to[i] = static_cast<int8_t>(rounded[i]);
+      const int first = v * V::kLanes, channel = panel.first + first;
+      const int lanes = kWhole ? V::kLanes : panel.channels - first;
+      if (lanes <= 0) break;
+      const auto multiplier = V::load(panel.multiplier + first), bias = V::load(panel.bias + first);
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p) {
+        auto value = scale(panel, V::load(counts + p * kChannels + first), multiplier, bias, table_entry(panel, tile, p, first));
+        if (tile.residual[p]) value = V::add(value, V::load_some(tile.residual[p] + channel, lanes));
+        if (tile.out[p]) V::store_some(static_cast<float*>(tile.out[p]) + channel, value, lanes);
+        if (panel.take_signs) signs[p] |= V::negative(value) << first;
+      }
+    }
+    for (int p = 0; p < P; ++p) tile.bits[p] = signs[p] & existing(panel);
+  }
+
+  template <int P>
+  static inline void finish_int8(const Panel& panel, Tile& tile, const int32_t* counts) {
+    for (int v = 0; v < V::kVectors; ++v) {
+      const int first = v * V::kLanes, lanes = panel.channels - first;
+      if (lanes <= 0) break;
+      const auto multiplier = V::load(panel.multiplier + first), bias = V::load(panel.bias + first);
+      for (int p = 0; p < P; ++p) {
+        alignas(64) int32_t rounded[V::kLanes];
+        V::store(rounded, V::round_to_int8(scale(panel, V::load(counts + p * kChannels + first), multiplier, bias,
+                                                 table_entry(panel, tile, p, first))));
+        int8_t* to = static_cast<int8_t*>(tile.out[p]) + panel.first + first;
+        for (int i = 0; i < V::kLanes && i < lanes; ++i) to[i] = static_cast<int8_t>(rounded[i]);
+      }
     }
   }
 
@@ -140,14 +167,14 @@ struct TileKernel {
     if constexpr (P > 1)
       if (tile.pixels < P) return run<P - 1>(panel, tile);
     alignas(64) int32_t counts[P * kChannels];
+    prefetch<P>(panel, tile);
     count<P>(panel, tile, counts);
-    for (int p = 0; p < P; ++p) {
-      const int32_t* own = counts + p * kChannels;
-      switch (panel.output) {
-        case Output::kBits: tile.bits[p] = threshold_bits(panel, own, tile.border[p]) & existing(panel); break;
-        case Output::kFloat: tile.bits[p] = finish_floats(panel, tile, own, p) & existing(panel); break;
-        case Output::kInt8: finish_int8(panel, tile, own, p); break;
-      }
+    switch (panel.output) {
+      case Output::kBits: return finish_bits<P>(panel, tile, counts);
+      case Output::kInt8: return finish_int8<P>(panel, tile, counts);
+      case Output::kFloat:
+        if (panel.channels == kChannels) return finish_floats<P, true>(panel, tile, counts);
+        return finish_floats<P, false>(panel, tile, counts);
     }
   }
 

@@ -67,6 +67,7 @@ struct Value {
   Shape shape;           // follows the partition's inputs; before the first prepare, that of the file
   bool bordered = false; // may have a border: inside bits that only convolutions read
   Border border;
+  int32_t home = -1;     // the value whose memory holds it too, or itself
   void* data = nullptr;
 
   BitImages images() const;

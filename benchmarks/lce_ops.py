@@ -1,0 +1,233 @@
+"""How fast the LCE operators are: ratios of whole networks, measured side by side in one run.
+
+    python benchmarks/lce_ops.py [--json] [--networks QuickNet ...] [--rounds 15]
+
+Every contender runs once per round, in a shuffled order; a ratio is taken within each round, and the table shows the
+median of the rounds with a 95 % interval. So a neighbour that slows the machine down slows both sides of a ratio.
+Needs the host's packages and larq-compute-engine; converted networks are kept under --models between runs.
+"""
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from harness.ops_build import host_library  # noqa: E402
+
+NETWORKS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
+FLOAT_TWIN = "QuickNetFloat"
+INPUT_SHAPE = (1, 224, 224, 3)
+RUNTIME = "ai_edge_litert.interpreter"
+# LCE's settings as (reference, indirect, XNNPACK for the builtin operators).
+LCE_SETTINGS = {
+    "default": (False, False, False),
+    "default+xnnpack": (False, False, True),
+    "indirect": (False, True, False),
+    "indirect+xnnpack": (False, True, True),
+    "reference": (True, False, False),
+}
+# Ratios that the operators must keep: name -> floor.
+FLOORS = {
+    "quicknet_vs_lce_best": 5.0,
+    "quicknet_vs_lce_default": 20.0,
+    "least_of_five_vs_lce_best": 3.0,
+    "quicknet_vs_float_xnnpack": 2.0,
+    "quicknet_two_threads": 1.6,
+}
+
+Run = Callable[[np.ndarray], Any]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster one contender is than another: the median over rounds and its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+# ------------------------------------------------------------------------------------------------ contenders
+
+
+def delegated(path: Path, *, num_threads: int = 1, **options: Any) -> Run:
+    runtime = importlib.import_module(RUNTIME)
+    delegate = runtime.load_delegate(str(host_library()), options)
+    return _tflite(runtime.Interpreter(str(path), experimental_delegates=[delegate], num_threads=num_threads))
+
+
+def stock(path: Path, *, num_threads: int = 1) -> Run:
+    runtime = importlib.import_module(RUNTIME)
+    return _tflite(runtime.Interpreter(str(path), num_threads=num_threads))
+
+
+def _tflite(interpreter: Any) -> Run:
+    interpreter.allocate_tensors()
+    into, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(image: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(into, image)
+        interpreter.invoke()
+        return interpreter.get_tensor(out)
+
+    return run
+
+
+def larq(path: Path, setting: str) -> Run:
+    module = importlib.import_module("larq_compute_engine.tflite.python.interpreter_wrapper_lite")
+    interpreter = module.LiteInterpreter(path.read_bytes(), 1, *LCE_SETTINGS[setting])
+    return lambda image: interpreter.predict([image])[0]
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def measure(contenders: dict[str, Run], *, rounds: int, seed: int = 0) -> dict[str, list[float]]:
+    """Milliseconds per round of each contender; the first run of each warms up and is not kept."""
+    image = np.random.default_rng(seed).normal(size=INPUT_SHAPE).astype(np.float32)
+    for run in contenders.values():
+        run(image)
+    order, shuffle = list(contenders), random.Random(seed).shuffle
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        shuffle(order)
+        for name in order:
+            contenders[name](image)  # brings its own data back into the caches
+            started = time.perf_counter_ns()
+            contenders[name](image)
+            times[name].append((time.perf_counter_ns() - started) / 1e6)
+    return times
+
+
+def ratio(slow: list[float], fast: list[float]) -> Ratio:
+    """The interval comes from order statistics of the per-round ratios, so it assumes nothing of their distribution."""
+    per_round = sorted(s / f for s, f in zip(slow, fast))
+    n = len(per_round)
+    margin = 0.98 * n**0.5
+    low, high = max(0, int(n / 2 - margin)), min(n - 1, int(np.ceil(n / 2 + margin)))
+    return Ratio(statistics.median(per_round), per_round[low], per_round[high])
+
+
+def network_contenders(name: str, models: Path) -> dict[str, Run]:
+    path = models / f"{name}.tflite"
+    contenders = {"ours": delegated(path), **{f"lce {s}": larq(path, s) for s in LCE_SETTINGS if s != "reference"}}
+    if name == "QuickNet":
+        contenders["ours, 2 threads"] = delegated(path, num_threads=2)
+        contenders["ours, unfused"] = delegated(path, fuse=0)
+        contenders["ours, avx2"] = delegated(path, kernel="avx2")
+        contenders["ours, portable"] = delegated(path, kernel="portable")
+        contenders["float"] = stock(models / f"{FLOAT_TWIN}.tflite")
+        contenders["lce reference"] = larq(path, "reference")
+    return contenders
+
+
+def best_lce(times: dict[str, list[float]]) -> str:
+    return min((name for name in times if name.startswith("lce")), key=lambda name: statistics.median(times[name]))
+
+
+def ratios_of(all_times: dict[str, dict[str, list[float]]]) -> dict[str, Ratio]:
+    against_best = {name: ratio(times[best_lce(times)], times["ours"]) for name, times in all_times.items()}
+    ratios = {f"{name.lower()}_vs_lce_best": value for name, value in against_best.items()}
+    if set(NETWORKS) <= set(all_times):
+        ratios["least_of_five_vs_lce_best"] = min(against_best.values(), key=lambda r: r.median)
+    if "QuickNet" in all_times:
+        times = all_times["QuickNet"]
+        ratios["quicknet_vs_lce_default"] = ratio(times["lce default"], times["ours"])
+        ratios["quicknet_vs_float_xnnpack"] = ratio(times["float"], times["ours"])
+        ratios["quicknet_two_threads"] = ratio(times["ours"], times["ours, 2 threads"])
+    return ratios
+
+
+# ------------------------------------------------------------------------------------------------ networks
+
+
+def make_networks(models: Path, names: list[str]) -> None:
+    """Converts the networks, with random weights: the operators' time does not depend on them."""
+    missing = [name for name in names if not (models / f"{name}.tflite").exists()]
+    if "QuickNet" in names and not (models / f"{FLOAT_TWIN}.tflite").exists():
+        missing = ["QuickNet", *[name for name in missing if name != "QuickNet"]]
+    if not missing:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import larq_compute_engine
+    import larq_zoo
+
+    models.mkdir(parents=True, exist_ok=True)
+    for name in missing:
+        factory = getattr(larq_zoo.sota, name, None) or getattr(larq_zoo.literature, name)
+        model = factory(weights=None, input_shape=INPUT_SHAPE[1:])
+        (models / f"{name}.tflite").write_bytes(larq_compute_engine.convert_keras_model(model))
+        if name == "QuickNet":
+            (models / f"{FLOAT_TWIN}.tflite").write_bytes(_float_twin(model))
+
+
+def _float_twin(model: Any) -> bytes:
+    """The same network with ordinary convolutions, as plain TFLite."""
+    import larq
+    import tensorflow as tf
+
+    shared = ("name", "filters", "kernel_size", "strides", "padding", "use_bias", "activation", "groups", "dilation_rate")
+
+    def unquantized(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, larq.layers.QuantConv2D):
+            return tf.keras.layers.Conv2D(**{key: config[key] for key in shared})
+        return type(layer).from_config(config)
+
+    twin = tf.keras.models.clone_model(model, clone_function=unquantized)
+    function = tf.function(lambda x: twin(x, training=False)).get_concrete_function(tf.TensorSpec(INPUT_SHAPE))
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+
+
+# ------------------------------------------------------------------------------------------------ printing
+
+
+def print_table(all_times: dict[str, dict[str, list[float]]], ratios: dict[str, Ratio]) -> None:
+    for network, times in all_times.items():
+        print(f"{network}, ms (median of {len(times['ours'])})")
+        for name, values in sorted(times.items(), key=lambda item: statistics.median(item[1])):
+            print(f"  {name:20s} {statistics.median(values):9.2f}")
+    print(f"\n{'ratio':32s} {'times faster':>12s}   95 % interval   floor")
+    for name, value in ratios.items():
+        print(f"{name:32s} {value.median:12.2f}   {value.low:5.2f} - {value.high:5.2f}   {FLOORS.get(name, '')}")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print only {ratios, figures}; figures are milliseconds")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
+    options = parser.parse_args(arguments)
+    make_networks(options.models, options.networks)
+    all_times = {name: measure(network_contenders(name, options.models), rounds=options.rounds) for name in options.networks}
+    ratios = ratios_of(all_times)
+    if options.json:
+        figures = {
+            f"{network}: {name}": round(statistics.median(values), 3)
+            for network, times in all_times.items()
+            for name, values in times.items()
+        }
+        print(json.dumps({"ratios": {name: round(r.median, 3) for name, r in ratios.items()}, "figures": figures}))
+    else:
+        print_table(all_times, ratios)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
