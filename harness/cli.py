@@ -39,19 +39,20 @@ def _options(
 def run_experiment(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
+    data: Annotated[Optional[Path], typer.Option(help="Where the data set is, instead of the file's [dataset] path.")] = None,
     retry_failed: RetryFailed = False,
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
 
     A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
     """
-    _run(experiment, out, retry_failed=retry_failed)
+    _run(experiment, out, data=data, retry_failed=retry_failed)
 
 
 @app.command()
 def demo(out: Out = None) -> None:
     """Run the built-in experiment: our twin networks, float and binarized, on generated images. No download."""
-    _run(EXAMPLES / "demo.toml", out, retry_failed=False)
+    _run(EXAMPLES / "demo.toml", out)
 
 
 @app.command("list")
@@ -66,11 +67,11 @@ def list_(
     print(listing.as_json(rows) if as_json else listing.as_table(rows))
 
 
-def _run(path: Path, out: Path | None, *, retry_failed: bool) -> None:
+def _run(path: Path, out: Path | None, *, data: Path | None = None, retry_failed: bool = False) -> None:
     from harness.experiment import read_experiment
     from harness.run import run
 
-    experiment = read_experiment(path)
+    experiment = read_experiment(path, data=data)
     folder = out or Path("runs") / experiment.name
     summary = run(experiment, folder, retry_failed=retry_failed)
     from reports import write

@@ -175,8 +175,11 @@ class Experiment:
                 yield model, name
 
 
-def read_experiment(path: Path) -> Experiment:
-    """The experiment of a file. Raises ConfigError with one sentence for every mistake in it."""
+def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:
+    """The experiment of a file. Raises ConfigError with one sentence for every mistake in it.
+
+    data  where the data set is, instead of the file's own [dataset] path.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -187,6 +190,8 @@ def read_experiment(path: Path) -> Experiment:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: not valid TOML: {error}") from error
+    if data is not None:
+        table["dataset"] = {**table.get("dataset", {}), "path": str(data.resolve())}
     try:
         return _checked(path, text, ExperimentFile.model_validate(table))
     except ValidationError as error:
