@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 SCHEMA = 1  # 2026-11-23: first version
 
@@ -116,3 +120,18 @@ DEVICES = (
 )
 
 TABLES = {"comparison": COMPARISON, "quality": QUALITY, "latency_samples": LATENCY_SAMPLES, "devices": DEVICES}
+
+
+def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """A typed table with exactly these columns; what a row does not say is missing, and so is empty text."""
+    data = {
+        column.name: pd.array(
+            [SCHEMA if column.name == "schema" else _known(row.get(column.name)) for row in rows], dtype=column.dtype
+        )
+        for column in columns
+    }
+    return pd.DataFrame(data)
+
+
+def _known(value: Any) -> Any:
+    return None if value == "" else value

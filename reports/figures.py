@@ -1,7 +1,7 @@
 """The charts, declared once with Altair: the page embeds them, and the same declarations become SVG and PNG.
 
-A chart names its columns and never computes one. Colours are Okabe and Ito's, which colour-blind readers tell apart;
-shape or line style repeats what colour says.
+A chart names the columns it draws and computes none. Colours are Okabe and Ito's, which colour-blind readers tell
+apart; shape or dash repeats what colour says.
 """
 
 from __future__ import annotations
@@ -13,75 +13,168 @@ import altair as alt
 
 FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
-FORMATS = ("keras", "fp32", "fp16", "dynamic", "int8", "lce", "lce-int8")
-FORMAT_SHAPES = ("stroke", "circle", "diamond", "triangle-up", "square", "cross", "triangle-down")
-WIDTH, HEIGHT = 420, 300
+FORMATS = ("fp32", "fp16", "dynamic", "int8", "lce", "lce-int8")
+FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "cross", "triangle-down")
+ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
+Chart = Any  # Altair's chart classes share no useful base
 
 
-def tradeoff(records: Records, *, title: str = "") -> alt.LayerChart:
+def tradeoff(records: Records = ()) -> Chart:
     """Accuracy against latency, with the intervals of both; a larger mark has the better explanation."""
-    base = alt.Chart(_data(records, "rows")).transform_filter("isValid(datum.p50_ms) && isValid(datum.top1_percent)")
-    x = alt.X("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=True))
+    base = alt.Chart(_data(records)).transform_filter("isValid(datum.p50_ms) && isValid(datum.top1_percent)")
+    x = alt.X("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
     y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=True))
     points = base.mark_point(filled=True, opacity=0.9, strokeWidth=1.5).encode(
         x,
         y,
         color=_family(),
-        shape=alt.Shape("format:N", title="format", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None),
-        size=alt.Size("quality:Q", title=None, scale=alt.Scale(range=[60, 320]), legend=None),
-        tooltip=[alt.Tooltip(f"{name}:N", title=label) for name, label in TOOLTIPS.items()],
-    )
+        shape=alt.Shape("format:N", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None),
+        size=alt.Size("quality:Q", scale=alt.Scale(range=[70, 330]), legend=None),
+        tooltip=_tooltip(
+            model="model", family="family", format="format", runtime="runtime", num_threads="threads",
+            top1_text="top-1", p50_text="p50", quality_text="explanation", verdict="verdict", verdict_reason="because",
+        ),
+    )  # fmt: skip
     rules = base.mark_rule(opacity=0.45)
     across = rules.encode(x="p50_low_ms:Q", x2="p50_high_ms:Q", y="top1_percent:Q", color=_family())
     upright = rules.encode(x, y="top1_low_percent:Q", y2="top1_high_percent:Q", color=_family())
-    return _styled(alt.layer(upright, across, points), title)
+    return alt.layer(upright, across, points).properties(width=420, height=290)
 
 
-TOOLTIPS = {
-    "model": "model",
-    "family": "family",
-    "format": "format",
-    "device": "device",
-    "runtime": "runtime",
-    "num_threads": "threads",
-    "top1_text": "top-1",
-    "p50_text": "p50",
-    "quality_text": "explanation",
-    "verdict": "verdict",
-    "verdict_reason": "because",
+def latency_distribution(records: Records = ()) -> Chart:
+    """One line per artifact and thread count: evenly spaced quantiles of its samples as ticks, the median as a mark."""
+    base = alt.Chart(_data(records))
+    y = alt.Y("label:N", title=None, sort=alt.SortField("median_ms"), axis=_long_labels())
+    x = alt.X("ms:Q", title="latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=12))
+    tooltip = _tooltip(label="artifact", median_ms="median (ms)", ms="quantile (ms)", verdict="verdict")
+    opacity = alt.condition("datum.verdict == 'valid'", alt.value(0.75), alt.value(0.3))
+    ticks = base.mark_tick(thickness=1.3, height=13).encode(x, y, color=_family(), opacity=opacity, tooltip=tooltip)
+    medians = base.transform_aggregate(ms="max(median_ms)", groupby=["label", "family", "median_ms"])
+    marks = medians.mark_point(filled=True, size=46, stroke="white", strokeWidth=1).encode(x, y, color=_family())
+    return alt.layer(ticks, marks).properties(width=640, height=alt.Step(ROW_STEP))
+
+
+def thread_scaling(records: Records = ()) -> Chart:
+    """p50 against threads, both logarithmic: a straight line down is perfect scaling."""
+    base = alt.Chart(_data(records)).transform_filter("isValid(datum.p50_ms) && isValid(datum.num_threads)")
+    lines = base.mark_line(point=alt.OverlayMarkDef(size=46), strokeWidth=1.6).encode(
+        alt.X("num_threads:O", title="threads", axis=alt.Axis(labelAngle=0)),
+        alt.Y("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16)),
+        color=_family(),
+        detail=["model:N", "format:N", "runtime:N", "mode:N"],
+        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+        tooltip=_tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="p50"),
+    )
+    return lines.properties(width=420, height=250)
+
+
+def operator_breakdown(records: Records = ()) -> Chart:
+    """Time per kind of operator, one bar per artifact."""
+    bars = (
+        alt.Chart(_data(records))
+        .mark_bar()
+        .encode(
+            alt.X("ms:Q", title="time in operators (ms)"),
+            alt.Y("label:N", title=None, axis=_long_labels()),
+            alt.Color("operator:N", scale=alt.Scale(scheme="tableau20"), legend=alt.Legend(title=None, columns=3)),
+            alt.Order("ms:Q", sort="descending"),
+            tooltip=_tooltip(label="artifact", operator="operator", ms="ms"),
+        )
+    )
+    return bars.properties(width=640, height=alt.Step(ROW_STEP + 4))
+
+
+def noise_sweep(records: Records = ()) -> Chart:
+    """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per network."""
+    x = alt.X("noise_percent:Q", title="noise level (% of the image's range, logarithmic)", scale=_log())
+    tooltip = _tooltip(model="model", noise_percent="noise (%)", mean="mean", low="low", high="high")
+    return _line_with_band(_with_percent(records), x, tooltip).properties(width=460, height=280)
+
+
+def layer_sweep(records: Records = ()) -> Chart:
+    """A score against the explained layer, one line per network."""
+    x = alt.X("layer:N", title="layer", sort=None, axis=alt.Axis(labelAngle=-40, labelLimit=130))
+    tooltip = _tooltip(model="model", layer="layer", mean="mean", low="low", high="high")
+    return _line_with_band(records, x, tooltip).properties(width=460, height=280)
+
+
+def deployment_gap(records: Records = ()) -> Chart:
+    """Deployed minus float judge, paired by image, with its 95 % interval; zero means that the explanation holds."""
+    base = alt.Chart(_data(records))
+    y = alt.Y("deployment:N", title=None, sort=None, axis=_long_labels())
+    tooltip = _tooltip(deployment="artifact", label="method", gap="difference", gap_low="low", gap_high="high")
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x="zero:Q")
+    spans = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="gap_low:Q", x2="gap_high:Q", y=y, color=_family())
+    marks = base.mark_point(filled=True, size=70, opacity=1).encode(
+        alt.X("gap:Q", title="score by the deployed artifact − score by the float model"), y,
+        color=_family(), tooltip=tooltip,
+    )  # fmt: skip
+    return alt.layer(zero, spans, marks).properties(width=640, height=alt.Step(ROW_STEP + 4))
+
+
+def published(records: Records = ()) -> Chart:
+    """This run's p50 next to published figures of other boards."""
+    points = (
+        alt.Chart(_data(records))
+        .mark_point(filled=True, size=90, opacity=0.9)
+        .encode(
+            alt.X("ms:Q", title="latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16)),
+            alt.Y("label:N", title=None, sort="x", axis=_long_labels()),
+            shape=alt.Shape("origin:N", legend=alt.Legend(title=None)),
+            color=alt.Color("origin:N", scale=alt.Scale(range=["#D55E00", "#8a94a0"]), legend=alt.Legend(title=None)),
+            tooltip=_tooltip(label="what", ms="ms", source="source"),
+        )
+    )
+    return points.properties(width=640, height=alt.Step(ROW_STEP + 4))
+
+
+CHARTS = {
+    "tradeoff": tradeoff,
+    "latency_distribution": latency_distribution,
+    "thread_scaling": thread_scaling,
+    "operator_breakdown": operator_breakdown,
+    "noise_sweep": noise_sweep,
+    "layer_sweep": layer_sweep,
+    "deployment_gap": deployment_gap,
+    "published": published,
 }
 
 
-def _family() -> alt.Color:
-    scale = alt.Scale(domain=FAMILIES, range=FAMILY_COLOURS)
-    return alt.Color("family:N", title="family", scale=scale, legend=None)
-
-
-def _data(records: Records, name: str) -> alt.InlineData:
-    """Inline data under a name, by which the page's filters replace it."""
-    return alt.InlineData(values=list(records), name=name)
-
-
-def _styled(chart: Any, title: str) -> Any:
-    return (
-        chart.properties(width=WIDTH, height=HEIGHT, **({"title": title} if title else {}))
-        .configure_view(stroke=None)
-        .configure_axis(gridOpacity=0.35, tickSize=4, titleFontWeight="normal", titleFontSize=12, labelFontSize=11)
+def _line_with_band(records: Records, x: alt.X, tooltip: list[alt.Tooltip]) -> alt.LayerChart:
+    base = alt.Chart(_data(records))
+    scale = alt.Scale(zero=False, nice=True)
+    band = base.mark_area(opacity=0.12).encode(
+        x, alt.Y("low:Q", title=None, scale=scale), alt.Y2("high:Q"), color=_family(), detail="model:N"
     )
-
-
-def specification(chart: Any) -> dict[str, Any]:
-    """The chart for the page: as wide as its place, text in the page's own colour, and no addresses."""
-    spec: dict[str, Any] = chart.to_dict(validate=False)
-    spec.pop("$schema", None)
-    config = spec.setdefault("config", {})
-    config.setdefault("axis", {}).update(
-        labelColor="currentColor", titleColor="currentColor", gridColor="currentColor", gridOpacity=0.13,
-        domainColor="currentColor", tickColor="currentColor", domainOpacity=0.4, tickOpacity=0.4,
+    lines = base.mark_line(point=alt.OverlayMarkDef(size=40), strokeWidth=1.6).encode(
+        x, alt.Y("mean:Q", title="mean score over images", scale=scale), color=_family(), detail="model:N",
+        tooltip=tooltip,
     )  # fmt: skip
-    config.update(background="transparent", font="system-ui, sans-serif", view={"stroke": None})
-    config["legend"] = {"labelColor": "currentColor", "titleColor": "currentColor", "orient": "bottom"}
-    config["title"] = {"color": "currentColor", "fontWeight": "normal", "anchor": "start"}
-    return spec | {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+    return alt.layer(band, lines)
+
+
+def _with_percent(records: Records) -> Records:
+    return [{**record, "noise_percent": 100 * record["noise_level"]} for record in records]
+
+
+def _family() -> alt.Color:
+    return alt.Color("family:N", scale=alt.Scale(domain=FAMILIES, range=FAMILY_COLOURS), legend=None)
+
+
+def _log() -> alt.Scale:
+    return alt.Scale(type="log", nice=False, padding=10)
+
+
+def _long_labels() -> alt.Axis:
+    return alt.Axis(labelLimit=190, ticks=False, domain=False, labelPadding=6)
+
+
+def _tooltip(**titles: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(field=name, type="nominal", title=title) for name, title in titles.items()]
+
+
+def _data(records: Records) -> alt.InlineData:
+    """Inline data under a name, by which the page replaces it."""
+    return alt.InlineData(values=list(records), name="rows")

@@ -11,8 +11,7 @@ from harness.store import StoredUnit
 from reports.thumbnails import image_source, map_picture
 from reports.view import RunView
 
-LARGEST_PAYLOAD = 9_500_000  # characters of all pictures: the page stays within 15 MB
-TYPICAL_PICTURE = 5_600  # characters of one map of 96 × 96 pixels, measured on noise
+LARGEST_PAYLOAD = 10_500_000  # characters of all pictures: the page stays within 15 MB
 
 
 def grids(view: RunView) -> dict[str, Any]:
@@ -22,13 +21,29 @@ def grids(view: RunView) -> dict[str, Any]:
     """
     units = [u for u in view.of_kind("saliency") if u.status == "done" and view.find(u.spec.get("images"))]
     available = max((len(u.result.get("images", ())) for u in units), default=0)
-    count = min(available, max(1, LARGEST_PAYLOAD // (TYPICAL_PICTURE * max(1, len(units)))))
+    count = min(available, max(1, LARGEST_PAYLOAD // max(1, _row_size(view, units))))
     images = _images(view, units, count)
     methods: dict[str, dict[str, Any]] = {}
     for unit in units:
         label = view.method_labels.get(unit.key, unit.spec["method"])
         methods.setdefault(label, {})[unit.spec["model"]["name"]] = _column(view, unit, count)
     return {"images": images, "methods": methods, "shown": count if units else 0, "available": available}
+
+
+def _row_size(view: RunView, units: Iterable[StoredUnit]) -> int:
+    """Characters of the first image's maps: what each further image will add."""
+    columns = [_column(view, unit, 1) for unit in units]
+    return sum(len(shown["source"]) + 120 for column in columns for shown in column["maps"].values())
+
+
+def _scores(view: RunView, saliency_key: str) -> dict[str, dict[str, float]]:
+    """Per image, the value of every metric by which the float model judged these maps."""
+    found: dict[str, dict[str, float]] = {}
+    for unit in view.judging(saliency_key):
+        for score in view.store.scores(unit.key):
+            if score.value is not None:
+                found.setdefault(score.image, {})[view.metric_labels[unit.key]] = round(score.value, 4)
+    return found
 
 
 def _images(view: RunView, units: Iterable[StoredUnit], count: int) -> list[dict[str, Any]]:
@@ -53,21 +68,24 @@ def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
     height, width = _image_size(unit, pictures)
     result, values = unit.result, view.rows_of(unit.result["blob"], count)
     blank = result.get("blank") or [False] * len(values)
-    maps = {}
+    scores, maps = _scores(view, unit.key), {}
     for key, attribution, predicted, empty in zip(result["images"], values, result["predicted"], blank):
         picture = map_picture(np.asarray(attribution, np.float32), size=(height, width))
         maps[key] = {
             "source": picture.source,
-            "scale": picture.scale,
+            "scale": float(f"{picture.scale:.4g}"),
             "signed": picture.signed,
             "predicted": _class_name(pictures, predicted),
             "correct": predicted == labels.get(key),
             "blank": bool(empty),
+            "scores": scores.get(key, {}),
         }
     return {
         "family": unit.spec["model"].get("family", ""),
         "pseudo_gradient": bool(result.get("pseudo_gradient")),
         "layer": result.get("layer") or "",
+        "method": unit.spec["method"],
+        "noise_level": (unit.spec.get("parameters") or {}).get("noise_level"),
         "notes": result.get("notes") or [],
         "maps": maps,
     }

@@ -2,112 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from functools import cache
 from typing import Any
 
 import jinja2
-import pandas as pd
 
 from harness.store import Store
-from reports import figures, formatting, tables
+from reports import charts, evidence, formatting, published, tables, timing
 from reports.colours import colour_tables, css_gradients
 from reports.grids import grids
+from reports.rows import explanation_choices, page_rows, quality_tables
+from reports.scores import quality_summary
 from reports.thumbnails import STEPS
-from reports.view import KERAS, RunView
+from reports.verdict import LATENCY_MARGIN, verdicts
+from reports.view import RunView
 
 
 def render(store: Store) -> str:
     """The page as text: a pure function of the store."""
-    view, table = RunView(store), tables.comparison(store)
-    summary = tables.quality_summary(view)
-    rows = page_rows(table, summary)
-    return _environment().get_template("page.html").render(
-        run=_run_facts(view),
-        rows=rows,
-        devices=_panels(rows),
-        explanations=_explanations(summary),
-        methods=_method_facts(view),
-        steps=STEPS,
-        colour_maps=colour_tables(),
-        gradients=css_gradients(),
-        data={"rows": rows, "grids": grids(view), "charts": {"tradeoff": figures.specification(figures.tradeoff([]))}},
-    )  # fmt: skip
-
-
-def page_rows(table: pd.DataFrame, summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """The comparison as the page shows it, filters it and charts it: plain values beside their texts."""
-    scores = _scores_by_model(summary)
-    return [_page_row(row, scores) for row in table.to_dict("records")]
-
-
-def _page_row(row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    values = {str(name): formatting.plain(value) for name, value in row.items() if "[" not in str(name)}
-    texts = {name: value or "" for name, value in values.items() if _is_text(name)}
-    return {
-        **values,
-        **texts,
-        **{f"p{q}_ms": _scaled(values[f"latency_p{q}_ns"], 1e-6) for q in (50, 90, 99)},
-        "p50_low_ms": _scaled(values["latency_p50_low_ns"], 1e-6),
-        "p50_high_ms": _scaled(values["latency_p50_high_ns"], 1e-6),
-        **{f"{name}_percent": _scaled(values[name], 100) for name in ("top1", "top1_low", "top1_high")},
-        "top1_text": _with_interval(values, "top1"),
-        "p50_text": f"{formatting.milliseconds(values['latency_p50_ns'])} ms",
-        "no_latency": _why_no_latency(values),
-        "scores": scores.get(texts["model"], {}),
-        "is_reference": texts["format"] == KERAS,
+    view = RunView(store)
+    summary = quality_summary(view)
+    rows = page_rows(tables.comparison(store), summary)
+    explanations = explanation_choices(summary)
+    sources = {
+        "latency_distribution": timing.distributions(view),
+        "operator_breakdown": timing.operators(view),
+        "noise_sweep": evidence.noise_sweep(summary),
+        "layer_sweep": evidence.layer_sweep(summary),
+        "deployment_gap": evidence.deployment_gap(view, summary),
+        "published": published.beside(rows),
     }
-
-
-def _is_text(name: str) -> bool:
-    return any(column.name == name and column.dtype == "string" for column in tables.COMPARISON)
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
-
-
-def _with_interval(values: Mapping[str, Any], name: str) -> str:
-    interval = formatting.percent_interval(values[f"{name}_low"], values[f"{name}_high"])
-    return f"{formatting.percent(values[name])} % ({interval})" if interval else formatting.UNKNOWN
-
-
-def _why_no_latency(values: Mapping[str, Any]) -> str:
-    if values["format"] == KERAS:
-        return "reference: not timed"
-    if values["emulated"]:
-        return "emulated: no latency"
-    if values["verdict"] == "void":
-        return "void"
-    return ""
-
-
-def _scores_by_model(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Per model, `metric|method` → mean, interval and number of images, judged by the float model."""
-    scores: dict[str, dict[str, Any]] = {}
-    for row in summary[summary["judge"] == "float"].to_dict("records"):
-        if formatting.known(row["mean"]):
-            entry = [formatting.plain(row[part]) for part in ("mean", "low", "high", "images", "undefined")]
-            scores.setdefault(row["model"], {})[f"{row['metric']}|{row['label']}"] = entry
-    return scores
-
-
-def _explanations(summary: pd.DataFrame) -> list[dict[str, str]]:
-    """What the explanation column can show: every metric × method of the float judge."""
-    known = summary[(summary["judge"] == "float") & summary["mean"].notna()]
-    rows = known.drop_duplicates(["metric", "label"])[["metric", "label", "better"]].to_dict("records")
-    return [{"key": f"{r['metric']}|{r['label']}", **{str(k): str(v) for k, v in r.items()}} for r in rows]
+    pictures = grids(view)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            run=_run_facts(view),
+            rows=rows,
+            devices=_panels(rows),
+            scaling=_scaling(rows),
+            verdicts=verdicts(rows, explanations[0] if explanations else None),
+            latency_margin=LATENCY_MARGIN,
+            explanations=explanations,
+            quality_tables=quality_tables(summary, view.models),
+            methods=_method_facts(view),
+            sources=sources,
+            choices=_choices(sources),
+            best_levels=evidence.best_levels(sources["noise_sweep"]),
+            circumstances=timing.circumstances(view),
+            quantiles=timing.QUANTILES,
+            sanity=evidence.sanity_checks(view),
+            published=published.matching(rows),
+            causes=published.likely_causes(rows),
+            artifacts=_artifacts(view),
+            device_facts=tables.devices(store).to_dict("records"),
+            steps=STEPS,
+            colour_maps=colour_tables(),
+            gradients=css_gradients(),
+            data={"rows": rows, "grids": pictures, "charts": charts.page_charts(), "sources": sources},
+        )
+    )
 
 
 def _panels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One panel per device that has a latency, in the order of the rows."""
-    names = dict.fromkeys(row["device"] for row in rows if row["device"])
+    """One panel per device, in the order of the rows, and whether it has a latency to show."""
     timed = {row["device"] for row in rows if row["p50_ms"] is not None}
-    return [{"name": name, "timed": name in timed} for name in names]
+    return [{"name": name, "timed": name in timed} for name in dict.fromkeys(r["device"] for r in rows if r["device"])]
+
+
+def _scaling(rows: list[dict[str, Any]]) -> list[str]:
+    """The devices on which several numbers of threads were timed."""
+    counts: dict[str, set[int]] = {}
+    for row in rows:
+        if row["p50_ms"] is not None:
+            counts.setdefault(row["device"], set()).add(row["num_threads"])
+    return [device for device, threads in counts.items() if len(threads) > 1]
+
+
+def _choices(sources: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    """What the selectors of the charts offer."""
+    wanted = (("noise_sweep", "metric"), ("noise_sweep", "series"), ("layer_sweep", "metric"), ("layer_sweep", "model"),
+              ("deployment_gap", "metric"), ("deployment_gap", "label"))  # fmt: skip
+    return {f"{source}_{field}": list(dict.fromkeys(r[field] for r in sources[source])) for source, field in wanted}
 
 
 def _method_facts(view: RunView) -> list[dict[str, Any]]:
-    """What was done for each method, and by which networks through a pseudo-gradient."""
+    """Per method, the networks through whose pseudo-gradient it went, and those for which it is not done."""
     facts: dict[str, dict[str, Any]] = {}
     for unit in view.of_kind("saliency"):
         label = view.method_labels[unit.key]
@@ -120,19 +101,42 @@ def _method_facts(view: RunView) -> list[dict[str, Any]]:
     return list(facts.values())
 
 
+def _artifacts(view: RunView) -> list[dict[str, Any]]:
+    return [
+        {
+            "model": unit.spec["model"]["name"],
+            "format": unit.spec["format"],
+            "sha256": unit.result.get("blob", ""),
+            "reason": view.reason(unit),
+            "versions": {name: value for name, value in (unit.spec.get("versions") or {}).items() if value},
+        }
+        for unit in view.of_kind("conversion")
+    ]
+
+
 def _run_facts(view: RunView) -> dict[str, Any]:
     store = view.store
-    unfinished = [u for u in view.units if u.status != "done"]
+    failed = [u for u in view.units if u.status == "failed"]
     return {
-        "name": store.meta("name") or store.folder.resolve().name,
+        "name": store.meta("experiment_name") or store.folder.resolve().name,
         "counts": view.counts(),
         "total": len(view.units),
-        "failures": [{"kind": u.kind, "reason": u.reason} for u in unfinished if u.status == "failed"],
+        "failures": [{"what": _words(u.kind, u.spec), "reason": u.reason} for u in failed],
         "experiment": store.meta("experiment") or "",
         "command": store.meta("command") or "",
-        "version": store.meta("bitlens_version") or "",
+        "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
+        "seeds": sorted({u.spec["seed"] for u in view.units if u.spec.get("seed") is not None}),
     }
+
+
+def _words(kind: str, spec: dict[str, Any]) -> str:
+    """A unit in a few words."""
+    model = spec.get("model")
+    device = spec.get("device")
+    parts = [kind, model["name"] if isinstance(model, dict) else "", spec.get("format"), spec.get("method"),
+             spec.get("metric"), f"on {device['name']}" if isinstance(device, dict) else ""]  # fmt: skip
+    return " ".join(str(part) for part in parts if part)
 
 
 @cache
@@ -144,14 +148,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":"), "ensure_ascii": False}
     environment.filters.update(formatting.FILTERS)
-    environment.globals["chart_library"] = chart_library
+    environment.filters["compact"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.globals["chart_library"] = cache(charts.library)
     return environment
-
-
-@cache
-def chart_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, so that the page asks no server for them."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")

@@ -1,4 +1,4 @@
-"""The tables of a run as pandas DataFrames: one row per deployment, per score, per latency sample, per device fact."""
+"""The tables of a run as pandas DataFrames: one row per deployment, per latency sample, per device fact."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.store import Prediction, Store, StoredUnit
-from reports.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, QUALITY, SCHEMA, Column
-from reports.stats import Interval, mean_interval, percentile, percentile_interval, wilson
-from reports.view import KERAS, RunView, device_kind, device_name, full_label
+from reports.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
+from reports.scores import attach_quality, quality_summary
+from reports.stats import Interval, percentile, percentile_interval, wilson
+from reports.view import KERAS, RunView, device_kind, device_name
 
 VERDICTS = ("valid", "suspect", "void")  # best to worst
 STATUSES = ("done", "planned", "failed")
@@ -37,26 +38,7 @@ def comparison(store: Store) -> pd.DataFrame:
     """
     view = RunView(store)
     rows = [_comparison_row(view, row, units) for row, units in _grouped(view).items()]
-    return _attach_quality(_frame(rows, COMPARISON), quality_summary(view))
-
-
-def quality_summary(view: RunView) -> pd.DataFrame:
-    """Mean score over images with its bootstrap interval: one row per model × method × metric × judge."""
-    return pd.DataFrame([_quality_row(view, unit) for unit in view.of_kind("quality")], columns=[
-        "model", "family", "method", "label", "full_label", "parameters", "metric", "better", "unit", "judge",
-        "judge_device", "judge_conversion", "mean", "low", "high", "images", "undefined", "status", "reason",
-    ])  # fmt: skip
-
-
-def quality(store: Store) -> pd.DataFrame:
-    """Tidy scores: one row per image × method × metric × judge."""
-    view = RunView(store)
-    rows = [
-        {**_quality_identity(view, unit), "image": score.image, "value": score.value, "reason": score.reason}
-        for unit in view.of_kind("quality")
-        for score in store.scores(unit.key)
-    ]
-    return _frame(rows, QUALITY)
+    return attach_quality(frame(rows, COMPARISON), quality_summary(view))
 
 
 def latency_samples(store: Store) -> pd.DataFrame:
@@ -65,11 +47,11 @@ def latency_samples(store: Store) -> pd.DataFrame:
     for unit in view.of_kind("latency"):
         if unit.status != "done" or unit.result.get("emulated"):
             continue  # emulated time is no latency
-        common = {**_latency_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result.get("verdict")}
+        common = {**row_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result.get("verdict")}
         for phase, name in (("warmup", "warmup_ns"), ("timed", "samples_ns")):
             values = unit.result.get(name) or []
             rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(values)]
-    return _frame(rows, LATENCY_SAMPLES)
+    return frame(rows, LATENCY_SAMPLES)
 
 
 def devices(store: Store) -> pd.DataFrame:
@@ -86,7 +68,7 @@ def devices(store: Store) -> pd.DataFrame:
         for (device, kind), known in facts.items()
         for name, values in sorted(known.items())
     ]
-    return _frame(rows, DEVICES)
+    return frame(rows, DEVICES)
 
 
 # ------------------------------------------------------------------------------------------------ rows and units
@@ -96,7 +78,7 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
     timed: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
-        timed.setdefault(_latency_id(unit), []).append(unit)
+        timed.setdefault(row_id(unit), []).append(unit)
     untimed = {row for row in accuracy if row.format != KERAS} - {_without_threads(row) for row in timed}
     known = {(row.model, row.format) for row in [*timed, *untimed]}
     for unit in view.of_kind("conversion"):
@@ -116,7 +98,8 @@ def _accuracy_id(unit: StoredUnit) -> RowId:
     return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), str(unit.spec["runtime"]))
 
 
-def _latency_id(unit: StoredUnit) -> RowId:
+def row_id(unit: StoredUnit) -> RowId:
+    """The row of the comparison to which a latency unit belongs."""
     spec = unit.spec
     mode = (spec.get("protocol") or {}).get("mode") or "burst"
     row = RowId(spec["model"]["name"], spec["format"], device_name(spec), str(spec["runtime"]))
@@ -159,9 +142,10 @@ def _stage(unit: StoredUnit) -> str:
 
 
 def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
+    """The runtime that really ran, where the plan said `auto`."""
     for unit in units:
         if unit.result.get("runtime_version"):
-            return {"runtime_version": unit.result["runtime_version"]}
+            return {name: unit.result[name] for name in ("runtime", "runtime_version")}
     return {}
 
 
@@ -240,80 +224,6 @@ def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _middle(results: Iterable[dict[str, Any]], name: str) -> int | None:
     values = [result[name] for result in results if result.get(name) is not None]
     return round(median(values)) if values else None
-
-
-# ------------------------------------------------------------------------------------------------------- quality
-def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency = view.find(unit.spec.get("saliency"))
-    spec = saliency.spec if saliency else {}
-    model = spec.get("model") or {}
-    conversion, device = _judge(view, unit)
-    return {
-        "model": model.get("name"),
-        "family": model.get("family"),
-        "method": spec.get("method"),
-        "parameters": json.dumps(spec.get("parameters", {}), sort_keys=True),
-        "seed": spec.get("seed"),
-        "pseudo_gradient": saliency.result.get("pseudo_gradient") if saliency else None,
-        "metric": unit.spec["metric"],
-        "metric_parameters": json.dumps(unit.spec.get("parameters", {}), sort_keys=True),
-        "better": unit.result.get("better"),
-        "unit": unit.result.get("unit"),
-        "judge": conversion.spec["format"] if conversion else "float",
-        "judge_device": device,
-    }
-
-
-def _judge(view: RunView, unit: StoredUnit) -> tuple[StoredUnit | None, str]:
-    judge = unit.spec.get("judge", "float")
-    return (None, "") if isinstance(judge, str) else (view.find(judge.get("conversion")), device_name(judge))
-
-
-def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency, scores = view.find(unit.spec.get("saliency")), view.store.scores(unit.key)
-    values = [score.value for score in scores if score.value is not None]
-    found = mean_interval(values)
-    conversion, _ = _judge(view, unit)
-    return {
-        **_quality_identity(view, unit),
-        "label": view.method_labels.get(unit.spec["saliency"], "") if saliency else "",
-        "full_label": full_label(saliency.spec) if saliency else "",
-        "judge_conversion": conversion.key if conversion else "",
-        "mean": found.value if found else None,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-        "images": len(values),
-        "undefined": len(scores) - len(values),
-        "status": unit.status,
-        "reason": view.reason(unit),
-    }
-
-
-def _attach_quality(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Append the float judge's means: they belong to the model, so every row of the model repeats them."""
-    judged = summary[(summary["judge"] == "float") & summary["mean"].notna()]
-    columns: dict[str, pd.Series[Any]] = {}
-    for (metric, label), group in judged.groupby(["metric", "full_label"], sort=False):
-        by_model = group.drop_duplicates("model").set_index("model")
-        for part in ("mean", "low", "high"):
-            columns[f"{metric}[{label}]_{part}"] = table["model"].map(by_model[part].to_dict()).astype("Float64")
-    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)
-
-
-# ------------------------------------------------------------------------------------------------------- helpers
-def _frame(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    """A typed table with exactly these columns; what a row does not say is missing, and so is empty text."""
-    data = {
-        column.name: pd.array(
-            [SCHEMA if column.name == "schema" else _known(row.get(column.name)) for row in rows], dtype=column.dtype
-        )
-        for column in columns
-    }
-    return pd.DataFrame(data)
-
-
-def _known(value: Any) -> Any:
-    return None if value == "" else value
 
 
 def _named(name: str, interval: Interval | None) -> dict[str, Any]:

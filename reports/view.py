@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,25 @@ class RunView:
     def method_labels(self) -> dict[str, str]:
         """A short name of every saliency spec: the method, and the parameters that this run varies."""
         units = self.of_kind("saliency")
-        return {unit.key: short_label(unit.spec, [other.spec for other in units]) for unit in units}
+        return short_labels({u.key: (u.spec["method"], u.spec.get("parameters", {})) for u in units})
+
+    @cached_property
+    def metric_labels(self) -> dict[str, str]:
+        """A short name of every quality unit's metric, with the parameters that this run varies."""
+        units = self.of_kind("quality")
+        return short_labels({u.key: (u.spec["metric"], u.spec.get("parameters", {})) for u in units})
+
+    @cached_property
+    def _judged_by_float(self) -> dict[str, list[StoredUnit]]:
+        units: dict[str, list[StoredUnit]] = {}
+        for unit in self.of_kind("quality"):
+            if unit.spec.get("judge", "float") == "float":
+                units.setdefault(unit.spec["saliency"], []).append(unit)
+        return units
+
+    def judging(self, saliency_key: str) -> list[StoredUnit]:
+        """The quality units in which the float model judged these maps."""
+        return self._judged_by_float.get(saliency_key, [])
 
     def reason(self, unit: StoredUnit) -> str:
         """Why a unit is not done: its own reason, or that of the unit it builds on."""
@@ -70,10 +87,6 @@ class RunView:
         """The first rows of an array in the store, without reading the others."""
         array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)
         return np.asarray(array[:count])
-
-
-def open_view(run_folder: Path) -> RunView:
-    return RunView(Store(run_folder))
 
 
 def device_name(spec: Mapping[str, Any]) -> str:
@@ -92,13 +105,23 @@ def full_label(saliency: Mapping[str, Any]) -> str:
     return " ".join([saliency["method"], *(f"{name}={_plain(value)}" for name, value in parameters.items())])
 
 
-def short_label(saliency: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> str:
-    """The method with those parameters in which the run's units of this method differ."""
-    same_method = [other.get("parameters", {}) for other in others if other["method"] == saliency["method"]]
-    own = saliency.get("parameters", {})
-    names = sorted({name for other in same_method for name in {**own, **other} if own.get(name) != other.get(name)})
-    varied = [f"{name}={_plain(own.get(name))}" for name in names]
-    return f"{saliency['method']} ({', '.join(varied)})" if varied else str(saliency["method"])
+def short_labels(named: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Per key, the name with those parameters in which the entries of this name differ."""
+    of_name: dict[str, list[Mapping[str, Any]]] = {}
+    for name, parameters in named.values():
+        of_name.setdefault(name, []).append(parameters)
+    varied = {name: _varied(entries) for name, entries in of_name.items()}
+    return {key: _short_label(name, parameters, varied[name]) for key, (name, parameters) in named.items()}
+
+
+def _varied(entries: list[Mapping[str, Any]]) -> list[str]:
+    names = sorted({name for parameters in entries for name in parameters})
+    return [name for name in names if any(entry.get(name) != entries[0].get(name) for entry in entries)]
+
+
+def _short_label(name: str, parameters: Mapping[str, Any], varied: Iterable[str]) -> str:
+    told = [f"{parameter}={_plain(parameters.get(parameter))}" for parameter in varied]
+    return f"{name} ({', '.join(told)})" if told else name
 
 
 def _plain(value: Any) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.store import Store
 from reports import tables
+from reports.scores import quality
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute a cell that begins so
 
@@ -28,7 +29,7 @@ def write_tables(store: Store, folder: Path) -> dict[str, Path]:
     """Write every CSV of the schema. Returns their paths by table name."""
     makers = {
         "comparison": tables.comparison,
-        "quality": tables.quality,
+        "quality": quality,
         "latency_samples": tables.latency_samples,
         "devices": tables.devices,
     }

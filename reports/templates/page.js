@@ -2,6 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const make = (tag, properties = {}, ...children) => {
     const node = Object.assign(document.createElement(tag), properties);
     node.append(...children);
@@ -9,20 +10,21 @@
   };
   const unknown = "–";
   const digits = (value, count = 3) => (value == null ? unknown : value.toFixed(count));
+  const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
 
   // ------------------------------------------------------------- one state: which rows pass the filters
   const filters = {};
-  const views = [];
   const listeners = [];
-  const explanation = () => byId("explanation")?.value ?? "";
-  const passes = (row) =>
-    Object.entries(filters).every(([name, chosen]) => chosen.has(String(row[name] ?? "")) || (row.is_reference && name !== "family"));
-  const visible = () => data.rows.filter(passes);
   const changed = () => listeners.forEach((listener) => listener());
+  const explanation = () => byId("explanation")?.value ?? "";
+  // a reference row belongs to no device, runtime or format; a record passes the filters whose field it has
+  const passes = (record) => Object.entries(filters).every(([name, chosen]) =>
+    !(name in record) || chosen.has(String(record[name] ?? "")) || (record.is_reference && name !== "family"));
 
-  document.querySelectorAll("fieldset[data-filter]").forEach((fieldset) => {
+  const addFilter = (fieldset) => {
     const name = fieldset.dataset.filter;
-    const values = [...new Set(data.rows.filter((row) => !row.is_reference || name === "family").map((row) => String(row[name] ?? "")))];
+    const rows = data.rows.filter((row) => !row.is_reference || name === "family");
+    const values = [...new Set(rows.map((row) => String(row[name] ?? "")))];
     if (values.length < 2) return fieldset.remove();
     filters[name] = new Set(values);
     values.forEach((value) => {
@@ -33,35 +35,56 @@
       });
       fieldset.append(make("label", { className: "chip" }, box, make("span", { textContent: value || "none", title: value })));
     });
-  });
+  };
+  all("fieldset[data-filter]").forEach(addFilter);
   byId("filters")?.addEventListener("submit", (event) => event.preventDefault());
   byId("explanation")?.addEventListener("change", changed);
 
-  // ------------------------------------------------------------- charts
+  // ------------------------------------------------------------- charts: a declaration, a source, and selectors beside it
   const scored = (row) => {
     const score = row.scores[explanation()];
-    const better = byId("explanation")?.selectedOptions[0]?.dataset.better;
-    return { ...row, quality: score ? (better === "lower" ? -score[0] : score[0]) : null, quality_text: score ? digits(score[0]) : unknown };
+    const lower = byId("explanation")?.selectedOptions[0]?.dataset.better === "lower";
+    return { ...row, quality: score ? (lower ? -score[0] : score[0]) : null, quality_text: score ? digits(score[0]) : unknown };
   };
-  const embed = (place, specification, rowsOf) =>
-    vegaEmbed(place, { ...specification, datasets: { [specification.data?.name ?? "rows"]: rowsOf() } }, { actions: false, renderer: "svg", tooltip: { theme: "custom" } }).then(({ view }) => {
-      listeners.push(() => view.change("rows", vega.changeset().remove(() => true).insert(rowsOf())).runAsync());
-      views.push(view);
-      return view;
-    });
-  const panels = [...document.querySelectorAll("#tradeoff-panels .card")].filter((card) => card.querySelector(".chart"));
-  const charted = panels.map((card) =>
-    embed(card.querySelector(".chart"), data.charts.tradeoff, () => visible().filter((row) => row.device === card.dataset.device).map(scored)),
-  );
-  listeners.push(() => document.querySelectorAll("#tradeoff-panels .card").forEach((card) => {
-    card.hidden = filters.device && !filters.device.has(card.dataset.device);
+  const recordsOf = (place) => {
+    const { chart, source = chart, device } = place.dataset;
+    const selectors = all("select[data-field]", place.closest(".block, section"));
+    const records = (source === "rows" ? data.rows.map(scored) : data.sources[source]).filter(passes);
+    return records.filter((record) =>
+      (!device || record.device === device) && selectors.every((select) => !(select.dataset.field in record) || String(record[select.dataset.field]) === select.value));
+  };
+  const forChart = (place) => recordsOf(place).map((record) => ({ ...record, noise_percent: 100 * record.noise_level, scores: undefined }));
+  const ERRORS_ONLY = 1;
+  const draw = async (place) => {
+    const specification = data.charts[place.dataset.chart];
+    const options = { actions: false, renderer: "svg", logLevel: ERRORS_ONLY, tooltip: { theme: "custom" } };
+    const { view } = await vegaEmbed(place, { ...specification, datasets: { ...specification.datasets, rows: forChart(place) } }, options);
+    const update = () => view.data("rows", forChart(place)).runAsync();
+    listeners.push(update);
+    all("select[data-field]", place.closest(".block, section")).forEach((select) => select.addEventListener("change", update));
+  };
+  const drawAll = async () => {
+    const places = all("[data-chart]");
+    const first = places.filter((place) => place.dataset.chart === "tradeoff");
+    for (const place of first) await draw(place);
+    document.documentElement.dataset.ready = "true"; // what a reader sees first is there; the rest follows
+    for (const place of places.filter((other) => !first.includes(other))) {
+      await new Promise((resume) => setTimeout(resume));
+      await draw(place);
+    }
+    document.documentElement.dataset.complete = "true";
+  };
+  listeners.push(() => all("#tradeoff-panels .card").forEach((card) => {
+    card.hidden = Boolean(filters.device) && !filters.device.has(card.dataset.device);
   }));
 
-  // ------------------------------------------------------------- the table
+  // ------------------------------------------------------------- the table of deployments
   const body = document.querySelector("#comparison-table tbody");
-  const valueOf = (row, key) => (key === "quality" ? row.scores[explanation()]?.[0] ?? null : row[key] === "" ? null : row[key]);
-  const showQuality = () => body?.querySelectorAll("tr").forEach((line) => {
-    const score = data.rows[line.dataset.row].scores[explanation()];
+  const lines = body ? [...body.rows] : [];
+  const texts = lines.map((line) => line.textContent.toLowerCase());
+  const rowOf = (line) => data.rows[line.dataset.row];
+  const showQuality = () => lines.forEach((line) => {
+    const score = rowOf(line).scores[explanation()];
     const cell = line.querySelector("[data-quality]");
     cell.replaceChildren(score ? digits(score[0]) : unknown);
     if (score && score[1] != null) cell.append(make("small", { textContent: `${digits(score[1])} to ${digits(score[2])}` }));
@@ -70,32 +93,35 @@
   const showRows = () => {
     if (!body) return;
     const wanted = byId("search").value.trim().toLowerCase();
-    let count = 0;
-    body.querySelectorAll("tr").forEach((line) => {
-      line.hidden = !passes(data.rows[line.dataset.row]) || !line.textContent.toLowerCase().includes(wanted);
-      count += !line.hidden;
+    lines.forEach((line, index) => {
+      line.hidden = !passes(rowOf(line)) || !texts[index].includes(wanted);
     });
-    byId("row-count").textContent = `${count} of ${data.rows.length} rows`;
+    byId("row-count").textContent = `${lines.filter((line) => !line.hidden).length} of ${lines.length} rows`;
+  };
+  const valueOf = (row, key) => {
+    const value = key === "quality" ? row.scores[explanation()]?.[0] : row[key];
+    return value === "" || value === undefined ? null : value;
+  };
+  const compare = (a, b, descending) => {
+    if (a === null || b === null) return (a === null) - (b === null); // unknown is last, whichever way
+    const order = typeof a === "string" ? a.localeCompare(b) : a - b;
+    return descending ? -order : order;
   };
   const sortBy = (heading) => {
     const descending = heading.getAttribute("aria-sort") === "ascending";
-    document.querySelectorAll("#comparison-table th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+    all("#comparison-table th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
     heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const key = heading.dataset.key;
-    const order = [...body.rows].sort((first, second) => {
-      const [a, b] = [first, second].map((line) => valueOf(data.rows[line.dataset.row], key));
-      if (a == null || b == null) return (a == null) - (b == null); // unknown is last, whichever way
-      const less = typeof a === "string" ? a.localeCompare(b) : a - b;
-      return descending ? -less : less;
-    });
-    body.append(...order);
+    body.append(...[...body.rows].sort((a, b) => compare(valueOf(rowOf(a), key), valueOf(rowOf(b), key), descending)));
   };
-  document.querySelectorAll("#comparison-table thead th").forEach((heading) =>
-    heading.querySelector("button").addEventListener("click", () => sortBy(heading)));
+  all("#comparison-table thead th").forEach((heading) => heading.querySelector("button").addEventListener("click", () => sortBy(heading)));
   byId("search")?.addEventListener("input", showRows);
   listeners.push(showQuality, showRows);
 
-  // ------------------------------------------------------------- the grids
+  byId("quality-metric")?.addEventListener("change", (event) =>
+    all(".quality-table").forEach((table, index) => { table.hidden = String(index) !== event.target.value; }));
+
+  // ------------------------------------------------------------- the grids of maps
   const perPage = 8;
   let firstImage = 0;
   const strength = (map, column) => {
@@ -114,15 +140,20 @@
     byId("enlarged-title").textContent = `${network}, ${method}`;
     Object.assign(byId("enlarged-image"), { src: image.source, alt: `image ${image.key}: ${image.label}` });
     byId("enlarged-map").replaceWith(Object.assign(mapImage(map, column, describe(image, map, network, method)), { id: "enlarged-map" }));
-    const facts = [["image", image.key], ["label", image.label], ["top-1", `${map.predicted} (${map.correct ? "correct" : "wrong"})`],
-      ["full colour is", map.scale.toPrecision(3)], ["gradient", column.pseudo_gradient ? "pseudo-gradient through binarized layers" : "true gradient"]];
+    const facts = [
+      ["image", image.key],
+      ["label", image.label],
+      ["top-1", `${map.predicted} (${map.correct ? "correct" : "wrong"})`],
+      ["gradient", column.pseudo_gradient ? "pseudo-gradient, through binarized layers" : "true gradient"],
+      ["full colour is", map.scale.toPrecision(3)],
+    ];
     if (column.layer) facts.push(["layer", column.layer]);
     if (map.blank) facts.push(["note", "the map is blank"]);
-    for (const [metric, value] of Object.entries(map.scores ?? {})) facts.push([metric, digits(value)]);
+    Object.entries(map.scores).forEach(([metric, value]) => facts.push([metric, digits(value)]));
     byId("enlarged-facts").replaceChildren(...facts.flatMap(([term, text]) => [make("dt", { textContent: term }), make("dd", { textContent: text })]));
     byId("enlarged").showModal();
   };
-  const cell = (image, column, network, method) => {
+  const mapCell = (image, column, network, method) => {
     const map = column.maps[image.key];
     if (!map) return make("td", { textContent: unknown });
     const caption = make("figcaption", { textContent: map.correct ? "correct" : map.predicted, className: map.correct ? "correct" : "" });
@@ -131,31 +162,52 @@
     button.addEventListener("click", () => enlarge(image, map, column, network, method));
     return make("td", {}, make("figure", {}, caption, button));
   };
+  const imageHeading = (image) => make("th", { scope: "row" }, make("figure", {},
+    make("figcaption", { textContent: image.label, title: image.key }), make("img", { src: image.source, alt: `image ${image.key}: ${image.label}` })));
+  const networkHeading = ([network, column]) => {
+    const heading = make("th", { scope: "col" }, make("span", { className: `dot ${column.family}` }), network);
+    if (column.layer) heading.append(make("small", { textContent: ` ${column.layer}` }));
+    return heading;
+  };
   const showGrid = () => {
     if (!byId("grid")) return;
-    const method = byId("method").value, columns = Object.entries(data.grids.methods[method]);
-    const heading = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map(([network, column]) => {
-      const th = make("th", { scope: "col" }, make("span", { className: `dot ${column.family}` }), network);
-      if (column.layer) th.append(make("small", { textContent: ` ${column.layer}` }));
-      return th;
-    }));
+    const method = byId("method").value;
+    const columns = Object.entries(data.grids.methods[method]);
     const images = data.grids.images.slice(firstImage, firstImage + perPage);
-    const lines = images.map((image) => make("tr", {}, make("th", { scope: "row" },
-      make("figure", {}, make("figcaption", { textContent: image.label, title: image.key }), make("img", { src: image.source, alt: `image ${image.key}: ${image.label}` }))),
-      ...columns.map(([network, column]) => cell(image, column, network, method))));
-    byId("grid").replaceChildren(make("thead", {}, heading), make("tbody", {}, ...lines));
+    const rows = images.map((image) =>
+      make("tr", {}, imageHeading(image), ...columns.map(([network, column]) => mapCell(image, column, network, method))));
+    const headings = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map(networkHeading));
+    byId("grid").replaceChildren(make("thead", {}, headings), make("tbody", {}, ...rows));
     byId("image-count").textContent = `images ${firstImage + 1} to ${firstImage + images.length} of ${data.grids.images.length}`;
     byId("previous-images").disabled = firstImage === 0;
     byId("next-images").disabled = firstImage + perPage >= data.grids.images.length;
     byId("method-notes").textContent = columns.flatMap(([network, column]) => column.notes.map((note) => `${network}: ${note}`)).join("; ");
+    showStrip();
   };
-  byId("method")?.addEventListener("change", showGrid);
-  byId("scale")?.addEventListener("change", showGrid);
-  byId("previous-images")?.addEventListener("click", () => { firstImage = Math.max(0, firstImage - perPage); showGrid(); });
-  byId("next-images")?.addEventListener("click", () => { firstImage += perPage; showGrid(); });
+  const turn = (step) => {
+    firstImage = Math.max(0, firstImage + step);
+    showGrid();
+  };
+  ["method", "scale"].forEach((id) => byId(id)?.addEventListener("change", showGrid));
+  byId("previous-images")?.addEventListener("click", () => turn(-perPage));
+  byId("next-images")?.addEventListener("click", () => turn(perPage));
+
+  // ------------------------------------------------------------- one image's maps at rising noise, network by network
+  const showStrip = () => {
+    const strip = byId("noise-strip");
+    const image = data.grids.images[firstImage];
+    if (!strip || !image) return;
+    const levels = Object.entries(data.grids.methods).flatMap(([label, columns]) =>
+      Object.entries(columns).filter(([, column]) => column.noise_level != null && column.maps[image.key])
+        .map(([network, column]) => ({ label, network, column })));
+    const networks = [...new Set(levels.map((level) => level.network))];
+    strip.replaceChildren(...networks.map((network) => make("div", { className: "strip" }, make("span", { className: "name", textContent: network }),
+      ...levels.filter((level) => level.network === network).sort((a, b) => a.column.noise_level - b.column.noise_level)
+        .map(({ label, column }) => make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${network}`), percent(column.noise_level))))));
+  };
 
   showGrid();
   showQuality();
   showRows();
-  Promise.all(charted).then(() => document.documentElement.dataset.ready = "true");
+  drawAll();
 })();

@@ -266,7 +266,7 @@ def twins_run(folder: Path) -> Path:
     failing = run.conversion(TWINS[1], "int8", reason="the calibration images hold a NaN")
     run.latency(TWINS[1], "int8", failing, outcome="planned")
     _judge_deployed(run, shown)
-    return run.build(experiment=EXPERIMENT, command="bitlens run twins.toml", bitlens_version="0.1.0")
+    return run.build(experiment=EXPERIMENT, command="bitlens run twins.toml", bitlens="0.1.0", experiment_name="twins")
 
 
 EXPERIMENT = 'seed = 0\nmodels = ["planted-float", "planted-binary"]\nformats = ["fp32", "int8", "lce"]\n'

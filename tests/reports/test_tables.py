@@ -12,6 +12,7 @@ from synthetic_runs import BOARD, EMULATED, HOST, TWINS, RunBuilder
 from harness.store import Store
 from reports import tables
 from reports.columns import COMPARISON
+from reports.scores import quality
 from reports.stats import wilson
 
 
@@ -140,14 +141,14 @@ def test_explanation_columns_name_metric_method_and_parameters(table: pd.DataFra
 
 
 def test_an_undefined_score_is_left_out_of_the_mean_and_kept_with_its_reason(twins_store: Store) -> None:
-    scores = tables.quality(twins_store)
+    scores = quality(twins_store)
     undefined = scores[scores["value"].isna()]
     assert len(undefined) > 0
     assert set(undefined["reason"]) == {"the map is blank"}
 
 
 def test_scores_name_their_judge(twins_store: Store) -> None:
-    scores = tables.quality(twins_store)
+    scores = quality(twins_store)
     assert set(scores["judge"]) == {"float", "fp32", "int8"}
     assert set(scores.loc[scores["judge"] != "float", "judge_device"]) == {"pi4"}
 
@@ -161,7 +162,7 @@ def test_samples_are_the_raw_ones(tmp_path: Path) -> None:
     assert list(table.loc[table["phase"] == "warmup", "latency_ns"]) == raw["warmup_ns"]
 
 
-@pytest.mark.parametrize("make", [tables.comparison, tables.quality, tables.latency_samples, tables.devices])
+@pytest.mark.parametrize("make", [tables.comparison, quality, tables.latency_samples, tables.devices])
 def test_an_empty_run_gives_empty_tables_with_all_columns(tmp_path: Path, make: Any) -> None:
     with Store(RunBuilder(tmp_path).build()) as store:
         table = make(store)

@@ -1,0 +1,104 @@
+"""What the charts and tables of latency show, as plain records: distributions, operators, circumstances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness.store import StoredUnit
+from reports.tables import RowId, row_id
+from reports.view import RunView
+
+QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
+LARGEST_OPERATORS = 12
+
+Records = list[dict[str, Any]]
+
+
+def distributions(view: RunView) -> Records:
+    """Evenly spaced quantiles of every row's samples, rounds pooled; void and emulated measurements have none."""
+    rows: dict[RowId, list[StoredUnit]] = {}
+    for unit in view.of_kind("latency"):
+        if unit.result.get("samples_ns") and not unit.result.get("emulated") and unit.result.get("verdict") != "void":
+            rows.setdefault(row_id(unit), []).append(unit)
+    return [record for row, rounds in rows.items() for record in _distribution(view, row, rounds)]
+
+
+def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Records:
+    samples = [ns for unit in rounds for ns in unit.result["samples_ns"]]
+    common = {
+        **row._asdict(),
+        "runtime": rounds[0].result.get("runtime") or row.runtime,
+        "family": view.models[row.model].get("family", ""),
+        "label": row_label(row),
+        "verdict": "valid" if all(unit.result.get("verdict") == "valid" for unit in rounds) else "suspect",
+        "median_ms": _milliseconds(np.median(samples)),
+    }
+    quantiles = np.quantile(samples, (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    return [{**common, "ms": _milliseconds(quantile)} for quantile in quantiles]
+
+
+def operators(view: RunView) -> Records:
+    """Time per kind of operator and artifact, where a runtime reported it; the largest ones, the rest summed up."""
+    rows = {row_id(unit): unit for unit in view.of_kind("latency") if unit.result.get("operators")}
+    return [
+        {"label": row_label(row), "device": row.device, "operator": name, "ms": ms}
+        for row, unit in rows.items()
+        for name, ms in _largest(unit.result["operators"])
+    ]
+
+
+def _largest(breakdown: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    total: dict[str, float] = {}
+    for entry in breakdown:
+        total[entry["name"]] = total.get(entry["name"], 0.0) + entry["ns"] / 1e6
+    ranked = sorted(total.items(), key=lambda item: -item[1])
+    rest = sum(ms for _, ms in ranked[LARGEST_OPERATORS:])
+    return ranked[:LARGEST_OPERATORS] + ([("others", rest)] if rest else [])
+
+
+def circumstances(view: RunView) -> Records:
+    """One line per latency unit: what the device was like before and after, and what that made of the measurement."""
+    return [
+        {
+            "label": row_label(row_id(unit)),
+            "device": row_id(unit).device,
+            "round": unit.spec.get("round"),
+            "verdict": unit.result.get("verdict") or unit.status,
+            "reason": unit.result.get("verdict_reason") or view.reason(unit),
+            "before": _facts(unit, "before"),
+            "after": _facts(unit, "after"),
+        }
+        for unit in view.of_kind("latency")
+    ]
+
+
+def _facts(unit: StoredUnit, when: str) -> dict[str, Any]:
+    """What a person reads of the circumstances; the counters are in devices.csv."""
+    facts = (unit.result.get("circumstances") or {}).get(when) or {}
+    return {name.replace("_", " "): _short(value) for name, value in facts.items() if _is_worth_reading(value)}
+
+
+def _is_worth_reading(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(isinstance(inner, (int, float, str)) for inner in value.values())
+    return value not in (None, "", [])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(inner)}" for name, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return ", ".join(dict.fromkeys(_short(inner) for inner in value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def row_label(row: RowId) -> str:
+    threads = f", {row.num_threads} thread{'' if row.num_threads == 1 else 's'}" if row.num_threads else ""
+    mode = f", {row.mode}" if row.mode not in ("", "burst") else ""
+    return f"{row.model} {row.format}{threads}{mode}"
+
+
+def _milliseconds(ns: Any) -> float:
+    return round(float(ns) / 1e6, 5)
