@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import faulthandler
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import instructions, latency, locking, perturbation, runtimes, telemetry
+from . import energy, instructions, latency, locking, perturbation, profile, runtimes, telemetry
 from .preprocessing import preprocess
 
 PROTOCOL = 1
@@ -186,10 +187,30 @@ class Agent:
         scores = np.stack(rows)
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 
+    def profile(self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int) -> dict[str, Any]:
+        """What each operator of an artifact costs."""
+        return profile.profile(
+            self._path(sha256), runtime=runtime, num_threads=num_threads, runs=runs, on_progress=progress
+        )
+
+    def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
+        """An estimate of the energy of one inference of the loaded artifact, or None where nothing can tell."""
+        inputs = itertools.cycle(self._measurement_inputs({"inputs": 8, "seed": seed}))
+
+        def run() -> None:
+            self._engine.set_inputs(next(inputs))
+            self._engine.invoke()
+
+        return {"energy": energy.estimate(run, energy.find_source(), idle_s=idle_s, busy_s=busy_s)}
+
     def stat(self, progress: Progress) -> dict[str, Any]:
-        """Sensors now, and room on the disk of the cache."""
+        """Sensors now, room on the disk of the cache, and who is measuring."""
         os.makedirs(self._artifacts, exist_ok=True)
-        return {**telemetry.snapshot(), "free_disk_bytes": shutil.disk_usage(self._artifacts).free}
+        return {
+            **telemetry.snapshot(),
+            "free_disk_bytes": shutil.disk_usage(self._artifacts).free,
+            **locking.state(),
+        }
 
     def bye(self, progress: Progress) -> dict[str, Any]:
         return {}
@@ -222,7 +243,10 @@ class Agent:
     def _remove_stale_uploads(self) -> None:
         """What an agent that was killed in the middle of an upload has left behind."""
         for entry in os.scandir(self._artifacts):
-            if entry.name.startswith("part-") and time.time() - entry.stat().st_mtime > STALE_UPLOAD_SECONDS:
+            if (
+                entry.name.startswith("part-")
+                and time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_UPLOAD_SECONDS
+            ):
                 os.remove(entry.path)
 
     # --------------------------------------------------------------------------------------------- predictions
@@ -276,7 +300,7 @@ class Agent:
         return [[encoded[i * batch : (i + 1) * batch]] for i in range(count)]
 
 
-VERBS = ("hello", "put", "load", "predict", "perturb", "measure", "count", "stat", "bye")
+VERBS = ("hello", "put", "load", "predict", "perturb", "measure", "count", "profile", "energy", "stat", "bye")
 
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:

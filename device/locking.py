@@ -58,16 +58,14 @@ def read_holder(path: Path | None = None) -> str:
         return ""
 
 
-def is_held(path: Path | None = None) -> bool:
-    """Whether somebody is measuring now."""
+def state(path: Path | None = None) -> dict[str, Any]:
+    """{"lockable": whether we could measure, "lock_holder": who is measuring now, or None}"""
     try:
         file = _open(path or lock_path())
     except OSError:
-        return False
-    try:
-        return not _try_lock(file)
-    finally:
-        file.close()
+        return {"lockable": False, "lock_holder": None}
+    with file:
+        return {"lockable": True, "lock_holder": None if _try_lock(file) else read_holder(path)}
 
 
 def _open(path: Path) -> Any:

@@ -31,6 +31,7 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
     """What does not change while the machine is on."""
     return {
         "hostname": platform.node(),
+        "pid": os.getpid(),
         "board": board_model(root),
         "cpu": cpu_model(root),
         "cpus": os.cpu_count(),
@@ -43,7 +44,7 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
         "executable": sys.executable,
         "numpy": np.__version__,
         "memory_bytes": _memory(root, "MemTotal"),
-        "boot_id": _text(root / "proc/sys/kernel/random/boot_id"),
+        "boot_id": read_text(root / "proc/sys/kernel/random/boot_id"),
     }
 
 
@@ -83,7 +84,7 @@ def page_faults() -> int:
 
 def board_model(root: Path = ROOT) -> str | None:
     """The name that the maker gave the board: device tree on ARM, DMI on a PC."""
-    text = _text(root / "proc/device-tree/model") or _text(root / "sys/devices/virtual/dmi/id/product_name")
+    text = read_text(root / "proc/device-tree/model") or read_text(root / "sys/devices/virtual/dmi/id/product_name")
     return text.strip("\0 \n") or None if text else None
 
 
@@ -102,7 +103,7 @@ def temperatures_c(root: Path = ROOT) -> dict[str, float] | None:
     """Degrees Celsius by sensor name; None where there is no thermometer."""
     found = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        name, value = _text(zone / "type"), _text(zone / "temp")
+        name, value = read_text(zone / "type"), read_text(zone / "temp")
         if name and value and value.lstrip("-").isdigit():
             found[f"{zone.name}:{name}"] = int(value) / 1000
     return found or None
@@ -110,15 +111,15 @@ def temperatures_c(root: Path = ROOT) -> dict[str, float] | None:
 
 def clocks_khz(root: Path = ROOT) -> list[int] | None:
     """The clock of every CPU now, as the kernel believes it."""
-    texts = [_text(path / "cpufreq/scaling_cur_freq") for path in _cpu_folders(root)]
+    texts = [read_text(path / "cpufreq/scaling_cur_freq") for path in _cpu_folders(root)]
     return [int(text) for text in texts if text and text.isdigit()] or None
 
 
 def throttled_bits(root: Path = ROOT) -> int | None:
     """Raspberry Pi firmware's word. Bits 0-3: under-voltage, capped, throttled, soft limit now; 16-19: since boot."""
-    text = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    text = read_text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     if text is None and root == ROOT:
-        text = _command("vcgencmd", "get_throttled")
+        text = run_command("vcgencmd", "get_throttled")
     try:
         return int(text.split("=")[-1], 16) if text else None
     except ValueError:
@@ -126,7 +127,7 @@ def throttled_bits(root: Path = ROOT) -> int | None:
 
 
 def _governors(root: Path) -> list[str] | None:
-    texts = [_text(path / "cpufreq/scaling_governor") for path in _cpu_folders(root)]
+    texts = [read_text(path / "cpufreq/scaling_governor") for path in _cpu_folders(root)]
     return sorted({text for text in texts if text}) or None
 
 
@@ -136,7 +137,7 @@ def _cpu_folders(root: Path) -> list[Path]:
 
 def _cpu_seconds(root: Path) -> dict[str, float] | None:
     """Seconds that all CPUs together have been busy, idle, or stolen by a hypervisor, since boot."""
-    words = (_text(root / "proc/stat") or "").split("\n")[0].split()
+    words = (read_text(root / "proc/stat") or "").split("\n")[0].split()
     if len(words) < 9 or words[0] != "cpu":
         return None
     user, nice, system, idle, waiting, interrupt, soft_interrupt, stolen = (int(word) for word in words[1:9])
@@ -156,14 +157,14 @@ def _swap_used(root: Path) -> int | None:
 
 
 def _release(root: Path) -> str | None:
-    lines = (line.split("=", 1) for line in (_text(root / "etc/os-release") or "").splitlines() if "=" in line)
+    lines = (line.split("=", 1) for line in (read_text(root / "etc/os-release") or "").splitlines() if "=" in line)
     return {name: value.strip('"') for name, value in lines}.get("PRETTY_NAME")
 
 
 def _table(path: Path) -> dict[str, str]:
     """`name : value` lines, the first of each name."""
     found: dict[str, str] = {}
-    for line in (_text(path) or "").splitlines():
+    for line in (read_text(path) or "").splitlines():
         name, colon, value = line.partition(":")
         if colon:
             found.setdefault(name.strip(), value.strip())
@@ -171,18 +172,18 @@ def _table(path: Path) -> dict[str, str]:
 
 
 def _first_float(path: Path) -> float | None:
-    words = (_text(path) or "").split()
+    words = (read_text(path) or "").split()
     return float(words[0]) if words else None
 
 
-def _text(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace").strip()
     except OSError:
         return None
 
 
-def _command(*arguments: str) -> str | None:
+def run_command(*arguments: str) -> str | None:
     program = shutil.which(arguments[0])
     if program is None:
         return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from harness.devices.base import Device, make_device
 from harness.devices.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
-from harness.devices.jobs import PredictResult, hello, measure, perturb, predict
+from harness.devices.jobs import PredictResult, energy, hello, measure, perturb, predict, profile
 from harness.devices.session import Session
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "PredictResult",
     "Session",
     "Unreachable",
+    "energy",
     "hello",
     "make_device",
     "measure",
     "perturb",
     "predict",
+    "profile",
 ]

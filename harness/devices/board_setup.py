@@ -1,4 +1,4 @@
-"""Preparing a board over SSH: a private environment with NumPy and a TFLite runtime, in the cache folder and nowhere else.
+"""Preparing a board over SSH: a private environment with NumPy and a TFLite runtime, in the board's cache folder.
 
 The board needs its Python and nothing more: no pip, no internet, no root. The host fetches the wheels and sends them.
 """
@@ -29,7 +29,7 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
 
     python  the board's interpreter to build on.   Raises DeviceError.
     """
-    facts = _ask(device, python, _describe)
+    facts = describe(device, python=python)
     target = wheels.Target(
         python=tuple(facts["python"]),
         architecture=facts["architecture"],
@@ -48,6 +48,11 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
     _ask(device, python, _install, requirements=list(wanted), wheels=[_sent(file) for file in files])
     say("  done")
     return {**facts, "requirements": list(wanted), "changed": True}
+
+
+def describe(device: SshDevice, *, python: str = PYTHON) -> dict[str, Any]:
+    """What the board's own Python tells, before anything is set up."""
+    return _ask(device, python, _describe)
 
 
 def remove(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> None:
@@ -83,7 +88,7 @@ def _answer(device: SshDevice, process: Process, channel: Any, arguments: dict[s
     return answer
 
 
-# ------------------------------------------------------------------------------------- executed on the board, from source
+# ----------------------------------------------------------------------------------- executed on the board, from source
 def _folder(cache: str) -> str:
     import os
 
@@ -144,6 +149,10 @@ def _remove(folder: str) -> dict[str, Any]:
     import os
     import shutil
 
-    there = os.path.isdir(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    return {"removed": folder if there else ""}
+    ours = [os.path.join(folder, name) for name in ("venv", "agent", "artifacts")]
+    there = [path for path in ours if os.path.isdir(path)]
+    for path in there:
+        shutil.rmtree(path)
+    if os.path.isdir(folder) and not os.listdir(folder):
+        os.rmdir(folder)
+    return {"removed": ", ".join(there)}

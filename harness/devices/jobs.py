@@ -21,6 +21,7 @@ from harness.devices.base import Device
 from harness.devices.faults import ConnectionCut, Unreachable
 from harness.devices.session import Progress, Session
 from harness.devices.verdict import judge
+from harness.errors import DeviceError
 
 Record = Mapping[str, Any]
 Result = TypeVar("Result")
@@ -126,6 +127,41 @@ def measure(
     return {**record, "verdict": verdict.verdict, "verdict_reason": verdict.reason}
 
 
+def profile(
+    device: Device, artifact_path: Path, *, num_threads: int = 1, runtime: str = "auto", runs: int = 20
+) -> dict[str, Any]:
+    """What each operator costs: {"method", "runtime", "delegate", "operators": [{"name", "prefix_ns", "ns"}]}.
+
+    The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
+    Raises DeviceError, for an emulated device too: it has no time to tell.
+    """
+    if device.kind == "emulated":
+        raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
+    job = _Job(device, artifact_path, runtime, num_threads, None, None)
+    with job.put() as (session, sha256):
+        return session.request(
+            "profile", deadline_s=PREDICT_SECONDS, sha256=sha256, runtime=runtime, num_threads=num_threads, runs=runs
+        )
+
+
+def energy(
+    device: Device,
+    artifact_path: Path,
+    *,
+    preprocessing: Record | None,
+    num_threads: int = 1,
+    runtime: str = "auto",
+    idle_s: float = 3.0,
+    busy_s: float = 10.0,
+) -> dict[str, Any] | None:
+    """An estimate of one inference's energy, idle power subtracted; None where no sensor tells. Raises DeviceError."""
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, None)
+    with job.loaded(lock=_lock(LOCK_WAIT_SECONDS)) as (session, _):
+        answer = session.request("energy", deadline_s=PREDICT_SECONDS, idle_s=idle_s, busy_s=busy_s, seed=0)
+    estimate: dict[str, Any] | None = answer["energy"]
+    return estimate
+
+
 # What a record holds where nothing was timed: blanks, never zeros.
 _NO_TIME: dict[str, Any] = {
     "samples_ns": [],
@@ -181,8 +217,7 @@ def _perturb(
 
 def _measure(job: _Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
     deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
-    lock = {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": lock_wait_s}
-    with job.loaded(cpus=protocol["cpus"], lock=lock) as (session, loaded):
+    with job.loaded(cpus=protocol["cpus"], lock=_lock(lock_wait_s)) as (session, loaded):
         measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
     return {**loaded, **measured}
 
@@ -207,13 +242,19 @@ class _Job:
     on_progress: Progress | None
 
     @contextmanager
+    def put(self) -> Iterator[tuple[Session, str]]:
+        """connect -> put"""
+        sha256 = hashlib.sha256(self.artifact.read_bytes()).hexdigest()
+        with _connected(self.device) as session:
+            session.put(sha256, self.artifact, deadline_s=PUT_SECONDS, on_progress=self.on_progress)
+            yield session, sha256
+
+    @contextmanager
     def loaded(
         self, *, cpus: list[int] | None = None, lock: dict[str, Any] | None = None
     ) -> Iterator[tuple[Session, dict[str, Any]]]:
         """connect -> put -> load"""
-        sha256 = hashlib.sha256(self.artifact.read_bytes()).hexdigest()
-        with _connected(self.device) as session:
-            session.put(sha256, self.artifact, deadline_s=PUT_SECONDS, on_progress=self.on_progress)
+        with self.put() as (session, sha256):
             answer = session.request(
                 "load",
                 deadline_s=LOAD_SECONDS + (lock["wait_s"] if lock else 0),
@@ -226,6 +267,10 @@ class _Job:
                 lock=lock,
             )
             yield session, answer
+
+
+def _lock(wait_s: float) -> dict[str, Any]:
+    return {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": wait_s}
 
 
 @contextmanager

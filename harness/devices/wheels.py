@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,14 @@ def platforms(target: Target) -> list[str]:
 def fetch(wanted: Sequence[str], target: Target, folder: Path) -> list[Path]:
     """Download the wheels with pip, unless the folder has them from the last time. Returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
+    complete = folder / f"complete-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
+    if not complete.exists():
+        _download(wanted, target, folder)
+        complete.touch()
+    return [_newest(folder, name.split("=")[0].split(">")[0].replace("-", "_")) for name in wanted]
+
+
+def _download(wanted: Sequence[str], target: Target, folder: Path) -> None:
     command = [_python_with_pip(), "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--python-version", f"{target.python[0]}.{target.python[1]}", "--dest", str(folder)]
     command += [word for platform in platforms(target) for word in ("--platform", platform)]
@@ -65,7 +74,6 @@ def fetch(wanted: Sequence[str], target: Target, folder: Path) -> list[Path]:
         raise DeviceError(
             f"wheels for Python {target.python[0]}.{target.python[1]}: {reason}", hint="the host needs internet"
         )
-    return [_newest(folder, name.split("=")[0].split(">")[0].replace("-", "_")) for name in wanted]
 
 
 def _python_with_pip() -> str:

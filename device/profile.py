@@ -1,0 +1,62 @@
+"""What each operator of an artifact costs, by timing prefixes of its graph.
+
+The Python interpreters of the runtimes do not tell the time of an operator, so the graph is cut off behind its first,
+second, ... operator, each piece is timed in the same process and interleaved with the others, and the cost of an
+operator is the difference between two neighbours. An operator that a runtime fuses with its neighbour can cost less
+than nothing; the differences are given as they are, and always add up to the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import flatbuffer, latency, runtimes
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def profile(path: str, *, runtime: str, num_threads: int, runs: int, on_progress: Progress) -> dict[str, Any]:
+    """{"method", "runtime", ..., "operators": [{"name", "prefix_ns", "ns"}]}, shortest of `runs` interleaved runs."""
+    content = Path(path).read_bytes()
+    operators = flatbuffer.operators(content)
+    engines = [_engine(flatbuffer.prefix(content, n + 1), runtime, num_threads) for n in range(len(operators))]
+    times: list[list[int]] = [[] for _ in engines]
+    with latency.garbage_collector_off():
+        for run in range(runs + 1):  # the first round warms up
+            for engine, taken in zip(engines, times):
+                taken.append(_time(engine))
+            on_progress({"stage": "profile", "done": run, "of": runs})
+    shortest = [min(taken[1:]) for taken in times]  # what disturbs a run only ever adds, and differences double it
+    return {
+        "method": "prefix timing",
+        "runtime": engines[-1].runtime,
+        "runtime_version": engines[-1].version,
+        "delegate": engines[-1].delegate,
+        "operators": [
+            {"name": operator.name, "prefix_ns": now, "ns": now - before}
+            for operator, now, before in zip(operators, shortest, [0, *shortest])
+        ],
+    }
+
+
+def _engine(content: bytes, runtime: str, num_threads: int) -> Any:
+    """A loaded piece. Its file may go: the runtimes have read or mapped it."""
+    with tempfile.NamedTemporaryFile(suffix=".tflite", delete=False) as file:
+        file.write(content)
+    try:
+        engine = runtimes.load(file.name, runtime=runtime, num_threads=num_threads)
+    finally:
+        os.remove(file.name)
+    engine.set_inputs([latency.random_tensor(tensor.shape, tensor.dtype, seed=0) for tensor in engine.inputs])
+    return engine
+
+
+def _time(engine: Any) -> int:
+    started = time.perf_counter_ns()
+    engine.invoke()
+    return time.perf_counter_ns() - started

@@ -1,0 +1,214 @@
+"""What would spoil a run on a device, found before it starts. Asking and diagnosing are apart; diagnosing is pure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.devices.base import Device
+from harness.devices.verdict import HOT_C
+from harness.errors import DeviceError
+
+LOW_DISK_BYTES = 1 << 30  # VGG16 alone is half of it
+LOW_MEMORY_BYTES = 256 << 20
+CLOCK_SKEW_S = 30.0
+BUSY_LOAD_SHARE = 0.5
+_OLDEST_PYTHON, _NEWEST_PYTHON = (3, 9), (3, 14)
+_OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """`severity` is error (nothing will run), warning (results will suffer) or ok."""
+
+    severity: str
+    what: str
+    hint: str = ""
+
+    def as_text(self) -> str:
+        return f"{self.severity:8} {self.what}" + (f"\n         try: {self.hint}" if self.hint else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a device answered: hello's machine and runtimes, stat, and by how much its clock is ahead."""
+
+    machine: dict[str, Any]
+    runtimes: list[dict[str, Any]]
+    stat: dict[str, Any]
+    clock_ahead_s: float
+    kind: str
+
+
+def examine(device: Device) -> list[Finding]:
+    """Ask the device and diagnose; a device that cannot be asked is a finding too."""
+    board: list[Finding] = []
+    try:
+        board = _bare_board(device)
+        facts = _ask(device)
+    except DeviceError as error:
+        problem, _, hint = str(error).partition("\n  try: ")
+        return [*board, Finding(severity="error", what=problem, hint=hint)]
+    return [*board, *diagnose(facts)]
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """All findings; a single ok when there is nothing to find."""
+    findings = [finding for rule in RULES for finding in rule(facts)]
+    if not any(finding.severity != "ok" for finding in findings):
+        findings.append(Finding(severity="ok", what="nothing found that would spoil a run"))
+    return findings
+
+
+def _bare_board(device: Device) -> list[Finding]:
+    """What can be told of a board where the agent may not start: 32 bit, a wrong Python, nothing set up."""
+    from harness.devices import board_setup
+    from harness.devices.ssh import SshDevice
+
+    if not isinstance(device, SshDevice) or device.python:
+        return []
+    facts = board_setup.describe(device)
+    if not facts["installed"]:
+        what = f'device "{device.name}" has not been set up'
+        return [Finding(severity="warning", what=what, hint=f"bitlens device setup {device.name}")]
+    return []
+
+
+def _ask(device: Device) -> Facts:
+    with device.open() as session:
+        hello = session.request("hello", deadline_s=120)
+        asked = time.time()
+        stat = session.request("stat", deadline_s=120)
+        middle = (asked + time.time()) / 2
+    return Facts(
+        machine=hello["machine"],
+        runtimes=hello["runtimes"],
+        stat=stat,
+        clock_ahead_s=stat["unix_time"] - middle,
+        kind=device.kind,
+    )
+
+
+def _system(facts: Facts) -> Iterator[Finding]:
+    machine = facts.machine
+    cpu = machine["cpu"] or "unknown processor"
+    described = f"{machine['board'] or machine['hostname']}: {cpu}, {machine['cpus']} CPUs, {machine['system']}"
+    yield Finding(severity="ok", what=described)
+    if machine["bits"] != 64:
+        yield Finding(
+            severity="error", what="a 32-bit system: no TFLite runtime for it", hint="install a 64-bit system"
+        )
+
+
+def _python(facts: Facts) -> Iterator[Finding]:
+    version = tuple(int(part) for part in facts.machine["python"].split(".")[:2])
+    if not _OLDEST_PYTHON <= version <= _NEWEST_PYTHON:
+        yield Finding(
+            severity="error",
+            what=f"Python {facts.machine['python']}: expected 3.9 to 3.14",
+            hint='python = "/path/to/another" in the device\'s row',
+        )
+
+
+def _libc(facts: Facts) -> Iterator[Finding]:
+    name, _, version = (facts.machine["libc"] or "unknown").partition(" ")
+    if name != "glibc":
+        yield Finding(
+            severity="error", what=f"C library {name}: the runtimes' wheels need glibc", hint="a glibc system"
+        )
+    elif tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_GLIBC:
+        yield Finding(severity="error", what=f"glibc {version}: the runtimes' wheels need 2.27", hint="a newer system")
+
+
+def _runtimes(facts: Facts) -> Iterator[Finding]:
+    for runtime in facts.runtimes:
+        if runtime["usable"]:
+            yield Finding(severity="ok", what=f"runtime {runtime['name']} {runtime['version']}")
+        else:
+            yield Finding(severity="warning", what=runtime["reason"], hint='pip install "numpy<2", or ai-edge-litert')
+    if not any(runtime["usable"] for runtime in facts.runtimes):
+        yield Finding(severity="error", what="no usable TFLite runtime", hint="bitlens device setup NAME")
+
+
+def _governor(facts: Facts) -> Iterator[Finding]:
+    governors = facts.stat["governors"] or []
+    if "powersave" in governors:
+        yield Finding(
+            severity="warning",
+            what="governor powersave: the clock is held low",
+            hint="echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        )
+
+
+def _power(facts: Facts) -> Iterator[Finding]:
+    bits = facts.stat["throttled_bits"] or 0
+    if bits & 0x1:
+        yield Finding(severity="warning", what="under-voltage now", hint="a stronger power supply, a shorter cable")
+    elif bits & 0x10000:
+        yield Finding(severity="warning", what="under-voltage since it was started", hint="a stronger power supply")
+    if bits & 0xE:
+        yield Finding(severity="warning", what="throttled now: clock capped or too hot", hint="let it cool, add a fan")
+
+
+def _heat(facts: Facts) -> Iterator[Finding]:
+    for name, value in (facts.stat["temperatures_c"] or {}).items():
+        if value >= HOT_C:
+            yield Finding(severity="warning", what=f"hot: {name} at {value:.0f} °C", hint="let it cool, add a fan")
+
+
+def _room(facts: Facts) -> Iterator[Finding]:
+    disk, memory = facts.stat["free_disk_bytes"], facts.stat["available_memory_bytes"]
+    if disk < LOW_DISK_BYTES:
+        what = f"low disk: {disk >> 20} MiB free where artifacts are kept"
+        yield Finding(severity="warning", what=what, hint="bitlens device remove NAME drops those of old runs")
+    if memory is not None and memory < LOW_MEMORY_BYTES:
+        what = f"low memory: {memory >> 20} MiB available"
+        yield Finding(severity="warning", what=what, hint="stop what else runs there")
+
+
+def _load(facts: Facts) -> Iterator[Finding]:
+    load, cpus = facts.stat["load_average"], facts.machine["cpus"] or 1
+    if load is not None and load > BUSY_LOAD_SHARE * cpus:
+        yield Finding(
+            severity="warning", what=f"busy: load {load:.1f} on {cpus} CPUs", hint="stop what else runs there"
+        )
+
+
+def _lock(facts: Facts) -> Iterator[Finding]:
+    if facts.stat["lock_holder"] is not None:
+        yield Finding(severity="warning", what=f"being measured now by {facts.stat['lock_holder']}", hint="wait for it")
+    if not facts.stat["lockable"]:
+        yield Finding(
+            severity="error",
+            what="the measuring lock cannot be opened",
+            hint="rm /tmp/bitlens-measuring.lock as its owner",
+        )
+
+
+def _clock(facts: Facts) -> Iterator[Finding]:
+    if abs(facts.clock_ahead_s) > CLOCK_SKEW_S:
+        what = f"clock skew: its clock is {facts.clock_ahead_s:+.0f} s from this host's"
+        yield Finding(severity="warning", what=what, hint="sudo timedatectl set-ntp true")
+
+
+def _emulated(facts: Facts) -> Iterator[Finding]:
+    if facts.kind == "emulated":
+        yield Finding(severity="ok", what="emulated: gives instructions, never a latency")
+
+
+RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+    _system,
+    _python,
+    _libc,
+    _runtimes,
+    _governor,
+    _power,
+    _heat,
+    _room,
+    _load,
+    _lock,
+    _clock,
+    _emulated,
+)

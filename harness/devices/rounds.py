@@ -1,0 +1,70 @@
+"""Interleaving measurements, and what several rounds of them say together.
+
+Drift of the machine, heat above all, must hit all artifacts alike: each round measures every artifact once, each in a
+fresh process, in an order of its own. The order depends on (seed, round, item) and on nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BURST_S = 10.0  # the speed of the first ten seconds is what a short benchmark would report
+SUSTAINED_SHARE = 0.2  # the speed of the last fifth is what the board can keep up
+
+
+def interleaved(items: Sequence[str], *, rounds: int, seed: int) -> list[tuple[int, str]]:
+    """(round, item) in measuring order: every item once in each round, shuffled anew by the seed."""
+    return [
+        (number, item)
+        for number in range(rounds)
+        for item in sorted(items, key=lambda item: hashlib.sha256(f"{seed} {number} {item}".encode()).digest())
+    ]
+
+
+def spread_between_processes(rounds: Sequence[Sequence[int]]) -> float | None:
+    """(highest - lowest) median of the rounds over their middle one; None for a single round."""
+    medians = [statistics.median(samples) for samples in rounds if samples]
+    return (max(medians) - min(medians)) / statistics.median(medians) if len(medians) > 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sustained:
+    """Median latency at first and in the end; `slowdown` is sustained over burst, 1 for a board that keeps up."""
+
+    burst_ns: float
+    sustained_ns: float
+    seconds: float
+
+    @property
+    def slowdown(self) -> float:
+        return self.sustained_ns / self.burst_ns
+
+
+def sustained(samples_ns: Sequence[int]) -> Sustained | None:
+    """Burst against sustained speed of one long measurement; None when it was not longer than the burst."""
+    ends = list(itertools.accumulate(samples_ns))
+    if not ends or ends[-1] / 1e9 <= BURST_S:
+        return None
+    total = ends[-1]
+    first = [sample for sample, end in zip(samples_ns, ends) if end <= BURST_S * 1e9]
+    last = [sample for sample, end in zip(samples_ns, ends) if end > total * (1 - SUSTAINED_SHARE)]
+    if not first or not last:
+        return None
+    return Sustained(burst_ns=statistics.median(first), sustained_ns=statistics.median(last), seconds=total / 1e9)
+
+
+def ranking_changed(results: Mapping[str, Sustained]) -> bool:
+    """Whether the order of the artifacts, fastest first, is another one once the board is warm."""
+    by_burst = sorted(results, key=lambda name: results[name].burst_ns)
+    by_sustained = sorted(results, key=lambda name: results[name].sustained_ns)
+    return by_burst != by_sustained
+
+
+def sustained_protocol(seconds: float, **protocol: Any) -> dict[str, Any]:
+    """A latency protocol that goes on for so long."""
+    return {**protocol, "min_seconds": seconds, "max_seconds": seconds, "max_runs": 100_000_000}
