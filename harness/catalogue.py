@@ -2,6 +2,7 @@
 
 A model is architecture, weights and preprocessing. The user's own files become the same record in `experiment`.
 """
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """The command line. It parses arguments, calls the function that does the work, and turns errors into sentences."""
+
 from __future__ import annotations
 
 import os
@@ -9,7 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.errors import BitlensError, ConfigError
+from harness.errors import BitlensError
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -22,7 +23,18 @@ app = typer.Typer(
     "Start with `bitlens demo`: it needs nothing and takes about two minutes.",
 )
 
-What = Enum("What", {name: name for name in ("models", "formats", "methods", "metrics", "datasets", "runtimes")}, type=str)
+
+class What(str, Enum):
+    """What `bitlens list` can show; the names of harness.listing.LISTS."""
+
+    models = "models"
+    formats = "formats"
+    methods = "methods"
+    metrics = "metrics"
+    datasets = "datasets"
+    runtimes = "runtimes"
+
+
 Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<name of the experiment>.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Do failed units again; done ones stay done.")]
 
@@ -39,7 +51,9 @@ def _options(
 def run_experiment(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
-    data: Annotated[Optional[Path], typer.Option(help="Where the data set is, instead of the file's [dataset] path.")] = None,
+    data: Annotated[
+        Optional[Path], typer.Option(help="Where the data set is, instead of the file's [dataset] path.")
+    ] = None,
     retry_failed: RetryFailed = False,
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
@@ -80,7 +94,9 @@ def _run(path: Path, out: Path | None, *, data: Path | None = None, retry_failed
     print(f"table   {table}\nreport  {page}")
     failures = summary.failed + summary.failed_before
     if failures:
-        raise BitlensError(f"{failures} units of work failed; the report says why", hint="the same command with --retry-failed")
+        raise BitlensError(
+            f"{failures} units of work failed; the report says why", hint="the same command with --retry-failed"
+        )
 
 
 def run_command_line() -> None:

@@ -1,4 +1,5 @@
 """The `bitlens` command. On a board, where only the base install is, it says what is missing instead of a traceback."""
+
 from __future__ import annotations
 
 import sys

@@ -6,6 +6,7 @@ BitlensError
 ├── DeviceError        a device that could not be reached, or failed
 └── MeasurementError   a measurement that began and failed
 """
+
 from __future__ import annotations
 
 import difflib

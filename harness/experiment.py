@@ -2,15 +2,16 @@
 
 Every mistake names the file, the key, what was expected, what came, and the nearest valid name.
 """
+
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomllib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -64,7 +65,7 @@ class ModelTable(_Table):
     @model_validator(mode="after")
     def _known_or_complete(self) -> ModelTable:
         if self.path is None and self.name not in CATALOGUE:
-            raise ValueError(f'a `path`, or a name from the catalogue such as {nearest(self.name, CATALOGUE)}')
+            raise ValueError(f"a `path`, or a name from the catalogue such as {nearest(self.name, CATALOGUE)}")
         if self.path is not None and (self.preprocessing is None or self.classes is None):
             raise ValueError("`classes` and a [model.preprocessing] table beside the `path` of a model of your own")
         return self
@@ -246,7 +247,9 @@ def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
 
 
 def _own_model(table: ModelTable, folder: Path) -> Model:
-    assert table.preprocessing and table.classes and table.path  # the table's own validator saw to it
+    assert table.preprocessing is not None  # the table's own validator saw to all three
+    assert table.classes is not None
+    assert table.path is not None
     return Model(
         name=table.name,
         family=table.family,
@@ -282,7 +285,9 @@ def _methods(tables: Iterable[MethodTable]) -> Iterator[Method]:
         given = table.model_extra or {}
         sweeps = [[(key, v) for v in (value if isinstance(value, list) else [value])] for key, value in given.items()]
         for chosen in itertools.product(*sweeps):
-            yield Method(name=table.name, parameters=parameters_of(table.name, dict(chosen), where=f"[saliency] {table.name}"))
+            yield Method(
+                name=table.name, parameters=parameters_of(table.name, dict(chosen), where=f"[saliency] {table.name}")
+            )
 
 
 def _known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:

@@ -1,4 +1,5 @@
 """What exists: models, formats, methods, metrics, data sets and runtimes, without importing any framework."""
+
 from __future__ import annotations
 
 import json

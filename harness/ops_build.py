@@ -2,6 +2,7 @@
 
 Knows compilers and targets; how the sources are compiled is `device/lce_ops/build.py`, which a board can run as well.
 """
+
 from __future__ import annotations
 
 import importlib.util

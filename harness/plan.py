@@ -3,6 +3,7 @@
 Units chain by key: the spec of one holds the keys of those it builds on, so that every key is known before anything
 is done, and a change of one input renews just what depends on it.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -77,15 +78,17 @@ class _Plan:
             explained = self._images(model, "test", table.images)
             maps = saliency.plan(model, method, explained, target=table.target, seed=self._experiment.seed)
             yield from (explained, maps)
-            for metric in judged_by.metrics if judged_by else ():
-                yield quality.plan(maps, metric, steps=judged_by.steps)
+            if judged_by is not None:
+                for metric in judged_by.metrics:
+                    yield quality.plan(maps, metric, steps=judged_by.steps)
 
     def _images(self, model: Model, split: str, count: int) -> Unit:
         available = self._dataset.size(split)
         if count > available:
             raise ConfigError(
                 f"[dataset]: {count} images of the {split} split are wanted, it has {available}",
-                hint="fewer images in [accuracy] and [saliency]" if split == "test" else "a data set with training images",
+                hint="fewer images in [accuracy] and [saliency]"
+                if split == "test"
+                else "a data set with training images",
             )
         return images.plan(self._experiment, self._dataset.fingerprint, model, split=split, count=count)
-

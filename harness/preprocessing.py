@@ -3,6 +3,7 @@
 The arithmetic that follows (channel order, mean, scale) is the board's half, `device.preprocessing`, which the host
 uses too, so that both apply the very same numbers.
 """
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Progress for people: a bar for each stage on a terminal, plain lines where there is none."""
+
 from __future__ import annotations
 
 import sys

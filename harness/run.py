@@ -3,6 +3,7 @@
 Every unit is committed in a transaction of its own when it is finished, so a run that is killed at any moment is
 continued by the same command, and a run that is complete does nothing.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -100,7 +101,7 @@ def _perform(unit: Unit, workshop: Workshop, progress: StageProgress) -> bool:
         workshop.store.fail(unit, reason, seconds=time.monotonic() - began)
         _say(f"failed: {STAGES[unit.kind].doing}, {what}: {reason}")
         if os.environ.get("BITLENS_DEBUG"):
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # inside an except block none of them is None
+            sys.excepthook(*sys.exc_info())
         return False
     workshop.store.commit(unit, outcome, seconds=time.monotonic() - began)
     return True

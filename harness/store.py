@@ -6,6 +6,7 @@ read it.
     <run>/store.sqlite      units, their results, predictions and scores; write-ahead log, one transaction per unit
     <run>/blobs/<sha256>    saliency maps and images (.npy), artifacts (.tflite)
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -119,7 +120,9 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._database.close()
 
     # ------------------------------------------------------------------------------------------------ writing
@@ -253,12 +256,20 @@ class _Transaction:
     def __enter__(self) -> None:
         self._database.execute("BEGIN IMMEDIATE")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._database.execute("ROLLBACK" if error else "COMMIT")
 
 
 def _stored_unit(row: tuple[Any, ...]) -> StoredUnit:
     key, kind, spec, status, reason, result, seconds = row
     return StoredUnit(
-        key=key, kind=kind, spec=json.loads(spec), status=status, reason=reason, result=json.loads(result), seconds=seconds
+        key=key,
+        kind=kind,
+        spec=json.loads(spec),
+        status=status,
+        reason=reason,
+        result=json.loads(result),
+        seconds=seconds,
     )

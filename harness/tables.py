@@ -2,6 +2,7 @@
 
 So that listing what exists imports no framework.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping

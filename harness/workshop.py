@@ -2,6 +2,7 @@
 
 Loading a network is expensive, and a run finishes one before it takes the next, so one is kept at a time.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -113,4 +114,3 @@ class _LoadedModel:
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self._function(images).numpy()
         return scores
-

@@ -1,4 +1,5 @@
 """The architecture's diagram, read from the imports: arrows point one way."""
+
 from __future__ import annotations
 
 import ast

@@ -2,6 +2,7 @@
 
 It knows nothing about models or preprocessing. The stages of a run and the training of the twins call it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -43,12 +44,12 @@ DATASETS: dict[str, DatasetSpec] = {
 
 
 def open_dataset(kind: str, *, path: str | None, seed: int) -> Dataset:
-    """The data set of a checked `[dataset]` table. Raises ConfigError when what the path names does not fit its kind."""
+    """The data set of a checked `[dataset]` table. Raises ConfigError when its path does not fit its kind."""
     spec = DATASETS[kind]
     if spec.generated:
-        dataset: Dataset = resolve(spec.open)(seed=seed)
-        return dataset
+        generated: Dataset = resolve(spec.open)(seed=seed)
+        return generated
     if path is None:
         raise ConfigError(f'[dataset] path: expected one, because kind "{kind}" reads files')
-    dataset = resolve(spec.open)(Path(path).expanduser())
-    return dataset
+    from_files: Dataset = resolve(spec.open)(Path(path).expanduser())
+    return from_files

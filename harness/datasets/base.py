@@ -1,4 +1,5 @@
 """What every data set is: two splits of labelled colour images, some with the object's mask."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

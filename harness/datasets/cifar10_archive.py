@@ -1,4 +1,5 @@
 """CIFAR-10 as a zip archive of JPEG files, `train|test/<class>/N.jpg`, read without unpacking."""
+
 from __future__ import annotations
 
 import hashlib

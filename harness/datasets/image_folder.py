@@ -1,4 +1,5 @@
 """A folder of photographs of any size, labelled by sub-folder or by a `labels.csv`."""
+
 from __future__ import annotations
 
 import csv
@@ -47,7 +48,9 @@ class ImageFolder:
             with Image.open(self._folder / name) as file:
                 pixels = np.asarray(file.convert("RGB"))
         except (UnidentifiedImageError, OSError) as error:
-            raise ConfigError(f'[dataset] path: "{self._folder / name}" could not be read as an image ({error})') from error
+            raise ConfigError(
+                f'[dataset] path: "{self._folder / name}" could not be read as an image ({error})'
+            ) from error
         return Sample(key=name, image=pixels, label=self._labels[name])
 
     def _from_folders(self) -> Iterator[tuple[str, int]]:

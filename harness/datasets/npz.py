@@ -1,4 +1,5 @@
 """Images, labels and masks as arrays in one .npz file."""
+
 from __future__ import annotations
 
 import hashlib
@@ -21,7 +22,9 @@ class NpzDataset:
             with np.load(path, allow_pickle=False) as file:
                 self._arrays = {name: file[name] for name in file.files}
         except (OSError, ValueError) as error:
-            raise ConfigError(f'[dataset] path: expected an .npz file of arrays, "{path}" is not one ({error})') from error
+            raise ConfigError(
+                f'[dataset] path: expected an .npz file of arrays, "{path}" is not one ({error})'
+            ) from error
         self._check(path)
         labels = self._arrays["test_labels"]
         names = self._arrays.get("class_names", np.arange(int(labels.max()) + 1))
@@ -47,11 +50,8 @@ class NpzDataset:
                 continue
             if images is None or labels is None:
                 raise ConfigError(f'[dataset] path: "{path}": expected arrays {split}_images and {split}_labels')
+            where = f'[dataset] path: "{path}" {split}'
             if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-                raise ConfigError(
-                    f'[dataset] path: "{path}" {split}_images: expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}'
-                )
+                raise ConfigError(f"{where}_images: expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}")
             if labels.shape != (len(images),):
-                raise ConfigError(
-                    f'[dataset] path: "{path}" {split}_labels: expected one for each of {len(images)} images, got {labels.shape}'
-                )
+                raise ConfigError(f"{where}_labels: expected one for each of {len(images)} images, got {labels.shape}")

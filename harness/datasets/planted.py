@@ -6,6 +6,7 @@ prediction are known: they are the mask.
 
 Image `index` of a split depends on (seed, split, index) alone, never on what was drawn before it.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -60,7 +61,7 @@ def _pink_noise(rng: np.random.Generator, *, slope: float) -> Array:
     frequency[0, 0] = np.inf  # no constant part
     spectrum = np.fft.rfft2(rng.normal(size=(IMAGE_SIZE, IMAGE_SIZE))) * frequency**-slope
     noise = np.fft.irfft2(spectrum, s=(IMAGE_SIZE, IMAGE_SIZE))
-    return (noise / noise.std()).astype(np.float32)
+    return np.asarray(noise / noise.std(), np.float32)
 
 
 def _add_distractor(canvas: Array, rng: np.random.Generator) -> None:

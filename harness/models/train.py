@@ -6,6 +6,7 @@
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
 """
+
 from __future__ import annotations
 
 import argparse

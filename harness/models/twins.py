@@ -6,6 +6,7 @@ pseudo-gradient, in the float twin through nothing. The first convolution and th
 both, as is usual (Rastegari et al. 2016, arXiv:1603.05279). Each convolution has its own shortcut, so that real-valued
 features survive binarization (Liu et al. 2018, arXiv:1808.00278); shortcuts have no parameters.
 """
+
 from __future__ import annotations
 
 from typing import Any

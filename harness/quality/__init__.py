@@ -2,6 +2,7 @@
 
 The quality stage of a run calls it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """Localisation: does the map lie on the object? (Kohlbrenner et al. 2020, arXiv:1910.09840.)"""
+
 from __future__ import annotations
 
 import numpy as np

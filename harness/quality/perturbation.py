@@ -3,6 +3,7 @@
 Pixels are ranked by the map and changed in equal portions, and the judge scores the image after each. All images are
 uint8: what a board would see.
 """
+
 from __future__ import annotations
 
 import numpy as np

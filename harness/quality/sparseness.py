@@ -1,4 +1,5 @@
 """Sparseness: how few pixels carry the map (Chalasani et al. 2018, arXiv:1810.06583)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 A stage does not know when it is called, what is stored already, or how progress is shown: `harness.run` does.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
-"""Accuracy stage: the classes that every artifact predicts on every device, and those of the Keras model for reference."""
+"""Accuracy stage: the classes that every artifact predicts on every device, and the Keras model for reference."""
+
 from __future__ import annotations
 
 from typing import Any

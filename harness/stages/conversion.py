@@ -1,4 +1,5 @@
 """Conversion stage: one artifact for every model and format that fit each other."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """Fidelity stage: every artifact is compared with its Keras model on real images, on this host."""
+
 from __future__ import annotations
 
 from dataclasses import asdict

@@ -1,4 +1,5 @@
 """Images stage: draw by seed, decode, resize and crop once; all later stages read the same pixels."""
+
 from __future__ import annotations
 
 import numpy as np

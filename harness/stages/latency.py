@@ -1,4 +1,5 @@
 """Latency stage: one artifact on one device with one number of threads, in a process of its own."""
+
 from __future__ import annotations
 
 from typing import Any

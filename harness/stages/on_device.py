@@ -1,4 +1,5 @@
 """What the stages that use a device share: which device, which artifact, and progress as a share."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

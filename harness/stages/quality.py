@@ -1,4 +1,5 @@
 """Quality stage: one metric's value for every map of a saliency unit, judged by the float model."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -31,7 +32,8 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
 
     def judge(pixels: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:
         scores = workshop.scores(name, pixels)
-        return scores[np.arange(len(scores)), classes].astype(np.float64)
+        chosen: NDArray[np.float64] = scores[np.arange(len(scores)), classes].astype(np.float64)
+        return chosen
 
     evidence = Evidence(
         images=images.pixels,
@@ -42,7 +44,7 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     )
     maps = saliency_map(
         workshop.store.load_array(saliency.result["blob"]),
-        images.pixels.shape[1:3],
+        (images.pixels.shape[1], images.pixels.shape[2]),
         channels=METHODS[saliency.spec["method"]].channels or "max_abs",
     )
     values = resolve(metric.load)(maps, evidence)

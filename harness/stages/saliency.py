@@ -1,4 +1,5 @@
 """Saliency stage: one method's raw attributions for one model on the experiment's images."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """The command line answers quickly, teaches, and ends with the promised exit codes."""
+
 from __future__ import annotations
 
 import json

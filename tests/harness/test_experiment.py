@@ -1,4 +1,5 @@
 """An experiment file is checked once, and every mistake in it is a sentence that says what to write instead."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -57,17 +58,26 @@ def test_random_weights_of_a_catalogue_network_are_marked(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (GOOD.replace("planted-float", "planted-flaot"), 'models: expected a model of the catalogue, got "planted-flaot"'),
+        (
+            GOOD.replace("planted-float", "planted-flaot"),
+            'models: expected a model of the catalogue, got "planted-flaot"',
+        ),
         (GOOD.replace("planted-float", "planted-flaot"), 'try: "planted-float"'),
         (GOOD.replace("fp32", "fp23"), 'formats: expected a format, got "fp23"\n  try: "fp32"'),
         (GOOD.replace("fp32", "lce"), "formats: none of lce fits any of the models"),
-        (GOOD.replace('kind = "planted"', 'kind = "plantd"'), '[dataset] kind: expected a kind of data set, got "plantd"'),
+        (
+            GOOD.replace('kind = "planted"', 'kind = "plantd"'),
+            '[dataset] kind: expected a kind of data set, got "plantd"',
+        ),
         (GOOD.replace("kind", "knid"), '[dataset] knid: no such key\n  try: "kind"'),
         (GOOD + "[accuracy]\nimages = 0", "[accuracy] images: expected a number >= 1, got 0"),
         (GOOD + '[accuracy]\nimages = "many"', '[accuracy] images: expected an integer, got "many"'),
         (GOOD + "[latency]\nthreads = [1, -3]", "[latency] threads, item 2: expected a number >= 1, got -3"),
         (GOOD + "[latncy]\nthreads = [1]", 'latncy: no such key\n  try: "latency"'),
-        (GOOD + '[saliency]\nmethods = [{name = "smothgrad"}]', '[saliency] methods: expected a method, got "smothgrad"'),
+        (
+            GOOD + '[saliency]\nmethods = [{name = "smothgrad"}]',
+            '[saliency] methods: expected a method, got "smothgrad"',
+        ),
         (GOOD + '[saliency]\nmethods = [{name = "smoothgrad", noise = 1}]', "noise"),
         (GOOD + '[saliency]\nmethods = [{name = "smoothgrad", samples = -1}]', "samples"),
         (GOOD + '[quality]\nmetrics = ["sparseness"]', "[quality] metrics: nothing to judge"),
@@ -76,7 +86,10 @@ def test_random_weights_of_a_catalogue_network_are_marked(tmp_path: Path) -> Non
         (GOOD.replace('models = ["planted-float"]', "models = []"), "models: expected at least one"),
         ("models = [", "not valid TOML"),
         ('formats=["fp32"]\n[[model]]\nname="mine"\n[dataset]\nkind="planted"', "expected a `path`, or a name"),
-        ('formats=["fp32"]\n[[model]]\nname="mine"\npath="m.h5"\n[dataset]\nkind="planted"', "expected `classes` and a"),
+        (
+            'formats=["fp32"]\n[[model]]\nname="mine"\npath="m.h5"\n[dataset]\nkind="planted"',
+            "expected `classes` and a",
+        ),
         (GOOD + "[[model]]\nname = 'planted-float'", '"planted-float" more than once'),
     ],
 )

@@ -1,4 +1,5 @@
 """The plan: which units an experiment needs, each once, and what changes when the experiment does."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -38,8 +39,12 @@ def test_demo_needs_each_unit_once_and_in_the_order_of_the_stages(tmp_path: Path
 def test_units_build_only_on_units_of_the_same_plan(tmp_path: Path) -> None:
     units = planned(tmp_path)
     keys = {unit.key for unit in units}
-    references = [unit.spec[name] for unit in units for name in ("conversion", "images", "saliency", "calibration")
-                  if unit.spec.get(name)]
+    references = [
+        unit.spec[name]
+        for unit in units
+        for name in ("conversion", "images", "saliency", "calibration")
+        if unit.spec.get(name)
+    ]
     assert references
     assert set(references) <= keys
 
@@ -80,7 +85,9 @@ def test_artifacts_are_measured_in_seeded_interleaved_rounds(tmp_path: Path) -> 
     units = of_kind(planned(tmp_path, replace=("threads = [1, 2]", "threads = [1, 2]\nrounds = 2")), "latency")
     rounds = [unit.spec["round"] for unit in units]
     assert rounds == sorted(rounds)
-    first, second = ([(u.spec["conversion"], u.spec["num_threads"]) for u in units if u.spec["round"] == r] for r in (0, 1))
+    first, second = (
+        [(u.spec["conversion"], u.spec["num_threads"]) for u in units if u.spec["round"] == r] for r in (0, 1)
+    )
     assert sorted(first) == sorted(second)
     assert first != second
 

@@ -1,4 +1,5 @@
 """A run does what is missing, keeps what is done, and turns a failure into a row with its reason."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -57,7 +58,9 @@ def test_second_run_does_nothing(experiment: Experiment, tmp_path: Path) -> None
     assert second.failed_before == first.failed
 
 
-def test_failed_unit_and_those_that_build_on_it_have_rows_with_the_reason(experiment: Experiment, tmp_path: Path) -> None:
+def test_failed_unit_and_those_that_build_on_it_have_rows_with_the_reason(
+    experiment: Experiment, tmp_path: Path
+) -> None:
     summary = run(experiment, tmp_path / "run")
     with Store(tmp_path / "run") as store:
         failed = [unit for unit in store.planned_units() if unit.status == "failed"]

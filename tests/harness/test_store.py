@@ -1,4 +1,5 @@
 """The store keeps what is committed, once, and nothing that is half done."""
+
 from __future__ import annotations
 
 import sqlite3

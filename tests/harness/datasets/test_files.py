@@ -1,4 +1,5 @@
 """Data sets that read files: what they accept, and what they say when a file is not what it should be."""
+
 from __future__ import annotations
 
 import io

@@ -1,4 +1,5 @@
 """The planted data set: keyed by seed, balanced, and its masks are where the object is."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Metrics against maps and judges whose right value is known by hand."""
+
 from __future__ import annotations
 
 import numpy as np

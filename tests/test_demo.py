@@ -1,0 +1,149 @@
+"""The demo as a stranger runs it: from the installed wheel, twice, and killed ten times on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import site
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.store import Store, StoredUnit
+
+ROOT = Path(__file__).parents[1]
+KILLS = 10
+# What an undisturbed repetition may change: when and how fast, never what.
+TIMED = {"latency"}
+
+
+@pytest.fixture(scope="module")
+def bitlens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of an environment that has the wheel; its dependencies are borrowed from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, timeout=600)
+    environment = folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
+    (wheel,) = folder.glob("*.whl")
+    python = environment / "bin" / "python"
+    install = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--python",
+        str(python),
+        str(wheel),
+    ]
+    subprocess.run(install, check=True, timeout=120)
+    (own_packages,) = environment.glob("lib/python*/site-packages")
+    # a .pth file found through a .pth file is not read, so the checkout's editable install stays out of sight
+    (own_packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()))
+    return environment / "bin" / "bitlens"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bitlens: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The folder of a demo that nobody disturbed, and the seconds it took."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    began = time.monotonic()
+    done = demo(bitlens, folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "demo", time.monotonic() - began
+
+
+def demo(bitlens: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([bitlens, "demo"], cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+
+
+def test_installed_wheel_is_what_runs(bitlens: Path, tmp_path: Path) -> None:
+    code = "import harness, converters, device, reports; print(harness.__file__, converters.__file__, reports.__file__)"
+    python = bitlens.parent / "python"
+    places = subprocess.run(
+        [python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert all(place.startswith(str(bitlens.parents[1])) for place in places), places
+
+
+def test_demo_of_the_installed_wheel_leaves_every_unit_done_and_a_report(undisturbed: tuple[Path, float]) -> None:
+    folder, _ = undisturbed
+    with Store(folder) as store:
+        assert {unit.status for unit in store.planned_units()} == {"done"}
+    assert (folder / "comparison.csv").stat().st_size > 1000
+    assert "</html>" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_second_demo_does_no_work_again(bitlens: Path, undisturbed: tuple[Path, float]) -> None:
+    done = demo(bitlens, undisturbed[0].parents[1])
+    assert done.returncode == 0
+    assert " 0 to do" in done.stderr
+
+
+def test_demo_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
+    bitlens: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    whole, seconds = undisturbed
+    moments = random.Random(0)
+    for _ in range(KILLS):
+        kill_after(moments.uniform(0.5, seconds / 4), [str(bitlens), "demo"], cwd=tmp_path)
+    done = demo(bitlens, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_same_store(whole, tmp_path / "runs" / "demo")
+
+
+def kill_after(seconds: float, command: list[str], *, cwd: Path) -> None:
+    """Start the command and `kill -9` it and all that it started, unless it ended by itself before."""
+    process = subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def assert_same_store(first: Path, second: Path) -> None:
+    with Store(first) as one, Store(second) as other:
+        units, again = list(one.planned_units()), list(other.planned_units())
+        assert [(u.key, u.status, u.reason) for u in units] == [(u.key, u.status, u.reason) for u in again]
+        for unit, repeated in zip(units, again):
+            assert_same_result(unit, repeated, one, other)
+            assert_same_rows(unit, one, other)
+
+
+def assert_same_result(unit: StoredUnit, repeated: StoredUnit, one: Store, other: Store) -> None:
+    assert unit.result.keys() == repeated.result.keys()
+    if unit.kind in TIMED:
+        assert unit.result["samples_ns"]
+        assert repeated.result["samples_ns"]
+        return
+    for name in unit.result:
+        if name == "blob" and unit.kind == "saliency":
+            np.testing.assert_allclose(
+                one.load_array(unit.result[name]), other.load_array(repeated.result[name]), rtol=1e-4, atol=1e-6
+            )
+        else:
+            assert unit.result[name] == approximately(repeated.result[name]), (unit.kind, name)
+
+
+def assert_same_rows(unit: StoredUnit, one: Store, other: Store) -> None:
+    for first, second in zip(one.predictions(unit.key), other.predictions(unit.key), strict=True):
+        assert (first.image, first.label, first.ranked) == (second.image, second.label, second.ranked)
+        assert first.scores == pytest.approx(second.scores, abs=1e-5)
+    for a, b in zip(one.scores(unit.key), other.scores(unit.key), strict=True):
+        assert (a.image, a.reason, a.value) == (b.image, b.reason, approximately(b.value))
+
+
+def approximately(value: Any) -> Any:
+    return pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
