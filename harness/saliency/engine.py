@@ -54,6 +54,7 @@ class GradientEngine:
         self._functions: dict[Any, Any] = {}
         self._variants: dict[Any, GradientEngine] = {}
         self._inside = threading.local()
+        self._looked_at_activations = False
 
     def logits(self, images: Array) -> Array:
         """(N, classes), before any softmax."""
@@ -131,6 +132,9 @@ class GradientEngine:
             return self._batch(images[chunk], targets[chunk], layers=layers, wanted=wanted)
 
         self._check(images, targets)
+        if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
+            self._check_activations(images[:1])
+            self._looked_at_activations = True
         return _joined([result for _, result in self.map(range(len(images)), work)])
 
     def _batch(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
@@ -143,7 +147,8 @@ class GradientEngine:
         result = Backward(images=images, logits=values, targets=chosen.astype(np.int64), input_gradient=gradient,
                           features=features, gradients=gradients)
         if not _all_finite(result):
-            self._blame_layer(images)
+            self._check_activations(images)
+            raise MeasurementError(f'model "{self.name}": the activations are finite but their gradient is not')
         return result
 
     def _function(self, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
@@ -162,26 +167,34 @@ class GradientEngine:
         if images.ndim != 4 or len(images) == 0 or any(
                 size is not None and size != got for size, got in zip(self.input_shape, images.shape[1:], strict=True)):
             raise ConfigError(f'model "{self.name}": expected images of shape (N, *{expected}), got {images.shape}')
+        if not np.isfinite(images).all():
+            raise MeasurementError(f'model "{self.name}": the images hold NaN or infinite values')
         if targets.shape != (len(images),) or targets.min() < PREDICTED or targets.max() >= self.classes:
             raise ConfigError(f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
                               f"got {targets.tolist()} for {len(images)} images")
 
-    def _blame_layer(self, images: Array) -> None:
-        """Replay outside of the compiled function until a layer's output is not finite."""
-        import tensorflow as tf
-
-        def check(name: str, output: Any) -> Any:
-            for tensor in tf.nest.flatten(output):
-                if not np.isfinite(tensor.numpy()).all():
-                    raise MeasurementError(f'model "{self.name}": layer "{name}" gives NaN or infinite activations',
-                                           hint="check the weights and the preprocessing of the images")
-            return output
-
-        if not np.isfinite(images).all():
-            raise MeasurementError(f'model "{self.name}": the images hold NaN or infinite values')
+    def _check_activations(self, images: Array) -> None:
+        """Look at the output of every layer. Raises MeasurementError naming the first one that is not finite."""
         with _TRACING:
-            replay(self.graph, tf.constant(images), tap=check)
-        raise MeasurementError(f'model "{self.name}": the activations are finite but their gradient is not')
+            layer = first_not_finite(self.graph, images)
+        if layer is not None:
+            raise MeasurementError(f'model "{self.name}": layer "{layer}" gives NaN or infinite activations',
+                                   hint="check the weights and the preprocessing of the images")
+
+
+def first_not_finite(graph: Graph, images: Array) -> str | None:
+    """The first step whose output holds NaN or infinity; a later ReLU or maximum may hide it from the logits."""
+    import tensorflow as tf
+
+    found: list[str] = []
+
+    def look(name: str, output: Any) -> Any:
+        if not all(np.isfinite(tensor.numpy()).all() for tensor in tf.nest.flatten(output)):
+            found.append(name)
+        return output
+
+    replay(graph, tf.constant(images), tap=look)
+    return found[0] if found else None
 
 
 def _compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:

@@ -1,8 +1,8 @@
 """Rewrites that make a graph faster and leave its maps as they are.
 
-A batch norm is folded into the convolution before it in full-precision networks only, since it changes the last bits. In
-a binarized network those bits decide on signs (folding gave a BinaryAlexNet other maps altogether): there the forward
-pass stays the plain one, and only backward passes and exact products of +1 and -1 are computed otherwise.
+A batch norm is folded into the convolution before it in full-precision networks only, since it changes the last bits.
+In a binarized network those bits decide on signs (folding gave a BinaryAlexNet other maps altogether): there the
+forward pass stays the plain one, and only backward passes and exact products of +1 and -1 are computed otherwise.
 """
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _folded(step: Step, norm: Step) -> Callable[..., Any]:
 
 
 def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
-    """TensorFlow's gradient also computes those of the batch norm's own weights; at inference only dy * scale is left."""
+    """TensorFlow's gradient computes those of the norm's own weights too; at inference only dy * scale is left."""
     import tensorflow as tf
 
     scale = tf.constant(_scale_and_shift(step.layer)[0], tf.float32)

@@ -1,4 +1,4 @@
-"""GradCAM++: feature maps weighted by where their gradients are positive (Chattopadhay et al. 2017, arXiv:1710.11063)."""
+"""GradCAM++: feature maps weighted by where gradients are positive (Chattopadhay et al. 2017, arXiv:1710.11063)."""
 from __future__ import annotations
 
 import numpy as np
@@ -12,7 +12,7 @@ def gradcam_plus_plus(backward: Backward, *, layer: str, relu: bool = True, norm
     The paper's weights for Y = exp(logit), without the factor exp(logit): it is one positive number per image and
     overflows float32.
 
-    normalize_alpha  let the alphas of each channel sum to 1, as the authors' code and tf-keras-vis do, and the paper not.
+    normalize_alpha  let the alphas of each channel sum to 1, as the authors' code and tf-keras-vis do.
     """
     features, gradients = backward.features[layer], backward.gradients[layer]
     squares = np.square(gradients)

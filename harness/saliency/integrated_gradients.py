@@ -1,4 +1,4 @@
-"""Integrated Gradients: the gradient averaged on the way from a baseline (Sundararajan et al. 2017, arXiv:1703.01365)."""
+"""Integrated Gradients: the gradient averaged from a baseline on (Sundararajan et al. 2017, arXiv:1703.01365)."""
 from __future__ import annotations
 
 from typing import Any

@@ -1,8 +1,8 @@
 """The table of methods: what exists, from which paper, what it costs and which parameters it takes. No TensorFlow.
 
 Adding a method is a module, a line here, a line in docs/saliency.md and a test. Two shapes exist:
-one pass     `method(backward: Backward, **parameters) -> (N, H, W, C) or (N, h, w)`: all it needs comes from one forward
-             and one backward pass, which several methods share; `needs` says which parts.
+one pass     `method(backward: Backward, **parameters) -> (N, H, W, C) or (N, h, w)`: all it needs comes from one
+             forward and one backward pass, which several methods share; `needs` says which parts.
 many passes  `method(engine, images: Images, **parameters)`: asks the engine for as many passes as it likes.
 """
 from __future__ import annotations

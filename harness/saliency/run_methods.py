@@ -133,6 +133,8 @@ def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...
         zero = not values[blank].any()
         cause = ("is zero everywhere" + (": the ReLU removed all of it" if job.arguments.get("relu") else "")
                  if zero else "has the same value everywhere")
+        if job.arguments.get("output") == "score":
+            cause += ', perhaps since the score is saturated: try output = "logit"'
         notes.append(f"blank: the map of {int(blank.sum())} of {len(blank)} images {cause}")
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""Score-CAM: feature maps weighted by the logit each leaves when used as a mask (Wang et al. 2019, arXiv:1910.01279)."""
+"""Score-CAM: feature maps weighted by the logit each leaves as a mask (Wang et al. 2019, arXiv:1910.01279)."""
 from __future__ import annotations
 
 from typing import Any

@@ -1,0 +1,30 @@
+"""The paper's ten networks with random weights, as small as their architecture allows, and images for them."""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+FULL_PRECISION = ("EfficientNetB0", "MobileNet", "MobileNetV2", "VGG16", "ResNet50")
+BINARIZED = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
+TEN = FULL_PRECISION + BINARIZED
+
+
+def build(name: str, *, size: int = 96, seed: int = 0) -> Any:
+    """A network with random weights and a 1,000-class softmax head."""
+    import larq_zoo as lqz
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(seed)
+    home = tf.keras.applications if name in FULL_PRECISION else (
+        lqz.sota if hasattr(lqz.sota, name) else lqz.literature)
+    return getattr(home, name)(weights=None, input_shape=(size, size, 3))
+
+
+def images(count: int, *, size: int = 96, name: str = "", seed: int = 0) -> np.ndarray:
+    """Smooth random images, preprocessed roughly as the network expects: EfficientNet rescales by itself."""
+    from harness.saliency.maps import resize
+
+    coarse = np.random.default_rng(seed).uniform(-1, 1, (count * 3, 12, 12)).astype(np.float32)
+    smooth = np.moveaxis(resize(coarse, (size, size)).reshape(count, 3, size, size), 1, -1)
+    return np.ascontiguousarray(127.5 * (smooth + 1) if name == "EfficientNetB0" else smooth, np.float32)

@@ -1,0 +1,111 @@
+"""Class activation maps against a network whose features and gradients are known by hand."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError
+from harness.saliency import GradientEngine, compute, list_layers
+from tests import oracles
+
+SIZE = (4, 6)
+WEIGHTS = np.array([[2.0, -1.0], [-3.0, 4.0]], np.float32)  # channel x class
+IMAGES = np.random.default_rng(0).normal(size=(2, *SIZE, 2)).astype(np.float32)
+TARGETS = np.array([0, 1])
+# Every gradient of the mean over pixels is weight / (h * w), the same at each pixel.
+GRADIENTS = WEIGHTS.T[TARGETS] / np.prod(SIZE)  # (N, channels)
+
+
+def cam(method: str, **parameters: object) -> np.ndarray:
+    engine = GradientEngine(oracles.feature_model(2, WEIGHTS, size=SIZE))
+    return compute(engine, method, IMAGES, TARGETS, parameters={"layer": "features", **parameters}).values
+
+
+def weighted(weights: np.ndarray) -> np.ndarray:
+    return np.einsum("nhwc,nc->nhw", IMAGES, weights)
+
+
+@pytest.mark.parametrize(("parameters", "expected"), [
+    ({}, np.maximum(weighted(GRADIENTS), 0)),
+    ({"relu": False}, weighted(GRADIENTS)),
+    ({"invert": True}, np.maximum(-weighted(GRADIENTS), 0)),
+    ({"invert": True, "relu": False}, -weighted(GRADIENTS)),
+])
+def test_gradcam_of_a_two_channel_network(parameters: dict[str, bool], expected: np.ndarray) -> None:
+    np.testing.assert_allclose(cam("gradcam", **parameters), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_hirescam_equals_gradcam_where_gradients_are_the_same_everywhere() -> None:
+    np.testing.assert_allclose(cam("hirescam", relu=False), cam("gradcam", relu=False), rtol=1e-5, atol=1e-7)
+
+
+def test_hirescam_without_relu_sums_to_the_logit() -> None:
+    logits = (IMAGES.mean(axis=(1, 2)) @ WEIGHTS)[[0, 1], TARGETS]
+    np.testing.assert_allclose(cam("hirescam", relu=False).sum(axis=(1, 2)), logits, rtol=1e-5)
+
+
+def test_layercam_keeps_positive_gradients_only() -> None:
+    expected = weighted(np.maximum(GRADIENTS, 0))
+    np.testing.assert_allclose(cam("layercam", relu=False), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("normalize_alpha", [False, True])
+def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
+    g, total = GRADIENTS, IMAGES.sum(axis=(1, 2))
+    alpha = g**2 / (2 * g**2 + g**3 * total)  # the same at each pixel
+    if normalize_alpha:
+        alpha = np.full_like(alpha, 1 / np.prod(SIZE))
+    expected = weighted(alpha * np.maximum(g, 0) * np.prod(SIZE))
+    found = cam("gradcam_plus_plus", relu=False, normalize_alpha=normalize_alpha)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_blank_map_names_its_cause() -> None:
+    engine = GradientEngine(oracles.feature_model(2, -np.abs(WEIGHTS), size=SIZE))
+    found = compute(engine, "gradcam", np.abs(IMAGES), TARGETS, parameters={"layer": "features"})
+    assert found.blank.all()
+    assert "blank: the map of 2 of 2 images is zero everywhere: the ReLU removed all of it" in found.notes
+
+
+def test_the_chosen_layer_and_its_alternatives_are_recorded() -> None:
+    found = compute(GradientEngine(oracles.feature_model(2, WEIGHTS, size=SIZE)), "gradcam", IMAGES, TARGETS)
+    assert found.layer == "features"
+    assert 'map of layer "features"' in found.notes[0]
+
+
+def test_a_layer_on_a_one_pixel_map_is_no_candidate() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    model = tf.keras.Sequential([
+        tf.keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="last_spatial"),
+        layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(5, 1, name="conv_preds"), layers.Flatten(),
+        layers.Activation("softmax")])
+    found = list_layers(model)
+    assert [(info.name, info.default) for info in found] == [("last_spatial", True)]
+    with pytest.raises(ConfigError, match="last_spatial"):
+        GradientEngine(model).layer("conv_preds")
+
+
+def test_the_default_is_the_residual_sum_when_the_last_convolution_is_on_a_branch() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="first")(inputs)
+    y = layers.Conv2D(4, 3, padding="same", name="branch")(x)
+    x = layers.Add(name="sum")([x, y])
+    outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
+    found = {info.name: info for info in list_layers(tf.keras.Model(inputs, outputs))}
+    assert [name for name, info in found.items() if info.default] == ["sum"]
+    assert found["branch"].bypassed
+    assert not found["first"].bypassed
+
+
+def test_a_model_without_spatial_maps_has_no_class_activation_map() -> None:
+    import tensorflow as tf
+
+    model = tf.keras.Sequential([tf.keras.Input((4, 4, 1)), tf.keras.layers.Flatten(), tf.keras.layers.Dense(2)])
+    assert list_layers(model) == []
+    with pytest.raises(ConfigError, match="no layer has a spatial map"):
+        compute(GradientEngine(model), "gradcam", np.zeros((1, 4, 4, 1)))
