@@ -103,13 +103,19 @@ void Conv::prepare(Values& values) {
   set_output_shape(values);
 
   Value& in = values[operands_.in];
-  if (in.bordered) {
-    in.border.grow(needed_border());
-  } else if (!in.border.covers(needed_border())) {
-    Value copy = in;
-    copy.border = needed_border();
-    bordered_.resize_zeroed(copy.bytes());
-  }
+  if (in.bordered && isa_.repeat == 1) in.border.grow(needed_border());
+  if (needs_copy(in)) copied_.resize_zeroed(copied_input(in).bytes());
+}
+
+bool Conv::needs_copy(const Value& in) const { return isa_.repeat > 1 || !in.border.covers(needed_border()); }
+
+// The input as the kernel wants it: with a border and repeated words.
+Value Conv::copied_input(const Value& in) const {
+  Value copy = in;
+  copy.border = needed_border();
+  copy.shape[3] = static_cast<int32_t>(checked_product(in.shape[3], isa_.repeat));
+  copy.data = copied_.data();
+  return copy;
 }
 
 void Conv::check_operands(const Values& values) const {
@@ -299,7 +305,7 @@ struct Conv::Job {
 
 void Conv::run(const Values& values, Pool& pool) {
   Job job{};
-  job.in = bordered_input(values, pool);
+  job.in = tile_input(values, pool);
   const Id bits = output_ == Output::kBits ? operands_.out : signs_;
   job.writes_bits = bits != kNoValue;
   if (job.writes_bits) job.bits = values[bits].images();
@@ -335,25 +341,24 @@ std::vector<Run> Conv::runs(const BitImages& in, int32_t group) const {
   std::vector<Run> runs;
   for (int32_t y = 0; y < geometry_.filter_height; ++y)
     for (int32_t piece = 0; piece < pieces; ++piece) {
-      const int64_t start = int64_t{y} * dilation_height_ * in.row + int64_t{piece} * dilation_width_ * in.words + group * geometry_.group_words;
+      const int64_t start = int64_t{y} * dilation_height_ * in.row + int64_t{piece} * dilation_width_ * in.words +
+                            group * geometry_.group_words * isa_.repeat;
       for (int64_t word = 0; word < piece_words; word += isa_.max_run_words)
-        runs.push_back({start + word, static_cast<int32_t>(std::min<int64_t>(isa_.max_run_words, piece_words - word))});
+        runs.push_back({start + word * isa_.repeat, static_cast<int32_t>(std::min<int64_t>(isa_.max_run_words, piece_words - word))});
     }
   return runs;
 }
 
-BitImages Conv::bordered_input(const Values& values, Pool& pool) {
+BitImages Conv::tile_input(const Values& values, Pool& pool) {
   const Value& in = values[operands_.in];
   const BitImages from = in.images();
-  if (in.border.covers(needed_border())) return from;
-  Value copy = in;
-  copy.border = needed_border();
-  copy.data = bordered_.data();
-  const BitImages to = copy.images();
-  pool.run(1, [&](int32_t) {
-    for (int32_t n = 0; n < from.batch; ++n)
-      for (int32_t y = 0; y < from.height; ++y)
-        std::memcpy(to.at(n, y, 0), from.at(n, y, 0), static_cast<size_t>(from.width * from.words) * 4);
+  if (!needs_copy(in)) return from;
+  const BitImages to = copied_input(in).images();
+  const int64_t row_words = from.width * from.words;
+  pool.run(from.batch * from.height, [&](int32_t task) {
+    const uint32_t* source = from.at(task / from.height, task % from.height, 0);
+    uint32_t* target = to.at(task / from.height, task % from.height, 0);
+    for (int64_t word = 0; word < row_words; ++word) std::fill_n(target + word * isa_.repeat, isa_.repeat, source[word]);
   });
   return to;
 }

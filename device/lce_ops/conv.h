@@ -65,7 +65,9 @@ class Conv : public Step {
   void set_output_shape(Values& values) const;
 
   std::vector<Run> runs(const BitImages& in, int32_t group) const;
-  BitImages bordered_input(const Values& values, Pool& pool);
+  bool needs_copy(const Value& in) const;
+  Value copied_input(const Value& in) const;
+  BitImages tile_input(const Values& values, Pool& pool);
   Panel panel(size_t index, const std::vector<std::vector<Run>>& runs) const;
   void run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_t first_panel, size_t last_panel) const;
   void put_bits(const Tile& tile, const Panel& panel, uint32_t* const* rows, bool first_panel) const;
@@ -92,7 +94,7 @@ class Conv : public Step {
   std::vector<int32_t> table_;           // thresholds or corrections (floats as their bits), a row per border class
   std::vector<int32_t> row_class_, column_class_;
   int32_t column_classes_ = 1;
-  Buffer bordered_;
+  Buffer copied_;
 };
 
 }  // namespace lce

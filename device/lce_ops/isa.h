@@ -12,7 +12,7 @@ constexpr int kMaxPanelChannels = 32;
 
 // Activation words that lie next to each other, relative to a pixel's first word.
 struct Run {
-  int64_t offset;
+  int64_t offset;  // in memory, so with repeats
   int32_t words;
 };
 
@@ -53,7 +53,8 @@ struct Isa {
   const char* name;
   int32_t panel_channels;
   int32_t tile_pixels;
-  int32_t max_run_words;  // byte counters overflow beyond this
+  int32_t max_run_words;  // counters overflow beyond this
+  int32_t repeat;         // copies of each activation word that lie next to each other in a tile's input
   void (*conv_tile)(const Panel&, Tile&);
   void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);           // blocks of 32 values
   void (*below_int8)(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out);  // bit: value < bound

@@ -9,7 +9,7 @@ namespace {
 
 struct Avx2 {
   // A byte counts at most 8 per word: 31 words reach 248.
-  static constexpr int kLanes = 8, kVectors = 2, kPixels = 4, kDepth = 1, kMaxWords = 31;
+  static constexpr int kLanes = 8, kVectors = 2, kPixels = 4, kRepeat = 1, kMaxWords = 31;
   using Word = __m256i;
   using Counter = __m256i;  // 32 bytes
   using Int = __m256i;
@@ -18,11 +18,10 @@ struct Avx2 {
   static Counter zero() { return _mm256_setzero_si256(); }
   static Word load_word(const uint32_t* from) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
   static Word broadcast(const uint32_t* from) { return _mm256_set1_epi32(static_cast<int>(*from)); }
-  template <int Depth>
-  static void count(Counter& counter, const Word* filter, const Word* pixel) {
+  static void count(Counter& counter, const Word& filter, const Word& pixel) {
     const __m256i ones = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
     const __m256i low_half = _mm256_set1_epi8(15);
-    const __m256i differing = _mm256_xor_si256(*filter, *pixel);
+    const __m256i differing = _mm256_xor_si256(filter, pixel);
     const __m256i low = _mm256_shuffle_epi8(ones, _mm256_and_si256(differing, low_half));
     const __m256i high = _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi32(differing, 4), low_half));
     counter = _mm256_add_epi8(counter, _mm256_add_epi8(low, high));
@@ -86,7 +85,7 @@ using Kernel = TileKernel<Avx2>;
 
 }  // namespace
 
-const Isa kAvx2 = {"avx2", Kernel::kChannels, Avx2::kPixels, Avx2::kMaxWords, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx2 = {"avx2", Kernel::kChannels, Avx2::kPixels, Avx2::kMaxWords, Avx2::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

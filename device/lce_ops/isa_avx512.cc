@@ -8,7 +8,7 @@ namespace lce {
 namespace {
 
 struct Avx512 {
-  static constexpr int kLanes = 16, kVectors = 2, kPixels = 7, kDepth = 1, kMaxWords = 1 << 24;
+  static constexpr int kLanes = 16, kVectors = 2, kPixels = 7, kRepeat = 1, kMaxWords = 1 << 24;
   using Word = __m512i;
   using Counter = __m512i;
   using Int = __m512i;
@@ -17,9 +17,8 @@ struct Avx512 {
   static Counter zero() { return _mm512_setzero_si512(); }
   static Word load_word(const uint32_t* from) { return _mm512_load_si512(from); }
   static Word broadcast(const uint32_t* from) { return _mm512_set1_epi32(static_cast<int>(*from)); }
-  template <int Depth>
-  static void count(Counter& counter, const Word* filter, const Word* pixel) {
-    counter = _mm512_add_epi32(counter, _mm512_popcnt_epi32(_mm512_xor_si512(*filter, *pixel)));
+  static void count(Counter& counter, const Word& filter, const Word& pixel) {
+    counter = _mm512_add_epi32(counter, _mm512_popcnt_epi32(_mm512_xor_si512(filter, pixel)));
   }
   static Int widen(Counter counter) { return counter; }
 
@@ -66,7 +65,7 @@ using Kernel = TileKernel<Avx512>;
 
 }  // namespace
 
-const Isa kAvx512 = {"avx512", Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx512 = {"avx512", Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords, Avx512::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

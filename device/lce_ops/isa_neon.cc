@@ -1,5 +1,5 @@
-// NEON, as every aarch64 CPU has it: two xor, two byte counts, one add and one widening accumulate for two words of four
-// channels, which is three instructions per 128 binary products. The dot product of newer cores would not lower that.
+// NEON, as every aarch64 CPU has it: xor, byte counts and a widening accumulate for 128 binary products. The dot product of
+// newer cores would replace the accumulate, not lower the number.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 struct Neon {
   // A 16-bit lane counts at most 16 per word: 4095 words reach 65520.
-  static constexpr int kLanes = 4, kVectors = 4, kPixels = 4, kDepth = 2, kMaxWords = 4095;
+  static constexpr int kLanes = 4, kVectors = 4, kPixels = 4, kRepeat = 4, kMaxWords = 4095;
   using Word = uint32x4_t;
   using Counter = uint16x8_t;
   using Int = int32x4_t;
@@ -18,13 +18,9 @@ struct Neon {
 
   static Counter zero() { return vdupq_n_u16(0); }
   static Word load_word(const uint32_t* from) { return vld1q_u32(from); }
-  static Word broadcast(const uint32_t* from) { return vld1q_dup_u32(from); }
-  static uint8x16_t differing(Word a, Word b) { return vcntq_u8(vreinterpretq_u8_u32(veorq_u32(a, b))); }
-  template <int Depth>
-  static void count(Counter& counter, const Word* filter, const Word* pixel) {
-    uint8x16_t bytes = differing(filter[0], pixel[0]);
-    if constexpr (Depth == 2) bytes = vaddq_u8(bytes, differing(filter[1], pixel[1]));
-    counter = vpadalq_u8(counter, bytes);
+  static Word broadcast(const uint32_t* from) { return vld1q_u32(from); }
+  static void count(Counter& counter, Word filter, Word pixel) {
+    counter = vpadalq_u8(counter, vcntq_u8(vreinterpretq_u8_u32(veorq_u32(filter, pixel))));
   }
   static Int widen(Counter counter) { return vreinterpretq_s32_u32(vpaddlq_u16(counter)); }
 
@@ -93,7 +89,7 @@ using Kernel = TileKernel<Neon>;
 
 }  // namespace
 
-const Isa kNeon = {"neon", Kernel::kChannels, Neon::kPixels, Neon::kMaxWords, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kNeon = {"neon", Kernel::kChannels, Neon::kPixels, Neon::kMaxWords, Neon::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

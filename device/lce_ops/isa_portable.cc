@@ -7,7 +7,7 @@ namespace lce {
 namespace {
 
 struct Portable {
-  static constexpr int kLanes = 8, kVectors = 1, kPixels = 2, kDepth = 1, kMaxWords = 1 << 24;
+  static constexpr int kLanes = 8, kVectors = 1, kPixels = 2, kRepeat = 1, kMaxWords = 1 << 24;
   template <class T>
   struct Vector {
     T lane[kLanes];
@@ -35,9 +35,8 @@ struct Portable {
     x = (x + (x >> 4)) & 0x0f0f0f0fu;
     return (x * 0x01010101u) >> 24;
   }
-  template <int Depth>
-  static void count(Counter& counter, const Word* filter, const Word* pixel) {
-    for (int i = 0; i < kLanes; ++i) counter.lane[i] += ones(filter->lane[i] ^ pixel->lane[i]);
+  static void count(Counter& counter, const Word& filter, const Word& pixel) {
+    for (int i = 0; i < kLanes; ++i) counter.lane[i] += ones(filter.lane[i] ^ pixel.lane[i]);
   }
   static Int widen(const Counter& counter) {
     return each<Int>([&](int i) { return static_cast<int32_t>(counter.lane[i]); });
@@ -100,6 +99,6 @@ using Kernel = TileKernel<Portable>;
 
 }  // namespace
 
-const Isa kPortable = {"portable", Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kPortable = {"portable", Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Portable::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce

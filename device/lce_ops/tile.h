@@ -4,7 +4,8 @@
 // there are no sums across lanes and the outputs leave as whole vectors. V provides
 //   kLanes, kVectors      32-bit lanes per vector, vectors per panel
 //   kPixels               pixels per tile, as many as keep all counters in registers
-//   kDepth                words counted at once
+//   kRepeat               copies of each activation word in memory: where a broadcast would cost an instruction of the
+//                         kind that the counting is short of, several copies make it a plain load
 //   Counter               counts of differing bits, wide enough for kMaxWords words; then `drain` adds them to int32
 //   Int, Float            kLanes int32 or float32
 // A file that includes this one must give V internal linkage (an unnamed namespace).
@@ -38,37 +39,19 @@ struct TileKernel {
       pending += words;
       const uint32_t* in[P];
       for (int p = 0; p < P; ++p) in[p] = tile.in[p] + panel.runs[r].offset;
-      int32_t word = 0;
-      for (; word + V::kDepth <= words; word += V::kDepth, weights += V::kDepth * kChannels)
-        count_words<P, V::kDepth>(in, word, weights, counters);
-      if constexpr (V::kDepth > 1)
-        for (; word < words; ++word, weights += kChannels) count_words<P, 1>(in, word, weights, counters);
-    }
-    drain<P>(counters, counts, fresh);
-  }
-
-  template <int P, int Depth>
-  static inline __attribute__((always_inline)) void count_words(const uint32_t* const* in, int32_t word,
-                                                                const uint32_t* weights,
-                                                                typename V::Counter (*counters)[V::kVectors]) {
-    typename V::Word filter[Depth][V::kVectors];
+      for (int64_t word = 0; word < words; ++word, weights += kChannels) {
+        typename V::Word filter[V::kVectors];
 #pragma GCC unroll 8
-    for (int d = 0; d < Depth; ++d)
+        for (int v = 0; v < V::kVectors; ++v) filter[v] = V::load_word(weights + v * V::kLanes);
 #pragma GCC unroll 8
-      for (int v = 0; v < V::kVectors; ++v) filter[d][v] = V::load_word(weights + d * kChannels + v * V::kLanes);
+        for (int p = 0; p < P; ++p) {
+          const typename V::Word pixel = V::broadcast(in[p] + word * V::kRepeat);
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) {
-      typename V::Word pixel[Depth];
-#pragma GCC unroll 8
-      for (int d = 0; d < Depth; ++d) pixel[d] = V::broadcast(in[p] + word + d);
-#pragma GCC unroll 8
-      for (int v = 0; v < V::kVectors; ++v) {
-        typename V::Word column[Depth];
-#pragma GCC unroll 8
-        for (int d = 0; d < Depth; ++d) column[d] = filter[d][v];
-        V::template count<Depth>(counters[p][v], column, pixel);
+          for (int v = 0; v < V::kVectors; ++v) V::count(counters[p][v], filter[v], pixel);
+        }
       }
     }
+    drain<P>(counters, counts, fresh);
   }
 
   template <int P>

@@ -1,0 +1,159 @@
+"""Writes small TFLite flatbuffers directly: the operators with any options, also those that no converter emits."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from flatbuffers import flexbuffers
+
+TENSOR_TYPES = {"float32": 0, "int32": 2, "bool": 6, "int8": 9}
+ADD, CUSTOM = 0, 32
+
+
+def words(channels: int) -> int:
+    return -(-channels // 32)
+
+
+def pack(negative: np.ndarray) -> np.ndarray:
+    """Booleans (..., C) as int32 words (..., words(C)): bit c % 32 of word c / 32 is set where True."""
+    padded = np.zeros((*negative.shape[:-1], words(negative.shape[-1]) * 32), bool)
+    padded[..., : negative.shape[-1]] = negative
+    packed = np.packbits(padded, axis=-1, bitorder="little")
+    return np.ascontiguousarray(packed).view("<i4").reshape(*negative.shape[:-1], -1)
+
+
+def unpack(packed: np.ndarray, channels: int) -> np.ndarray:
+    """The inverse of `pack`."""
+    as_bytes = np.ascontiguousarray(packed).view(np.uint8).reshape(*packed.shape[:-1], -1)
+    return np.unpackbits(as_bytes, axis=-1, bitorder="little")[..., :channels].astype(bool)
+
+
+def flexbuffer(values: dict[str, Any], width: int | None = None) -> bytes:
+    """A FlexBuffers map of integers, in elements of `width` bytes, or of strings for values of that type."""
+    builder = flexbuffers.Builder()
+    with builder.Map():
+        for key in sorted(values):
+            builder.Key(key)
+            if isinstance(values[key], str):
+                builder.String(values[key])
+            else:
+                builder.Int(values[key], width) if width else builder.Int(values[key])
+    return bytes(builder.Finish())
+
+
+def conv_options(channels_in: int, **changed: Any) -> dict[str, Any]:
+    plain = dict(
+        channels_in=channels_in, dilation_height_factor=1, dilation_width_factor=1, fused_activation_function=0,
+        pad_values=1, padding=0, stride_height=1, stride_width=1,
+    )  # fmt: skip
+    return {**plain, **changed}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    shape: tuple[int, ...]
+    dtype: str
+    data: bytes | None = None
+    quantization: tuple[float, int] | None = None
+
+
+@dataclass
+class Graph:
+    """Tensors and operators by number, in order; `model` is the flatbuffer."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+    operators: list[tuple[tuple[int, str], list[int], list[int], bytes]] = field(default_factory=list)
+
+    def tensor(self, shape: Any, dtype: str, data: Any = None, quantization: tuple[float, int] | None = None) -> int:
+        raw = None if data is None else np.ascontiguousarray(data, dtype).tobytes()
+        self.tensors.append(Tensor(tuple(int(n) for n in shape), dtype, raw, quantization))
+        return len(self.tensors) - 1
+
+    def custom(self, name: str, inputs: list[int], output: int, options: bytes = b"") -> int:
+        self.operators.append(((CUSTOM, name), inputs, [output], options))
+        return output
+
+    def add(self, left: int, right: int) -> int:
+        output = self.tensor(self.tensors[left].shape, "float32")
+        self.operators.append(((ADD, ""), [left, right], [output], b""))
+        return output
+
+    def quantize(self, source: int) -> int:
+        *outer, channels = self.tensors[source].shape
+        return self.custom("LceQuantize", [source], self.tensor((*outer, words(channels)), "int32"))
+
+    def model(self, inputs: list[int], outputs: list[int]) -> bytes:
+        b = flatbuffers.Builder(1024)
+        codes = sorted({code for code, *_ in self.operators})
+        buffers = [_buffer(b, None)] + [_buffer(b, t.data) for t in self.tensors]
+        tensors = [_tensor(b, t, i + 1, f"t{i}") for i, t in enumerate(self.tensors)]
+        operators = [_operator(b, codes.index(code), i, o, options) for code, i, o, options in self.operators]
+        subgraph = _table(b, 5, {0: _offsets(b, tensors), 1: _ints(b, inputs), 2: _ints(b, outputs), 3: _offsets(b, operators)})
+        code_tables = [_operator_code(b, *code) for code in codes]
+        fields = {1: _offsets(b, code_tables), 2: _offsets(b, [subgraph]), 4: _offsets(b, buffers)}
+        b.StartObject(5)
+        b.PrependUint32Slot(0, 3, 0)
+        for slot, offset in fields.items():
+            b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+        b.Finish(b.EndObject(), file_identifier=b"TFL3")
+        return bytes(b.Output())
+
+
+def _table(b: flatbuffers.Builder, slots: int, offsets: dict[int, int]) -> int:
+    b.StartObject(slots)
+    for slot, offset in offsets.items():
+        b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    return int(b.EndObject())
+
+
+def _offsets(b: flatbuffers.Builder, offsets: list[int]) -> int:
+    b.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        b.PrependUOffsetTRelative(offset)
+    return int(b.EndVector())
+
+
+def _ints(b: flatbuffers.Builder, values: Any) -> int:
+    return int(b.CreateNumpyVector(np.asarray(values, np.int32)))
+
+
+def _buffer(b: flatbuffers.Builder, data: bytes | None) -> int:
+    return _table(b, 1, {} if data is None else {0: b.CreateByteVector(data)})
+
+
+def _tensor(b: flatbuffers.Builder, t: Tensor, buffer: int, name: str) -> int:
+    offsets = {0: _ints(b, t.shape), 3: b.CreateString(name)}
+    if t.quantization:
+        scale = b.CreateNumpyVector(np.array([t.quantization[0]], np.float32))
+        zero_point = b.CreateNumpyVector(np.array([t.quantization[1]], np.int64))
+        offsets[4] = _table(b, 4, {2: scale, 3: zero_point})
+    b.StartObject(5)
+    for slot, offset in offsets.items():
+        b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    b.PrependInt8Slot(1, TENSOR_TYPES[t.dtype], 0)
+    b.PrependUint32Slot(2, buffer, 0)
+    return int(b.EndObject())
+
+
+def _operator(b: flatbuffers.Builder, code: int, inputs: list[int], outputs: list[int], options: bytes) -> int:
+    offsets = {1: _ints(b, inputs), 2: _ints(b, outputs)}
+    if options:
+        offsets[5] = b.CreateByteVector(options)
+    b.StartObject(6)
+    b.PrependUint32Slot(0, code, 0)
+    for slot, offset in offsets.items():
+        b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    return int(b.EndObject())
+
+
+def _operator_code(b: flatbuffers.Builder, builtin: int, custom: str) -> int:
+    name = b.CreateString(custom) if custom else 0
+    b.StartObject(4)
+    b.PrependInt8Slot(0, builtin, 0)
+    if name:
+        b.PrependUOffsetTRelativeSlot(1, name, 0)
+    b.PrependInt32Slot(2, 1, 0)
+    b.PrependInt32Slot(3, builtin, 0)
+    return int(b.EndObject())
