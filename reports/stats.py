@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054  # the normal quantile of 95 %, two sides
 SMALLEST_SAMPLE = {50: 5, 90: 29, 99: 299}  # 1 - q**n >= 95 %: the maximum then lies above the percentile
 BOOTSTRAP_DRAWS = 1000
+MIN_ROUNDS = 3  # two numbers say nothing about their own spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,27 +80,32 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(value=float(data.mean()), low=float(low), high=float(high))
 
 
-def median_ratio_interval(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> Interval | None:
-    """Median of `after` over median of `before`, minus one, with a bootstrap interval over whole rounds.
+def relative_change(before: Sequence[float], after: Sequence[float]) -> Interval | None:
+    """Geometric mean of `after` over that of `before`, minus one, with Welch's 95 % interval of the logarithms.
 
-    before, after  samples by round. Samples of one round share a process and a temperature, so they are not independent
-                   and rounds, not samples, are drawn. With fewer than 3 rounds on a side there is no interval.
+    before, after  one number per round: rounds are fresh processes and independent, single runs of one are not.
+    With fewer than MIN_ROUNDS on a side there is no interval. It covers repeats within the runs, not other days.
+    Source: Welch 1947, doi:10.2307/2332510.
     """
-    first, second = [_pooled_median(rounds) for rounds in (before, after)]
-    if first is None or second is None:
+    if not before or not after:
         return None
-    value = second / first - 1
-    if min(len(before), len(after)) < 3:
-        return Interval(value=value, low=None, high=None)
-    rng = np.random.default_rng(0)
-    medians = [np.array([np.median(r) for r in rounds]) for rounds in (before, after)]
-    drawn = [np.median(m[rng.integers(0, len(m), (BOOTSTRAP_DRAWS, len(m)))], axis=1) for m in medians]
-    low, high = np.quantile(drawn[1] / drawn[0] - 1, [(1 - CONFIDENCE) / 2, 1 - (1 - CONFIDENCE) / 2])
-    return Interval(value=value, low=min(value, float(low)), high=max(value, float(high)))
+    logs = [np.log(np.asarray(values, np.float64)) for values in (before, after)]
+    shift = float(logs[1].mean() - logs[0].mean())
+    if min(len(before), len(after)) < MIN_ROUNDS:
+        return Interval(value=math.expm1(shift), low=None, high=None)
+    half = _welch_half_width(*logs)
+    return Interval(value=math.expm1(shift), low=math.expm1(shift - half), high=math.expm1(shift + half))
 
 
-def _pooled_median(rounds: Sequence[Sequence[int]]) -> int | None:
-    return percentile([sample for samples in rounds for sample in samples], 50)
+def _welch_half_width(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    from scipy.stats import t  # half a second that only comparisons need
+
+    shares = [values.var(ddof=1) / len(values) for values in (first, second)]
+    total = sum(shares)
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(share**2 / (len(v) - 1) for share, v in zip(shares, (first, second)))
+    return float(t.ppf(1 - (1 - CONFIDENCE) / 2, freedom) * math.sqrt(total))
 
 
 def _resampled_means(data: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ def devices(store: Store) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ rows and units
 def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     """The units of every row, in the order of the plan; accuracy belongs to the rows of all thread counts."""
-    accuracy = {_accuracy_id(unit): unit for unit in view.of_kind("accuracy")}
+    accuracy = {identity(unit): unit for unit in view.of_kind("accuracy")}
     rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
     timed: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
@@ -92,9 +92,12 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     return dict(sorted(rows.items(), key=lambda item: order.get(item[0].model, len(order))))
 
 
-def _accuracy_id(unit: StoredUnit) -> RowId:
-    if unit.spec["format"] == KERAS:
-        return RowId(unit.spec["model"]["name"], KERAS)
+def identity(unit: StoredUnit) -> RowId:
+    """What a conversion, accuracy or latency unit is about, as far as its kind knows it."""
+    if unit.kind == "latency":
+        return row_id(unit)
+    if unit.kind == "conversion" or unit.spec["format"] == KERAS:
+        return RowId(unit.spec["model"]["name"], unit.spec["format"])
     return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), str(unit.spec["runtime"]))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.stats import mean_interval, median_ratio_interval, percentile, percentile_interval, wilson
+from reports.stats import mean_interval, percentile, percentile_interval, relative_change, wilson
 
 samples = st.lists(st.integers(0, 10**9), min_size=5, max_size=400)
 
@@ -73,19 +73,23 @@ def test_a_mean_of_few_images_has_no_interval() -> None:
     assert (found.value, found.low, found.high) == (pytest.approx(0.3), None, None)
 
 
-def test_a_ratio_needs_three_rounds_for_an_interval() -> None:
-    rounds = [[100] * 10, [101] * 10]
-    found = median_ratio_interval(rounds, rounds)
+def test_a_relative_change_needs_three_rounds_for_an_interval() -> None:
+    found = relative_change([100.0, 101.0], [100.0, 101.0])
     assert found is not None
-    assert (found.value, found.low) == (0.0, None)
+    assert (found.value, found.low) == (pytest.approx(0.0), None)
 
 
-def test_a_ratio_interval_holds_a_real_slowdown_and_not_zero() -> None:
-    rng = np.random.default_rng(1)
-    before = [list(rng.normal(1000, 10, 50).astype(int)) for _ in range(5)]
-    after = [[round(1.1 * ns) for ns in samples] for samples in before]
-    found = median_ratio_interval(before, after)
+def test_the_interval_of_a_relative_change_equals_scipys_welch_test() -> None:
+    from scipy.stats import ttest_ind
+
+    before, after = [100.0, 103.0, 99.0, 101.0], [110.0, 108.0, 113.0]
+    found, expected = relative_change(before, after), ttest_ind(np.log(after), np.log(before), equal_var=False)
+    interval = expected.confidence_interval(0.95)
     assert found is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert 0.05 < found.low <= found.value <= found.high < 0.15
+    assert (found.low, found.high) == (pytest.approx(np.expm1(interval.low)), pytest.approx(np.expm1(interval.high)))
+
+
+def test_unvarying_rounds_have_an_exact_change() -> None:
+    found = relative_change([100.0] * 3, [110.0] * 3)
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(0.1))
