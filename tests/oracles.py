@@ -59,9 +59,7 @@ def feature_model(channels: int, weights: np.ndarray, *, size: tuple[int, int]) 
     import tensorflow as tf
 
     inputs = tf.keras.Input((*size, channels))
-    features = tf.keras.layers.Conv2D(
-        channels, 1, use_bias=False, name="features", kernel_initializer=tf.keras.initializers.Identity()
-    )
+    features = tf.keras.layers.Conv2D(channels, 1, use_bias=False, name="features")
     pooled = tf.keras.layers.GlobalAveragePooling2D()(features(inputs))
     dense = tf.keras.layers.Dense(weights.shape[1], use_bias=False)
     outputs = dense(pooled)
