@@ -25,9 +25,15 @@ class Operators:
     def delegate(self, **options: Any) -> Any:
         return self.module.load_delegate(str(self.library), options)
 
-    def interpreter(self, model: bytes, *, num_threads: int | None = 1, delegate: Any = None, **options: Any) -> Any:
+    def interpreter(
+        self, model: bytes, *, num_threads: int | None = 1, delegate: Any = None, xnnpack: bool = True, **options: Any
+    ) -> Any:
+        resolvers = self.module.OpResolverType
         interpreter = self.module.Interpreter(
-            model_content=model, experimental_delegates=[delegate or self.delegate(**options)], num_threads=num_threads
+            model_content=model,
+            experimental_delegates=[delegate or self.delegate(**options)],
+            experimental_op_resolver_type=resolvers.AUTO if xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            num_threads=num_threads,
         )
         interpreter.allocate_tensors()
         return interpreter
