@@ -82,7 +82,9 @@ def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _graph(content: bytes) -> int:
-    return next(_tables(content, _u32(content, 0), 2))
+    for graph in _tables(content, _u32(content, 0), 2):  # Model.subgraphs; the first is the main one
+        return graph
+    raise ValueError("not a sound TFLite flatbuffer: it has no graph")
 
 
 def _tables(content: bytes, table: int, number: int) -> Iterator[int]:

@@ -100,7 +100,10 @@ class Process(gateway_base.Popen2IO):
 
     def last_words(self) -> str:
         self._stderr.seek(0)
-        return self._stderr.read().decode(errors="replace").strip()[-LAST_WORDS:]
+        words = self._stderr.read().decode(errors="replace").strip()
+        if len(words) <= LAST_WORDS:
+            return words
+        return f"{words[: LAST_WORDS // 2]}\n...\n{words[-LAST_WORDS // 2 :]}"  # a stack says what it is at its top
 
     def obituary(self) -> str:
         """How the process ended, and the end of what it wrote to stderr."""

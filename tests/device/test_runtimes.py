@@ -1,0 +1,83 @@
+"""Which runtime is chosen, and what it is asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device import runtimes
+from device.runtimes import RUNTIMES, RuntimeMissing, choose, unusable_reason
+
+ALL = [runtime.name for runtime in RUNTIMES]
+ARTIFACTS = Path(__file__).parent / "artifacts"
+
+
+def test_builtin_operators_go_to_the_first_stock_runtime() -> None:
+    assert choose(ALL, []) == "ai-edge-litert"
+    assert choose(["tflite-runtime", "tensorflow"], []) == "tflite-runtime"
+
+
+def test_flex_operators_go_to_tensorflow() -> None:
+    assert choose(ALL, ["FlexErf"]) == "tensorflow"
+
+
+def test_unclaimed_custom_operators_are_left_to_a_stock_runtime() -> None:
+    assert choose(ALL, ["TFLite_Detection_PostProcess"]) == "ai-edge-litert"
+
+
+def test_lce_operators_never_go_to_a_runtime_without_them() -> None:
+    with pytest.raises(
+        RuntimeMissing, match="no runtime with the operators LceBconv2d is usable here; usable: tensorflow"
+    ):
+        choose(["tensorflow"], ["LceBconv2d"])
+
+
+def test_a_forced_runtime_is_taken_or_refused() -> None:
+    assert choose(ALL, [], wanted="tensorflow") == "tensorflow"
+    with pytest.raises(RuntimeMissing, match='"tensorflow" is not usable here; usable: tflite-runtime'):
+        choose(["tflite-runtime"], [], wanted="tensorflow")
+
+
+def test_tflite_runtime_is_not_usable_with_numpy_2() -> None:
+    assert unusable_reason("tflite-runtime", "2.1.0") == "tflite-runtime needs numpy < 2, found 2.1.0"
+    assert unusable_reason("tflite-runtime", "1.26.4") == ""
+    assert unusable_reason("ai-edge-litert", "2.1.0") == ""
+
+
+INSTALLED = [found["name"] for found in runtimes.installed() if found["usable"]]
+
+
+@pytest.mark.parametrize("runtime", [name for name in INSTALLED if name in ("ai-edge-litert", "tflite-runtime")])
+@pytest.mark.parametrize("name", ["float", "int8"])
+def test_every_stock_runtime_gives_the_scores_of_keras(runtime: str, name: str) -> None:
+    oracle = np.load(ARTIFACTS / f"{name}.npz")
+    engine = runtimes.load(str(ARTIFACTS / f"{name}.tflite"), runtime=runtime)
+    source, target = engine.inputs[0], engine.outputs[0]
+    for image, scores in zip(oracle["images"], oracle["scores"]):
+        engine.set_inputs([source.encode(((image[None] - np.float32(127.5)) / np.float32(127.5)).astype(np.float32))])
+        engine.invoke()
+        atol = 1e-5 if name == "float" else 8 / 256
+        np.testing.assert_allclose(target.decode(engine.get_outputs()[0])[0], scores, atol=atol)
+    assert engine.delegate in ("XNNPACK", "none")
+    assert engine.load_ns > 0
+
+
+@pytest.mark.skipif("larq-compute-engine" not in INSTALLED, reason="needs larq-compute-engine")
+def test_larq_compute_engine_gives_the_scores_of_keras_without_importing_tensorflow() -> None:
+    import subprocess
+    import sys
+
+    script = f"""
+import sys, numpy as np
+from device import runtimes
+oracle = np.load("{ARTIFACTS}/lce.npz")
+engine = runtimes.load("{ARTIFACTS}/lce.tflite", runtime="larq-compute-engine")
+for image, scores in zip(oracle["images"], oracle["scores"]):
+    engine.set_inputs([((image[None] - np.float32(127.5)) / np.float32(127.5)).astype(np.float32)])
+    engine.invoke()
+    np.testing.assert_allclose(engine.get_outputs()[0][0], scores, atol=1e-5)
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])

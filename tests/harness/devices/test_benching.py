@@ -1,0 +1,49 @@
+"""`bitlens bench` on artifacts of which nothing is known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from devices_under_test import ARTIFACTS
+
+from harness.devices import make_device
+from harness.devices.benching import Bench, BenchResult, as_json, as_text, bench, parse_duration, parse_threads
+from harness.errors import ConfigError
+
+HOST = make_device({"name": "this-host", "kind": "local"})
+
+
+def test_every_thread_count_gets_its_rounds_and_its_lines() -> None:
+    request = Bench(
+        artifact=ARTIFACTS / "int8.tflite", device=HOST, threads=(1, 2), rounds=2, seconds=0.0, profile=True
+    )
+    results = bench(request)
+    assert [result.num_threads for result in results] == [1, 2]
+    assert [len(result.records) for result in results] == [2, 2]
+    text = as_text(results)
+    for word in ("1 thread\n", "2 threads", "load", "first run", "p50", "in 2 fresh processes", "SOFTMAX", "verdict"):
+        assert word in text
+    assert "p99" not in text  # 100 samples do not support it
+    assert json.loads(as_json(results))[0]["records"][0]["samples_ns"]
+
+
+def test_a_round_that_fails_is_a_line_and_never_a_zero() -> None:
+    request = Bench(artifact=ARTIFACTS / "float.tflite", device=HOST, rounds=1, runtime="hexagon")
+    text = as_text(bench(request))
+    assert 'failed    device "this-host": load failed: RuntimeMissing' in text
+    assert "p50" not in text
+
+
+def test_the_verdict_is_the_worst_of_the_rounds() -> None:
+    records = tuple({"verdict": word, "verdict_reason": f"because {word}"} for word in ("valid", "void", "suspect"))
+    assert BenchResult(num_threads=1, records=records, failures=()).verdict == ("void", "because void")
+
+
+def test_durations_and_thread_counts_are_parsed_or_refused() -> None:
+    assert parse_duration("30min") == 1800
+    assert parse_duration("1.5 h") == 5400
+    assert parse_threads("4,1,4") == (4, 1)
+    for text, parse in (("30", parse_duration), ("1,", parse_threads), ("0", parse_threads), ("two", parse_threads)):
+        with pytest.raises(ConfigError, match="expected"):
+            parse(text)

@@ -1,0 +1,70 @@
+"""What the jobs promise beyond what the device suite shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from devices_under_test import ARTIFACTS, QUICK, RECORD, emulated_device
+
+from device.perturbation import perturbed
+from harness.devices import jobs, make_device, measure, perturb, predict
+
+HOST = make_device({"name": "this-host", "kind": "local"})
+FLOAT = ARTIFACTS / "float.tflite"
+IMAGES = np.load(ARTIFACTS / "float.npz")["images"]
+
+
+def test_batches_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = predict(HOST, FLOAT, IMAGES, preprocessing=RECORD).scores
+    monkeypatch.setattr(jobs, "IMAGE_BYTES", 3 * IMAGES[0].nbytes)
+    assert np.array_equal(predict(HOST, FLOAT, IMAGES, preprocessing=RECORD).scores, whole)
+
+
+def test_no_images_give_no_scores() -> None:
+    assert predict(HOST, FLOAT, IMAGES[:0], preprocessing=RECORD).scores.shape == (0, 5)
+
+
+def test_a_perturbation_plan_gives_the_scores_of_images_made_on_the_host() -> None:
+    random = np.random.default_rng(0)
+    start, grey = IMAGES[:3], np.full((1, 1, 1, 3), 128, np.uint8)
+    ranks = np.stack([random.permutation(64).reshape(8, 8) for _ in start])
+    steps = [0, 1, 30, 64]
+    scores = perturb(HOST, FLOAT, start=start, end=grey, ranks=ranks, steps=steps, preprocessing=RECORD)
+    assert scores.shape == (3, 4, 5)
+    for index in range(3):
+        made = perturbed(start[index], grey[0], ranks[index], steps)
+        assert np.array_equal(scores[index], predict(HOST, FLOAT, made, preprocessing=RECORD).scores)
+
+
+def test_an_end_image_for_every_image_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "IMAGE_BYTES", 2 * IMAGES[0].nbytes)
+    start, end = IMAGES[:5], IMAGES[5:10]
+    ranks = np.tile(np.arange(64).reshape(8, 8), (5, 1, 1))
+    scores = perturb(HOST, FLOAT, start=start, end=end, ranks=ranks, steps=[64], preprocessing=RECORD)
+    assert np.array_equal(scores[:, 0], predict(HOST, FLOAT, end, preprocessing=RECORD).scores)
+
+
+def test_progress_tells_the_stages_in_order() -> None:
+    reports: list[dict[str, Any]] = []
+    measure(HOST, FLOAT, preprocessing=RECORD, protocol=QUICK, on_progress=reports.append)
+    stages = [report["stage"] for report in reports if report["stage"] not in ("put", "waiting")]
+    assert stages[0] == "warm-up"
+    assert stages[-1] == "timing"
+
+
+def test_a_record_is_plain_json_and_keeps_its_protocol() -> None:
+    import json
+
+    record = measure(HOST, FLOAT, preprocessing=RECORD, protocol={**QUICK, "cpus": [0]})
+    assert json.loads(json.dumps(record)) == record
+    assert record["protocol"]["cpus"] == [0]
+    assert record["protocol"]["warmup_window"] == 5
+
+
+@pytest.mark.slow
+def test_instructions_are_repeatable_within_one_percent() -> None:
+    device = emulated_device()
+    counts = [measure(device, FLOAT, preprocessing=RECORD)["instructions"] for _ in range(3)]
+    assert max(counts) <= 1.01 * min(counts)
