@@ -43,8 +43,18 @@ def _for_page(chart: figures.Chart) -> dict[str, Any]:
 
 
 def _for_paper(chart: figures.Chart) -> dict[str, Any]:
-    spec: dict[str, Any] = chart.to_dict(validate=False)
+    """The chart with a white ground and legends, which the page has beside its charts instead."""
+    spec: dict[str, Any] = _with_legends(chart.to_dict(validate=False))
     return spec | {"config": {**_config(ink="#222222", quiet_opacity=1.0), "background": "white"}}
+
+
+def _with_legends(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_with_legends(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    shown = part.get("field") in ("family", "format")
+    return {name: _with_legends(inner) for name, inner in part.items() if not (shown and name == "legend")}
 
 
 def _config(*, ink: str, quiet_opacity: float) -> dict[str, Any]:

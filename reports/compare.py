@@ -103,6 +103,8 @@ def _without_place(rows: Rows) -> Rows:
 
 # -------------------------------------------------------------------------------------------------------- measures
 def _timing(run: str, row: RowId, first: list[StoredUnit], second: list[StoredUnit]) -> Iterator[Difference]:
+    if _all_emulated(first) and _all_emulated(second):
+        return  # neither run has a latency, so there is none to compare
     refusal = _other_geometry(first[0], second[0]) or _unusable(first) or _unusable(second)
     for measure in PER_ROUND:
         values = [_per_round(units, measure) for units in (first, second)]
@@ -120,6 +122,10 @@ def _timing(run: str, row: RowId, first: list[StoredUnit], second: list[StoredUn
             change=None if refusal else relative_change(*values),
             reason=refusal or few,
         )
+
+
+def _all_emulated(rounds: list[StoredUnit]) -> bool:
+    return all(unit.result.get("emulated") for unit in rounds)
 
 
 def _unusable(rounds: list[StoredUnit]) -> str:

@@ -108,7 +108,7 @@ def deployment_gap(records: Records = ()) -> Chart:
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x="zero:Q")
     spans = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="gap_low:Q", x2="gap_high:Q", y=y, color=_family())
     marks = base.mark_point(filled=True, size=70, opacity=1).encode(
-        alt.X("gap:Q", title="score by the deployed artifact − score by the float model"), y,
+        alt.X("gap:Q", title="deployed judge − float judge"), y,
         color=_family(), tooltip=tooltip,
     )  # fmt: skip
     return alt.layer(zero, spans, marks).properties(width=640, height=alt.Step(ROW_STEP + 4))

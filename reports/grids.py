@@ -14,14 +14,15 @@ from reports.view import RunView
 LARGEST_PAYLOAD = 10_500_000  # characters of all pictures: the page stays within 15 MB
 
 
-def grids(view: RunView) -> dict[str, Any]:
+def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
     """All grids as plain data: images with their label, and per method and network one picture per image.
 
-    Every grid shows the same images, so many as LARGEST_PAYLOAD allows; `shown` and `available` say how many.
+    Every grid shows the same images, so many as LARGEST_PAYLOAD allows and at most `most`; `shown` and
+    `available` say how many.
     """
     units = [u for u in view.of_kind("saliency") if u.status == "done" and view.find(u.spec.get("images"))]
     available = max((len(u.result.get("images", ())) for u in units), default=0)
-    count = min(available, max(1, LARGEST_PAYLOAD // max(1, _row_size(view, units))))
+    count = min(available, most or available, max(1, LARGEST_PAYLOAD // max(1, _row_size(view, units))))
     images = _images(view, units, count)
     methods: dict[str, dict[str, Any]] = {}
     for unit in units:

@@ -19,8 +19,8 @@ from reports.verdict import LATENCY_MARGIN, verdicts
 from reports.view import RunView
 
 
-def render(store: Store) -> str:
-    """The page as text: a pure function of the store."""
+def render(store: Store, *, live: bool = False) -> str:
+    """The page as text: a pure function of the store. A `live` one, from `serve`, tells when there are new results."""
     view = RunView(store)
     summary = quality_summary(view)
     rows = page_rows(tables.comparison(store), summary)
@@ -39,6 +39,7 @@ def render(store: Store) -> str:
         .get_template("page.html")
         .render(
             run=_run_facts(view),
+            live=live,
             rows=rows,
             devices=_panels(rows),
             scaling=_scaling(rows),

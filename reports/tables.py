@@ -134,7 +134,9 @@ def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[
 
 def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
     """The worst status of the row's units, and every distinct reason."""
-    reasons = dict.fromkeys(f"{_stage(u)}: {view.reason(u)}" for u in units if u.status != "done")
+    unfinished = [unit for unit in units if unit.status != "done"]
+    told = [unit for unit in unfinished if unit.reason] or unfinished  # what failed, not what waits for it
+    reasons = dict.fromkeys(f"{_stage(unit)}: {view.reason(unit)}" for unit in told)
     blocked = any("failed:" in view.reason(u) for u in units if u.status == "planned")
     worst = max((u.status for u in units), key=STATUSES.index)
     return {"status": "failed" if blocked else worst, "reason": "; ".join(reasons)}

@@ -88,7 +88,7 @@
     const cell = line.querySelector("[data-quality]");
     cell.replaceChildren(score ? digits(score[0]) : unknown);
     if (score && score[1] != null) cell.append(make("small", { textContent: `${digits(score[1])} to ${digits(score[2])}` }));
-    if (score && score[4]) cell.append(make("small", { textContent: `undefined for ${score[4]} images` }));
+    if (score && score[4]) cell.append(make("small", { textContent: `${score[4]} undefined` }));
   });
   const showRows = () => {
     if (!body) return;

@@ -1,0 +1,129 @@
+"""Figures for papers: every chart of a run as SVG and PNG, with the data behind it as CSV, and the grids of maps."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.store import Store
+from reports import charts, evidence, figures, published, tables, timing
+from reports.colours import DIVERGING, SEQUENTIAL
+from reports.grids import grids
+from reports.rows import explanation_choices, page_rows
+from reports.scores import quality_summary
+from reports.view import RunView
+from reports.writing import csv_text, write_atomically
+
+LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four
+GRID_IMAGES = 8  # rows of a grid: what fits a page of a paper
+
+Records = list[dict[str, Any]]
+
+
+def write_figures(run_folder: Path) -> list[Path]:
+    """Write `figures/<name>.svg`, `.png` and `.csv` into the run's folder. Returns all paths."""
+    folder, written = run_folder / "figures", []
+    with Store(run_folder) as store:
+        for name, kind, records in _charts(store):
+            chart = figures.CHARTS[kind](records)
+            written += [
+                write_atomically(folder / f"{name}.svg", charts.svg(chart)),
+                write_atomically(folder / f"{name}.png", charts.png(chart)),
+                write_atomically(folder / f"{name}.csv", csv_text(pd.DataFrame(records))),
+            ]
+        for method, columns, images in _grids(store):
+            for suffix, content in _grid_pictures(columns, images).items():
+                written.append(write_atomically(folder / f"grid-{_file_name(method)}.{suffix}", content))
+    return written
+
+
+def _charts(store: Store) -> Iterator[tuple[str, str, Records]]:
+    """Name, kind and records of every chart that has something to show; one per device, metric or both."""
+    view = RunView(store)
+    summary = quality_summary(view)
+    rows = _chart_rows(store, summary)
+    per_device = {
+        "tradeoff": rows,
+        "thread_scaling": [row for row in rows if row["num_threads"]],
+        "latency_distribution": timing.distributions(view),
+        "operator_breakdown": timing.operators(view),
+    }
+    for kind, records in per_device.items():
+        yield from _split(kind, records, "device")
+    yield from _split("noise_sweep", evidence.noise_sweep(summary), "series", "metric")
+    yield from _split("layer_sweep", evidence.layer_sweep(summary), "model", "metric")
+    yield from _split("deployment_gap", evidence.deployment_gap(view, summary), "label", "metric")
+    yield from _split("published", published.beside(rows))
+
+
+def _chart_rows(store: Store, summary: pd.DataFrame) -> Records:
+    """The rows with a latency; their first explanation score gives the size of a mark."""
+    choices = explanation_choices(summary)
+    key, sign = (choices[0]["key"], -1 if choices[0]["better"] == "lower" else 1) if choices else ("", 1)
+    rows = [row for row in page_rows(tables.comparison(store), summary) if row["p50_ms"] is not None]
+    scores = [row.pop("scores").get(key) for row in rows]
+    return [{**row, "quality": sign * score[0] if score else None} for row, score in zip(rows, scores)]
+
+
+def _split(kind: str, records: Records, *fields: str) -> Iterator[tuple[str, str, Records]]:
+    groups: dict[tuple[str, ...], Records] = {}
+    for record in records:
+        groups.setdefault(tuple(str(record[field]) for field in fields), []).append(record)
+    for names, group in groups.items():
+        yield _file_name("-".join([kind, *names])), kind, group
+
+
+def _file_name(text: str) -> str:
+    """The text as a file name; a long one is cut and told apart by a hash of the whole."""
+    name = re.sub(r"[^\w.=]+", "-", text).strip("-.") or "figure"
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _grids(store: Store) -> Iterator[tuple[str, dict[str, Any], Records]]:
+    shown = grids(RunView(store), most=GRID_IMAGES)
+    for method, columns in shown["methods"].items():
+        yield method, columns, shown["images"]
+
+
+def _grid_pictures(columns: dict[str, Any], images: Records) -> dict[str, bytes]:
+    """The paper's grid as SVG and PNG: an image column, then one column per network."""
+    from matplotlib.figure import Figure  # no pyplot: it would look for a display
+
+    figure = Figure(figsize=(1.15 * (len(columns) + 1), 1.3 * len(images)), dpi=200, layout="compressed")
+    axes = figure.subplots(len(images), len(columns) + 1, squeeze=False)
+    for line, image in zip(axes, images):
+        _show(line[0], image["source"], title=image["label"])
+        for cell, column in zip(line[1:], columns.values()):
+            shown = column["maps"].get(image["key"])
+            if shown is None:
+                cell.set_axis_off()
+            else:
+                _show(cell, shown["source"], title="correct" if shown["correct"] else "", signed=shown["signed"])
+    for cell, name in zip(axes[-1], ["image", *columns]):
+        cell.text(0.5, -0.06, name, fontsize=6, ha="center", va="top", transform=cell.transAxes, parse_math=False)
+    return {suffix: _saved(figure, suffix) for suffix in ("svg", "png")}
+
+
+def _show(axis: Any, source: str, *, title: str, signed: bool | None = None) -> None:
+    """`signed` is None for a colour image, else which colour map its grey values stand for."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(source.split(",", 1)[1])))
+    colours = {} if signed is None else {"cmap": DIVERGING if signed else SEQUENTIAL, "vmin": 0, "vmax": 255}
+    axis.imshow(picture.convert("RGB" if signed is None else "L"), **colours)
+    axis.set_title(title, fontsize=6, pad=2, parse_math=False)
+    axis.set_axis_off()
+
+
+def _saved(figure: Any, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if suffix == "svg" else {"Software": None}  # the same bytes every time
+    figure.savefig(buffer, format=suffix, metadata=metadata)
+    return buffer.getvalue()
