@@ -97,10 +97,12 @@ class Agent:
         preprocessing: dict[str, Any] | None,
         cpus: list[int] | None = None,
         lock: dict[str, Any] | None = None,
+        library: str | None = None,
     ) -> dict[str, Any]:
         """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured.
 
-        lock  {"holder", "wait_s"}: from now until this process ends, nobody else may measure on this machine.
+        lock     {"holder", "wait_s"}: from now until this process ends, nobody else may measure on this machine.
+        library  the SHA-256 of our LCE operators, put here like an artifact, for a stock runtime that needs them.
         """
         path = self._path(sha256)
         if not os.path.exists(path):
@@ -110,7 +112,8 @@ class Agent:
         self._circumstances_before = telemetry.snapshot()
         if cpus:
             os.sched_setaffinity(0, cpus)  # before the runtime starts its threads, which inherit it
-        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads)
+        operators = self._path(library) if library else None
+        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators)
         self._engine, self._preprocessing = engine, preprocessing
         return {
             "runtime": engine.runtime,
@@ -187,11 +190,12 @@ class Agent:
         scores = np.stack(rows)
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 
-    def profile(self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int) -> dict[str, Any]:
+    def profile(
+        self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int, library: str | None = None
+    ) -> dict[str, Any]:
         """What each operator of an artifact costs."""
-        return profile.profile(
-            self._path(sha256), runtime=runtime, num_threads=num_threads, runs=runs, on_progress=progress
-        )
+        how = {"runtime": runtime, "num_threads": num_threads, "library": self._path(library) if library else None}
+        return profile.profile(self._path(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
         """An estimate of the energy of one inference of the loaded artifact, or None where nothing can tell."""
@@ -217,7 +221,7 @@ class Agent:
 
     # ----------------------------------------------------------------------------------------------- artifacts
     def _path(self, sha256: str) -> str:
-        return os.path.join(self._artifacts, f"{sha256}.tflite")
+        return os.path.join(self._artifacts, sha256)
 
     def _is_intact(self, sha256: str) -> bool:
         path = self._path(sha256)

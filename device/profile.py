@@ -20,11 +20,14 @@ from . import flatbuffer, latency, runtimes
 Progress = Callable[[dict[str, Any]], None]
 
 
-def profile(path: str, *, runtime: str, num_threads: int, runs: int, on_progress: Progress) -> dict[str, Any]:
-    """{"method", "runtime", ..., "operators": [{"name", "prefix_ns", "ns"}]}, shortest of `runs` interleaved runs."""
+def profile(path: str, *, runs: int, on_progress: Progress, **how: Any) -> dict[str, Any]:
+    """{"method", "runtime", ..., "operators": [{"name", "prefix_ns", "ns"}]}, shortest of `runs` interleaved runs.
+
+    how  what runtimes.load takes: runtime, num_threads, library.
+    """
     content = Path(path).read_bytes()
     operators = flatbuffer.operators(content)
-    engines = [_engine(flatbuffer.prefix(content, n + 1), runtime, num_threads) for n in range(len(operators))]
+    engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(len(operators))]
     times: list[list[int]] = [[] for _ in engines]
     with latency.garbage_collector_off():
         for run in range(runs + 1):  # the first round warms up
@@ -44,12 +47,12 @@ def profile(path: str, *, runtime: str, num_threads: int, runs: int, on_progress
     }
 
 
-def _engine(content: bytes, runtime: str, num_threads: int) -> Any:
+def _engine(content: bytes, how: dict[str, Any]) -> Any:
     """A loaded piece. Its file may go: the runtimes have read or mapped it."""
     with tempfile.NamedTemporaryFile(suffix=".tflite", delete=False) as file:
         file.write(content)
     try:
-        engine = runtimes.load(file.name, runtime=runtime, num_threads=num_threads)
+        engine = runtimes.load(file.name, **how)
     finally:
         os.remove(file.name)
     engine.set_inputs([latency.random_tensor(tensor.shape, tensor.dtype, seed=0) for tensor in engine.inputs])

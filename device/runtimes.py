@@ -32,13 +32,16 @@ class Runtime:
     module: str
     distributions: tuple[str, ...]
     operators: tuple[str, ...] = ()  # prefixes of the custom operators that it brings
+    takes_library: bool = False  # brings them by our delegate library (device/lce_ops/), which the host sends
 
 
 LCE_OPERATORS = ("Lce",)
+_LITERT = ("ai_edge_litert", "ai_edge_litert.interpreter", ("ai-edge-litert",))
+_TFLITE = ("tflite_runtime", "tflite_runtime.interpreter", ("tflite-runtime",))
 # In the order in which `auto` prefers them: the newest XNNPACK first. tflite-runtime 2.14 runs int8 without it.
 RUNTIMES = (
-    Runtime("ai-edge-litert", "ai_edge_litert", "ai_edge_litert.interpreter", ("ai-edge-litert",)),
-    Runtime("tflite-runtime", "tflite_runtime", "tflite_runtime.interpreter", ("tflite-runtime",)),
+    Runtime("ai-edge-litert", *_LITERT),
+    Runtime("tflite-runtime", *_TFLITE),
     Runtime(
         "tensorflow", "tensorflow", "tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow"), ("Flex",)
     ),
@@ -49,6 +52,8 @@ RUNTIMES = (
         ("larq-compute-engine",),
         LCE_OPERATORS,
     ),
+    Runtime("ai-edge-litert+lce-ops", *_LITERT, LCE_OPERATORS, takes_library=True),
+    Runtime("tflite-runtime+lce-ops", *_TFLITE, LCE_OPERATORS, takes_library=True),
 )
 
 
@@ -79,11 +84,12 @@ class RuntimeMissing(RuntimeError):
     """No installed runtime can execute this artifact; the message says what would."""
 
 
-def installed() -> list[dict[str, Any]]:
-    """Every runtime found here, usable or not, in order of preference. Imports none of them."""
+def installed(*, library: bool = False) -> list[dict[str, Any]]:
+    """Every runtime found here, usable or not, in order of preference; those that take our operators' library only
+    where it is at hand. Imports none of them."""
     found = []
     for runtime in RUNTIMES:
-        if importlib.util.find_spec(runtime.package) is not None:
+        if importlib.util.find_spec(runtime.package) is not None and library >= runtime.takes_library:
             reason = unusable_reason(runtime.name, np.__version__)
             found.append({"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason})
     return found
@@ -91,7 +97,7 @@ def installed() -> list[dict[str, Any]]:
 
 def unusable_reason(name: str, numpy_version: str) -> str:
     """Why a runtime that is installed cannot work, or an empty text."""
-    if name == "tflite-runtime" and int(numpy_version.split(".")[0]) >= 2:
+    if name.startswith("tflite-runtime") and int(numpy_version.split(".")[0]) >= 2:
         return f"tflite-runtime needs numpy < 2, found {numpy_version}"
     return ""
 
@@ -125,32 +131,38 @@ def choose(names: list[str], operators: list[str], *, wanted: str = "auto") -> s
     raise RuntimeMissing(f"no runtime {wanted_for} is usable here; usable: {', '.join(names) or 'none'}")
 
 
-def load(path: str, *, runtime: str = "auto", num_threads: int = 1) -> Any:
-    """An engine with the artifact loaded and its tensors allocated."""
-    usable = [found["name"] for found in installed() if found["usable"]]
+def load(path: str, *, runtime: str = "auto", num_threads: int = 1, library: str | None = None) -> Any:
+    """An engine with the artifact loaded and its tensors allocated. `library` is the path of our LCE operators."""
+    usable = [found["name"] for found in installed(library=library is not None) if found["usable"]]
     name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
     row = next(row for row in RUNTIMES if row.name == name)
-    engine = LceEngine if name == "larq-compute-engine" else TfliteEngine
-    return engine(row, path, num_threads=num_threads)
+    if name == "larq-compute-engine":
+        return LceEngine(row, path, num_threads=num_threads)
+    return TfliteEngine(row, path, num_threads=num_threads, library=library if row.takes_library else None)
 
 
 class TfliteEngine:
-    """TFLite's Python interpreter, which three packages bring under three names."""
+    """TFLite's Python interpreter, which three packages bring under three names, with or without our operators."""
 
-    kernels = "builtin"
-
-    def __init__(self, runtime: Runtime, path: str, *, num_threads: int) -> None:
+    def __init__(self, runtime: Runtime, path: str, *, num_threads: int, library: str | None) -> None:
         started = time.perf_counter_ns()
         module = importlib.import_module(runtime.module)
         self.runtime, self.version = runtime.name, version(runtime)
         self.import_ns = time.perf_counter_ns() - started
         started = time.perf_counter_ns()
-        self._interpreter = module.Interpreter(model_path=path, num_threads=num_threads)
+        delegates = [module.load_delegate(library)] if library else None
+        self._interpreter = module.Interpreter(
+            model_path=path, num_threads=num_threads, experimental_delegates=delegates
+        )
+        ours = self._delegated()
         self._interpreter.allocate_tensors()
         self.load_ns = time.perf_counter_ns() - started
         self._inputs, self._outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self.inputs, self.outputs = _tensors(self._inputs), _tensors(self._outputs)
-        self.delegate = self._delegate()
+        # XNNPACK is the one delegate that the stock runtimes apply unasked, and not before tensors are allocated.
+        applied = ["lce-ops"] * bool(library) + ["XNNPACK"] * (self._delegated() > ours)
+        self.delegate = ", ".join(applied) or "none"
+        self.kernels = "optimized" if library else "builtin"
         self.invoke = self._interpreter.invoke
 
     def set_inputs(self, arrays: list[NDArray[Any]]) -> None:
@@ -160,13 +172,10 @@ class TfliteEngine:
     def get_outputs(self) -> list[NDArray[Any]]:
         return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
 
-    def _delegate(self) -> str:
-        """XNNPACK is the only delegate that the stock runtimes apply unasked; its nodes are called DELEGATE."""
-        try:
-            nodes = [operator["op_name"] for operator in self._interpreter._get_ops_details()]
-        except (AttributeError, ValueError):
-            return "unknown"
-        return "XNNPACK" if "DELEGATE" in nodes else "none"
+    def _delegated(self) -> int:
+        """How many pieces of the graph delegates have taken over: nodes called DELEGATE stand for them."""
+        nodes = self._interpreter._get_ops_details()
+        return sum(node["op_name"] == "DELEGATE" for node in nodes)
 
 
 class LceEngine:

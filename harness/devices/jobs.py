@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from device.flatbuffer import custom_operators
 from device.latency import complete_protocol
 from device.perturbation import pack
+from device.runtimes import LCE_OPERATORS
+from harness import ops_build
 from harness.devices.base import Device
 from harness.devices.faults import ConnectionCut, Unreachable
 from harness.devices.session import Progress, Session
@@ -25,6 +28,7 @@ from harness.errors import DeviceError
 
 Record = Mapping[str, Any]
 Result = TypeVar("Result")
+LCE_RUNTIME = "larq-compute-engine"
 HELLO_SECONDS = 60.0
 PUT_SECONDS = 1800.0
 LOAD_SECONDS = 300.0
@@ -140,7 +144,13 @@ def profile(
     job = _Job(device, artifact_path, runtime, num_threads, None, None)
     with job.put() as (session, sha256):
         return session.request(
-            "profile", deadline_s=PREDICT_SECONDS, sha256=sha256, runtime=runtime, num_threads=num_threads, runs=runs
+            "profile",
+            deadline_s=PREDICT_SECONDS,
+            sha256=sha256,
+            runtime=runtime,
+            num_threads=num_threads,
+            runs=runs,
+            library=job.library(session),
         )
 
 
@@ -265,8 +275,28 @@ class _Job:
                 preprocessing=_plain(self.preprocessing),
                 cpus=cpus,
                 lock=lock,
+                library=self.library(session),
             )
             yield session, answer
+
+    def library(self, session: Session) -> str | None:
+        """Put our LCE operators there if the artifact needs them and the device has no other way; their SHA-256."""
+        if not _needs_lce(self.artifact) or self.runtime == LCE_RUNTIME:
+            return None
+        answer = session.request("hello", deadline_s=HELLO_SECONDS)
+        if self.runtime == "auto" and any(found["name"] == LCE_RUNTIME for found in answer["runtimes"]):
+            return None
+        path = ops_build.library(answer["machine"]["architecture"])
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        session.put(sha256, path, deadline_s=PUT_SECONDS)
+        return sha256
+
+
+def _needs_lce(artifact: Path) -> bool:
+    try:
+        return any(name.startswith(LCE_OPERATORS) for name in custom_operators(str(artifact)))
+    except ValueError:
+        return False  # no flatbuffer at all; the device says so
 
 
 def _lock(wait_s: float) -> dict[str, Any]:

@@ -27,6 +27,18 @@ def test_unclaimed_custom_operators_are_left_to_a_stock_runtime() -> None:
     assert choose(ALL, ["TFLite_Detection_PostProcess"]) == "ai-edge-litert"
 
 
+def test_lce_operators_go_to_lce_and_else_to_a_stock_runtime_with_our_library() -> None:
+    assert choose(ALL, ["LceBconv2d"]) == "larq-compute-engine"
+    assert choose([name for name in ALL if name != "larq-compute-engine"], ["LceBconv2d"]) == "ai-edge-litert+lce-ops"
+    assert choose(["tflite-runtime", "tflite-runtime+lce-ops"], ["LceQuantize"]) == "tflite-runtime+lce-ops"
+    assert choose(["tflite-runtime+lce-ops", "tflite-runtime"], []) == "tflite-runtime"
+
+
+def test_runtimes_that_take_our_library_are_there_only_with_it() -> None:
+    assert not any("lce-ops" in found["name"] for found in runtimes.installed())
+    assert any("lce-ops" in found["name"] for found in runtimes.installed(library=True))
+
+
 def test_lce_operators_never_go_to_a_runtime_without_them() -> None:
     with pytest.raises(
         RuntimeMissing, match="no runtime with the operators LceBconv2d is usable here; usable: tensorflow"

@@ -81,3 +81,20 @@ def test_stat_reads_sensors_and_disk(device: Device) -> None:
         now = session.request("stat", deadline_s=60)
     assert now["free_disk_bytes"] > 0
     assert now["load_average"] is None or now["load_average"] >= 0
+
+
+def test_a_binarized_artifact_runs_everywhere(device: Device) -> None:
+    """By Larq Compute Engine where it is installed, else by a stock runtime and our operators, which are sent."""
+    images, scores = oracle("lce")
+    result = predict(device, ARTIFACTS / "lce.tflite", images, preprocessing=RECORD)
+    np.testing.assert_allclose(result.scores, scores, atol=1e-4)
+    assert result.runtime == ("ai-edge-litert+lce-ops" if device.kind == "emulated" else "larq-compute-engine")
+
+
+@pytest.mark.parametrize("runtime", ["tflite-runtime+lce-ops", "ai-edge-litert+lce-ops"])
+def test_our_operators_can_be_forced(device: Device, runtime: str) -> None:
+    images, scores = oracle("lce")
+    result = predict(device, ARTIFACTS / "lce.tflite", images, preprocessing=RECORD, runtime=runtime)
+    np.testing.assert_allclose(result.scores, scores, atol=1e-4)
+    assert (result.runtime, result.kernels) == (runtime, "optimized")
+    assert "lce-ops" in result.delegate

@@ -239,7 +239,7 @@ def test_an_artifact_altered_in_transit_is_refused(local: LocalDevice) -> None:
             session.request("put", deadline_s=30, **ask, content=content[:-1] + b"\xff")
         assert not session.request("put", deadline_s=30, **ask, content=b"")["present"]
         assert session.request("put", deadline_s=30, **ask, content=content)["present"]
-    assert [path.name for path in Path(local.cache, "artifacts").iterdir()] == [f"{sha256}.tflite"]
+    assert [path.name for path in Path(local.cache, "artifacts").iterdir()] == [sha256]
 
 
 def test_an_artifact_damaged_on_the_device_is_sent_again(local: LocalDevice) -> None:
