@@ -1,0 +1,81 @@
+"""The operators under AddressSanitizer, UBSan and ThreadSanitizer, and their options reader under libFuzzer."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device.lce_ops import build as lce_build
+
+from .conftest import RUNTIMES
+
+HERE = Path(__file__).parent
+SOURCES = lce_build.HERE
+
+
+def compiler(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+def run(command: list[object], **environment: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def checked_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("asan") / "liblce_ops.so"
+    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    lce_build.build(library, [compiler("g++")], extra_flags=flags)
+    return library
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_good_and_bad_graphs_under_address_and_undefined_behaviour_sanitizers(checked_library: Path, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    preload = [
+        run([compiler("g++"), f"-print-file-name={name}"]).strip() for name in ("libasan.so", "libubsan.so", "libstdc++.so")
+    ]
+    output = run(
+        [sys.executable, HERE / "stress.py", checked_library, runtime, 1],
+        LD_PRELOAD=":".join(preload),
+        # Python itself leaks; the address space of a refused, huge size must not be asked for.
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+        UBSAN_OPTIONS="print_stacktrace=1",
+        PYTHONMALLOC="malloc",
+    )
+    assert "bad models" in output
+
+
+def test_no_task_of_the_pool_is_lost_or_races(tmp_path: Path) -> None:
+    program = tmp_path / "stress_pool"
+    flags = ["-std=c++17", "-O1", "-g", "-pthread", "-fsanitize=thread", f"-I{SOURCES}"]
+    run([compiler("g++"), *flags, HERE / "stress_pool.cc", SOURCES / "pool.cc", "-o", program])
+    # ThreadSanitizer of GCC 12 does not start where addresses are randomised over more bits than it knows of.
+    launcher = ["setarch", "-R"] if shutil.which("setarch") else []
+    run([*launcher, program])
+
+
+@pytest.mark.slow
+def test_options_reader_under_fuzzing(tmp_path: Path) -> None:
+    program = tmp_path / "fuzz_flexmap"
+    flags = ["-std=c++17", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", f"-I{SOURCES}"]
+    run([compiler("clang++"), *flags, HERE / "fuzz_flexmap.cc", SOURCES / "flexmap.cc", "-o", program])
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    from .graphs import conv_options, flexbuffer
+
+    for width in (1, 2, 4, 8):
+        (corpus / f"width{width}").write_bytes(flexbuffer(conv_options(64), width))
+    run([program, corpus, "-max_total_time=30", "-max_len=512", "-print_final_stats=1"])
