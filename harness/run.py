@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BitlensError, ConfigError
 from harness.experiment import Experiment
 from harness.plan import plan
 from harness.progress import StageProgress, stage_progress
+from harness.saliency import parameters_of
 from harness.stages import STAGES
 from harness.store import Store, Unit, canonical_json
 from harness.tables import resolve
@@ -112,12 +114,20 @@ def _describe(unit: Unit) -> str:
     spec = unit.spec
     if unit.kind == "images":
         return f"{spec['count']} of {spec['dataset']} {spec['split']}"
-    words = [spec["model"]["name"], spec.get("format"), spec.get("method"), spec.get("metric")]
+    words = [spec["model"]["name"], spec.get("format"), spec.get("method"), *_chosen(spec), spec.get("metric")]
     if spec.get("device"):
         words.append(f"on {spec['device']['name']}")
     if "num_threads" in spec:
         words.append(f"{spec['num_threads']} thread{'s' * (spec['num_threads'] > 1)}")
     return " ".join(word for word in words if word)
+
+
+def _chosen(spec: dict[str, Any]) -> list[str]:
+    """The parameters of a saliency method that are not its defaults."""
+    if "method" not in spec or "metric" in spec:
+        return []
+    defaults = parameters_of(spec["method"], {})
+    return [f"{name}={value}" for name, value in spec["parameters"].items() if defaults.get(name) != value]
 
 
 @contextmanager

@@ -32,6 +32,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 class Recipe:
     """How one twin is trained. `peak_rate` is the highest learning rate; `shift` is in pixels.
 
+    epochs      of each cycle; a second cycle is a warm restart (Loshchilov & Hutter 2017, arXiv:1608.03983).
     start_from  the twin whose weights training starts from. A binarized network that starts from its float twin finds
                 small objects that it does not find from random weights (Bulat & Tzimiropoulos 2019, arXiv:1909.13863).
     """
@@ -39,7 +40,7 @@ class Recipe:
     data: str
     image_size: int
     binarized: bool
-    epochs: int
+    epochs: tuple[int, ...]
     peak_rate: float
     shift: int
     start_from: str | None = None
@@ -47,12 +48,12 @@ class Recipe:
 
 
 RECIPES = {
-    "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=8, peak_rate=3e-3, shift=4),
+    "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=(8,), peak_rate=3e-3, shift=4),
     "planted-binary": Recipe(
-        data="planted", image_size=64, binarized=True, epochs=16, peak_rate=2e-3, shift=4, start_from="planted-float"
+        data="planted", image_size=64, binarized=True, epochs=(16, 12), peak_rate=2e-3, shift=4, start_from="planted-float"
     ),
-    "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=10, peak_rate=3e-3, shift=3),
-    "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=18, peak_rate=5e-3, shift=3),
+    "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=(10,), peak_rate=3e-3, shift=3),
+    "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=(18,), peak_rate=5e-3, shift=3),
 }
 
 
@@ -70,13 +71,14 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> tuple[Any
         model.load_weights(weights / f"{recipe.start_from}.h5")
     images, labels = stack(dataset, "train", range(dataset.size("train")))
     batches = _Batches(images, labels, recipe, seed=seed)
-    model.compile(
-        optimizer=tf.keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * recipe.epochs)),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
     began = time.monotonic()
-    model.fit(_as_sequence(batches), epochs=recipe.epochs, shuffle=False, verbose=2)
+    for epochs in recipe.epochs:
+        model.compile(
+            optimizer=tf.keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * epochs)),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        model.fit(_as_sequence(batches), epochs=epochs, shuffle=False, verbose=2)
     seconds = time.monotonic() - began
     test_images, test_labels = stack(dataset, "test", range(dataset.size("test")))
     predicted = model.predict(preprocess(test_images), batch_size=200, verbose=0).argmax(1)

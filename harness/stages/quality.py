@@ -16,6 +16,7 @@ def plan(saliency: Unit, metric: str, *, steps: int) -> Unit:
     spec = {
         "model": saliency.spec["model"],
         "saliency": saliency.key,
+        "method": saliency.spec["method"],
         "images": saliency.spec["images"],
         "metric": metric,
         "parameters": {"steps": steps} if METRICS[metric].needs_judge else {},
