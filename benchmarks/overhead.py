@@ -1,0 +1,130 @@
+"""What measuring through our agent costs: LiteRT's own benchmark tool against us, on the same artifacts, interleaved.
+
+    python benchmarks/overhead.py [--json] [--rounds 10] [--runs 100] [--artifacts FOLDER]
+
+Prints `native_over_ours_fp32` and `native_over_ours_int8`: the native tool's p50 over ours, one thread, both in fresh
+processes with ai-edge-litert; 1 is perfect, and below 1 we report more than the tool does. Each round measures all four
+in an order of its own, a ratio is taken within a round, and the median of the rounds is shown with a 95 % interval, so
+that a noisy neighbour strikes both sides. The network is MobileNetV2 with random weights: time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from harness.devices import Device, make_device, measure  # noqa: E402
+from harness.devices.rounds import interleaved  # noqa: E402
+from harness.devices.statistics import percentile  # noqa: E402
+
+RUNTIME = "ai-edge-litert"
+TOOL = "ai_edge_litert.tools.benchmark_litert_model"
+FORMATS = ("fp32", "int8")
+WARMUP_RUNS = 20
+
+
+def main() -> None:
+    options = _options()
+    options.artifacts.mkdir(parents=True, exist_ok=True)
+    for name in FORMATS:
+        _artifact(options.artifacts, name)
+    times = _measure_rounds(options.artifacts, rounds=options.rounds, runs=options.runs)
+    results = {f"native_over_ours_{name}": _ratio(times[f"native {name}"], times[f"ours {name}"]) for name in FORMATS}
+    if options.json:
+        print(
+            json.dumps({**{name: row["median"] for name, row in results.items()}, "details": results, "p50_ns": times})
+        )
+    else:
+        for name, row in results.items():
+            print(f"{name}  {row['median']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]  {options.rounds} rounds")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-overhead")
+    return parser.parse_args()
+
+
+def _measure_rounds(folder: Path, *, rounds: int, runs: int) -> dict[str, list[int]]:
+    """p50 in nanoseconds of each contender, one per round."""
+    device = make_device({"name": "this-host", "kind": "local"})
+    contenders = [f"{who} {name}" for who in ("native", "ours") for name in FORMATS]
+    times: dict[str, list[int]] = {contender: [] for contender in contenders}
+    for number, contender in interleaved(contenders, rounds=rounds, seed=0):
+        who, name = contender.split()
+        path = folder / f"{name}.tflite"
+        p50 = _ours(device, path, runs) if who == "ours" else _native(path, runs)
+        times[contender].append(p50)
+        print(f"round {number + 1} of {rounds}  {contender:12} {p50 / 1e6:8.3f} ms", file=sys.stderr)
+    return times
+
+
+def _ours(device: Device, path: Path, runs: int) -> int:
+    protocol = {"min_runs": runs, "max_runs": runs, "min_seconds": 0.0}
+    record = measure(device, path, preprocessing=None, protocol=protocol, runtime=RUNTIME)
+    found = percentile(record["samples_ns"], 50)
+    assert found is not None, "fewer than 5 runs"
+    return found.value
+
+
+def _native(path: Path, runs: int) -> int:
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        options = [
+            "--model",
+            str(path),
+            "--num_runs",
+            str(runs),
+            "--warmup_runs",
+            str(WARMUP_RUNS),
+            "--num_threads",
+            "1",
+        ]
+        command = [sys.executable, "-m", TOOL, *options, "--result_json", file.name]
+        subprocess.run(command, check=True, capture_output=True)
+        return round(json.loads(Path(file.name).read_text())["latency"]["median_ms"] * 1e6)
+
+
+def _ratio(native: list[int], ours: list[int]) -> dict[str, float]:
+    """Median of the rounds' ratios, with its distribution-free 95 % interval where there are rounds enough."""
+    ratios = [round(1e6 * a / b) for a, b in zip(native, ours)]
+    found = percentile(ratios, 50)
+    low, high = (found.low, found.high) if found else (min(ratios), max(ratios))
+    return {"median": statistics.median(ratios) / 1e6, "low": low / 1e6, "high": high / 1e6}
+
+
+def _artifact(folder: Path, name: str) -> None:
+    """MobileNetV2 as fp32 or int8, made once."""
+    path = folder / f"{name}.tflite"
+    if path.exists():
+        return
+    import numpy as np
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    model = tf.keras.applications.MobileNetV2(weights=None)
+    signature = tf.TensorSpec((1, 224, 224, 3), tf.float32)
+    function: Any = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    if name == "int8":
+        images = np.random.default_rng(0).uniform(-1, 1, (8, 1, 224, 224, 3)).astype(np.float32)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    path.write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    main()
