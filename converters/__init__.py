@@ -2,13 +2,20 @@
 
 It knows nothing of devices, data sets or the store, and nothing of the harness, which calls it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+RECIPE = 1  # part of every artifact's key: raise it whenever the converters here make different bytes of one model
+
 
 class ConversionError(Exception):
-    """A model that could not become an artifact of the wanted format: one sentence for the person at the keyboard."""
+    """A model that could not become an artifact of the wanted format: one sentence, and what to try."""
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(problem)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +26,9 @@ class FormatSpec:
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
     mark           "" or why some results of the artifact mean nothing.
+    unmarked_if    names a function keras_model -> bool: whether the mark does not apply to this model; "" for never.
     suspect_below  top-1 agreement with the Keras model under which an artifact is suspect.
+    suspect_above  mean difference of the logits, as a share of their spread, over which an artifact is suspect.
     """
 
     convert: str
@@ -28,7 +37,9 @@ class FormatSpec:
     calibrated: bool = False
     operators: str = "builtin"
     mark: str = ""
+    unmarked_if: str = ""
     suspect_below: float = 0.99
+    suspect_above: float = 0.01
 
 
 FULL_PRECISION, BINARIZED = "full-precision", "binarized"
@@ -43,12 +54,14 @@ FORMATS: dict[str, FormatSpec] = {
         convert="converters.tflite:fp16",
         summary="float16 weights, float32 arithmetic",
         families=(FULL_PRECISION,),
+        suspect_above=0.05,
     ),
     "dynamic": FormatSpec(
         convert="converters.tflite:dynamic",
         summary="int8 weights, activations quantized at run time",
         families=(FULL_PRECISION,),
         suspect_below=0.95,
+        suspect_above=0.2,
     ),
     "int8": FormatSpec(
         convert="converters.tflite:int8",
@@ -56,6 +69,15 @@ FORMATS: dict[str, FormatSpec] = {
         families=(FULL_PRECISION,),
         calibrated=True,
         suspect_below=0.9,
+        suspect_above=0.3,
+    ),
+    "int8-io": FormatSpec(
+        convert="converters.tflite:int8_io",
+        summary="int8, with int8 input and output as well: what integer-only accelerators want",
+        families=(FULL_PRECISION,),
+        calibrated=True,
+        suspect_below=0.9,
+        suspect_above=0.3,
     ),
     "lce": FormatSpec(
         convert="converters.lce:lce",
@@ -65,10 +87,12 @@ FORMATS: dict[str, FormatSpec] = {
     ),
     "lce-int8": FormatSpec(
         convert="converters.lce:lce_int8",
-        summary="binary operators, the rest int8 with default ranges: for latency only",
+        summary="binary operators, the rest int8; for latency only, unless the model was trained with fake quantization",
         families=(BINARIZED,),
         operators="lce",
         mark="latency only: int8 ranges are defaults, not trained",
-        suspect_below=0.0,
+        unmarked_if="converters.lce:has_trained_ranges",
+        suspect_below=0.9,
+        suspect_above=0.3,
     ),
 }

@@ -1,14 +1,18 @@
 """The formats of Larq Compute Engine: binary operators for the binarized layers."""
+
 from __future__ import annotations
 
 import tempfile
+import warnings
 from typing import Any
 
 from converters import ConversionError
+from converters.refusals import check_operators, operations, refusal
 from converters.tflite import Calibration, scores_function
 
 # LCE's documented stand-in where a network was not trained for int8: wide enough for normalised activations.
 DEFAULT_INT8_RANGE = (-3.0, 3.0)
+OPERATORS = "Lce"  # what the names of LCE's own operators begin with
 
 
 def lce(model: Any, calibration: Calibration | None = None) -> bytes:
@@ -17,8 +21,20 @@ def lce(model: Any, calibration: Calibration | None = None) -> bytes:
 
 
 def lce_int8(model: Any, calibration: Calibration | None = None) -> bytes:
-    """Binary convolutions, everything else int8 with default ranges: the speed is real, the predictions are not."""
+    """Binary convolutions, everything else int8.
+
+    The ranges are those of the model's fake quantization. A model that has none gets default ranges: then the speed is
+    real, and the predictions are not.
+    """
+    if has_trained_ranges(model):
+        return _convert(model)
     return _convert(model, experimental_default_int8_range=DEFAULT_INT8_RANGE)
+
+
+def has_trained_ranges(model: Any) -> bool:
+    """Whether the model went through quantization-aware training: its graph then holds fake quantization."""
+    graph = scores_function(model).get_concrete_function().graph
+    return any(operation.op.startswith(("FakeQuant", "QuantizeAndDequantize")) for operation in operations(graph))
 
 
 def _convert(model: Any, **options: Any) -> bytes:
@@ -29,18 +45,23 @@ def _convert(model: Any, **options: Any) -> bytes:
         raise ConversionError(
             "Larq Compute Engine is not installed; it has packages for x86_64 Linux and arm64 macOS"
         ) from None
-    with tempfile.TemporaryDirectory(prefix="bitlens-") as folder:
-        _save(model, folder)
+    function = scores_function(model)
+    graph = function.get_concrete_function().graph
+    with tempfile.TemporaryDirectory(prefix="bitlens-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that default ranges are for latency only is our mark, not a line on a screen
         try:
-            return bytes(larq_compute_engine.convert_saved_model(folder, **options))
+            _save(model, function, folder)
+            content = bytes(larq_compute_engine.convert_saved_model(folder, **options))
         except Exception as error:  # MLIR's errors arrive as plain Exception
-            raise ConversionError(f"LCE's converter refused the model: {error}") from error
+            raise refusal(error, graph, converter="LCE") from error
+    check_operators(content, graph, converter="LCE", brings=OPERATORS)
+    return content
 
 
-def _save(model: Any, folder: str) -> None:
+def _save(model: Any, function: Any, folder: str) -> None:
     import tensorflow as tf
 
     module = tf.Module()
     module.variables_of_model = model.variables  # a SavedModel keeps what its module owns
-    module.scores = scores_function(model)
+    module.scores = function
     tf.saved_model.save(module, folder, signatures=module.scores)

@@ -1,4 +1,5 @@
-"""The stock TFLite formats: fp32, fp16, dynamic and int8."""
+"""The stock TFLite formats: fp32, fp16, dynamic, int8 and int8-io."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -8,32 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import ConversionError
+from converters.refusals import check_operators, refusal
 
 Calibration = Callable[[], Iterable[NDArray[np.float32]]]
 
 
 def fp32(model: Any, calibration: Calibration | None = None) -> bytes:
     """float32 weights and arithmetic."""
-    return _convert(_converter(model))
+    return _convert(model)
 
 
 def fp16(model: Any, calibration: Calibration | None = None) -> bytes:
     """float16 weights, dequantized when the interpreter is made."""
     import tensorflow as tf
 
-    converter = _converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    return _convert(converter)
+    def with_half_weights(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+
+    return _convert(model, with_half_weights)
 
 
 def dynamic(model: Any, calibration: Calibration | None = None) -> bytes:
     """int8 weights; activations are quantized per tensor at run time."""
     import tensorflow as tf
 
-    converter = _converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    return _convert(converter)
+    def with_int8_weights(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+    return _convert(model, with_int8_weights)
 
 
 def int8(model: Any, calibration: Calibration | None = None) -> bytes:
@@ -41,25 +45,32 @@ def int8(model: Any, calibration: Calibration | None = None) -> bytes:
 
     calibration  makes an iterator of preprocessed images (H, W, C), from which the ranges of activations are found.
     """
+    return _convert(model, _integers(calibration))
+
+
+def int8_io(model: Any, calibration: Calibration | None = None) -> bytes:
+    """Full integer arithmetic, from an int8 input to an int8 output."""
+    import tensorflow as tf
+
+    def with_integer_ends(converter: Any) -> None:
+        _integers(calibration)(converter)
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+
+    return _convert(model, with_integer_ends)
+
+
+def _integers(calibration: Calibration | None) -> Callable[[Any], None]:
     import tensorflow as tf
 
     if calibration is None:
         raise ConversionError("int8 needs calibration images to find the ranges of activations, and got none")
-    converter = _converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([image[None]] for image in calibration())
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return _convert(converter)
 
+    def with_integers(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration())
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-def _converter(model: Any) -> Any:
-    """A converter of the model's concrete function at batch size 1.
-
-    Without the model argument of from_concrete_functions: the flatbuffer is the same, and made ten times faster.
-    """
-    import tensorflow as tf
-
-    return tf.lite.TFLiteConverter.from_concrete_functions([scores_function(model).get_concrete_function()])
+    return with_integers
 
 
 def scores_function(model: Any) -> Any:
@@ -67,16 +78,24 @@ def scores_function(model: Any) -> Any:
     import tensorflow as tf
 
     signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
-    return tf.function(lambda image: {"scores": model(image, training=False)}, input_signature=[signature])
+    return tf.function(
+        lambda image: {"scores": model(image, training=False)}, input_signature=[signature], autograph=False
+    )
 
 
-def _convert(converter: Any) -> bytes:
+def _convert(model: Any, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
+    """The flatbuffer of the model at batch size 1, by a converter that `configure` has set up.
+
+    Without the model argument of from_concrete_functions: the flatbuffer is the same, and made ten times faster.
+    """
+    import tensorflow as tf
+
+    function = scores_function(model).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    configure(converter)
     try:
-        return bytes(converter.convert())
+        content = bytes(converter.convert())
     except Exception as error:  # the converter raises its own, ValueError, RuntimeError and more
-        raise ConversionError(f"TFLite's converter refused the model: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+        raise refusal(error, function.graph, converter="TFLite") from error
+    check_operators(content, function.graph, converter="TFLite", brings="")
+    return content

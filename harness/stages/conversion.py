@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from converters import FORMATS
+from converters import FORMATS, RECIPE
+from converters.contents import contents
 from device.preprocessing import preprocess
 from harness.catalogue import Model
 from harness.errors import ConversionError
@@ -15,15 +17,18 @@ from harness.tables import resolve
 from harness.workshop import Progress, Workshop
 
 CALIBRATION_IMAGES = 200
+VERSIONS = ("tensorflow-cpu", "tensorflow", "larq", "larq-zoo", "larq-compute-engine")
 
 
 def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
     """The unit that makes the artifact; calibrated formats build on a set of training images."""
     spec = {
         "model": model.spec(),
+        "architecture": model.build or "file",
         "format": format_name,
         "calibration": calibration.key if calibration else None,
-        "versions": {name: _version(name) for name in ("tensorflow-cpu", "tensorflow", "larq-compute-engine")},
+        "recipe": RECIPE,
+        "versions": {name: _version(name) for name in VERSIONS},
     }
     return Unit(kind="conversion", spec=spec)
 
@@ -31,20 +36,37 @@ def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
 def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     from converters import ConversionError as Refused
 
-    spec = FORMATS[unit.spec["format"]]
-    name = unit.spec["model"]["name"]
+    name, format_name = unit.spec["model"]["name"], unit.spec["format"]
+    spec = FORMATS[format_name]
+    keras_model = workshop.keras_model(name)
     try:
-        content = resolve(spec.convert)(workshop.keras_model(name), _calibration(unit, workshop))
+        content = resolve(spec.convert)(keras_model, _calibration(unit, workshop))
+        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(keras_model) else spec.mark
     except Refused as error:
-        raise ConversionError(f'model "{name}" as {unit.spec["format"]}: {error}') from error
-    result = {
-        "blob": workshop.store.save_blob(content),
-        "flatbuffer_bytes": len(content),
-        "operators": spec.operators,
-        "latency_only": bool(spec.mark),
-        "mark": spec.mark,
-    }
-    return Outcome(result=result)
+        raise ConversionError(f'model "{name}" as {format_name}: {error}', hint=error.hint) from error
+    return Outcome(
+        result={
+            "blob": _saved(content, unit, workshop),
+            "flatbuffer_bytes": len(content),
+            "operators": spec.operators,
+            "latency_only": bool(mark),
+            "mark": mark,
+            "calibration": _calibration_record(unit, workshop),
+            "contents": asdict(contents(content)),
+            "peak_rss_bytes": _peak_rss_bytes(),
+        }
+    )
+
+
+def _saved(content: bytes, unit: Unit, workshop: Workshop) -> str:
+    try:
+        return workshop.store.save_blob(content)
+    except OSError as error:
+        raise ConversionError(
+            f'model "{unit.spec["model"]["name"]}" as {unit.spec["format"]}: '
+            f"the artifact of {len(content)} bytes could not be written ({error.strerror})",
+            hint="--out with a folder on a disk that has room",
+        ) from error
 
 
 def _calibration(unit: Unit, workshop: Workshop) -> Any:
@@ -54,9 +76,27 @@ def _calibration(unit: Unit, workshop: Workshop) -> Any:
     record = unit.spec["model"]["preprocessing"]
 
     def representative() -> Iterator[Any]:
-        return iter(preprocess(images.pixels, record))
+        """One image at a time: 200 of 224 x 224 as floats would take 120 MB."""
+        return (preprocess(pixels[None], record)[0] for pixels in images.pixels)
 
     return representative
+
+
+def _calibration_record(unit: Unit, workshop: Workshop) -> dict[str, Any] | None:
+    """How many training images, and the hash of their pixels."""
+    if unit.spec["calibration"] is None:
+        return None
+    result = workshop.result(unit.spec["calibration"]).result
+    return {"images": len(result["images"]), "sha256": result["blob"]}
+
+
+def _peak_rss_bytes() -> int:
+    """The most memory that this process has had so far: a network's formats share a process, so it is an upper bound."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _version(distribution: str) -> str | None:

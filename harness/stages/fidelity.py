@@ -1,17 +1,27 @@
-"""Fidelity stage: every artifact is compared with its Keras model on real images, on this host."""
+"""Fidelity stage: every artifact is compared with its Keras model on real images, on this host.
+
+The artifact runs whole, as it is deployed, and once more cut off before its softmax, so that logits are compared too:
+the same file, with the same arithmetic up to there.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from converters import FORMATS
-from converters.fidelity import compare
-from harness.devices import predict
+from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_differences
+from device.flatbuffer import operators, prefix
+from device.preprocessing import preprocess
+from harness.devices import PredictResult, predict
 from harness.stages.on_device import artifact_of, as_share, device_of
 from harness.store import Outcome, Unit
-from harness.workshop import Progress, Workshop
+from harness.workshop import ImageSet, Progress, Workshop
 
 IMAGES = 64
+HEADS = ("SOFTMAX", "DEQUANTIZE", "QUANTIZE", "RESHAPE")  # what may follow the logits
 
 
 def plan(conversion: Unit, images: Unit) -> Unit:
@@ -25,16 +35,74 @@ def plan(conversion: Unit, images: Unit) -> Unit:
 
 
 def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    spec = unit.spec
-    images = workshop.images(spec["images"])
-    deployed = predict(
+    spec, images = unit.spec, workshop.images(unit.spec["images"])
+    conversion = workshop.result(spec["conversion"]).result
+    artifact, ran = _artifact_answers(spec, artifact_of(spec, workshop), images, workshop, progress)
+    scores = workshop.scores(spec["model"]["name"], images.pixels)
+    reference = Answers(scores=scores, logits=logits_of(scores) if artifact.logits is not None else None)
+    fidelity = _compare(spec, reference, artifact, images, workshop)
+    status, reason = _verdict(spec["format"], fidelity, mark=conversion["mark"])
+    result = {**asdict(fidelity), "status": status, "reason": reason}
+    return Outcome(result={**result, "runtime": ran.runtime, "runtime_version": ran.runtime_version})
+
+
+def _verdict(format_name: str, fidelity: Fidelity, *, mark: str) -> tuple[str, str]:
+    if mark:
+        return "suspect", mark
+    limits = FORMATS[format_name]
+    return fidelity.verdict(suspect_below=limits.suspect_below, suspect_above=limits.suspect_above)
+
+
+def _compare(
+    spec: dict[str, Any], reference: Answers, artifact: Answers, images: ImageSet, workshop: Workshop
+) -> Fidelity:
+    """Near-ties take two more passes of the Keras model, and are looked for only where something differs visibly."""
+    from converters.rounding import is_binarized, scores_with_zeros_rounded
+
+    fidelity = compare(reference, artifact)
+    keras_model = workshop.keras_model(spec["model"]["name"])
+    limits = FORMATS[spec["format"]]
+    status, _ = fidelity.verdict(suspect_below=1.0, suspect_above=limits.suspect_above)
+    if status == "ok" or not is_binarized(keras_model):
+        return fidelity
+    inputs = preprocess(images.pixels, spec["model"]["preprocessing"])
+    up, down = (
+        Answers(scores=scores, logits=logits_of(scores) if reference.logits is not None else None)
+        for scores in scores_with_zeros_rounded(keras_model, inputs)
+    )
+    return compare(reference, artifact, own_difference=relative_differences(up, down))
+
+
+def _artifact_answers(
+    spec: dict[str, Any], path: Path, images: ImageSet, workshop: Workshop, progress: Progress
+) -> tuple[Answers, PredictResult]:
+    whole = _predict(spec, path, images, lambda share: progress(share / 2))
+    content = _before_softmax(path.read_bytes())
+    if content is None:
+        return Answers(scores=whole.scores), whole
+    with tempfile.NamedTemporaryFile(prefix="bitlens-", suffix=".tflite") as file:
+        file.write(content)
+        file.flush()
+        cut = _predict(spec, Path(file.name), images, lambda share: progress(0.5 + share / 2))
+    return Answers(scores=whole.scores, logits=cut.scores), whole
+
+
+def _predict(spec: dict[str, Any], path: Path, images: ImageSet, progress: Progress) -> PredictResult:
+    return predict(
         device_of(spec),
-        artifact_of(spec, workshop),
+        path,
         images.pixels,
         preprocessing=spec["model"]["preprocessing"],
         on_progress=as_share(progress),
     )
-    fidelity = compare(workshop.scores(spec["model"]["name"], images.pixels), deployed.scores)
-    status, reason = fidelity.verdict(suspect_below=FORMATS[spec["format"]].suspect_below)
-    result = {**asdict(fidelity), "status": status, "reason": reason, "runtime": deployed.runtime}
-    return Outcome(result=result)
+
+
+def _before_softmax(content: bytes) -> bytes | None:
+    """The artifact cut off before its softmax, or None when it does not end in one."""
+    names = [operator.name for operator in operators(content)]
+    if "SOFTMAX" not in names:
+        return None
+    last = len(names) - 1 - names[::-1].index("SOFTMAX")
+    if last == 0 or any(name not in HEADS for name in names[last:]):
+        return None
+    return prefix(content, last)

@@ -1,0 +1,62 @@
+"""Which layer a converter stumbled over: its errors of many lines as one sentence, and what to try.
+
+LCE's converter lets operators pass that no runtime has (it writes them down as custom ones), so that finished artifacts
+are checked as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from converters import ConversionError
+from converters.schema import custom_operators
+
+_UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_HINT = "replace the layer by one of operators that TFLite has, or leave that part of the work to the host"
+
+
+def refusal(error: Exception, graph: Any, *, converter: str) -> ConversionError:
+    """The converter's error as ours. `graph` is that of the model's function: it knows which layer an operator is of."""
+    if isinstance(error, OSError):
+        return ConversionError(f"the model could not be written for the converter ({error.strerror or error})")
+    unknown = dict.fromkeys(_UNKNOWN.findall(str(error)))
+    if unknown:
+        return _unknown_operators(unknown, graph, converter)
+    return ConversionError(f"{converter}'s converter refused the model: {first_line(error)}")
+
+
+def check_operators(content: bytes, graph: Any, *, converter: str, brings: str) -> None:
+    """Raise ConversionError when the artifact needs operators that no runtime has.
+
+    brings  what the names of those custom operators begin with that the converter's runtime has; "" for none.
+    """
+    foreign = [name for name in custom_operators(content) if not (brings and name.startswith(brings))]
+    if foreign:
+        raise _unknown_operators([name.removeprefix("Flex") for name in foreign], graph, converter)
+
+
+def operations(graph: Any) -> Iterator[Any]:
+    """All nodes of a graph, also inside the functions that it calls."""
+    definition = graph.as_graph_def()
+    yield from definition.node
+    for function in definition.library.function:
+        yield from function.node_def
+
+
+def first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _unknown_operators(names: Collection[str], graph: Any, converter: str) -> ConversionError:
+    layers = dict.fromkeys(_layer(node.name) for node in operations(graph) if node.op in names)
+    where = f'layer "{", ".join(layers)}" uses' if layers else "the model uses"
+    return ConversionError(f"{where} {', '.join(names)}, which {converter} has no operator for", hint=_HINT)
+
+
+def _layer(node: str) -> str:
+    """ "model/block1/strange/Digamma" -> "block1/strange": without the network's own name and the operation's."""
+    parts = node.split("/")
+    return "/".join(parts[1:-1] or parts)
