@@ -98,17 +98,22 @@ class Agent:
         cpus: list[int] | None = None,
         lock: dict[str, Any] | None = None,
         library: str | None = None,
+        cool_down: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured.
 
         lock     {"holder", "wait_s"}: from now until this process ends, nobody else may measure on this machine.
         library  the SHA-256 of our LCE operators, put here like an artifact, for a stock runtime that needs them.
+        cool_down  {"below_c", "max_seconds"}: when hot, wait before anything else.
         """
         path = self._path(sha256)
         if not os.path.exists(path):
             raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; put it first")
         if lock is not None:
             self._lock = locking.acquire(lock["holder"], wait_s=lock["wait_s"], on_wait=progress)
+        cooled_s = 0.0
+        if cool_down is not None:
+            cooled_s = latency.cool_down(telemetry.temperatures_c, on_progress=progress, **cool_down)
         self._circumstances_before = telemetry.snapshot()
         if cpus:
             os.sched_setaffinity(0, cpus)  # before the runtime starts its threads, which inherit it
@@ -122,6 +127,7 @@ class Agent:
             "kernels": engine.kernels,
             "import_ns": engine.import_ns,
             "load_ns": engine.load_ns,
+            "cooled_s": cooled_s,
             "inputs": [_described(tensor) for tensor in engine.inputs],
             "outputs": [_described(tensor) for tensor in engine.outputs],
         }

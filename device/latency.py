@@ -29,8 +29,11 @@ DEFAULT_PROTOCOL: dict[str, Any] = {
     "inputs": 8,  # how many different inputs take turns
     "seed": 0,
     "cpus": None,  # CPUs to pin the process to, or None
+    "cool_below_c": 65.0,  # wait before the start until every thermometer is below this ...
+    "cool_max_seconds": 300.0,  # ... at most so long
 }
 GLANCE_SECONDS = 1.0
+COOLING_SECONDS = 2.0
 Clock = Callable[[], int]
 
 
@@ -127,6 +130,23 @@ def _enough(runs: int, seconds: float, protocol: dict[str, Any]) -> bool:
     if runs >= protocol["max_runs"] or (runs > 0 and seconds >= protocol["max_seconds"]):
         return True
     return bool(runs >= protocol["min_runs"] and seconds >= protocol["min_seconds"])
+
+
+def cool_down(
+    temperatures: Callable[[], dict[str, float] | None],
+    *,
+    below_c: float,
+    max_seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
+) -> float:
+    """Wait until no thermometer reads `below_c` or more, or for `max_seconds`; how long it took. No sensor, no wait."""
+    started = clock()
+    while max((temperatures() or {}).values(), default=-273.0) >= below_c and clock() - started < max_seconds:
+        on_progress({"stage": "cooling", "done": int(clock() - started), "of": int(max_seconds)})
+        sleep(COOLING_SECONDS)
+    return clock() - started
 
 
 @contextmanager

@@ -5,14 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.devices import jobs
 from harness.devices.base import Device
-from harness.devices.rounds import Sustained, interleaved, spread_between_processes, sustained, sustained_protocol
+from harness.devices.rounds import (
+    Sustained,
+    interleaved,
+    ranking_changed,
+    spread_between_processes,
+    sustained,
+    sustained_protocol,
+)
 from harness.devices.statistics import percentile
 from harness.errors import ConfigError, DeviceError
 
@@ -100,6 +107,11 @@ def _measure(request: Bench, count: int, protocol: dict[str, Any]) -> dict[str, 
     )
 
 
+def bench_all(requests: Sequence[Bench]) -> dict[str, list[BenchResult]]:
+    """Results by artifact, as it was named on the command line."""
+    return {str(request.artifact): bench(request) for request in requests}
+
+
 def parse_threads(text: str) -> tuple[int, ...]:
     """ "1,4" -> (1, 4). Raises ConfigError."""
     if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
@@ -115,18 +127,31 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
-def as_json(results: Sequence[BenchResult]) -> str:
-    return json.dumps([dataclasses.asdict(result) for result in results], indent=2)
+def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
+    return json.dumps({name: [dataclasses.asdict(row) for row in rows] for name, rows in results.items()}, indent=2)
 
 
-def as_text(results: Sequence[BenchResult]) -> str:
+def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
     """For people: milliseconds, blanks where the samples do not support a number, and what it is all worth."""
-    return "\n".join(line for result in results for line in _lines(result))
+    blocks = [
+        "\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)])
+        for name, rows in results.items()
+        for row in rows
+    ]
+    return "\n".join([*blocks, *_ranking_lines(results)])
+
+
+def _ranking_lines(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str]:
+    """Whether the fastest at first is the fastest in the end, per thread count, where all ran long."""
+    for count in sorted({row.num_threads for rows in results.values() for row in rows}):
+        of_count = {name: row for name, rows in results.items() for row in rows if row.num_threads == count}
+        long = {name: row.sustained for name, row in of_count.items() if row.sustained is not None}
+        if len(long) > 1 and len(long) == len(results):
+            word = "changed" if ranking_changed(long) else "kept"
+            yield f"sustained speed {word} the ranking of the artifacts, {_threads(count)}"
 
 
 def _lines(result: BenchResult) -> Iterator[str]:
-    plural = "" if result.num_threads == 1 else "s"
-    yield f"{result.num_threads} thread{plural}"
     yield from (f"  failed    {failure}" for failure in result.failures)
     if not result.records:
         return
@@ -166,6 +191,10 @@ def _extra_lines(result: BenchResult) -> Iterator[str]:
     if result.profile is not None:
         yield f"  operators by {result.profile['method']}, delegate {result.profile['delegate']}"
         yield from (f"    {_ms(row['ns']):>12}  {row['name']}" for row in result.profile["operators"])
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"
 
 
 def _ms(nanoseconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,7 +57,9 @@ def remove(name: Name, python: BoardPython = "python3") -> None:
 
 
 def bench(
-    artifact: Annotated[Path, typer.Argument(help="Any TFLite flatbuffer.", metavar="FILE.tflite", exists=True)],
+    artifacts: Annotated[
+        list[Path], typer.Argument(help="Any TFLite flatbuffers.", metavar="FILE.tflite ...", exists=True)
+    ],
     device: Annotated[str, typer.Option(help="Where to run it.")] = "this-host",
     threads: Annotated[str, typer.Option(help="Thread counts, separated by commas.")] = "1",
     runtime: Annotated[str, typer.Option(help="A runtime's name, or auto.")] = "auto",
@@ -72,18 +74,17 @@ def bench(
     from harness.devices import benching
     from harness.devices.table import find_device
 
-    request = benching.Bench(
-        artifact=artifact,
-        device=find_device(device),
-        threads=benching.parse_threads(threads),
-        runtime=runtime,
-        rounds=rounds,
-        seconds=seconds,
-        sustained_s=benching.parse_duration(sustained) if sustained else 0.0,
-        energy=energy,
-        profile=profile,
-    )
-    results = benching.bench(request)
+    what: dict[str, Any] = {
+        "device": find_device(device),
+        "threads": benching.parse_threads(threads),
+        "runtime": runtime,
+        "rounds": rounds,
+        "seconds": seconds,
+        "sustained_s": benching.parse_duration(sustained) if sustained else 0.0,
+        "energy": energy,
+        "profile": profile,
+    }
+    results = benching.bench_all([benching.Bench(artifact=artifact, **what) for artifact in artifacts])
     print(benching.as_json(results) if as_json else benching.as_text(results))
 
 

@@ -227,7 +227,8 @@ def _perturb(
 
 def _measure(job: _Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
     deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
-    with job.loaded(cpus=protocol["cpus"], lock=_lock(lock_wait_s)) as (session, loaded):
+    cooling = {"below_c": protocol["cool_below_c"], "max_seconds": protocol["cool_max_seconds"]}
+    with job.loaded(cpus=protocol["cpus"], lock=_lock(lock_wait_s), cool_down=cooling) as (session, loaded):
         measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
     return {**loaded, **measured}
 
@@ -261,13 +262,19 @@ class _Job:
 
     @contextmanager
     def loaded(
-        self, *, cpus: list[int] | None = None, lock: dict[str, Any] | None = None
+        self,
+        *,
+        cpus: list[int] | None = None,
+        lock: dict[str, Any] | None = None,
+        cool_down: dict[str, float] | None = None,
     ) -> Iterator[tuple[Session, dict[str, Any]]]:
         """connect -> put -> load"""
         with self.put() as (session, sha256):
             answer = session.request(
                 "load",
-                deadline_s=LOAD_SECONDS + (lock["wait_s"] if lock else 0),
+                deadline_s=LOAD_SECONDS
+                + (lock["wait_s"] if lock else 0)
+                + (cool_down["max_seconds"] if cool_down else 0),
                 on_progress=self.on_progress,
                 sha256=sha256,
                 runtime=self.runtime,
@@ -276,6 +283,7 @@ class _Job:
                 cpus=cpus,
                 lock=lock,
                 library=self.library(session),
+                cool_down=cool_down,
             )
             yield session, answer
 

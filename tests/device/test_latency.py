@@ -136,3 +136,29 @@ def test_pinning_is_undone() -> None:
     with latency.pinned([min(before)]):
         assert os.sched_getaffinity(0) == {min(before)}
     assert os.sched_getaffinity(0) == before
+
+
+def test_a_hot_board_is_left_to_cool_and_a_cool_one_is_not() -> None:
+    now, readings = [0.0], iter([{"cpu": 80.0}, {"cpu": 70.0, "gpu": 50.0}, {"cpu": 64.0}])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    waited = latency.cool_down(
+        lambda: next(readings), below_c=65.0, max_seconds=60.0, clock=lambda: now[0], sleep=sleep
+    )
+    assert waited == 2 * latency.COOLING_SECONDS
+    assert (
+        latency.cool_down(lambda: {"cpu": 40.0}, below_c=65.0, max_seconds=60.0, sleep=sleep, clock=lambda: 0.0) == 0.0
+    )
+
+
+def test_cooling_ends_at_its_limit_and_needs_a_thermometer() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    limits = {"below_c": 65.0, "max_seconds": 9.0, "clock": lambda: now[0], "sleep": sleep}
+    assert latency.cool_down(lambda: {"cpu": 90.0}, **limits) == 10.0
+    assert latency.cool_down(lambda: None, **limits) == 0.0
