@@ -22,25 +22,35 @@ Chart = Any  # Altair's chart classes share no useful base
 
 
 def tradeoff(records: Records = ()) -> Chart:
-    """Accuracy against latency, with the intervals of both; a larger mark has the better explanation."""
-    base = alt.Chart(_data(records)).transform_filter("isValid(datum.p50_ms) && isValid(datum.top1_percent)")
-    x = alt.X("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
-    y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=True))
+    """Accuracy against latency, with the intervals of both; a larger mark is better explained, a hollow one is void."""
+    known = alt.Chart(_data(records)).transform_filter("isValid(datum.top1_percent)")
+    base = known.transform_filter("isValid(datum.p50_ms)").transform_calculate(x="datum.p50_ms")
+    void = known.transform_filter("isValid(datum.void_ms)").transform_calculate(x="datum.void_ms")
+    x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
+    y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=False, padding=18))
+    shape = alt.Shape("format:N", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None)
     points = base.mark_point(filled=True, opacity=0.9, strokeWidth=1.5).encode(
         x,
         y,
         color=_family(),
-        shape=alt.Shape("format:N", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None),
+        shape=shape,
         size=alt.Size("quality:Q", scale=alt.Scale(range=[70, 330]), legend=None),
         tooltip=_tooltip(
             model="model", family="family", format="format", runtime="runtime", num_threads="threads",
             top1_text="top-1", p50_text="p50", quality_text="explanation", verdict="verdict", verdict_reason="because",
         ),
     )  # fmt: skip
+    hollow = void.mark_point(filled=False, opacity=0.55, size=110).encode(
+        x,
+        y,
+        color=_family(),
+        shape=shape,
+        tooltip=_tooltip(model="model", format="format", num_threads="threads", no_latency="p50", verdict_reason="why"),
+    )
     rules = base.mark_rule(opacity=0.45)
     across = rules.encode(x="p50_low_ms:Q", x2="p50_high_ms:Q", y="top1_percent:Q", color=_family())
     upright = rules.encode(x, y="top1_low_percent:Q", y2="top1_high_percent:Q", color=_family())
-    return alt.layer(upright, across, points).properties(width=420, height=290)
+    return alt.layer(upright, across, hollow, points).properties(width=420, height=290)
 
 
 def latency_distribution(records: Records = ()) -> Chart:
@@ -49,7 +59,7 @@ def latency_distribution(records: Records = ()) -> Chart:
     y = alt.Y("label:N", title=None, sort=alt.SortField("median_ms"), axis=_long_labels())
     x = alt.X("ms:Q", title="latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=12))
     tooltip = _tooltip(label="artifact", median_ms="median (ms)", ms="quantile (ms)", verdict="verdict")
-    opacity = alt.condition("datum.verdict == 'valid'", alt.value(0.75), alt.value(0.3))
+    opacity = alt.condition("datum.verdict == 'valid'", alt.value(0.75), alt.value(0.28))
     ticks = base.mark_tick(thickness=1.3, height=13).encode(x, y, color=_family(), opacity=opacity, tooltip=tooltip)
     medians = base.transform_aggregate(ms="max(median_ms)", groupby=["label", "family", "median_ms"])
     marks = medians.mark_point(filled=True, size=46, stroke="white", strokeWidth=1).encode(x, y, color=_family())
@@ -168,7 +178,7 @@ def _log() -> alt.Scale:
 
 
 def _long_labels() -> alt.Axis:
-    return alt.Axis(labelLimit=190, ticks=False, domain=False, labelPadding=6)
+    return alt.Axis(labelLimit=230, ticks=False, domain=False, labelPadding=6)
 
 
 def _tooltip(**titles: str) -> list[alt.Tooltip]:

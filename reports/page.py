@@ -23,10 +23,11 @@ def render(store: Store, *, live: bool = False) -> str:
     """The page as text: a pure function of the store. A `live` one, from `serve`, tells when there are new results."""
     view = RunView(store)
     summary = quality_summary(view)
-    rows = page_rows(tables.comparison(store), summary)
+    distributions = timing.distributions(view)
+    rows = page_rows(tables.comparison(store), summary, distributions)
     explanations = explanation_choices(summary)
     sources = {
-        "latency_distribution": timing.distributions(view),
+        "latency_distribution": distributions,
         "operator_breakdown": timing.operators(view),
         "noise_sweep": evidence.noise_sweep(summary),
         "layer_sweep": evidence.layer_sweep(summary),
@@ -61,14 +62,15 @@ def render(store: Store, *, live: bool = False) -> str:
             steps=STEPS,
             colour_maps=colour_tables(),
             gradients=css_gradients(),
-            data={"rows": rows, "grids": pictures, "charts": charts.page_charts(), "sources": sources},
+            pictures=pictures,
+            data={"rows": rows, "charts": charts.page_charts(), "sources": sources},
         )
     )
 
 
 def _panels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One panel per device, in the order of the rows, and whether it has a latency to show."""
-    timed = {row["device"] for row in rows if row["p50_ms"] is not None}
+    timed = {row["device"] for row in rows if row["p50_ms"] is not None or row["void_ms"] is not None}
     return [{"name": name, "timed": name in timed} for name in dict.fromkeys(r["device"] for r in rows if r["device"])]
 
 

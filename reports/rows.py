@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from reports import formatting
 from reports.columns import COMPARISON
+from reports.timing import row_key, void_medians
 from reports.view import KERAS
 
 TEXT_COLUMNS = {column.name for column in COMPARISON if column.dtype == "string"}
 
 
-def page_rows(table: pd.DataFrame, summary: pd.DataFrame) -> list[dict[str, Any]]:
+def page_rows(
+    table: pd.DataFrame, summary: pd.DataFrame, distributions: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """One dict per row; `distributions` give void rows the median that they may show as void, and in no other way."""
+    voids = void_medians(distributions)
     scores = _scores_by_model(summary)
-    return [_page_row(row, scores) for row in table.to_dict("records")]
+    return [_page_row(row, scores, voids) for row in table.to_dict("records")]
 
 
 def explanation_choices(summary: pd.DataFrame) -> list[dict[str, str]]:
@@ -77,9 +82,12 @@ def _scores_by_model(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return scores
 
 
-def _page_row(row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def _page_row(
+    row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]], voids: Mapping[tuple[Any, ...], float]
+) -> dict[str, Any]:
     values = {str(name): formatting.plain(value) for name, value in row.items() if "[" not in str(name)}
     values |= {name: values[name] or "" for name in TEXT_COLUMNS}
+    void_ms = voids.get(row_key(values))
     return {
         **values,
         **{f"p{q}_ms": _scaled(values[f"latency_p{q}_ns"], 1e-6) for q in (50, 90, 99)},
@@ -88,7 +96,8 @@ def _page_row(row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]]) -> d
         **{f"{name}_percent": _scaled(values[name], 100) for name in ("top1", "top1_low", "top1_high")},
         "top1_text": _with_interval(values, "top1"),
         "p50_text": f"{formatting.milliseconds(values['latency_p50_ns'])} ms",
-        "no_latency": _why_no_latency(values),
+        "no_latency": _why_no_latency(values, void_ms),
+        "void_ms": void_ms,
         "scores": scores.get(values["model"], {}),
         "is_reference": values["format"] == KERAS,
     }
@@ -103,9 +112,11 @@ def _with_interval(values: Mapping[str, Any], name: str) -> str:
     return f"{formatting.percent(values[name])} % ({interval})" if interval else formatting.UNKNOWN
 
 
-def _why_no_latency(values: Mapping[str, Any]) -> str:
+def _why_no_latency(values: Mapping[str, Any], void_ms: float | None) -> str:
     if values["format"] == KERAS:
         return "reference: not timed"
     if values["emulated"]:
         return "emulated: no latency"
-    return "void: not shown" if values["verdict"] == "void" else ""
+    if values["verdict"] == "void":
+        return "void" if void_ms is None else f"void, do not use: {formatting.milliseconds(1e6 * void_ms)} ms"
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -197,7 +197,7 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
     if not rounds:
         return {}
     results = [unit.result for unit in rounds]
-    verdict = max((r.get("verdict") or "suspect" for r in results), key=VERDICTS.index)
+    verdict = worst_verdict(results)
     reasons = dict.fromkeys(r["verdict_reason"] for r in results if r.get("verdict_reason"))
     emulated = any(r.get("emulated") for r in results)
     facts = {
@@ -214,6 +214,10 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
         "kernels": results[0].get("kernels"),
     }
     return facts | ({} if emulated or verdict == "void" else _times(results))
+
+
+def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:
+    return max((result.get("verdict") or "suspect" for result in results), key=VERDICTS.index)
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

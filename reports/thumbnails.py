@@ -69,5 +69,5 @@ def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def _data_uri(picture: Image.Image, kind: str, *, quality: int) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, quality=quality)
+    picture.save(buffer, kind, quality=quality, method=2)  # a third of the time of 4 for a few percent of size
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

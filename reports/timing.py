@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from harness.store import StoredUnit
-from reports.tables import RowId, row_id
+from reports.tables import RowId, row_id, worst_verdict
 from reports.view import RunView
 
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
@@ -17,26 +18,36 @@ Records = list[dict[str, Any]]
 
 
 def distributions(view: RunView) -> Records:
-    """Evenly spaced quantiles of every row's samples, rounds pooled; void and emulated measurements have none."""
+    """Evenly spaced quantiles of every row's samples, rounds pooled. Void ones say so; emulated ones are no latency."""
     rows: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
-        if unit.result.get("samples_ns") and not unit.result.get("emulated") and unit.result.get("verdict") != "void":
+        if unit.result.get("samples_ns") and not unit.result.get("emulated"):
             rows.setdefault(row_id(unit), []).append(unit)
     return [record for row, rounds in rows.items() for record in _distribution(view, row, rounds)]
 
 
 def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Records:
     samples = [ns for unit in rounds for ns in unit.result["samples_ns"]]
+    verdict = worst_verdict(unit.result for unit in rounds)
     common = {
         **row._asdict(),
         "runtime": rounds[0].result.get("runtime") or row.runtime,
         "family": view.models[row.model].get("family", ""),
-        "label": row_label(row),
-        "verdict": "valid" if all(unit.result.get("verdict") == "valid" for unit in rounds) else "suspect",
+        "label": row_label(row) + (", void" if verdict == "void" else ""),
+        "verdict": verdict,
         "median_ms": _milliseconds(np.median(samples)),
     }
     quantiles = np.quantile(samples, (np.arange(QUANTILES) + 0.5) / QUANTILES)
     return [{**common, "ms": _milliseconds(quantile)} for quantile in quantiles]
+
+
+def void_medians(distributions: Records) -> dict[tuple[Any, ...], float]:
+    """The medians of void measurements by row: to show what was measured, marked as worth nothing."""
+    return {row_key(record): record["median_ms"] for record in distributions if record["verdict"] == "void"}
+
+
+def row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] or None for name in RowId._fields)
 
 
 def operators(view: RunView) -> Records:

@@ -25,6 +25,7 @@
     const name = fieldset.dataset.filter;
     const rows = data.rows.filter((row) => !row.is_reference || name === "family");
     const values = [...new Set(rows.map((row) => String(row[name] ?? "")))];
+    if (name === "num_threads") values.sort((a, b) => a - b);
     if (values.length < 2) return fieldset.remove();
     filters[name] = new Set(values);
     values.forEach((value) => {
@@ -68,6 +69,8 @@
     const first = places.filter((place) => place.dataset.chart === "tradeoff");
     for (const place of first) await draw(place);
     document.documentElement.dataset.ready = "true"; // what a reader sees first is there; the rest follows
+    grids = JSON.parse(byId("pictures").textContent);
+    showGrid();
     for (const place of places.filter((other) => !first.includes(other))) {
       await new Promise((resume) => setTimeout(resume));
       await draw(place);
@@ -122,6 +125,7 @@
     all(".quality-table").forEach((table, index) => { table.hidden = String(index) !== event.target.value; }));
 
   // ------------------------------------------------------------- the grids of maps
+  let grids = { images: [], methods: {} }; // megabytes: read when the rest is there
   const perPage = 8;
   let firstImage = 0;
   const strength = (map, column) => {
@@ -164,24 +168,26 @@
   };
   const imageHeading = (image) => make("th", { scope: "row" }, make("figure", {},
     make("figcaption", { textContent: image.label, title: image.key }), make("img", { src: image.source, alt: `image ${image.key}: ${image.label}` })));
-  const networkHeading = ([network, column]) => {
+  const networkHeading = ({ label, network, column }, several) => {
     const heading = make("th", { scope: "col" }, make("span", { className: `dot ${column.family}` }), network);
+    if (several) heading.append(make("small", { textContent: label }));
     if (column.layer) heading.append(make("small", { textContent: ` ${column.layer}` }));
     return heading;
   };
   const showGrid = () => {
     if (!byId("grid")) return;
     const method = byId("method").value;
-    const columns = Object.entries(data.grids.methods[method]);
-    const images = data.grids.images.slice(firstImage, firstImage + perPage);
+    const methods = method ? [method] : Object.keys(grids.methods); // one method, or all side by side
+    const columns = methods.flatMap((label) => Object.entries(grids.methods[label]).map(([network, column]) => ({ label, network, column })));
+    const images = grids.images.slice(firstImage, firstImage + perPage);
     const rows = images.map((image) =>
-      make("tr", {}, imageHeading(image), ...columns.map(([network, column]) => mapCell(image, column, network, method))));
-    const headings = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map(networkHeading));
+      make("tr", {}, imageHeading(image), ...columns.map(({ label, network, column }) => mapCell(image, column, network, label))));
+    const headings = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map((column) => networkHeading(column, methods.length > 1)));
     byId("grid").replaceChildren(make("thead", {}, headings), make("tbody", {}, ...rows));
-    byId("image-count").textContent = `images ${firstImage + 1} to ${firstImage + images.length} of ${data.grids.images.length}`;
+    byId("image-count").textContent = `images ${firstImage + 1} to ${firstImage + images.length} of ${grids.images.length}`;
     byId("previous-images").disabled = firstImage === 0;
-    byId("next-images").disabled = firstImage + perPage >= data.grids.images.length;
-    byId("method-notes").textContent = columns.flatMap(([network, column]) => column.notes.map((note) => `${network}: ${note}`)).join("; ");
+    byId("next-images").disabled = firstImage + perPage >= grids.images.length;
+    byId("method-notes").textContent = [...new Set(columns.flatMap(({ label, network, column }) => column.notes.map((note) => `${label} of ${network}: ${note}`)))].join("; ");
     showStrip();
   };
   const turn = (step) => {
@@ -195,9 +201,9 @@
   // ------------------------------------------------------------- one image's maps at rising noise, network by network
   const showStrip = () => {
     const strip = byId("noise-strip");
-    const image = data.grids.images[firstImage];
+    const image = grids.images[firstImage];
     if (!strip || !image) return;
-    const levels = Object.entries(data.grids.methods).flatMap(([label, columns]) =>
+    const levels = Object.entries(grids.methods).flatMap(([label, columns]) =>
       Object.entries(columns).filter(([, column]) => column.noise_level != null && column.maps[image.key])
         .map(([network, column]) => ({ label, network, column })));
     const networks = [...new Set(levels.map((level) => level.network))];
@@ -206,7 +212,6 @@
         .map(({ label, column }) => make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${network}`), percent(column.noise_level))))));
   };
 
-  showGrid();
   showQuality();
   showRows();
   drawAll();
