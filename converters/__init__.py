@@ -87,7 +87,7 @@ FORMATS: dict[str, FormatSpec] = {
     ),
     "lce-int8": FormatSpec(
         convert="converters.lce:lce_int8",
-        summary="binary operators, the rest int8; for latency only, unless the model was trained with fake quantization",
+        summary="binary operators, the rest int8; for latency only, unless trained with fake quantization",
         families=(BINARIZED,),
         operators="lce",
         mark="latency only: int8 ranges are defaults, not trained",

@@ -33,8 +33,8 @@ class Fidelity:
     """How closely an artifact follows its Keras model on the same images.
 
     top1_agreement     share of images whose best class is the same, 0 … 1.
-    near_ties          images on which the artifact visibly differs, but no more than the Keras model differs from itself
-                       when zeros among its binarized activations are rounded the other way. They are counted apart.
+    near_ties          images on which the artifact visibly differs, but no more than the Keras model from itself when
+                       zeros among its binarized activations are rounded the other way. They are counted apart.
     agreement_apart    top-1 agreement on the other images; None when there are none.
     max/mean_abs_score_difference   over all images and classes, in units of the scores.
     compared           "logits", or "scores" where the artifact does not end in a softmax that can be taken off.

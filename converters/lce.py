@@ -38,7 +38,7 @@ def has_trained_ranges(model: Any) -> bool:
 
 
 def _convert(model: Any, **options: Any) -> bytes:
-    """Through a SavedModel of the bare function: LCE's own convert_keras_model saves every layer, three times slower."""
+    """Through a SavedModel of the bare function: LCE's convert_keras_model saves every layer, three times slower."""
     try:
         import larq_compute_engine
     except ImportError:

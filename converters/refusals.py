@@ -18,7 +18,7 @@ _HINT = "replace the layer by one of operators that TFLite has, or leave that pa
 
 
 def refusal(error: Exception, graph: Any, *, converter: str) -> ConversionError:
-    """The converter's error as ours. `graph` is that of the model's function: it knows which layer an operator is of."""
+    """The converter's error as ours. The graph of the model's function knows which layer an operator is of."""
     if isinstance(error, OSError):
         return ConversionError(f"the model could not be written for the converter ({error.strerror or error})")
     unknown = dict.fromkeys(_UNKNOWN.findall(str(error)))

@@ -38,6 +38,11 @@ class MeasurementError(BitlensError):
     pass
 
 
+def reason_of(error: Exception) -> str:
+    """What is stored and shown of an error: our own sentence, or a foreign error with its type."""
+    return str(error) if isinstance(error, BitlensError) else f"{type(error).__name__}: {error}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them when none is close."""
     known = list(known)

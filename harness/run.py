@@ -10,21 +10,21 @@ import fcntl
 import itertools
 import os
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BitlensError, ConfigError
+from harness.errors import ConfigError
 from harness.experiment import Experiment
 from harness.plan import plan
+from harness.processes import Finished, perform, perform_apart, workers_that_fit
 from harness.progress import StageProgress, stage_progress
 from harness.saliency import parameters_of
-from harness.stages import STAGES
+from harness.stages import STAGES, Stage
 from harness.store import Store, Unit, canonical_json
-from harness.tables import resolve
 from harness.workshop import Workshop
 
 
@@ -84,29 +84,42 @@ def _versions() -> dict[str, str]:
 def _perform_all(units: Iterable[Unit], workshop: Workshop) -> Iterator[bool]:
     """Do units in order, a progress bar for each stage; True for each that succeeded."""
     for kind, group in itertools.groupby(units, key=lambda unit: unit.kind):
-        of_stage = list(group)
-        with stage_progress(STAGES[kind].doing, len(of_stage)) as progress:
-            for unit in of_stage:
-                yield _perform(unit, workshop, progress)
-                progress.finished_one(_describe(unit))
+        of_stage, stage = list(group), STAGES[kind]
+        with stage_progress(stage.doing, len(of_stage)) as progress:
+            do = _apart if stage.apart else _here
+            for finished in do(of_stage, stage, workshop, progress):
+                yield _keep(finished, workshop.store)
+                progress.finished_one(_describe(finished.unit))
 
 
-def _perform(unit: Unit, workshop: Workshop, progress: StageProgress) -> bool:
-    """Do one unit and store its outcome, or the reason why there is none."""
-    what = _describe(unit)
-    began = time.monotonic()
-    progress.working_on(what, 0.0)
-    try:
-        outcome = resolve(STAGES[unit.kind].perform)(unit, workshop, lambda share: progress.working_on(what, share))
-    except Exception as error:  # whatever went wrong costs this unit and what builds on it, never the run
-        reason = str(error) if isinstance(error, BitlensError) else f"{type(error).__name__}: {error}"
-        workshop.store.fail(unit, reason, seconds=time.monotonic() - began)
-        _say(f"failed: {STAGES[unit.kind].doing}, {what}: {reason}")
-        if os.environ.get("BITLENS_DEBUG"):
-            sys.excepthook(*sys.exc_info())
-        return False
-    workshop.store.commit(unit, outcome, seconds=time.monotonic() - began)
-    return True
+def _here(units: Iterable[Unit], stage: Stage, workshop: Workshop, progress: StageProgress) -> Iterator[Finished]:
+    for unit in units:
+        what = _describe(unit)
+        progress.working_on(what, 0.0)
+        yield perform(unit, stage.perform, workshop, partial(progress.working_on, what))
+
+
+def _apart(units: Sequence[Unit], stage: Stage, workshop: Workshop, progress: StageProgress) -> Iterator[Finished]:
+    return perform_apart(
+        units,
+        stage.perform,
+        experiment=workshop.experiment,
+        folder=workshop.store.folder,
+        workers=workers_that_fit(),
+        on_hand=lambda units: progress.working_on(", ".join(map(_describe, units)), 0.0),
+    )
+
+
+def _keep(finished: Finished, store: Store) -> bool:
+    """Store a unit's outcome, or the reason why there is none. True when there is an outcome."""
+    if finished.outcome is not None:
+        store.commit(finished.unit, finished.outcome, seconds=finished.seconds)
+        return True
+    store.fail(finished.unit, finished.reason, seconds=finished.seconds)
+    _say(f"failed: {STAGES[finished.unit.kind].doing}, {_describe(finished.unit)}: {finished.reason}")
+    if os.environ.get("BITLENS_DEBUG"):
+        _say(finished.trace)
+    return False
 
 
 def _describe(unit: Unit) -> str:

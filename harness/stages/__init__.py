@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`perform` names a function (unit, workshop, progress) -> Outcome; `doing` is what a person reads meanwhile."""
+    """`perform` names a function (unit, workshop, progress) -> Outcome; `doing` is what a person reads meanwhile.
+
+    apart  its units are done in processes of their own, several networks at once where memory allows.
+    """
 
     perform: str
     doing: str
+    apart: bool = False
 
 
 STAGES: dict[str, Stage] = {
     "images": Stage(perform="harness.stages.images:perform", doing="preparing images"),
-    "conversion": Stage(perform="harness.stages.conversion:perform", doing="converting models"),
-    "fidelity": Stage(perform="harness.stages.fidelity:perform", doing="checking fidelity"),
+    "conversion": Stage(perform="harness.stages.conversion:perform", doing="converting models", apart=True),
+    "fidelity": Stage(perform="harness.stages.fidelity:perform", doing="checking fidelity", apart=True),
     "accuracy": Stage(perform="harness.stages.accuracy:perform", doing="measuring accuracy"),
     "latency": Stage(perform="harness.stages.latency:perform", doing="measuring latency"),
     "saliency": Stage(perform="harness.stages.saliency:perform", doing="computing saliency"),

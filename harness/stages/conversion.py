@@ -91,7 +91,7 @@ def _calibration_record(unit: Unit, workshop: Workshop) -> dict[str, Any] | None
 
 
 def _peak_rss_bytes() -> int:
-    """The most memory that this process has had so far: a network's formats share a process, so it is an upper bound."""
+    """The most memory that this process has had so far. A network's formats share a process: an upper bound."""
     import resource
     import sys
 
