@@ -88,7 +88,7 @@ def _result(request: Bench, count: int, records: list[dict[str, Any]], failures:
     extras: dict[str, Any] = {}
     if request.sustained_s:
         record = _measure(request, count, sustained_protocol(request.sustained_s))
-        extras["sustained"] = sustained(record["samples_ns"])
+        extras["sustained"] = sustained(record["samples_ns"], record["circumstances"]["during"])
     if request.energy:
         extras["energy"] = jobs.energy(request.device, request.artifact, preprocessing=None, **where)
     if request.profile:

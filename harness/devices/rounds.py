@@ -7,7 +7,6 @@ fresh process, in an order of its own. The order depends on (seed, round, item) 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,17 +44,22 @@ class Sustained:
         return self.sustained_ns / self.burst_ns
 
 
-def sustained(samples_ns: Sequence[int]) -> Sustained | None:
-    """Burst against sustained speed of one long measurement; None when it was not longer than the burst."""
-    ends = list(itertools.accumulate(samples_ns))
-    if not ends or ends[-1] / 1e9 <= BURST_S:
+def sustained(samples_ns: Sequence[int], glances: Sequence[Mapping[str, Any]]) -> Sustained | None:
+    """Burst against sustained speed of one long measurement; None when it was not longer than the burst.
+
+    glances  the record's `during`: about once a second, which `run` came next and what `monotonic_ns` it was. They tell
+             time where the samples cannot: a tiny network spends most of it in between its inferences.
+    """
+    seconds = [(glance["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9 for glance in glances]
+    if not seconds or seconds[-1] <= BURST_S:
         return None
-    total = ends[-1]
-    first = [sample for sample, end in zip(samples_ns, ends) if end <= BURST_S * 1e9]
-    last = [sample for sample, end in zip(samples_ns, ends) if end > total * (1 - SUSTAINED_SHARE)]
-    if not first or not last:
-        return None
-    return Sustained(burst_ns=statistics.median(first), sustained_ns=statistics.median(last), seconds=total / 1e9)
+    burst_end = next(g["run"] for g, at in zip(glances, seconds) if at >= BURST_S)
+    last_start = next(g["run"] for g, at in zip(glances, seconds) if at >= seconds[-1] * (1 - SUSTAINED_SHARE))
+    return Sustained(
+        burst_ns=statistics.median(samples_ns[: max(burst_end, 1)]),
+        sustained_ns=statistics.median(samples_ns[min(last_start, len(samples_ns) - 1) :]),
+        seconds=seconds[-1],
+    )
 
 
 def ranking_changed(results: Mapping[str, Sustained]) -> bool:

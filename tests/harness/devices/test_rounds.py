@@ -30,17 +30,23 @@ def test_spread_between_processes_is_that_of_their_medians() -> None:
     assert spread_between_processes([[1, 2, 3]]) is None
 
 
+def glances(runs_per_second: list[int]) -> list[dict[str, int]]:
+    """What is noted once a second: the position of the next run, and the time."""
+    positions = [sum(runs_per_second[:second]) for second in range(len(runs_per_second))]
+    return [{"run": run, "monotonic_ns": 5 + second * 10**9} for second, run in enumerate(positions)]
+
+
 def test_a_board_that_slows_down_is_told_by_its_last_fifth() -> None:
-    cool, hot = [100_000_000] * 300, [200_000_000] * 300  # 30 s at 0.1 s, then 60 s at 0.2 s
-    found = sustained(cool + hot)
+    cool, hot = [100] * 300, [200] * 300  # 30 s with ten runs in each, then 60 s with five
+    found = sustained(cool + hot, glances([10] * 30 + [5] * 61))
     assert found is not None
-    assert (found.burst_ns, found.sustained_ns, found.seconds) == (1e8, 2e8, 90.0)
+    assert (found.burst_ns, found.sustained_ns, found.seconds) == (100, 200, 90.0)
     assert found.slowdown == 2.0
 
 
 def test_a_short_measurement_says_nothing_about_sustained_speed() -> None:
-    assert sustained([10**9] * 10) is None
-    assert sustained([]) is None
+    assert sustained([10] * 100, glances([10] * 10)) is None
+    assert sustained([], []) is None
 
 
 def test_a_ranking_changes_when_the_fast_one_throttles() -> None:
