@@ -52,7 +52,7 @@ def relu_model_gradient(
 
 
 def feature_model(channels: int, weights: np.ndarray, *, size: tuple[int, int]) -> Any:
-    """Features are the input's channels themselves ("features"); logit[c] = mean over pixels of features @ weights[:, c].
+    """Features are the input's own channels ("features"); logit[c] = mean over pixels of features @ weights[:, c].
 
     A class activation map of "features" is then known: every gradient is weights[k, c] / (h * w).
     """

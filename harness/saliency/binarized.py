@@ -1,8 +1,8 @@
 """Binarized layers during saliency: which quantizers a model has, another straight-through estimator, kernels once.
 
 The forward pass of a quantizer is a step function; its backward pass is a convention (Larq's quantizers bring one
-each), so that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are quantized once
-here, by the quantizer itself, which is exact, instead of at every pass.
+each), so that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are
+quantized once here, by the quantizer itself, which is exact, instead of at every pass.
 """
 from __future__ import annotations
 

@@ -28,3 +28,23 @@ def images(count: int, *, size: int = 96, name: str = "", seed: int = 0) -> np.n
     coarse = np.random.default_rng(seed).uniform(-1, 1, (count * 3, 12, 12)).astype(np.float32)
     smooth = np.moveaxis(resize(coarse, (size, size)).reshape(count, 3, size, size), 1, -1)
     return np.ascontiguousarray(127.5 * (smooth + 1) if name == "EfficientNetB0" else smooth, np.float32)
+
+
+def without_softmax(model: Any) -> Any:
+    """The network cut at its logits by hand, for peers that cannot do it."""
+    import tensorflow as tf
+
+    last = model.layers[-1]
+    if not isinstance(last, tf.keras.layers.Dense):
+        return tf.keras.Model(model.input, last.input)
+    dense = tf.keras.layers.Dense(last.units, name="logits")
+    outputs = dense(last.input)
+    dense.set_weights(last.get_weights())
+    return tf.keras.Model(model.input, outputs)
+
+
+def scaled(logits: Any, factor: float) -> Any:
+    """The network with its logits multiplied."""
+    import tensorflow as tf
+
+    return tf.keras.Model(logits.input, tf.keras.layers.Rescaling(factor)(logits.output))

@@ -118,7 +118,7 @@ def test_activations_that_are_not_finite_name_their_layer(value: float) -> None:
     model = build_twin(image_size=32, classes=4, binarized=False)
     norm = model.get_layer("stage1_2_norm")
     norm.set_weights([np.full_like(weight, value) for weight in norm.get_weights()])
-    with pytest.raises(MeasurementError, match='layer "stage1_2(_norm)?" gives NaN or infinite activations'):
+    with pytest.raises(MeasurementError, match=r'layer "stage1_2(_norm)?" gives NaN or infinite activations'):
         compute(GradientEngine(model), "gradient", IMAGES)
 
 

@@ -1,0 +1,147 @@
+"""Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
+
+    python -m benchmarks.saliency [--quick] [--output ratios.json]
+
+Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
+told apart; only one of them works at a time. Networks have random weights. Ratios above 1 mean that ours is faster.
+All contenders differentiate the same logits, but tf-keras-vis on RealToBinaryNet, whose softmax layer it leaves in;
+class activation maps are taken from the same layer. xplique and the plain function each use their best batch size.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.saliency_contenders import IMAGES, SAMPLES, work
+
+NETWORKS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
+QUICK = ("MobileNetV2", "QuickNet", "BinaryAlexNet")
+CONTENDERS = ("ours", "tf-keras-vis", "xplique", "plain")
+METHODS = ("gradient", "gradcam", "smoothgrad")
+
+
+def main() -> None:
+    arguments = _arguments()
+    names = arguments.networks or (QUICK if arguments.quick else NETWORKS)
+    rates = {name: measure_network(name, rounds=arguments.rounds) for name in names}
+    memory = None if arguments.quick else measure_memory()
+    result = {"schema": 1, "machine": _machine(), "images": IMAGES, "samples": SAMPLES, "maps_per_second": rates,
+              "ratios": ratios(rates), "memory": memory}
+    print(table(rates))
+    print(json.dumps(result["ratios"], indent=1))
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n")
+
+
+def measure_network(name: str, *, rounds: int) -> dict[str, dict[str, float]]:
+    """Median maps per second by method and contender; the order of contenders turns from round to round."""
+    with _workers(name) as workers:
+        methods = (*METHODS, "gradient+gradcam")
+        seconds: dict[str, dict[str, list[float]]] = {method: {} for method in methods}
+        for method in methods:
+            takers = [contender for contender in CONTENDERS if contender == "ours" or method in METHODS]
+            repeats = min(rounds, 2) if method == "smoothgrad" else rounds
+            for turn in range(repeats):
+                for i in range(len(takers)):
+                    contender = takers[(i + turn) % len(takers)]
+                    seconds[method].setdefault(contender, []).append(_ask(workers[contender], method))
+        about = {contender: _ask(pipe, "about") for contender, pipe in workers.items()}
+    rates = {method: {contender: IMAGES / statistics.median(times) for contender, times in found.items()}
+             for method, found in seconds.items()}
+    rates["gflops"] = {"achieved": rates["gradient"]["ours"] * 3 * about["ours"]["forward_gflop"],
+                       "machine": about["ours"]["machine_gflops"]}
+    print(name, json.dumps(rates), flush=True)
+    return rates
+
+
+def measure_memory() -> dict[str, float]:
+    """Peak resident MiB for SmoothGrad with 50 samples on VGG16, each contender in a fresh process."""
+    peaks = {}
+    for contender in ("ours", "tf-keras-vis"):
+        with _workers("VGG16", contenders=(contender,)) as workers:
+            _ask(workers[contender], "smoothgrad50")
+            peaks[contender] = _ask(workers[contender], "about")["peak_rss_mib"]
+    return peaks
+
+
+def ratios(rates: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
+    """The figures that the issue tracker and the change log quote."""
+    def against(contender: str, method: str) -> list[float]:
+        return [found[method]["ours"] / found[method][contender] for found in rates.values()]
+
+    def against_all(contender: str) -> list[float]:
+        return [value for method in METHODS for value in against(contender, method)]
+
+    result = {}
+    for method in METHODS:
+        result[f"{method}_vs_tfkerasvis_median"] = statistics.median(against("tf-keras-vis", method))
+        result[f"{method}_vs_tfkerasvis_least"] = min(against("tf-keras-vis", method))
+    result["vs_xplique_median"], result["vs_xplique_least"] = (
+        statistics.median(against_all("xplique")), min(against_all("xplique")))
+    result["vs_plain_function_median"], result["vs_plain_function_least"] = (
+        statistics.median(against_all("plain")), min(against_all("plain")))
+    result["together_vs_apart_median"] = statistics.median(
+        found["gradient+gradcam"]["ours"] * (1 / found["gradient"]["ours"] + 1 / found["gradcam"]["ours"])
+        for found in rates.values())
+    return {name: round(value, 3) for name, value in result.items()}
+
+
+def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Maps per second: ours / tf-keras-vis / xplique / plain."""
+    lines = ["| network | " + " | ".join(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS) + " |",
+             "|---" * (1 + len(METHODS)) + "|"]
+    for name, found in rates.items():
+        cells = [" / ".join(f"{found[method][contender]:.3g}" for contender in CONTENDERS) for method in METHODS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _workers(name: str, contenders: tuple[str, ...] = CONTENDERS) -> Iterator[dict[str, Any]]:
+    """Pipes to one warmed-up process per contender, started one after the other."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
+    try:
+        for contender in contenders:
+            pipes[contender], theirs = context.Pipe()
+            processes.append(context.Process(target=work, args=(theirs, contender, name), daemon=True))
+            processes[-1].start()
+            assert pipes[contender].recv() == "ready"
+        yield pipes
+    finally:
+        for pipe in pipes.values():
+            pipe.send(None)
+        for process in processes:
+            process.join(10)
+
+
+def _ask(pipe: Any, request: str) -> Any:
+    pipe.send(request)
+    return pipe.recv()
+
+
+def _machine() -> dict[str, Any]:
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.processor())
+    return {"cpu": model, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three networks, no memory measurement")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
+    parser.add_argument("--rounds", type=int, default=5, help="repeats per method and contender; SmoothGrad at most 2")
+    parser.add_argument("--output", help="write everything as JSON here")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
