@@ -29,6 +29,7 @@ from .preprocessing import preprocess
 PROTOCOL = 1
 DEADLINE_GRACE_S = 2.0  # the host's own deadline passes first, so that its message is the one that is read
 PROGRESS_SECONDS = 0.5
+KEPT_BYTES = 2 << 30  # of artifacts on the device: four of the largest
 STALE_UPLOAD_SECONDS = 24 * 3600
 Progress = Callable[[dict[str, Any]], None]
 
@@ -109,6 +110,7 @@ class Agent:
         path = self._path(sha256)
         if not os.path.exists(path):
             raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; put it first")
+        os.utime(path)  # what was used last is kept longest
         if lock is not None:
             self._lock = locking.acquire(lock["holder"], wait_s=lock["wait_s"], on_wait=progress)
         cooled_s = 0.0
@@ -236,6 +238,7 @@ class Agent:
     def _start_upload(self, size: int) -> None:
         os.makedirs(self._artifacts, exist_ok=True)
         self._remove_stale_uploads()
+        self._make_room(size)
         free = shutil.disk_usage(self._artifacts).free
         if free < size:
             raise OSError(f"{self._artifacts}: the artifact needs {size} bytes, and {free} are free")
@@ -249,6 +252,15 @@ class Agent:
             os.remove(self._upload.name)
             raise OSError(f"artifact {sha256[:12]} was altered on its way here: it arrived as {received[:12]}")
         os.replace(self._upload.name, self._path(sha256))
+
+    def _make_room(self, size: int) -> None:
+        """Of more than KEPT_BYTES, drop what was not used for longest; the host sends it again when it is wanted."""
+        entries = [entry for entry in os.scandir(self._artifacts) if not entry.name.startswith("part-")]
+        total = size + sum(entry.stat().st_size for entry in entries)
+        for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime):
+            if total > KEPT_BYTES:
+                total -= entry.stat().st_size
+                os.remove(entry.path)
 
     def _remove_stale_uploads(self) -> None:
         """What an agent that was killed in the middle of an upload has left behind."""

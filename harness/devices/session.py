@@ -101,7 +101,7 @@ class Session:
         except (EOFError, OSError) as error:
             raise self._lost(verb) from error
         except self._channel.RemoteError as error:
-            raise AgentLost(f'device "{self.device}": the agent failed in {verb}: {error}') from error
+            raise self._failed_outside_a_request(verb, str(error)) from error
 
     def _lost(self, verb: str) -> AgentLost:
         status = self._process.exit_status()
@@ -110,6 +110,12 @@ class Session:
             f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}',
             signal=signal_number(status) if status is not None else 0,
         )
+
+    def _failed_outside_a_request(self, verb: str, traceback: str) -> AgentError:
+        """What was sent could not even be started: no NumPy there, a Python that is too old, a full disk."""
+        last = traceback.strip().splitlines()[-1]
+        problem = f'device "{self.device}": the agent ended before {verb}: {last}\n  try: bitlens doctor {self.device}'
+        return AgentError(problem, kind=last.partition(":")[0], remote_traceback=traceback)
 
     def _agent_error(self, verb: str, error: dict[str, str]) -> AgentError:
         return AgentError(

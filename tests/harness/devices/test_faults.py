@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -97,6 +98,16 @@ def test_a_shell_that_greets_is_named_as_the_culprit(tmp_path: Path) -> None:
 def test_an_interpreter_that_cannot_be_started_says_so() -> None:
     with pytest.raises(Unreachable, match="could not be started: No such file"):
         hello(LocalDevice(name="this-host", python="/no/python"))
+
+
+def test_a_python_without_numpy_is_not_taken_for_an_unreachable_board(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    with pytest.raises(
+        AgentError, match=r"the agent ended before \w+: ModuleNotFoundError: No module named 'numpy'"
+    ) as caught:
+        hello(LocalDevice(name="pi4", python=str(tmp_path / "bare/bin/python")))
+    assert caught.value.kind == "ModuleNotFoundError"
+    assert "try: bitlens doctor pi4" in str(caught.value)
 
 
 def test_connecting_is_tried_again_a_bounded_number_of_times(local: LocalDevice) -> None:
@@ -248,6 +259,17 @@ def test_an_artifact_damaged_on_the_device_is_sent_again(local: LocalDevice) -> 
     stored.write_bytes(stored.read_bytes()[:-10])
     predict(local, FLOAT, IMAGES[:1], preprocessing=RECORD)
     assert stored.read_bytes() == FLOAT.read_bytes()
+
+
+def test_artifacts_that_were_not_used_for_longest_make_room(local: LocalDevice) -> None:
+    artifacts = Path(local.cache, "artifacts")
+    artifacts.mkdir(parents=True)
+    for age, name in enumerate(("new", "old")):
+        with (artifacts / name).open("wb") as file:
+            file.truncate(int(1.2 * 2**30))  # a hole: it takes no room
+        os.utime(artifacts / name, (1e9 - age, 1e9 - age))
+    predict(local, FLOAT, IMAGES[:1], preprocessing=RECORD)
+    assert {path.name for path in artifacts.iterdir()} == {"new", hashlib.sha256(FLOAT.read_bytes()).hexdigest()}
 
 
 def test_a_full_disk_is_said_before_anything_is_sent(local: LocalDevice) -> None:
