@@ -1,4 +1,4 @@
-"""The page as text: what it says of finished, unfinished and hostile runs. Browser tests are in test_report_browser.py."""
+"""The page as text: what it says of finished, unfinished and hostile runs; a browser opens it in another file."""
 
 from __future__ import annotations
 

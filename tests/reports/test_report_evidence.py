@@ -1,0 +1,164 @@
+"""Sweeps, layers, deployment gaps, distributions and published figures: what the charts are fed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_runs import BOARD, EMULATED, TWINS, RunBuilder, model
+
+from harness.store import Store
+from reports import evidence, published, timing
+from reports.export import write_figures
+from reports.page import render
+from reports.scores import quality_summary
+from reports.view import RunView, short_labels
+
+LEVELS = (0.01, 0.05, 0.2, 0.5)
+
+
+def sweep_run(folder: Path) -> Path:
+    """The float twin is best at 20 % noise, the binary one at 5 %; GradCAM at three layers; a judge on the board."""
+    run = RunBuilder(folder, image_count=20)
+    shown = run.images()
+    for network, best in zip(TWINS, (0.2, 0.05)):
+        for level in LEVELS:
+            method = {"method": "smoothgrad", "parameters": {"noise_level": level, "samples": 25}}
+            maps = run.saliency(network, method, shown)
+            run.quality(maps, shown, "mass_in_object", mean=0.9 - 0.25 * abs(np.log10(level / best)))
+        for layer in ("stage1_2", "stage2_1", "stage2_3"):
+            method = {"method": "gradcam", "parameters": {"layer": layer}}
+            run.quality(run.saliency(network, method, shown), shown, "mass_in_object", mean=0.7)
+    maps = run.saliency(TWINS[0], {"method": "gradient", "parameters": {}}, shown)
+    conversion = run.conversion(TWINS[0], "int8")
+    run.latency(TWINS[0], "int8", conversion, extra={"operators": [{"name": "CONV_2D", "ns": 900_000}] * 2})
+    run.quality(maps, shown, "insertion_auc", mean=0.7)
+    run.quality(maps, shown, "insertion_auc", mean=0.5, judge={"conversion": conversion.key, "device": BOARD})
+    run.add("sanity", {"model": TWINS[0], "method": "gradient", "check": "randomised weights"}, None)
+    return run.build()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sweep_run(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture(scope="module")
+def view(folder: Path) -> Any:
+    with Store(folder) as store:
+        yield RunView(store)
+
+
+def test_the_best_noise_level_of_each_network_is_found_with_its_range(view: RunView) -> None:
+    sweep = evidence.noise_sweep(quality_summary(view))
+    assert len(sweep) == 2 * len(LEVELS)
+    best = {entry["model"]: entry for entry in evidence.best_levels(sweep)}
+    assert best["planted-float"]["best"] == 0.2
+    assert best["planted-binary"]["best"] == 0.05
+    assert all(entry["low"] <= entry["best"] <= entry["high"] for entry in best.values())
+
+
+def test_two_noise_levels_are_no_sweep(twins_store: Store) -> None:
+    assert evidence.noise_sweep(quality_summary(RunView(twins_store))) == []
+
+
+def test_layers_are_a_sweep_of_their_own(view: RunView) -> None:
+    layers = evidence.layer_sweep(quality_summary(view))
+    assert [record["layer"] for record in layers if record["model"] == "planted-float"] == [
+        "stage1_2",
+        "stage2_1",
+        "stage2_3",
+    ]
+
+
+def test_the_deployment_gap_is_paired_by_image(view: RunView) -> None:
+    [gap] = evidence.deployment_gap(view, quality_summary(view))
+    scores = [
+        {s.image: s.value for s in view.store.scores(u.key)}
+        for u in view.of_kind("quality")
+        if u.spec["metric"] == "insertion_auc"
+    ]
+    expected = np.mean([scores[1][image] - scores[0][image] for image in scores[0]])
+    assert gap["gap"] == pytest.approx(expected)
+    assert gap["gap_low"] < gap["gap"] < gap["gap_high"] < 0
+    assert gap["deployment"] == "planted-float int8 on pi4"
+
+
+def test_operators_of_one_kind_are_summed(view: RunView) -> None:
+    [record] = timing.operators(view)
+    assert (record["operator"], record["ms"]) == ("CONV_2D", 1.8)
+
+
+def test_the_page_shows_all_of_it(view: RunView) -> None:
+    page = render(view.store)
+    for heading in ("Noise sweep", "Layers", "Deployment gap", "Sanity checks and controls", "Operators"):
+        assert heading in page
+
+
+def test_figures_are_written_with_the_data_behind_them(folder: Path) -> None:
+    names = {path.name for path in write_figures(folder)}
+    chart = "deployment_gap-gradient-insertion_auc"
+    assert {f"{chart}.svg", f"{chart}.png", f"{chart}.csv", "grid-gradient.svg", "grid-gradient.png"} <= names
+    assert (folder / "figures" / f"{chart}.svg").read_text().startswith("<svg")
+    assert (folder / "figures" / "grid-gradient.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_labels_tell_only_what_differs() -> None:
+    same = {"samples": 25}
+    labels = short_labels(
+        {
+            "a": ("smoothgrad", {**same, "noise_level": 0.02}),
+            "b": ("smoothgrad", {**same, "noise_level": 0.2}),
+            "c": ("gradient", {}),
+        }
+    )
+    assert labels == {"a": "smoothgrad (noise_level=0.02)", "b": "smoothgrad (noise_level=0.2)", "c": "gradient"}
+
+
+def test_a_distribution_keeps_the_median_and_the_verdict(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    unit = run.latency(TWINS[0], "fp32", conversion, verdict="void", verdict_reason="hot")
+    run.latency(TWINS[0], "fp32", conversion, device=EMULATED)
+    with Store(run.build()) as store:
+        records = timing.distributions(RunView(store))
+        samples = store.unit(unit.key).result["samples_ns"]
+    assert len(records) == timing.QUANTILES
+    assert {record["label"] for record in records} == {"planted-float fp32, 1 thread, void"}
+    assert records[0]["median_ms"] == pytest.approx(np.median(samples) / 1e6, abs=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ published figures
+def test_every_published_figure_has_a_source_an_address_and_a_date() -> None:
+    for figure in published.figures():
+        assert figure["source"]
+        assert figure["url"].startswith("https://github.com/")
+        assert figure["measured"].startswith("2020-")
+        assert figure["ms"] > 0
+
+
+def quicknet_run(folder: Path, p50_ms: float, **more: Any) -> Path:
+    run, network = RunBuilder(folder), model("quicknet", "binarized", weights="imagenet")
+    run.latency(network, "lce", run.conversion(network, "lce"), p50_ms=p50_ms, device=BOARD, **more)
+    return run.build()
+
+
+def test_a_known_network_stands_beside_its_published_figures(tmp_path: Path) -> None:
+    with Store(quicknet_run(tmp_path, 47.0)) as store:
+        page = render(store)
+    assert "Published figures" in page
+    assert "larq/compute-engine README.md at commit 04ce741a" in page
+    assert "Why this board may be slower" not in page
+
+
+def test_a_board_far_slower_than_published_is_told_likely_causes(tmp_path: Path) -> None:
+    with Store(quicknet_run(tmp_path, 470.0, extra={"kernels": "reference"})) as store:
+        page = render(store)
+    assert "Why this board may be slower" in page
+    assert "reference kernels ran, not optimized ones" in page
+
+
+def test_an_unknown_network_is_not_compared_with_others(twins_store: Store) -> None:
+    assert "Published figures" not in render(twins_store)
