@@ -2,10 +2,13 @@
 
     python benchmarks/lce_ops.py [--json] [--networks QuickNet ...] [--rounds 15]
 
-Every contender runs once per round, in a shuffled order; a ratio is taken within each round, and the table shows the
-median of the rounds with a 95 % interval. So a neighbour that slows the machine down slows both sides of a ratio.
-Needs the host's packages and larq-compute-engine; converted networks are kept under --models between runs.
+Every contender runs once per round, in a shuffled order. One thread is measured by the processor time of the calling
+thread, which other work on the machine does not lengthen; a ratio is taken within each round, and the table shows the
+median of the rounds with a 95 % interval. Two threads are measured by the clock, and their ratio is that of the fastest
+rounds. Needs the host's packages and larq-compute-engine; converted networks are kept under --models between runs. The
+last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -13,7 +16,10 @@ import importlib
 import json
 import os
 import random
+import re
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +33,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness.ops_build import host_library  # noqa: E402
+from harness.errors import BitlensError  # noqa: E402
+from harness.ops_build import host_library, library  # noqa: E402
 
 NETWORKS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
 FLOAT_TWIN = "QuickNetFloat"
@@ -48,18 +55,29 @@ FLOORS = {
     "least_of_five_vs_lce_best": 3.0,
     "quicknet_vs_float_xnnpack": 2.0,
     "quicknet_two_threads": 1.6,
+    "aarch64_products_per_instruction_vs_lce": 1.0,
 }
+# LCE's inner block on aarch64: 96 vector instructions beside its loads for 4096 products.
+LCE_PRODUCTS_PER_INSTRUCTION = 4096 / 96
 
 Run = Callable[[np.ndarray], Any]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster one contender is than another: the median over rounds and its 95 % interval."""
+    """How many times faster one contender is than another: the median over rounds, with its 95 % interval."""
 
     median: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds per round: of the calling thread's processor time, and by the clock."""
+
+    processor: list[float]
+    clock: list[float]
 
 
 # ------------------------------------------------------------------------------------------------ contenders
@@ -97,26 +115,24 @@ def larq(path: Path, setting: str) -> Run:
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def measure(contenders: dict[str, Run], *, rounds: int, seed: int = 0) -> dict[str, list[float]]:
-    """Milliseconds per round of each contender; the first run of each warms up and is not kept."""
+def measure(contenders: dict[str, Run], *, rounds: int, seed: int = 0) -> dict[str, Times]:
     image = np.random.default_rng(seed).normal(size=INPUT_SHAPE).astype(np.float32)
-    for run in contenders.values():
-        run(image)
     order, shuffle = list(contenders), random.Random(seed).shuffle
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times = {name: Times([], []) for name in contenders}
     for _ in range(rounds):
         shuffle(order)
         for name in order:
             contenders[name](image)  # brings its own data back into the caches
-            started = time.perf_counter_ns()
+            processor, clock = time.thread_time_ns(), time.perf_counter_ns()
             contenders[name](image)
-            times[name].append((time.perf_counter_ns() - started) / 1e6)
+            times[name].processor.append((time.thread_time_ns() - processor) / 1e6)
+            times[name].clock.append((time.perf_counter_ns() - clock) / 1e6)
     return times
 
 
-def ratio(slow: list[float], fast: list[float]) -> Ratio:
+def ratio(slow: Times, fast: Times) -> Ratio:
     """The interval comes from order statistics of the per-round ratios, so it assumes nothing of their distribution."""
-    per_round = sorted(s / f for s, f in zip(slow, fast))
+    per_round = sorted(s / f for s, f in zip(slow.processor, fast.processor))
     n = len(per_round)
     margin = 0.98 * n**0.5
     low, high = max(0, int(n / 2 - margin)), min(n - 1, int(np.ceil(n / 2 + margin)))
@@ -136,11 +152,13 @@ def network_contenders(name: str, models: Path) -> dict[str, Run]:
     return contenders
 
 
-def best_lce(times: dict[str, list[float]]) -> str:
-    return min((name for name in times if name.startswith("lce")), key=lambda name: statistics.median(times[name]))
+def best_lce(times: dict[str, Times]) -> str:
+    return min(
+        (name for name in times if name.startswith("lce")), key=lambda name: statistics.median(times[name].processor)
+    )
 
 
-def ratios_of(all_times: dict[str, dict[str, list[float]]]) -> dict[str, Ratio]:
+def ratios_of(all_times: dict[str, dict[str, Times]]) -> dict[str, Ratio]:
     against_best = {name: ratio(times[best_lce(times)], times["ours"]) for name, times in all_times.items()}
     ratios = {f"{name.lower()}_vs_lce_best": value for name, value in against_best.items()}
     if set(NETWORKS) <= set(all_times):
@@ -149,7 +167,7 @@ def ratios_of(all_times: dict[str, dict[str, list[float]]]) -> dict[str, Ratio]:
         times = all_times["QuickNet"]
         ratios["quicknet_vs_lce_default"] = ratio(times["lce default"], times["ours"])
         ratios["quicknet_vs_float_xnnpack"] = ratio(times["float"], times["ours"])
-        ratios["quicknet_two_threads"] = ratio(times["ours"], times["ours, 2 threads"])
+        ratios["quicknet_two_threads"] = Ratio(min(times["ours"].clock) / min(times["ours, 2 threads"].clock))
     return ratios
 
 
@@ -181,7 +199,17 @@ def _float_twin(model: Any) -> bytes:
     import larq
     import tensorflow as tf
 
-    shared = ("name", "filters", "kernel_size", "strides", "padding", "use_bias", "activation", "groups", "dilation_rate")
+    shared = (
+        "name",
+        "filters",
+        "kernel_size",
+        "strides",
+        "padding",
+        "use_bias",
+        "activation",
+        "groups",
+        "dilation_rate",
+    )
 
     def unquantized(layer: Any) -> Any:
         config = layer.get_config()
@@ -194,17 +222,68 @@ def _float_twin(model: Any) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
 
 
+# ------------------------------------------------------------------------------------------------ instructions
+
+
+def aarch64_products_per_instruction() -> float | None:
+    """Binary products per vector instruction, loads aside, in the NEON kernel's inner loop; None without tools."""
+    objdump = shutil.which("aarch64-linux-gnu-objdump")
+    try:
+        binary = library("aarch64")
+    except BitlensError:
+        return None
+    if not objdump:
+        return None
+    listing = subprocess.run(
+        [objdump, "-d", "--no-show-raw-insn", str(binary)], capture_output=True, text=True, check=True
+    )
+    counts_of = {len(re.findall(r"\tcnt\t", loop)): loop for loop in innermost_loops(listing.stdout)}
+    counts = max(counts_of)
+    vector = [
+        line
+        for line in counts_of[counts].splitlines()
+        if re.search(r"\bv\d+\.", line) and not re.search(r"\t(ld|st)", line)
+    ]
+    return counts * 128 / len(vector)
+
+
+def innermost_loops(listing: str) -> list[str]:
+    """The straight stretches of code that end in a branch to their own beginning."""
+    lines = re.findall(r"^\s*([0-9a-f]+):\t(.*)$", listing, re.MULTILINE)
+    place = {address: i for i, (address, _) in enumerate(lines)}
+    loops = []
+    for i, (_, text) in enumerate(lines):
+        branch = re.match(r"b\.\w+\s+([0-9a-f]+)", text)
+        start = place.get(branch.group(1), i) if branch else i
+        body = [f"\t{inner}" for _, inner in lines[start:i]]
+        if body and not any(re.match(r"\tb[. ]|\tret", inner) for inner in body):
+            loops.append("\n".join(body))
+    return loops
+
+
 # ------------------------------------------------------------------------------------------------ printing
 
 
-def print_table(all_times: dict[str, dict[str, list[float]]], ratios: dict[str, Ratio]) -> None:
+def print_table(all_times: dict[str, dict[str, Times]], ratios: dict[str, Ratio]) -> None:
     for network, times in all_times.items():
-        print(f"{network}, ms (median of {len(times['ours'])})")
-        for name, values in sorted(times.items(), key=lambda item: statistics.median(item[1])):
-            print(f"  {name:20s} {statistics.median(values):9.2f}")
-    print(f"\n{'ratio':32s} {'times faster':>12s}   95 % interval   floor")
+        print(f"{network:24s} processor ms, clock ms (medians of {len(times['ours'].clock)}), fastest clock ms")
+        for name, t in sorted(times.items(), key=lambda item: statistics.median(item[1].processor)):
+            medians = statistics.median(t.processor), statistics.median(t.clock)
+            print(f"  {name:22s} {medians[0]:12.2f} {medians[1]:9.2f} {min(t.clock):9.2f}")
+    print(f"\n{'ratio':42s} {'times':>7s}   95 % interval   floor")
     for name, value in ratios.items():
-        print(f"{name:32s} {value.median:12.2f}   {value.low:5.2f} - {value.high:5.2f}   {FLOORS.get(name, '')}")
+        interval = "" if value.low is None else f"{value.low:5.2f} - {value.high:5.2f}"
+        print(f"{name:42s} {value.median:7.2f}   {interval:13s}   {FLOORS.get(name, '')}")
+
+
+def figures_of(all_times: dict[str, dict[str, Times]]) -> dict[str, float]:
+    """Medians in milliseconds."""
+    return {
+        f"{network}: {name}, {kind} ms": round(statistics.median(getattr(t, kind)), 3)
+        for network, times in all_times.items()
+        for name, t in times.items()
+        for kind in ("processor", "clock")
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -215,15 +294,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
     options = parser.parse_args(arguments)
     make_networks(options.models, options.networks)
-    all_times = {name: measure(network_contenders(name, options.models), rounds=options.rounds) for name in options.networks}
+    all_times = {
+        name: measure(network_contenders(name, options.models), rounds=options.rounds) for name in options.networks
+    }
     ratios = ratios_of(all_times)
+    products = aarch64_products_per_instruction()
+    if products:
+        ratios["aarch64_products_per_instruction_vs_lce"] = Ratio(products / LCE_PRODUCTS_PER_INSTRUCTION)
     if options.json:
-        figures = {
-            f"{network}: {name}": round(statistics.median(values), 3)
-            for network, times in all_times.items()
-            for name, values in times.items()
-        }
-        print(json.dumps({"ratios": {name: round(r.median, 3) for name, r in ratios.items()}, "figures": figures}))
+        rounded = {name: round(r.median, 3) for name, r in ratios.items()}
+        print(json.dumps({"ratios": rounded, "figures": figures_of(all_times)}))
     else:
         print_table(all_times, ratios)
     return 0

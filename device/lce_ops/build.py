@@ -4,6 +4,7 @@ Needs Python's standard library only, so that a board with a compiler can build 
 
     python build.py liblce_ops.so [compiler and its flags ...]
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -13,9 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Sequence
 
 HERE = Path(__file__).resolve().parent
 
@@ -57,7 +58,14 @@ def find_compiler() -> list[str] | None:
     return None
 
 
-def build(library: Path, compiler: Sequence[str], *, extra_flags: Sequence[str] = (), jobs: int = os.cpu_count() or 1) -> None:
+def build(
+    library: Path,
+    compiler: Sequence[str],
+    *,
+    extra_flags: Sequence[str] = (),
+    strip: bool = True,
+    jobs: int = os.cpu_count() or 1,
+) -> None:
     """Writes `library` whole or not at all. Raises BuildError with the compiler's words."""
     library = Path(library)
     library.parent.mkdir(parents=True, exist_ok=True)
@@ -73,29 +81,32 @@ def build(library: Path, compiler: Sequence[str], *, extra_flags: Sequence[str] 
         with ThreadPoolExecutor(jobs) as pool:
             objects = list(pool.map(compile_one, sources()))
         linked = Path(scratch) / library.name
-        _run([*compiler, *objects, *LINK_FLAGS, *extra_flags, "-o", str(linked)])
+        _run([*compiler, *objects, *LINK_FLAGS, *(["-s"] if strip else []), *extra_flags, "-o", str(linked)])
         os.replace(linked, library)
 
 
 def _is_x86(compiler: Sequence[str]) -> bool:
     """Asks the compiler for its target's macros, which both GCC and Clang tell."""
-    macros = subprocess.run([*compiler, "-dM", "-E", "-x", "c++", os.devnull], capture_output=True, text=True, check=False)
-    return "__x86_64__" in macros.stdout
+    return "__x86_64__" in _run([*compiler, "-dM", "-E", "-x", "c++", os.devnull])
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise BuildError(f"the compiler {command[0]} cannot be started: {error}") from error
     if done.returncode != 0:
         raise BuildError(f"{shlex.join(command)}\n{done.stderr.strip()}")
+    return done.stdout
 
 
 def main(arguments: list[str]) -> int:
     compiler = arguments[1:] or find_compiler()
     if not arguments or not compiler:
-        print("usage: build.py LIBRARY [compiler and its flags ...]; no C++ compiler found" if arguments else __doc__, file=sys.stderr)
+        print(
+            "usage: build.py LIBRARY [compiler and its flags ...]; no C++ compiler found" if arguments else __doc__,
+            file=sys.stderr,
+        )
         return 2
     try:
         build(Path(arguments[0]), compiler)

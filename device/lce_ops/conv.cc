@@ -46,10 +46,17 @@ Conv::Conv(const Isa& isa, const FlexMap& options, const ConvOperands& operands,
       pad_value_(options.integer("pad_values", 0, 1)),
       activation_(options.integer("fused_activation_function", 0, kAny)) {
   switch (values[operands.out].type) {
-    case tfl::Type::kFloat32: output_ = Output::kFloat; break;
-    case tfl::Type::kInt8: output_ = Output::kInt8; break;
-    case tfl::Type::kInt32: output_ = Output::kBits; break;
-    default: throw Refusal("the output must be float32, int8 or int32");
+    case tfl::Type::kFloat32:
+      output_ = Output::kFloat;
+      break;
+    case tfl::Type::kInt8:
+      output_ = Output::kInt8;
+      break;
+    case tfl::Type::kInt32:
+      output_ = Output::kBits;
+      break;
+    default:
+      throw Refusal("the output must be float32, int8 or int32");
   }
 }
 
@@ -134,7 +141,8 @@ void Conv::check_operands(const Values& values) const {
   } else {
     require(operands_.multiplier != kNoValue && operands_.bias != kNoValue,
             "a convolution with numbers as output needs a multiplier and a bias");
-    require_floats(values[operands_.multiplier], out_channels, "the multiplier must be constant float32, one per output channel");
+    require_floats(values[operands_.multiplier], out_channels,
+                   "the multiplier must be constant float32, one per output channel");
     require_floats(values[operands_.bias], out_channels, "the bias must be constant float32, one per output channel");
     require(output_ != Output::kInt8 || values[operands_.out].scale > 0, "the int8 output needs a positive scale");
   }
@@ -192,7 +200,8 @@ void Conv::place_panels() {
 }
 
 void Conv::pack_weights(const uint32_t* weights) {
-  const int64_t filter_words = geometry_.products == 0 ? 0 : int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words;
+  const int64_t filter_words =
+      geometry_.products == 0 ? 0 : int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words;
   const int64_t width = isa_.panel_channels, panel_words = filter_words * width;
   weights_.resize_zeroed(4 * checked_product(static_cast<int64_t>(panels_.size()), panel_words));
   uint32_t* to = static_cast<uint32_t*>(weights_.data());
@@ -213,7 +222,8 @@ void Conv::pack_scales(const Values& values) {
   const float* multiplier = static_cast<const float*>(values[operands_.multiplier].data);
   const float* bias = static_cast<const float*>(values[operands_.bias].data);
   const Value& out = values[operands_.out];
-  const double scale = output_ == Output::kInt8 ? out.scale : 1.0, zero = output_ == Output::kInt8 ? out.zero_point : 0.0;
+  const double scale = output_ == Output::kInt8 ? out.scale : 1.0,
+               zero = output_ == Output::kInt8 ? out.zero_point : 0.0;
   for (size_t p = 0; p < panels_.size(); ++p)
     for (int32_t c = 0; c < panels_[p].channels; ++c) {
       const int32_t channel = panels_[p].first_channel + c;
@@ -246,13 +256,16 @@ void Conv::pack_table(const Values& values) {
     for (int32_t c = 0; c < panels_[p].channels; ++c) {
       const int32_t channel = panels_[p].first_channel + c;
       std::vector<int32_t> corrections(classes, 0);
-      if (zero_padded()) corrections = border_corrections(static_cast<const uint32_t*>(values[operands_.weights].data), channel);
+      if (zero_padded())
+        corrections = border_corrections(static_cast<const uint32_t*>(values[operands_.weights].data), channel);
       for (int64_t i = 0; i < classes; ++i) {
         int32_t& entry = table_[i * lanes + p * isa_.panel_channels + c];
         if (output_ == Output::kBits)
-          entry = corrected_threshold(static_cast<const int32_t*>(values[operands_.thresholds].data)[channel], corrections[i]);
+          entry = corrected_threshold(static_cast<const int32_t*>(values[operands_.thresholds].data)[channel],
+                                      corrections[i]);
         else if (correction_ == Correction::kAfterBias)
-          entry = as_bits(-static_cast<const float*>(values[operands_.multiplier].data)[channel] * static_cast<float>(corrections[i]));
+          entry = as_bits(-static_cast<const float*>(values[operands_.multiplier].data)[channel] *
+                          static_cast<float>(corrections[i]));
         else
           entry = corrections[i];
       }
@@ -285,7 +298,8 @@ std::vector<int32_t> Conv::border_corrections(const uint32_t* weights, int32_t c
 void Conv::set_output_shape(Values& values) const {
   Value& out = values[operands_.out];
   const int32_t packed = static_cast<int32_t>(words(geometry_.out_channels));
-  out.shape = {geometry_.batch, vertical_.out, horizontal_.out, output_ == Output::kBits ? packed : geometry_.out_channels};
+  out.shape = {geometry_.batch, vertical_.out, horizontal_.out,
+               output_ == Output::kBits ? packed : geometry_.out_channels};
   elements(out.shape);
   if (residual_ != kNoValue) require_same_shape(out, values[residual_]);
   if (signs_ != kNoValue) values[signs_].shape = {geometry_.batch, vertical_.out, horizontal_.out, packed};
@@ -344,7 +358,8 @@ std::vector<Run> Conv::runs(const BitImages& in, int32_t group) const {
       const int64_t start = int64_t{y} * dilation_height_ * in.row + int64_t{piece} * dilation_width_ * in.words +
                             group * geometry_.group_words * isa_.repeat;
       for (int64_t word = 0; word < piece_words; word += isa_.max_run_words)
-        runs.push_back({start + word * isa_.repeat, static_cast<int32_t>(std::min<int64_t>(isa_.max_run_words, piece_words - word))});
+        runs.push_back({start + word * isa_.repeat,
+                        static_cast<int32_t>(std::min<int64_t>(isa_.max_run_words, piece_words - word))});
     }
   return runs;
 }
@@ -358,7 +373,8 @@ BitImages Conv::tile_input(const Values& values, Pool& pool) {
   pool.run(from.batch * from.height, [&](int32_t task) {
     const uint32_t* source = from.at(task / from.height, task % from.height, 0);
     uint32_t* target = to.at(task / from.height, task % from.height, 0);
-    for (int64_t word = 0; word < row_words; ++word) std::fill_n(target + word * isa_.repeat, isa_.repeat, source[word]);
+    for (int64_t word = 0; word < row_words; ++word)
+      std::fill_n(target + word * isa_.repeat, isa_.repeat, source[word]);
   });
   return to;
 }
@@ -366,7 +382,8 @@ BitImages Conv::tile_input(const Values& values, Pool& pool) {
 Panel Conv::panel(size_t index, const std::vector<std::vector<Run>>& runs) const {
   const PanelPlace& place = panels_[index];
   const int64_t lane = static_cast<int64_t>(index) * isa_.panel_channels;
-  const int64_t panel_words = int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words * isa_.panel_channels;
+  const int64_t panel_words =
+      int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words * isa_.panel_channels;
   Panel panel{};
   panel.weights = static_cast<const uint32_t*>(weights_.data()) + static_cast<int64_t>(index) * panel_words;
   panel.runs = runs[place.group].data();
@@ -385,7 +402,8 @@ Panel Conv::panel(size_t index, const std::vector<std::vector<Run>>& runs) const
   return panel;
 }
 
-void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_t first_panel, size_t last_panel) const {
+void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_t first_panel,
+                    size_t last_panel) const {
   const int64_t last_pixel = std::min(job.pixels, last_tile * isa_.tile_pixels);
   const int64_t out_bytes = int64_t{geometry_.out_channels} * (output_ == Output::kInt8 ? 1 : 4);
   int64_t pixel = first_tile * isa_.tile_pixels;
@@ -397,7 +415,8 @@ void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_
     uint32_t* bits[kMaxTilePixels];
     tile.pixels = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, last_pixel - pixel));
     for (int32_t p = 0; p < tile.pixels; ++p, ++pixel) {
-      tile.in[p] = job.in.at(n, int64_t{y} * stride_height_ - vertical_.before, int64_t{x} * stride_width_ - horizontal_.before);
+      tile.in[p] =
+          job.in.at(n, int64_t{y} * stride_height_ - vertical_.before, int64_t{x} * stride_width_ - horizontal_.before);
       tile.out[p] = job.out ? job.out + pixel * out_bytes : nullptr;
       tile.residual[p] = job.residual ? job.residual + pixel * geometry_.out_channels : nullptr;
       tile.border[p] = row_class_[y] * column_classes_ + column_class_[x];

@@ -91,7 +91,7 @@ class Conv : public Step {
   std::vector<PanelPlace> panels_;
   Buffer weights_;
   std::vector<float> multiplier_, bias_;
-  std::vector<int32_t> table_;           // thresholds or corrections (floats as their bits), a row per border class
+  std::vector<int32_t> table_;  // thresholds or corrections (floats as their bits), a row per border class
   std::vector<int32_t> row_class_, column_class_;
   int32_t column_classes_ = 1;
   Buffer copied_;

@@ -140,7 +140,8 @@ std::vector<GraphNode> graph_nodes(tfl::Context* context) {
   for (int32_t i = 0; i < plan->size; ++i) {
     tfl::Node* node = nullptr;
     tfl::Registration* registration = nullptr;
-    require(context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) == tfl::kOk, "a node cannot be read");
+    require(context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) == tfl::kOk,
+            "a node cannot be read");
     nodes.push_back({plan->data[i], node, registration});
   }
   return nodes;
@@ -148,7 +149,8 @@ std::vector<GraphNode> graph_nodes(tfl::Context* context) {
 
 int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
   int64_t count = 0;
-  for (const GraphNode& n : nodes) count += std::count(n.node->inputs->data, n.node->inputs->data + n.node->inputs->size, tensor);
+  for (const GraphNode& n : nodes)
+    count += std::count(n.node->inputs->data, n.node->inputs->data + n.node->inputs->size, tensor);
   return count;
 }
 
@@ -160,7 +162,8 @@ bool is_plain_float(const tfl::Tensor& tensor) {
 // that it lies between into one partition.
 bool joins_blocks(const tfl::Context& context, const std::vector<GraphNode>& nodes, const GraphNode& add) {
   const tfl::Node& node = *add.node;
-  if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1) return false;
+  if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1)
+    return false;
   // The options' first member is the fused activation; 0 is none.
   if (!node.builtin_data || *static_cast<const int32_t*>(node.builtin_data) != 0) return false;
   const tfl::Tensor &left = context.tensors[node.inputs->data[0]], &right = context.tensors[node.inputs->data[1]];
@@ -230,7 +233,8 @@ void apply_option(const std::string& key, const std::string& value, Settings& se
 }  // namespace
 }  // namespace lce
 
-LCE_EXPORT tfl::Delegate* tflite_plugin_create_delegate(char** keys, char** values, size_t count, void (*report_error)(const char*)) {
+LCE_EXPORT tfl::Delegate* tflite_plugin_create_delegate(char** keys, char** values, size_t count,
+                                                        void (*report_error)(const char*)) {
   try {
     auto handle = std::make_unique<lce::Handle>();
     // Python passes the count as a 32-bit int, which leaves the upper half of the register undefined.

@@ -38,8 +38,8 @@ int32_t FlexMap::integer(const char* key, int32_t low, int32_t high) const {
     if (!key_equals(back(keys_ + i * key_width_, key_width_), key)) continue;
     const int64_t found = value(i);
     if (found < low || found > high)
-      throw Refusal("option " + std::string(key) + ": expected " + std::to_string(low) + " to " +
-                    std::to_string(high) + ", got " + std::to_string(found));
+      throw Refusal("option " + std::string(key) + ": expected " + std::to_string(low) + " to " + std::to_string(high) +
+                    ", got " + std::to_string(found));
     return static_cast<int32_t>(found);
   }
   throw Refusal("option " + std::string(key) + " is missing");
@@ -70,12 +70,17 @@ int64_t FlexMap::value(size_t index) const {
   const uint64_t packed_type = unsigned_at(values_ + count_ * width_ + index, 1);
   const size_t own_width = size_t{1} << (packed_type & 3);
   switch (packed_type >> 2) {
-    case kTypeInt: return sign_extend(unsigned_at(position, width_), width_);
+    case kTypeInt:
+      return sign_extend(unsigned_at(position, width_), width_);
     case kTypeUint:
-    case kTypeBool: return static_cast<int64_t>(unsigned_at(position, width_));
-    case kTypeIndirectInt: return sign_extend(unsigned_at(back(position, width_), own_width), own_width);
-    case kTypeIndirectUint: return static_cast<int64_t>(unsigned_at(back(position, width_), own_width));
-    default: throw Refusal("an option is not an integer");
+    case kTypeBool:
+      return static_cast<int64_t>(unsigned_at(position, width_));
+    case kTypeIndirectInt:
+      return sign_extend(unsigned_at(back(position, width_), own_width), own_width);
+    case kTypeIndirectUint:
+      return static_cast<int64_t>(unsigned_at(back(position, width_), own_width));
+    default:
+      throw Refusal("an option is not an integer");
   }
 }
 

@@ -31,12 +31,12 @@ struct Panel {
   int32_t channels;  // those that exist; the rest of the panel is padding
   Output output;
   Correction correction;
-  int32_t low, high;        // clamp of twice the count
+  int32_t low, high;  // clamp of twice the count
   const float* multiplier;
   const float* bias;
-  const void* table;        // int32 thresholds (bits) or corrections (int32 or float), one row per border class
-  int64_t table_row;        // its row length in elements
-  bool take_signs;          // also write the signs of float outputs
+  const void* table;  // int32 thresholds (bits) or corrections (int32 or float), one row per border class
+  int64_t table_row;  // its row length in elements
+  bool take_signs;    // also write the signs of float outputs
 };
 
 // A few output pixels of one panel.
@@ -56,7 +56,7 @@ struct Isa {
   int32_t max_run_words;  // counters overflow beyond this
   int32_t repeat;         // copies of each activation word that lie next to each other in a tile's input
   void (*conv_tile)(const Panel&, Tile&);
-  void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);           // blocks of 32 values
+  void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);            // blocks of 32 values
   void (*below_int8)(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out);  // bit: value < bound
 };
 

@@ -19,7 +19,8 @@ struct Avx2 {
   static Word load_word(const uint32_t* from) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
   static Word broadcast(const uint32_t* from) { return _mm256_set1_epi32(static_cast<int>(*from)); }
   static void count(Counter& counter, const Word& filter, const Word& pixel) {
-    const __m256i ones = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i ones = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2,
+                                          2, 3, 2, 3, 3, 4);
     const __m256i low_half = _mm256_set1_epi8(15);
     const __m256i differing = _mm256_xor_si256(filter, pixel);
     const __m256i low = _mm256_shuffle_epi8(ones, _mm256_and_si256(differing, low_half));
@@ -41,8 +42,10 @@ struct Avx2 {
   }
   static void store(int32_t* to, Int v) { _mm256_store_si256(reinterpret_cast<__m256i*>(to), v); }
   static void store_some(float* to, Float v, int n) {
-    if (n >= kLanes) _mm256_storeu_ps(to, v);
-    else _mm256_maskstore_ps(to, first(n), v);
+    if (n >= kLanes)
+      _mm256_storeu_ps(to, v);
+    else
+      _mm256_maskstore_ps(to, first(n), v);
   }
   static Int add(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
@@ -85,7 +88,8 @@ using Kernel = TileKernel<Avx2>;
 
 }  // namespace
 
-const Isa kAvx2 = {"avx2", Kernel::kChannels, Avx2::kPixels, Avx2::kMaxWords, Avx2::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx2 = {"avx2",        Kernel::kChannels, Avx2::kPixels,   Avx2::kMaxWords,
+                   Avx2::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

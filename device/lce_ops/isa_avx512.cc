@@ -30,8 +30,10 @@ struct Avx512 {
   }
   static void store(int32_t* to, Int v) { _mm512_store_si512(to, v); }
   static void store_some(float* to, Float v, int n) {
-    if (n >= kLanes) _mm512_storeu_ps(to, v);
-    else _mm512_mask_storeu_ps(to, first(n), v);
+    if (n >= kLanes)
+      _mm512_storeu_ps(to, v);
+    else
+      _mm512_mask_storeu_ps(to, first(n), v);
   }
   static Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
@@ -45,7 +47,8 @@ struct Avx512 {
   // As in isa_portable.cc.
   static Int round_to_int8(Float v) {
     const __mmask16 ordered = _mm512_cmp_ps_mask(v, v, _CMP_ORD_Q);
-    const Float inside = _mm512_max_ps(_mm512_min_ps(_mm512_maskz_mov_ps(ordered, v), _mm512_set1_ps(127)), _mm512_set1_ps(-128));
+    const Float inside =
+        _mm512_max_ps(_mm512_min_ps(_mm512_maskz_mov_ps(ordered, v), _mm512_set1_ps(127)), _mm512_set1_ps(-128));
     const Float sign = _mm512_and_ps(inside, _mm512_set1_ps(-0.0f));
     return _mm512_cvttps_epi32(_mm512_add_ps(inside, _mm512_or_ps(sign, _mm512_set1_ps(0.49999997f))));
   }
@@ -58,14 +61,16 @@ void signs_of_floats(const float* in, int64_t blocks, uint32_t* out) {
 
 void below_int8(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out) {
   for (int64_t b = 0; b < blocks; ++b)
-    out[b] = _mm256_cmplt_epi8_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 32 * b)), _mm256_set1_epi8(bound));
+    out[b] = _mm256_cmplt_epi8_mask(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + 32 * b)),
+                                    _mm256_set1_epi8(bound));
 }
 
 using Kernel = TileKernel<Avx512>;
 
 }  // namespace
 
-const Isa kAvx512 = {"avx512", Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords, Avx512::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx512 = {"avx512",        Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords,
+                     Avx512::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

@@ -1,5 +1,5 @@
-// NEON, as every aarch64 CPU has it: xor, byte counts and a widening accumulate for 128 binary products. The dot product of
-// newer cores would replace the accumulate, not lower the number.
+// NEON, as every aarch64 CPU has it: xor, byte counts and a widening accumulate for 128 binary products. The dot
+// product of newer cores would replace the accumulate, not lower the number.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -70,13 +70,16 @@ uint32_t bytes_to_bits(uint8x16_t low, uint8x16_t high) {
 }
 
 uint8x16_t negative_bytes(const float* in) {
-  const uint16x8_t a = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in))), vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 4))));
-  const uint16x8_t b = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 8))), vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 12))));
+  const uint16x8_t a = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in))),
+                                  vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 4))));
+  const uint16x8_t b = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 8))),
+                                  vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 12))));
   return vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b));
 }
 
 void signs_of_floats(const float* in, int64_t blocks, uint32_t* out) {
-  for (int64_t b = 0; b < blocks; ++b) out[b] = bytes_to_bits(negative_bytes(in + 32 * b), negative_bytes(in + 32 * b + 16));
+  for (int64_t b = 0; b < blocks; ++b)
+    out[b] = bytes_to_bits(negative_bytes(in + 32 * b), negative_bytes(in + 32 * b + 16));
 }
 
 void below_int8(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out) {
@@ -89,7 +92,8 @@ using Kernel = TileKernel<Neon>;
 
 }  // namespace
 
-const Isa kNeon = {"neon", Kernel::kChannels, Neon::kPixels, Neon::kMaxWords, Neon::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kNeon = {"neon",        Kernel::kChannels, Neon::kPixels,   Neon::kMaxWords,
+                   Neon::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

@@ -25,8 +25,12 @@ struct Portable {
   }
 
   static Counter zero() { return {}; }
-  static Word load_word(const uint32_t* from) { return each<Word>([=](int i) { return from[i]; }); }
-  static Word broadcast(const uint32_t* from) { return each<Word>([=](int) { return *from; }); }
+  static Word load_word(const uint32_t* from) {
+    return each<Word>([=](int i) { return from[i]; });
+  }
+  static Word broadcast(const uint32_t* from) {
+    return each<Word>([=](int) { return *from; });
+  }
 
   // Sums of bits by halves, for all lanes at once: a baseline x86 has no instruction for it.
   static uint32_t ones(uint32_t x) {
@@ -42,22 +46,34 @@ struct Portable {
     return each<Int>([&](int i) { return static_cast<int32_t>(counter.lane[i]); });
   }
 
-  static Int load(const int32_t* from) { return each<Int>([=](int i) { return from[i]; }); }
-  static Float load(const float* from) { return each<Float>([=](int i) { return from[i]; }); }
-  static Float load_some(const float* from, int n) { return each<Float>([=](int i) { return i < n ? from[i] : 0.0f; }); }
+  static Int load(const int32_t* from) {
+    return each<Int>([=](int i) { return from[i]; });
+  }
+  static Float load(const float* from) {
+    return each<Float>([=](int i) { return from[i]; });
+  }
+  static Float load_some(const float* from, int n) {
+    return each<Float>([=](int i) { return i < n ? from[i] : 0.0f; });
+  }
   static void store(int32_t* to, const Int& v) { std::memcpy(to, v.lane, sizeof v.lane); }
   static void store_some(float* to, const Float& v, int n) {
     for (int i = 0; i < kLanes && i < n; ++i) to[i] = v.lane[i];
   }
-  static Int add(const Int& a, const Int& b) { return each<Int>([&](int i) { return a.lane[i] + b.lane[i]; }); }
-  static Float add(const Float& a, const Float& b) { return each<Float>([&](int i) { return a.lane[i] + b.lane[i]; }); }
+  static Int add(const Int& a, const Int& b) {
+    return each<Int>([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
+  static Float add(const Float& a, const Float& b) {
+    return each<Float>([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
   static Float multiply(const Float& a, const Float& b) {
     return each<Float>([&](int i) { return a.lane[i] * b.lane[i]; });
   }
   static Int clamp(const Int& v, int32_t low, int32_t high) {
     return each<Int>([&](int i) { return v.lane[i] < low ? low : v.lane[i] > high ? high : v.lane[i]; });
   }
-  static Float to_float(const Int& v) { return each<Float>([&](int i) { return static_cast<float>(v.lane[i]); }); }
+  static Float to_float(const Int& v) {
+    return each<Float>([&](int i) { return static_cast<float>(v.lane[i]); });
+  }
   static uint32_t greater(const Int& a, const Int& b) {
     uint32_t bits = 0;
     for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(a.lane[i] > b.lane[i]) << i;
@@ -99,6 +115,7 @@ using Kernel = TileKernel<Portable>;
 
 }  // namespace
 
-const Isa kPortable = {"portable", Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Portable::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kPortable = {"portable",        Kernel::kChannels, Portable::kPixels, Portable::kMaxWords,
+                       Portable::kRepeat, Kernel::conv_tile, signs_of_floats,   below_int8};
 
 }  // namespace lce

@@ -45,7 +45,8 @@ void MaxPool::run(const Values& values, Pool& pool) {
       for (int32_t i = rows.first; i < rows.last; ++i)
         for (int32_t j = columns.first; j < columns.last; ++j)
           and_words(in.at(n, int64_t{y} * stride_height_ - vertical_.before + i,
-                          int64_t{x} * stride_width_ - horizontal_.before + j), in.words, to);
+                          int64_t{x} * stride_width_ - horizontal_.before + j),
+                    in.words, to);
     }
   });
 }

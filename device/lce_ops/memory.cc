@@ -27,7 +27,8 @@ void find_homes(Values& values, const Steps& steps, const std::vector<size_t>& l
     const Id operand = steps[i].step->overwritable();
     if (operand == kNoValue || values[operand].outside || last[operand] != i) continue;
     for (Id sum : steps[i].step->writes())
-      if (!is_bits(values[sum]) && values[sum].bytes() == values[operand].bytes()) values[operand].home = values[sum].home;
+      if (!is_bits(values[sum]) && values[sum].bytes() == values[operand].bytes())
+        values[operand].home = values[sum].home;
   }
 }
 
@@ -37,7 +38,8 @@ struct Slot {
 };
 
 // The slot of each home that needs one, by value.
-std::vector<size_t> find_slots(const Values& values, const Steps& steps, const std::vector<size_t>& last, std::vector<Slot>& slots) {
+std::vector<size_t> find_slots(const Values& values, const Steps& steps, const std::vector<size_t>& last,
+                               std::vector<Slot>& slots) {
   std::vector<size_t> slot_of(values.size(), kNever);
   for (size_t i = 0; i < steps.size(); ++i) {
     for (Id id : steps[i].step->writes()) {

@@ -13,7 +13,8 @@ namespace lce {
 namespace {
 
 Shape shape_of(const tfl::Tensor& tensor) {
-  require(tensor.dims != nullptr && tensor.dims->size >= 0 && tensor.dims->size <= 16, "a tensor has no sensible shape");
+  require(tensor.dims != nullptr && tensor.dims->size >= 0 && tensor.dims->size <= 16,
+          "a tensor has no sensible shape");
   return Shape(tensor.dims->data, tensor.dims->data + tensor.dims->size);
 }
 
@@ -63,7 +64,8 @@ Id Partition::value_of(const tfl::Context& context, int32_t tensor) {
   return static_cast<Id>(values_.size()) - 1;
 }
 
-std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Node& node, const tfl::Registration& registration) {
+std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Node& node,
+                                           const tfl::Registration& registration) {
   const auto input = [&](int32_t i) { return value_of(*context, node.inputs->data[i]); };
   const auto present = [&](Id id) {
     require(id != kNoValue, "an input or output is missing");
@@ -125,7 +127,8 @@ void Partition::prepare(tfl::Context* context) {
     try {
       planned.step->prepare(values_);
     } catch (const Refusal& refusal) {
-      throw Refusal(std::string(planned.step->name()) + " (node " + std::to_string(planned.node) + "): " + refusal.what());
+      throw Refusal(std::string(planned.step->name()) + " (node " + std::to_string(planned.node) +
+                    "): " + refusal.what());
     }
   }
   memory_ = assign_memory(values_, steps_);
@@ -154,7 +157,8 @@ void Partition::publish_outputs(tfl::Context* context) const {
     dims->size = static_cast<int32_t>(value.shape.size());
     std::copy(value.shape.begin(), value.shape.end(), dims->data);
     // The dimensions belong to the runtime from here on, even if it refuses them.
-    require(context->ResizeTensor(context, &context->tensors[value.tensor], dims) == tfl::kOk, "an output could not be resized");
+    require(context->ResizeTensor(context, &context->tensors[value.tensor], dims) == tfl::kOk,
+            "an output could not be resized");
   }
 }
 

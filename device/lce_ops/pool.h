@@ -25,7 +25,8 @@ class Pool {
       for (int32_t i = 0; i < tasks; ++i) function(i);
       return;
     }
-    share(tasks, [](const void* f, int32_t i) { (*static_cast<const F*>(f))(i); }, &function);
+    share(
+        tasks, [](const void* f, int32_t i) { (*static_cast<const F*>(f))(i); }, &function);
   }
 
  private:
@@ -44,7 +45,7 @@ class Pool {
 
   std::atomic<uint64_t> ticket_{0};  // epoch of the job, then index of its next task: 32 bits each
   std::atomic<int32_t> done_{0};
-  std::atomic<uint32_t> epoch_{0};   // what sleepers wait on: a futex word
+  std::atomic<uint32_t> epoch_{0};  // what sleepers wait on: a futex word
   std::atomic<int32_t> sleepers_{0};
   std::atomic<bool> stop_{false};
   std::vector<std::thread> workers_;

@@ -68,8 +68,10 @@ void Quantize::pack(const Value& in, int64_t first, int64_t count, uint32_t* out
   } else {
     const int8_t* data = static_cast<const int8_t*>(in.data);
     const int32_t bound = in.zero_point;
-    if (bound > 127) std::fill(out, out + blocks, ~uint32_t{0});
-    else isa_.below_int8(data + first, blocks, static_cast<int8_t>(std::max(bound, -128)), out);
+    if (bound > 127)
+      std::fill(out, out + blocks, ~uint32_t{0});
+    else
+      isa_.below_int8(data + first, blocks, static_cast<int8_t>(std::max(bound, -128)), out);
     if (rest) out[blocks] = bits_where(data + tail, rest, [=](int8_t x) { return x < bound; });
   }
 }

@@ -67,7 +67,9 @@ struct TileKernel {
       }
   }
 
-  static inline uint32_t existing(const Panel& panel) { return static_cast<uint32_t>((uint64_t{1} << panel.channels) - 1); }
+  static inline uint32_t existing(const Panel& panel) {
+    return static_cast<uint32_t>((uint64_t{1} << panel.channels) - 1);
+  }
 
   // Asks for the floats that will be read and written once the counting is done, which takes longer than they need.
   template <int P>
@@ -120,7 +122,8 @@ struct TileKernel {
       const auto multiplier = V::load(panel.multiplier + first), bias = V::load(panel.bias + first);
 #pragma GCC unroll 8
       for (int p = 0; p < P; ++p) {
-        auto value = scale(panel, V::load(counts + p * kChannels + first), multiplier, bias, table_entry(panel, tile, p, first));
+        auto value =
+            scale(panel, V::load(counts + p * kChannels + first), multiplier, bias, table_entry(panel, tile, p, first));
         if (tile.residual[p]) value = V::add(value, V::load_some(tile.residual[p] + channel, lanes));
         if (tile.out[p]) V::store_some(static_cast<float*>(tile.out[p]) + channel, value, lanes);
         if (panel.take_signs) signs[p] |= V::negative(value) << first;
@@ -153,8 +156,10 @@ struct TileKernel {
     prefetch<P>(panel, tile);
     count<P>(panel, tile, counts);
     switch (panel.output) {
-      case Output::kBits: return finish_bits<P>(panel, tile, counts);
-      case Output::kInt8: return finish_int8<P>(panel, tile, counts);
+      case Output::kBits:
+        return finish_bits<P>(panel, tile, counts);
+      case Output::kInt8:
+        return finish_int8<P>(panel, tile, counts);
       case Output::kFloat:
         if (panel.channels == kChannels) return finish_floats<P, true>(panel, tile, counts);
         return finish_floats<P, false>(panel, tile, counts);

@@ -23,9 +23,7 @@ void Border::grow(const Border& o) {
   right = std::max(right, o.right);
 }
 
-int64_t size_of(tfl::Type type) {
-  return type == tfl::Type::kFloat32 || type == tfl::Type::kInt32 ? 4 : 1;
-}
+int64_t size_of(tfl::Type type) { return type == tfl::Type::kFloat32 || type == tfl::Type::kInt32 ? 4 : 1; }
 
 BitImages Value::images() const {
   BitImages images{};

@@ -64,10 +64,10 @@ struct Value {
   bool outside = false;  // its memory is the runtime's
   bool result = false;   // something outside reads it
   bool constant = false;
-  Shape shape;           // follows the partition's inputs; before the first prepare, that of the file
-  bool bordered = false; // may have a border: inside bits that only convolutions read
+  Shape shape;            // follows the partition's inputs; before the first prepare, that of the file
+  bool bordered = false;  // may have a border: inside bits that only convolutions read
   Border border;
-  int32_t home = -1;     // the value whose memory holds it too, or itself
+  int32_t home = -1;  // the value whose memory holds it too, or itself
   void* data = nullptr;
 
   BitImages images() const;

@@ -9,8 +9,8 @@ namespace lce {
 Window Window::make(int32_t in, int32_t kernel, int32_t stride, int32_t dilation, Padding padding) {
   require(in > 0 && kernel > 0, "an image or a filter has no extent");
   const int64_t extent = int64_t{kernel - 1} * dilation + 1;
-  const int64_t out = padding == Padding::kSame ? (int64_t{in} + stride - 1) / stride
-                                                : (in >= extent ? (in - extent) / stride + 1 : 0);
+  const int64_t out =
+      padding == Padding::kSame ? (int64_t{in} + stride - 1) / stride : (in >= extent ? (in - extent) / stride + 1 : 0);
   require(out > 0, "the filter is larger than the image, so the output would be empty");
   const int64_t overhang = padding == Padding::kSame ? std::max<int64_t>(0, (out - 1) * stride + extent - in) : 0;
   require(overhang <= kMaxSize, "the filter overhangs the image too far");

@@ -1,4 +1,5 @@
 """What the operators' tests share: the library, the runtimes that are installed, the kernels that this CPU runs."""
+
 from __future__ import annotations
 
 import importlib

@@ -5,6 +5,7 @@
 Each .npz holds a model, its inputs, and the outputs of LCE's own interpreter. `meta` says how closely they must agree:
 float outputs within tol * max(1, max|y|); int8 within tol steps, which is 0 but for exact ties; bits always exactly.
 """
+
 from __future__ import annotations
 
 import importlib

@@ -1,4 +1,5 @@
 """Writes small TFLite flatbuffers directly: the operators with any options, also those that no converter emits."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -44,11 +45,27 @@ def flexbuffer(values: dict[str, Any], width: int | None = None) -> bytes:
 
 
 def conv_options(channels_in: int, **changed: Any) -> dict[str, Any]:
-    plain = dict(
-        channels_in=channels_in, dilation_height_factor=1, dilation_width_factor=1, fused_activation_function=0,
-        pad_values=1, padding=0, stride_height=1, stride_width=1,
-    )  # fmt: skip
+    plain = {
+        "channels_in": channels_in,
+        "dilation_height_factor": 1,
+        "dilation_width_factor": 1,
+        "fused_activation_function": 0,
+        "pad_values": 1,
+        "padding": 0,
+        "stride_height": 1,
+        "stride_width": 1,
+    }
     return {**plain, **changed}
+
+
+def pool_options(window: tuple[int, int], stride: tuple[int, int], *, same: bool) -> dict[str, Any]:
+    return {
+        "filter_height": window[0],
+        "filter_width": window[1],
+        "stride_height": stride[0],
+        "stride_width": stride[1],
+        "padding": 0 if same else 1,
+    }
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,9 @@ class Graph:
         buffers = [_buffer(b, None)] + [_buffer(b, t.data) for t in self.tensors]
         tensors = [_tensor(b, t, i + 1, f"t{i}") for i, t in enumerate(self.tensors)]
         operators = [_operator(b, codes.index(code), i, o, options) for code, i, o, options in self.operators]
-        subgraph = _table(b, 5, {0: _offsets(b, tensors), 1: _ints(b, inputs), 2: _ints(b, outputs), 3: _offsets(b, operators)})
+        subgraph = _table(
+            b, 5, {0: _offsets(b, tensors), 1: _ints(b, inputs), 2: _ints(b, outputs), 3: _offsets(b, operators)}
+        )
         code_tables = [_operator_code(b, *code) for code in codes]
         fields = {1: _offsets(b, code_tables), 2: _offsets(b, [subgraph]), 4: _offsets(b, buffers)}
         b.StartObject(5)

@@ -1,4 +1,5 @@
 """The binary convolution in NumPy, by its definition: a loop over taps, then the output's arithmetic step by step."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ class Conv:
         return self.products - self.sums() > 2 * thresholds.astype(np.int64)
 
 
-def _scaled(twice: np.ndarray, products: int, multiplier: np.ndarray, bias: np.ndarray, scale: float, zero: int) -> np.ndarray:
+def _scaled(
+    twice: np.ndarray, products: int, multiplier: np.ndarray, bias: np.ndarray, scale: float, zero: int
+) -> np.ndarray:
     m, b = multiplier.astype(np.float64), bias.astype(np.float64)
     factor = (-m / np.float64(scale)).astype(np.float32)
     offset = ((b + products * m) / np.float64(scale) + zero).astype(np.float32)

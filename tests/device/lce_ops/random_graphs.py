@@ -1,9 +1,10 @@
 """Random graphs of binary blocks: chains, residual sums, shared inputs, unrelated branches, several outputs."""
+
 from __future__ import annotations
 
 import numpy as np
 
-from .graphs import Graph, conv_options, flexbuffer, pack, words
+from .graphs import Graph, conv_options, flexbuffer, pack, pool_options, words
 
 
 class Blocks:
@@ -47,8 +48,7 @@ class Blocks:
     def pool(self) -> None:
         source, channels = self.bits[self.rng.integers(len(self.bits))]
         target = self.graph.tensor((*self.map, words(channels)), "int32")
-        window = {"filter_height": 2, "filter_width": 3, "stride_height": 1, "stride_width": 1, "padding": 0}
-        self.graph.custom("LceBMaxPool2d", [source], target, flexbuffer(window))
+        self.graph.custom("LceBMaxPool2d", [source], target, flexbuffer(pool_options((2, 3), (1, 1), same=True)))
         self.bits.append((target, channels))
 
     def dequantize(self) -> None:

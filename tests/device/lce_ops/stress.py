@@ -1,7 +1,8 @@
 """Drives the operators through good and bad graphs; a crash or a sanitizer's report is the failure.
 
-    python stress.py LIBRARY RUNTIME SEED
+python stress.py LIBRARY RUNTIME SEED
 """
+
 from __future__ import annotations
 
 import random
@@ -13,11 +14,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lce_ops.conftest import GOLDEN, KERNELS, Operators, invoke  # noqa: E402
-from lce_ops.golden_cases import failures  # noqa: E402
-from lce_ops.graphs import conv_options, flexbuffer  # noqa: E402
-from lce_ops.random_graphs import random_graph  # noqa: E402
-from lce_ops.test_refusals import MALFORMED, conv_model  # noqa: E402
+from lce_ops.conftest import GOLDEN, KERNELS, Operators, invoke
+from lce_ops.golden_cases import failures
+from lce_ops.graphs import conv_options, flexbuffer
+from lce_ops.random_graphs import random_graph
+from lce_ops.test_refusals import MALFORMED, conv_model
 
 
 def try_model(operators: Operators, model: bytes) -> bool:

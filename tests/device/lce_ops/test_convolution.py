@@ -1,4 +1,5 @@
-"""Single operators against their definition in NumPy: random shapes, options and values; every kernel, identical bits."""
+"""Single operators against their definition in NumPy: random shapes, options and values; identical bits."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from . import oracle
 from .conftest import Operators
-from .graphs import Graph, conv_options, flexbuffer, pack, unpack, words
+from .graphs import Graph, conv_options, flexbuffer, pack, pool_options, unpack, words
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 EXAMPLES = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -115,7 +116,9 @@ def test_zero_padding_works_where_lce_refuses_it(
 def test_counts_beyond_16_bits(litert: Operators, kernel: str) -> None:
     """4097 words per window: more than a byte or a 16-bit counter holds when every bit differs."""
     channels = 4097 * 32
-    conv = oracle.Conv(inputs=np.ones((1, 1, 1, channels), bool), weights=np.zeros((3, 1, 1, channels), bool), same=False)
+    conv = oracle.Conv(
+        inputs=np.ones((1, 1, 1, channels), bool), weights=np.zeros((3, 1, 1, channels), bool), same=False
+    )
     model, packed, wanted = Case(conv, "float32", seed=1).build()
     (got,) = litert.run(model, [packed], kernel=kernel)
     np.testing.assert_array_equal(got, wanted)
@@ -145,8 +148,15 @@ def test_quantize_and_dequantize_any_rank(litert: Operators, kernel: str, shape:
 
 
 @EXAMPLES
-@given(seed=st.integers(0, 2**32 - 1), same=st.booleans(), channels=st.integers(1, 70), sizes=st.lists(st.integers(1, 6), min_size=6, max_size=6))
-def test_max_pool_is_an_and_over_the_window(litert: Operators, seed: int, same: bool, channels: int, sizes: list[int]) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    same=st.booleans(),
+    channels=st.integers(1, 70),
+    sizes=st.lists(st.integers(1, 6), min_size=6, max_size=6),
+)
+def test_max_pool_is_an_and_over_the_window(
+    litert: Operators, seed: int, same: bool, channels: int, sizes: list[int]
+) -> None:
     height, width, *window = sizes
     (kh, kw), (sh, sw) = window[:2], window[2:]
     assume(same or (kh <= height and kw <= width))
@@ -158,7 +168,6 @@ def test_max_pool_is_an_and_over_the_window(litert: Operators, seed: int, same: 
     graph = Graph()
     source = graph.tensor((2, height, width, words(channels)), "int32")
     target = graph.tensor((2, oh, ow, words(channels)), "int32")
-    options = dict(filter_height=kh, filter_width=kw, stride_height=sh, stride_width=sw, padding=0 if same else 1)
-    graph.custom("LceBMaxPool2d", [source], target, flexbuffer(options))
+    graph.custom("LceBMaxPool2d", [source], target, flexbuffer(pool_options((kh, kw), (sh, sw), same=same)))
     (got,) = litert.run(graph.model([source], [target]), [pack(negative)])
     np.testing.assert_array_equal(unpack(got, channels), np.logical_and.reduce(taps))

@@ -1,4 +1,5 @@
 """Every golden case of LCE's own interpreter, on every runtime, with every kernel, here and on emulated aarch64."""
+
 from __future__ import annotations
 
 import json
@@ -55,7 +56,9 @@ def aarch64_library() -> Path:
 def run_on_aarch64(*command: object) -> str:
     root, qemu = os.environ.get("BITLENS_ARM64_ROOT"), shutil.which("qemu-aarch64")
     if not root or not qemu:
-        pytest.skip("needs qemu-aarch64 and BITLENS_ARM64_ROOT: a Debian arm64 root with Python, NumPy and the runtimes")
+        pytest.skip(
+            "needs qemu-aarch64 and BITLENS_ARM64_ROOT: a Debian arm64 root with Python, NumPy and the runtimes"
+        )
     python = next(path for path in sorted(Path(root, "usr/bin").glob("python3.*")) if path.name[8:].isdigit())
     line = [qemu, "-cpu", "cortex-a72", "-L", root, str(python), *map(str, command)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)

@@ -1,4 +1,5 @@
 """Partitions with several operators: fused or not, on any number of threads, at any batch, the same bits."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -46,7 +47,9 @@ def test_a_batch_gives_the_results_of_its_images(operators: Operators, seed: int
     for batch in (3, 1, 2):
         interpreter.resize_tensor_input(index, [batch, *image.shape[1:]])
         interpreter.allocate_tensors()
-        assert_same(invoke(interpreter, [np.repeat(image, batch, axis=0)]), [np.repeat(y, batch, axis=0) for y in single])
+        assert_same(
+            invoke(interpreter, [np.repeat(image, batch, axis=0)]), [np.repeat(y, batch, axis=0) for y in single]
+        )
 
 
 def residual_chain(blocks: int) -> tuple[bytes, list[np.ndarray]]:

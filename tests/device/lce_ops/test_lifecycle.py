@@ -1,4 +1,5 @@
 """Interpreters and delegates come and go in any order, and share what they may."""
+
 from __future__ import annotations
 
 import gc

@@ -1,4 +1,5 @@
 """What is malformed is refused in one sentence, and the process lives on."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,13 +8,21 @@ import numpy as np
 import pytest
 
 from .conftest import Operators
-from .graphs import Graph, conv_options, flexbuffer
+from .graphs import Graph, conv_options, flexbuffer, pool_options
 
 
 def conv_model(
-    options: bytes, *, weights: tuple[int, ...] = (9, 3, 3, 2), dtype: str = "float32", scales: int = 9, image: tuple[int, ...] = (1, 6, 5, 2),
-    constant: bool = True, quantization: tuple[float, int] | None = None, scale_dtype: str = "float32", drop: tuple[int, ...] = (),
-) -> bytes:  # fmt: skip
+    options: bytes,
+    *,
+    weights: tuple[int, ...] = (9, 3, 3, 2),
+    dtype: str = "float32",
+    scales: int = 9,
+    image: tuple[int, ...] = (1, 6, 5, 2),
+    constant: bool = True,
+    quantization: tuple[float, int] | None = None,
+    scale_dtype: str = "float32",
+    drop: tuple[int, ...] = (),
+) -> bytes:
     graph = Graph()
     source = graph.tensor(image, "int32")
     filters = graph.tensor(weights, "int32", np.zeros(weights) if constant else None)
@@ -26,6 +35,8 @@ def conv_model(
 
 OPTIONS = conv_options(40)
 GOOD = flexbuffer(OPTIONS)
+TWO_GROUPS = flexbuffer(conv_options(64))
+VALID = flexbuffer(conv_options(40, padding=1))
 
 
 def changed(**options: Any) -> bytes:
@@ -49,7 +60,7 @@ MALFORMED = {
     "no options": (conv_model(b""), "not a well-formed FlexBuffers map"),
     "truncated": (conv_model(GOOD[:-1]), "FlexBuffers"),
     "odd groups": (conv_model(GOOD, weights=(9, 3, 3, 1)), "not a multiple of 32"),
-    "indivisible groups": (conv_model(flexbuffer(conv_options(64)), weights=(9, 3, 3, 1)), "output channels do not divide"),
+    "indivisible groups": (conv_model(TWO_GROUPS, weights=(9, 3, 3, 1)), "output channels do not divide"),
     "weights of another depth": (conv_model(GOOD, weights=(9, 3, 3, 3)), "do not divide into groups"),
     "weights of rank 3": (conv_model(GOOD, weights=(9, 3, 2)), "four dimensions"),
     "image of rank 3": (conv_model(GOOD, image=(6, 5, 2)), "four dimensions"),
@@ -61,8 +72,8 @@ MALFORMED = {
     "no thresholds": (conv_model(GOOD, dtype="int32"), "needs thresholds"),
     "bool output": (conv_model(GOOD, dtype="bool"), "must be float32, int8 or int32"),
     "int8 without scale": (conv_model(GOOD, dtype="int8"), "positive scale"),
-    "filter larger than the image": (conv_model(flexbuffer(conv_options(40, padding=1)), image=(1, 2, 2, 2)), "larger than the image"),
-}  # fmt: skip
+    "filter larger than the image": (conv_model(VALID, image=(1, 2, 2, 2)), "larger than the image"),
+}
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -75,8 +86,7 @@ def test_a_malformed_convolution_is_refused(operators: Operators, name: str) -> 
 def test_a_pool_larger_than_the_image_is_refused(operators: Operators) -> None:
     graph = Graph()
     source, target = graph.tensor((1, 2, 2, 1), "int32"), graph.tensor((1, 1, 1, 1), "int32")
-    options = dict(filter_height=3, filter_width=3, stride_height=1, stride_width=1, padding=1)
-    graph.custom("LceBMaxPool2d", [source], target, flexbuffer(options))
+    graph.custom("LceBMaxPool2d", [source], target, flexbuffer(pool_options((3, 3), (1, 1), same=False)))
     with pytest.raises(RuntimeError, match=r"LceBMaxPool2d \(node 0\): the filter is larger than the image"):
         operators.interpreter(graph.model([source], [target]))
 

@@ -1,4 +1,5 @@
 """The operators under AddressSanitizer, UBSan and ThreadSanitizer, and their options reader under libFuzzer."""
+
 from __future__ import annotations
 
 import os
@@ -36,16 +37,19 @@ def run(command: list[object], **environment: str) -> str:
 def checked_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = tmp_path_factory.mktemp("asan") / "liblce_ops.so"
     flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    lce_build.build(library, [compiler("g++")], extra_flags=flags)
+    lce_build.build(library, [compiler("g++")], extra_flags=flags, strip=False)
     return library
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_good_and_bad_graphs_under_address_and_undefined_behaviour_sanitizers(checked_library: Path, runtime: str) -> None:
+def test_good_and_bad_graphs_under_address_and_undefined_behaviour_sanitizers(
+    checked_library: Path, runtime: str
+) -> None:
     pytest.importorskip(runtime)
     preload = [
-        run([compiler("g++"), f"-print-file-name={name}"]).strip() for name in ("libasan.so", "libubsan.so", "libstdc++.so")
+        run([compiler("g++"), f"-print-file-name={name}"]).strip()
+        for name in ("libasan.so", "libubsan.so", "libstdc++.so")
     ]
     output = run(
         [sys.executable, HERE / "stress.py", checked_library, runtime, 1],

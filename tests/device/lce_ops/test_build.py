@@ -1,0 +1,92 @@
+"""The library is built once, from any compiler, and loads on old systems."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from device.lce_ops import build as lce_build
+from harness import ops_build
+from harness.errors import BitlensError, ConfigError
+
+OLDEST_GLIBC, OLDEST_GLIBCXX = (2, 28), (3, 4, 25)  # Debian 10
+
+
+def symbol_versions(library: Path, prefix: str) -> set[tuple[int, ...]]:
+    objdump = shutil.which("objdump")
+    if not objdump:
+        pytest.skip("needs objdump")
+    listing = subprocess.run([objdump, "-p", str(library)], capture_output=True, text=True, check=True).stdout
+    return {tuple(map(int, v.split("."))) for v in re.findall(rf"\b{prefix}_([0-9.]+)", listing)}
+
+
+@pytest.mark.parametrize("target", ops_build.TARGETS)
+def test_the_library_needs_no_newer_system_than_debian_10(target: str) -> None:
+    try:
+        library = ops_build.library(target)
+    except ops_build.NoCompiler as problem:
+        pytest.skip(str(problem))
+    assert max(symbol_versions(library, "GLIBC")) <= OLDEST_GLIBC
+    assert max(symbol_versions(library, "GLIBCXX"), default=(0,)) <= OLDEST_GLIBCXX
+
+
+def test_a_library_is_built_once(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lce_build, "build", lambda *_, **__: pytest.fail("built again"))
+    assert ops_build.host_library() == library
+
+
+def test_another_source_is_another_library(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = lce_build.source_hash()
+    shutil.copytree(lce_build.HERE, tmp_path / "lce_ops")
+    (tmp_path / "lce_ops" / "add.cc").open("a").write("// changed\n")
+    monkeypatch.setattr(lce_build, "HERE", tmp_path / "lce_ops")
+    assert lce_build.source_hash() != before
+
+
+def test_an_unknown_target_suggests_a_known_one() -> None:
+    with pytest.raises(ConfigError, match=r'no target "aarch46"\n  try: "aarch64"'):
+        ops_build.library("aarch46")
+
+
+def test_no_compiler_is_a_clear_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(ops_build.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ops_build.NoCompiler, match="no C\\+\\+ compiler for aarch64 is installed"):
+        ops_build.library("aarch64")
+
+
+def test_zig_stands_in_for_a_missing_cross_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(ops_build.importlib.util, "find_spec", lambda _: object())
+    target = next(t for t in ops_build.TARGETS if t != ops_build.host_target())
+    compiler = ops_build.compiler_for(target)
+    assert compiler == [sys.executable, "-m", "ziglang", "c++", "-target", f"{target}-linux-gnu.2.28"]
+
+
+def test_a_failing_compiler_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(ops_build, "compiler_for", lambda _: [sys.executable, "-c", "raise SystemExit('out of ink')"])
+    with pytest.raises(BitlensError, match=r"do not compile for aarch64: .*(?s:.*)out of ink"):
+        ops_build.library("aarch64")
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_the_build_script_serves_a_board_without_bitlens(tmp_path: Path) -> None:
+    """The board has Python and a compiler; nothing of ours but this folder."""
+    if not lce_build.find_compiler():
+        pytest.skip("needs a C++ compiler")
+    done = subprocess.run(
+        [sys.executable, "-I", str(lce_build.HERE / "build.py"), str(tmp_path / "x.so"), "no-such-compiler"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no-such-compiler cannot be started" in done.stderr
