@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1  # 2026-11-23: first version
 
+_PART = "part-"  # what the names of files begin with that are being written
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE planned (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL);
@@ -160,16 +161,34 @@ class Store:
         with self._transaction():
             return self._database.execute("DELETE FROM unit WHERE status = 'failed'").rowcount
 
+    def forget_damaged(self, kind: str) -> int:
+        """Drop units of a kind whose blob is missing, cut short or altered, so that they are done again; how many."""
+        stored = self._database.execute("SELECT key, result FROM unit WHERE kind = ? AND status = 'done'", (kind,))
+        blobs = {key: json.loads(result).get("blob") for key, result in stored.fetchall()}
+        damaged = [(key,) for key, sha256 in blobs.items() if sha256 and not self._is_intact(sha256)]
+        with self._transaction():
+            self._database.executemany("DELETE FROM unit WHERE key = ?", damaged)
+        return len(damaged)
+
+    def discard_parts(self) -> None:
+        """Remove what processes that were killed left half-written."""
+        for part in self._blobs.glob(f"{_PART}*"):
+            part.unlink()
+
     def save_blob(self, content: bytes) -> str:
         """Keep bytes under their SHA-256, which is returned. Written beside and renamed: never seen half-written."""
         sha256 = hashlib.sha256(content).hexdigest()
         if not self._is_intact(sha256):
-            handle, temporary = tempfile.mkstemp(dir=self._blobs, prefix="part-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.blob_path(sha256))
+            handle, temporary = tempfile.mkstemp(dir=self._blobs, prefix=_PART)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.blob_path(sha256))
+            except BaseException:
+                os.unlink(temporary)
+                raise
         return sha256
 
     def save_array(self, array: NDArray[Any]) -> str:
