@@ -46,6 +46,7 @@ class Model:
     twin: str | None = None
     seed: int = 0
     trusted: bool = False
+    quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
 
     @property
     def binarized(self) -> bool:

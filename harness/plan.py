@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from converters import FORMATS
 from harness.catalogue import Model
@@ -25,6 +25,15 @@ def plan(experiment: Experiment, dataset: Dataset) -> list[Unit]:
     units = {unit.key: unit for unit in planned.units()}
     order = list(STAGES)
     return sorted(units.values(), key=lambda unit: order.index(unit.kind))
+
+
+def restrict(units: list[Unit], kinds: Collection[str]) -> list[Unit]:
+    """The units of these kinds and those that they build on, in the same order."""
+    wanted: set[str] = set()
+    for unit in reversed(units):  # what a unit builds on comes before it
+        if unit.kind in kinds or unit.key in wanted:
+            wanted |= {unit.key, *(value for value in unit.spec.values() if isinstance(value, str))}
+    return [unit for unit in units if unit.key in wanted]
 
 
 class _Plan:
@@ -45,18 +54,17 @@ class _Plan:
             artifact = conversion.plan(model, format_name, calibration=calibration)
             artifacts.append(artifact)
             yield artifact
-            if not FORMATS[format_name].mark:
+            compared = self._images(model, "test", min(self._experiment.accuracy.images, fidelity.IMAGES))
+            yield from (compared, fidelity.plan(artifact, compared))
+            if model.quantization_aware or not FORMATS[format_name].mark:
                 yield from self._judged(model, artifact)
         yield from self._latencies(artifacts)
         yield from self._explanations()
 
     def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
-        count = self._experiment.accuracy.images
-        compared = self._images(model, "test", min(count, fidelity.IMAGES))
-        yield compared
-        yield fidelity.plan(artifact, compared)
+        judging = self._images(model, "test", self._experiment.accuracy.images)
         for device in self._devices:
-            yield accuracy.plan(artifact, self._images(model, "test", count), device)
+            yield accuracy.plan(artifact, judging, device)
 
     def _latencies(self, artifacts: list[Unit]) -> Iterator[Unit]:
         """Every artifact once a round, in an order drawn by seed, so that drift of the board hits all alike."""

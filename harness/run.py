@@ -10,7 +10,7 @@ import fcntl
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.experiment import Experiment
-from harness.plan import plan
+from harness.plan import plan, restrict
 from harness.processes import Finished, perform, perform_apart, workers_that_fit
 from harness.progress import StageProgress, stage_progress
 from harness.saliency import parameters_of
@@ -39,15 +39,25 @@ class RunSummary:
     failed_before: int
 
 
-def run(experiment: Experiment, folder: Path, *, retry_failed: bool = False) -> RunSummary:
-    """Do every unit of the experiment that the folder's store does not have yet."""
+def run(
+    experiment: Experiment, folder: Path, *, retry_failed: bool = False, stages: Collection[str] = tuple(STAGES)
+) -> RunSummary:
+    """Do every unit of the experiment that the folder's store does not have yet.
+
+    stages  do only these, and what they build on; the rest of the plan stays to be done.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with _only_run_in(folder), Store(folder) as store:
         workshop = Workshop(experiment, store)
         units = plan(experiment, workshop.dataset)
+        store.discard_parts()
+        damaged = store.forget_damaged("conversion")
+        if damaged:
+            _say(f"{damaged} artifacts are damaged or gone; they are made again")
         if retry_failed:
             store.forget_failures()
         _remember(experiment, store, units)
+        units = restrict(units, stages)
         finished = store.finished()
         known = [finished[unit.key] for unit in units if unit.key in finished]
         missing = [unit for unit in units if unit.key not in finished]
