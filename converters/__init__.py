@@ -22,6 +22,7 @@ class ConversionError(Exception):
 class FormatSpec:
     """One way to deploy a model. `convert` names a function (keras_model, calibration) -> bytes.
 
+    finish         names a function bytes -> bytes for what is left to do on the artifact; "" for nothing.
     families       which models it fits.
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
@@ -34,6 +35,7 @@ class FormatSpec:
     convert: str
     summary: str
     families: tuple[str, ...]
+    finish: str = ""
     calibrated: bool = False
     operators: str = "builtin"
     mark: str = ""
@@ -72,7 +74,8 @@ FORMATS: dict[str, FormatSpec] = {
         suspect_above=0.3,
     ),
     "int8-io": FormatSpec(
-        convert="converters.tflite:int8_io",
+        convert="converters.tflite:int8",
+        finish="converters.tflite:with_int8_ends",
         summary="int8, with int8 input and output as well: what integer-only accelerators want",
         families=(FULL_PRECISION,),
         calibrated=True,

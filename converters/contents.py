@@ -116,7 +116,7 @@ def _operators(model: Any, graph: Any) -> Iterator[_Operator]:
 def _options(operator: Any) -> dict[str, Any]:
     """The options of a builtin operator, or of one of LCE's, whose custom options are a FlexBuffer map."""
     if operator.customOptions is not None and len(operator.customOptions):
-        from flatbuffers import flexbuffers
+        from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 
         try:
             loaded = flexbuffers.Loads(bytes(bytearray(operator.customOptions)))
@@ -156,7 +156,8 @@ def _arithmetic(operator: _Operator) -> str:
 def _binary_weights(operator: _Operator) -> int:
     """Number of ±1 weights: channels are padded to whole words, and in a grouped convolution only a group's count."""
     filters, height, width, words = _shape(operator.inputs[1])
-    return filters * height * width * min(operator.options["channels_in"], words * BITS_PER_WORD)
+    channels = min(int(operator.options["channels_in"]), words * BITS_PER_WORD)
+    return filters * height * width * channels
 
 
 # ---------------------------------------------------------------------------------------------------------- weights

@@ -132,7 +132,8 @@ def _centred_difference(first: Answers, second: Answers) -> Array:
     assert second.logits is not None
     known = ~np.isnan(first.logits) & ~np.isnan(second.logits)
     a, b = (np.where(known, logits, np.nan).astype(np.float32) for logits in (first.logits, second.logits))
-    return np.abs(_centred(a) - _centred(b))
+    difference: Array = np.abs(_centred(a) - _centred(b))
+    return difference
 
 
 def _centred(logits: Scores) -> Array:

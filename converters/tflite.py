@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import ConversionError
-from converters.refusals import check_operators, refusal
+from converters.refusals import check_operators, first_line, refusal
 
 Calibration = Callable[[], Iterable[NDArray[np.float32]]]
 
@@ -45,21 +45,6 @@ def int8(model: Any, calibration: Calibration | None = None) -> bytes:
 
     calibration  makes an iterator of preprocessed images (H, W, C), from which the ranges of activations are found.
     """
-    return _convert(model, _integers(calibration))
-
-
-def int8_io(model: Any, calibration: Calibration | None = None) -> bytes:
-    """Full integer arithmetic, from an int8 input to an int8 output."""
-    import tensorflow as tf
-
-    def with_integer_ends(converter: Any) -> None:
-        _integers(calibration)(converter)
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-
-    return _convert(model, with_integer_ends)
-
-
-def _integers(calibration: Calibration | None) -> Callable[[Any], None]:
     import tensorflow as tf
 
     if calibration is None:
@@ -70,7 +55,18 @@ def _integers(calibration: Calibration | None) -> Callable[[Any], None]:
         converter.representative_dataset = lambda: ([image[None]] for image in calibration())
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-    return with_integers
+    return _convert(model, with_integers)
+
+
+def with_int8_ends(content: bytes) -> bytes:
+    """An int8 artifact whose input and output are int8 too, without the operators that turned floats into integers."""
+    import tensorflow as tf
+    from tensorflow.lite.python.util import modify_model_io_type
+
+    try:
+        return bytes(modify_model_io_type(content, tf.int8, tf.int8))
+    except (ValueError, RuntimeError) as error:
+        raise ConversionError(f"the input or output could not be made int8: {first_line(error)}") from error
 
 
 def scores_function(model: Any) -> Any:

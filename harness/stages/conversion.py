@@ -38,10 +38,9 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
 
     name, format_name = unit.spec["model"]["name"], unit.spec["format"]
     spec = FORMATS[format_name]
-    keras_model = workshop.keras_model(name)
     try:
-        content = resolve(spec.convert)(keras_model, _calibration(unit, workshop))
-        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(keras_model) else spec.mark
+        content = _content(unit, workshop)
+        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(workshop.keras_model(name)) else spec.mark
     except Refused as error:
         raise ConversionError(f'model "{name}" as {format_name}: {error}', hint=error.hint) from error
     return Outcome(
@@ -56,6 +55,32 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
             "peak_rss_bytes": _peak_rss_bytes(),
         }
     )
+
+
+def _content(unit: Unit, workshop: Workshop) -> bytes:
+    spec = FORMATS[unit.spec["format"]]
+    finish = resolve(spec.finish) if spec.finish else bytes
+    content: bytes = finish(_unfinished(unit, workshop) or _converted(unit, workshop))
+    return content
+
+
+def _converted(unit: Unit, workshop: Workshop) -> bytes:
+    convert = resolve(FORMATS[unit.spec["format"]].convert)
+    content: bytes = convert(workshop.keras_model(unit.spec["model"]["name"]), _calibration(unit, workshop))
+    return content
+
+
+def _unfinished(unit: Unit, workshop: Workshop) -> bytes | None:
+    """The artifact of the format that differs in its finish only, if the store has it: calibration takes minutes."""
+    spec = FORMATS[unit.spec["format"]]
+    sibling = next(
+        (name for name, other in FORMATS.items() if other.convert == spec.convert and not other.finish), None
+    )
+    key = Unit(kind=unit.kind, spec={**unit.spec, "format": sibling}).key
+    if not spec.finish or workshop.store.finished().get(key) != "done":
+        return None
+    path = workshop.store.blob_path(workshop.result(key).result["blob"])
+    return path.read_bytes()
 
 
 def _saved(content: bytes, unit: Unit, workshop: Workshop) -> str:

@@ -1,0 +1,81 @@
+"""What `bitlens inspect` says of one flatbuffer: what is inside, and which runtime can execute it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from converters.contents import contents
+from converters.schema import NotAnArtifact
+from device.runtimes import LCE_OPERATORS, RUNTIMES
+from harness.errors import ConfigError
+
+LCE_ON_STOCK = "a stock runtime with bitlens's LCE operators"
+
+
+def inspect_file(path: Path) -> dict[str, Any]:
+    """The record of a file, plain JSON. Raises ConfigError when it is not a TFLite flatbuffer."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f'artifact: "{path}" could not be read ({error.strerror})') from error
+    try:
+        inside = asdict(contents(content))
+    except NotAnArtifact as error:
+        raise ConfigError(f'artifact: "{path}" is not a TFLite flatbuffer: {error}') from error
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "flatbuffer_bytes": len(content),
+        **inside,
+        "runtimes": runtimes_for(inside["custom_operators"]),
+    }
+
+
+def runtimes_for(custom_operators: Iterable[str]) -> list[str]:
+    """The runtimes that have all of an artifact's operators; none for operators that nobody here knows."""
+    needed = list(custom_operators)
+    able = [row.name for row in RUNTIMES if all(name.startswith(row.operators) for name in needed)]
+    lce_only = needed and all(name.startswith(LCE_OPERATORS) for name in needed)
+    return [*able, LCE_ON_STOCK] if lce_only else able
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, indent=2)
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    operators = ", ".join(f"{count} {name}" for name, count in record["operators"].items())
+    weights = ", ".join(f"{readable_bytes(size)} {kind}" for kind, size in record["weight_bytes"].items() if size)
+    lines = [
+        ("file", f"{record['file']}, {record['flatbuffer_bytes']:,} bytes"),
+        ("sha256", record["sha256"]),
+        *(("input", _tensor(tensor)) for tensor in record["inputs"]),
+        *(("output", _tensor(tensor)) for tensor in record["outputs"]),
+        ("runs on", ", ".join(record["runtimes"]) or f"no runtime that has {', '.join(record['custom_operators'])}"),
+        ("operators", f"{sum(record['operators'].values())}: {operators}"),
+        ("MACs", readable_macs(record["macs"]) or "none"),
+        ("parameters", f"{record['parameters']:,}"),
+        ("weights", weights or "none"),
+        ("activations", f"{readable_bytes(record['arena_bytes'])} at their peak, without kernels' scratch buffers"),
+    ]
+    return "\n".join(f"{name:<12} {text}" for name, text in lines)
+
+
+def readable_macs(macs: Mapping[str, int]) -> str:
+    """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are."""
+    return ", ".join(f"{count / 1e6:.3g} M {kind}" for kind, count in macs.items() if count)
+
+
+def readable_bytes(size: int) -> str:
+    return f"{size / 2**20:.3g} MiB" if size >= 2**20 else f"{size / 2**10:.3g} KiB"
+
+
+def _tensor(tensor: Mapping[str, Any]) -> str:
+    shape = "x".join(map(str, tensor["shape"]))
+    scale = "" if tensor["scale"] is None else f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+    return f"{tensor['name']} {tensor['type'].lower()} {shape}{scale}"
