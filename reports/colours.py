@@ -26,7 +26,7 @@ def css_gradients() -> dict[str, str]:
     }
 
 
-def _stops(map_name: str) -> list[tuple[float, float, float]]:
+def _stops(map_name: str) -> list[tuple[float, ...]]:
     from matplotlib import colormaps  # half a second, and only pages need it
 
-    return [tuple(colormaps[map_name](i / (STOPS - 1))[:3]) for i in range(STOPS)]
+    return [colormaps[map_name](i / (STOPS - 1))[:3] for i in range(STOPS)]

@@ -124,13 +124,14 @@ TABLES = {"comparison": COMPARISON, "quality": QUALITY, "latency_samples": LATEN
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     """A typed table with exactly these columns; what a row does not say is missing, and so is empty text."""
-    data = {
-        column.name: pd.array(
-            [SCHEMA if column.name == "schema" else _known(row.get(column.name)) for row in rows], dtype=column.dtype
-        )
-        for column in columns
-    }
-    return pd.DataFrame(data)
+    return pd.DataFrame({column.name: _series(rows, column) for column in columns})
+
+
+def _series(rows: Sequence[Mapping[str, Any]], column: Column) -> pd.Series[Any]:
+    values = [SCHEMA if column.name == "schema" else _known(row.get(column.name)) for row in rows]
+    dtype: Any = column.dtype  # pandas-stubs want a literal
+    series: pd.Series[Any] = pd.Series(values, dtype=dtype)
+    return series
 
 
 def _known(value: Any) -> Any:

@@ -91,7 +91,7 @@ def _gap_record(row: Mapping[Any, Any], gap: Interval) -> dict[str, Any]:
 
 
 def _is_float(unit: StoredUnit) -> bool:
-    return unit.spec.get("judge", "float") == "float"
+    return bool(unit.spec.get("judge", "float") == "float")
 
 
 def _what_is_judged(unit: StoredUnit) -> tuple[str, ...]:

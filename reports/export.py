@@ -53,6 +53,7 @@ def _charts(store: Store) -> Iterator[tuple[str, str, Records]]:
         "tradeoff": rows,
         "thread_scaling": [row for row in rows if row["num_threads"]],
         "latency_distribution": timing.distributions(view),
+        "latency_over_time": timing.over_time(view),
         "operator_breakdown": timing.operators(view),
     }
     for kind, records in per_device.items():

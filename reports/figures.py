@@ -80,6 +80,23 @@ def thread_scaling(records: Records = ()) -> Chart:
     return lines.properties(width=420, height=250)
 
 
+def latency_over_time(records: Records = ()) -> Chart:
+    """Median latency in windows of a long measurement: a rising line is a board that cannot keep its speed."""
+    lines = (
+        alt.Chart(_data(records))
+        .mark_line(strokeWidth=1.6)
+        .encode(
+            alt.X("seconds:Q", title="seconds since the start"),
+            alt.Y("ms:Q", title="median latency (ms)", scale=alt.Scale(zero=False)),
+            color=_family(),
+            detail="label:N",
+            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+            tooltip=_tooltip(label="artifact", seconds="seconds", ms="median (ms)"),
+        )
+    )
+    return lines.properties(width=640, height=240)
+
+
 def operator_breakdown(records: Records = ()) -> Chart:
     """Time per kind of operator, one bar per artifact."""
     bars = (
@@ -144,6 +161,7 @@ CHARTS = {
     "tradeoff": tradeoff,
     "latency_distribution": latency_distribution,
     "thread_scaling": thread_scaling,
+    "latency_over_time": latency_over_time,
     "operator_breakdown": operator_breakdown,
     "noise_sweep": noise_sweep,
     "layer_sweep": layer_sweep,
@@ -152,11 +170,15 @@ CHARTS = {
 }
 
 
-def _line_with_band(records: Records, x: alt.X, tooltip: list[alt.Tooltip]) -> alt.LayerChart:
+def _line_with_band(records: Records, x: alt.X, tooltip: list[alt.Tooltip]) -> Chart:
     base = alt.Chart(_data(records))
     scale = alt.Scale(zero=False, nice=True)
     band = base.mark_area(opacity=0.12).encode(
-        x, alt.Y("low:Q", title=None, scale=scale), alt.Y2("high:Q"), color=_family(), detail="model:N"
+        x,
+        alt.Y("low:Q", title="mean score over images", scale=scale),
+        alt.Y2("high:Q"),
+        color=_family(),
+        detail="model:N",
     )
     lines = base.mark_line(point=alt.OverlayMarkDef(size=40), strokeWidth=1.6).encode(
         x, alt.Y("mean:Q", title="mean score over images", scale=scale), color=_family(), detail="model:N",

@@ -86,7 +86,7 @@ def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
         "pseudo_gradient": bool(result.get("pseudo_gradient")),
         "layer": result.get("layer") or "",
         "method": unit.spec["method"],
-        "noise_level": (unit.spec.get("parameters") or {}).get("noise_level"),
+        "swept": {name: (unit.spec.get("parameters") or {}).get(name) for name in ("noise_level", "layer")},
         "notes": result.get("notes") or [],
         "maps": maps,
     }

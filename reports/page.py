@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from harness.store import Store
+from harness.store import Store, StoredUnit
 from reports import charts, evidence, formatting, published, tables, timing
 from reports.colours import colour_tables, css_gradients
 from reports.grids import grids
@@ -28,6 +28,7 @@ def render(store: Store, *, live: bool = False) -> str:
     explanations = explanation_choices(summary)
     sources = {
         "latency_distribution": distributions,
+        "latency_over_time": timing.over_time(view),
         "operator_breakdown": timing.operators(view),
         "noise_sweep": evidence.noise_sweep(summary),
         "layer_sweep": evidence.layer_sweep(summary),
@@ -53,6 +54,7 @@ def render(store: Store, *, live: bool = False) -> str:
             choices=_choices(sources),
             best_levels=evidence.best_levels(sources["noise_sweep"]),
             circumstances=timing.circumstances(view),
+            sustained=timing.burst_and_sustained(sources["latency_over_time"]),
             quantiles=timing.QUANTILES,
             sanity=evidence.sanity_checks(view),
             published=published.matching(rows),
@@ -111,10 +113,17 @@ def _artifacts(view: RunView) -> list[dict[str, Any]]:
             "format": unit.spec["format"],
             "sha256": unit.result.get("blob", ""),
             "reason": view.reason(unit),
+            "parameters": (unit.result.get("contents") or {}).get("parameters"),
+            "macs": {name: count for name, count in _macs(unit).items() if count},
             "versions": {name: value for name, value in (unit.spec.get("versions") or {}).items() if value},
         }
         for unit in view.of_kind("conversion")
     ]
+
+
+def _macs(unit: StoredUnit) -> dict[str, int]:
+    """Multiply-accumulates of one inference by arithmetic, where the converter counted them."""
+    return (unit.result.get("contents") or {}).get("macs") or {}
 
 
 def _run_facts(view: RunView) -> dict[str, Any]:

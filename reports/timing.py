@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from reports.view import RunView
 
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
 LARGEST_OPERATORS = 12
+LONG_SECONDS = 60.0  # a small board takes about that long to warm up
+WINDOWS = 60
 
 Records = list[dict[str, Any]]
 
@@ -41,7 +43,7 @@ def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Record
     return [{**common, "ms": _milliseconds(quantile)} for quantile in quantiles]
 
 
-def void_medians(distributions: Records) -> dict[tuple[Any, ...], float]:
+def void_medians(distributions: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], float]:
     """The medians of void measurements by row: to show what was measured, marked as worth nothing."""
     return {row_key(record): record["median_ms"] for record in distributions if record["verdict"] == "void"}
 
@@ -67,6 +69,55 @@ def _largest(breakdown: list[dict[str, Any]]) -> list[tuple[str, float]]:
     ranked = sorted(total.items(), key=lambda item: -item[1])
     rest = sum(ms for _, ms in ranked[LARGEST_OPERATORS:])
     return ranked[:LARGEST_OPERATORS] + ([("others", rest)] if rest else [])
+
+
+def over_time(view: RunView) -> Records:
+    """Median latency in windows of a long measurement, by seconds since its start: does a warm board keep its speed?
+
+    Time is that of the agent's glances, about one a second: they say which run came next and when.
+    """
+    records: Records = []
+    for unit in view.of_kind("latency"):
+        glances = (unit.result.get("circumstances") or {}).get("during") or unit.result.get("during") or []
+        timed = [glance for glance in glances if "monotonic_ns" in glance and "run" in glance]
+        if not unit.result.get("emulated") and _seconds(timed) >= LONG_SECONDS:
+            row = row_id(unit)
+            common = {**row._asdict(), "label": row_label(row), "family": view.models[row.model].get("family", "")}
+            records += [{**common, **window} for window in _windows(timed, unit.result["samples_ns"])]
+    return records
+
+
+def burst_and_sustained(over_time: Records) -> Records:
+    """Per long measurement, its first and its last window, and the ratio of the two."""
+    ends: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+    for record in over_time:
+        key = record["device"], record["label"]
+        ends[key] = ends.get(key, (record, record))[0], record
+    return [
+        {
+            "device": device,
+            "label": label,
+            "burst_ms": first["ms"],
+            "sustained_ms": last["ms"],
+            "slowdown": last["ms"] / first["ms"],
+            "seconds": last["seconds"],
+        }
+        for (device, label), (first, last) in ends.items()
+    ]
+
+
+def _seconds(glances: list[dict[str, Any]]) -> float:
+    return (glances[-1]["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9 if glances else 0.0
+
+
+def _windows(glances: list[dict[str, Any]], samples: list[int]) -> Iterator[dict[str, Any]]:
+    """The medians between glances, WINDOWS of them at most."""
+    kept = glances[:: max(1, len(glances) // WINDOWS)]
+    for start, end in zip(kept, kept[1:]):
+        runs = samples[start["run"] : end["run"]]
+        if runs:
+            seconds = (end["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9
+            yield {"seconds": round(seconds, 1), "ms": _milliseconds(np.median(runs))}
 
 
 def circumstances(view: RunView) -> Records:

@@ -188,7 +188,7 @@
     byId("previous-images").disabled = firstImage === 0;
     byId("next-images").disabled = firstImage + perPage >= grids.images.length;
     byId("method-notes").textContent = [...new Set(columns.flatMap(({ label, network, column }) => column.notes.map((note) => `${label} of ${network}: ${note}`)))].join("; ");
-    showStrip();
+    showStrips();
   };
   const turn = (step) => {
     firstImage = Math.max(0, firstImage + step);
@@ -198,18 +198,23 @@
   byId("previous-images")?.addEventListener("click", () => turn(-perPage));
   byId("next-images")?.addEventListener("click", () => turn(perPage));
 
-  // ------------------------------------------------------------- one image's maps at rising noise, network by network
-  const showStrip = () => {
-    const strip = byId("noise-strip");
+  // ------------------------------------------------------------- one image's maps along a sweep, network by network
+  const sweptColumns = (parameter, image) => Object.entries(grids.methods).flatMap(([label, columns]) =>
+    Object.entries(columns).filter(([, column]) => column.swept[parameter] != null && column.maps[image.key])
+      .map(([network, column]) => ({ label, network, column, value: column.swept[parameter] })));
+  const showStrip = (strip, parameter, text) => {
     const image = grids.images[firstImage];
     if (!strip || !image) return;
-    const levels = Object.entries(grids.methods).flatMap(([label, columns]) =>
-      Object.entries(columns).filter(([, column]) => column.noise_level != null && column.maps[image.key])
-        .map(([network, column]) => ({ label, network, column })));
-    const networks = [...new Set(levels.map((level) => level.network))];
+    const swept = sweptColumns(parameter, image);
+    if (parameter === "noise_level") swept.sort((a, b) => a.value - b.value);
+    const networks = [...new Set(swept.map(({ network }) => network))];
     strip.replaceChildren(...networks.map((network) => make("div", { className: "strip" }, make("span", { className: "name", textContent: network }),
-      ...levels.filter((level) => level.network === network).sort((a, b) => a.column.noise_level - b.column.noise_level)
-        .map(({ label, column }) => make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${network}`), percent(column.noise_level))))));
+      ...swept.filter((other) => other.network === network).map(({ label, column, value }) =>
+        make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${network}`), text(value))))));
+  };
+  const showStrips = () => {
+    showStrip(byId("noise-strip"), "noise_level", percent);
+    showStrip(byId("layer-strip"), "layer", String);
   };
 
   showQuality();

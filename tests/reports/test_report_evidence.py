@@ -130,6 +130,21 @@ def test_a_distribution_keeps_the_median_and_the_verdict(tmp_path: Path) -> None
     assert records[0]["median_ms"] == pytest.approx(np.median(samples) / 1e6, abs=1e-5)
 
 
+def test_a_long_measurement_shows_burst_against_sustained_speed(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    glances = [{"run": 10 * i, "monotonic_ns": i * 10**9} for i in range(91)]
+    samples = [1_000_000] * 450 + [1_500_000] * 450  # the board throttles after 45 s
+    extra = {"samples_ns": samples, "circumstances": {"before": {}, "during": glances, "after": {}}}
+    run.latency(TWINS[0], "fp32", run.conversion(TWINS[0], "fp32"), extra=extra)
+    with Store(run.build()) as store:
+        over_time = timing.over_time(RunView(store))
+        assert "Burst and sustained speed" in render(store)
+    [ends] = timing.burst_and_sustained(over_time)
+    assert (ends["burst_ms"], ends["sustained_ms"], ends["slowdown"]) == (1.0, 1.5, 1.5)
+    assert ends["seconds"] == 90
+    assert [record["ms"] for record in over_time] == sorted(record["ms"] for record in over_time)
+
+
 # ------------------------------------------------------------------------------------------------ published figures
 def test_every_published_figure_has_a_source_an_address_and_a_date() -> None:
     for figure in published.figures():
