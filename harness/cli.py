@@ -10,7 +10,9 @@ from typing import Annotated, Optional
 
 import typer
 
+from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
+from harness.report_commands import add_report_commands
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -25,11 +27,12 @@ app = typer.Typer(
 
 
 class What(str, Enum):
-    """What `bitlens list` can show; the names of harness.listing.LISTS."""
+    """What `bitlens list` can show: the names of harness.listing.LISTS, and the layers of one model."""
 
     models = "models"
     formats = "formats"
     methods = "methods"
+    layers = "layers"
     metrics = "metrics"
     datasets = "datasets"
     runtimes = "runtimes"
@@ -72,13 +75,30 @@ def demo(out: Out = None) -> None:
 @app.command("list")
 def list_(
     what: Annotated[What, typer.Argument(help="What to list.")],
+    model: Annotated[Optional[str], typer.Argument(help="Whose layers, for `bitlens list layers MODEL`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """List what an experiment file may name."""
+    """List what an experiment file may name. Only `layers` builds a network; the others answer at once."""
     from harness import listing
 
-    rows = listing.LISTS[what.value]()
+    rows = listing.layers(model) if what is What.layers else listing.LISTS[what.value]()
     print(listing.as_json(rows) if as_json else listing.as_table(rows))
+
+
+@app.command("build-ops")
+def build_ops(
+    target: Annotated[str, typer.Option(help="x86_64 or aarch64; the default is this machine's.")] = "",
+) -> None:
+    """Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is."""
+    from harness import ops_build
+
+    print(ops_build.library(target or ops_build.host_target()))
+
+
+add_report_commands(app)
+app.add_typer(device_app, name="device")
+app.command()(bench)
+app.command()(doctor)
 
 
 def _run(path: Path, out: Path | None, *, data: Path | None = None, retry_failed: bool = False) -> None:

@@ -19,6 +19,7 @@ from converters import FORMATS
 from harness.catalogue import CATALOGUE, Model, catalogue_model
 from harness.datasets import DATASETS
 from harness.devices import make_device
+from harness.devices.table import known_devices
 from harness.errors import ConfigError, nearest
 from harness.quality import METRICS
 from harness.saliency import METHODS, parameters_of
@@ -60,6 +61,7 @@ class ModelTable(_Table):
     classes: Count | None = None
     twin: str | None = None
     trusted: bool = False
+    quantization_aware: bool = False
     preprocessing: PreprocessingTable | None = None
 
     @model_validator(mode="after")
@@ -141,7 +143,8 @@ class ExperimentFile(_Table):
     latency: LatencyTable | None = None
     saliency: SaliencyTable | None = None
     quality: QualityTable | None = None
-    device: list[DeviceTable] = [DeviceTable(name="this-host", kind="local")]
+    devices: list[str] = []
+    device: list[DeviceTable] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +213,8 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         raise ConfigError("[quality] metrics: nothing to judge, because [saliency] names no methods")
     models = tuple(_models(file, folder=path.parent))
     _unique([model.name for model in models], where="models")
-    _unique([device.name for device in file.device], where="[[device]] name")
-    for device in file.device:
-        make_device(device.address())
+    devices = tuple(_devices(file))
+    _unique([device.name for device in devices], where="devices")
     experiment = Experiment(
         name=path.stem,
         text=text,
@@ -225,7 +227,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         saliency=file.saliency,
         methods=tuple(_methods(file.saliency.methods)) if file.saliency else (),
         quality=file.quality,
-        devices=tuple(file.device),
+        devices=devices,
     )
     if not any(True for _ in experiment.artifacts()):
         raise ConfigError(f"formats: none of {', '.join(file.formats)} fits any of the models")
@@ -246,6 +248,19 @@ def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
             yield _own_model(table, folder)
 
 
+def _devices(file: ExperimentFile) -> Iterator[DeviceTable]:
+    """The file's own [[device]] tables, and those it calls by the name they have for all experiments."""
+    for device in file.device:
+        make_device(device.address())  # refuses what its kind does not know
+        yield device
+    if file.devices:
+        known = known_devices()
+        _known(file.devices, known, where="devices", what="device")
+        yield from (DeviceTable.model_validate(known[name]) for name in file.devices)
+    if not file.device and not file.devices:
+        yield DeviceTable(name="this-host", kind="local")
+
+
 def _own_model(table: ModelTable, folder: Path) -> Model:
     assert table.preprocessing is not None  # the table's own validator saw to all three
     assert table.classes is not None
@@ -258,6 +273,7 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
         weights=str(_beside(folder, table.path)),
         twin=table.twin,
         trusted=table.trusted,
+        quantization_aware=table.quantization_aware,
     )
 
 

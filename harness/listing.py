@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from converters import FORMATS
-from harness.catalogue import CATALOGUE, model_card
+from harness.catalogue import CATALOGUE, catalogue_model, model_card
 from harness.datasets import DATASETS
+from harness.errors import ConfigError
 from harness.quality import METRICS
 from harness.saliency import METHODS
+from harness.tables import look_up
 
 Rows = list[dict[str, Any]]
 
@@ -76,6 +78,19 @@ def runtimes() -> Rows:
         }
         for runtime in RUNTIMES
     ]
+
+
+def layers(model_name: str | None) -> Rows:
+    """Where a class activation map of a network can be taken; builds the network, with random weights."""
+    from dataclasses import asdict
+
+    from harness.models.loading import load_model
+    from harness.saliency import list_layers
+
+    if model_name is None:
+        raise ConfigError("bitlens list layers: expected the name of a model", hint="bitlens list layers quicknet")
+    entry = look_up(CATALOGUE, model_name, where="bitlens list layers", what="model of the catalogue")
+    return [asdict(layer) for layer in list_layers(load_model(catalogue_model(model_name, entry, weights="random")))]
 
 
 LISTS: dict[str, Callable[[], Rows]] = {
