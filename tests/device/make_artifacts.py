@@ -2,7 +2,7 @@
 
     python tests/device/make_artifacts.py
 
-float.tflite, int8.tflite (from the same network) and lce.tflite, each with `<name>.npz`: images (uint8) and scores. For
+float.tflite, batch4.tflite and int8.tflite (of one network) and lce.tflite, each with `<name>.npz`: images and scores. For
 int8 the oracle is the float network, which it follows within a few quantization steps.
 """
 
@@ -35,6 +35,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     contents = {
         "float": (plain, _convert(plain)),
+        "batch4": (plain, _convert(plain, batch=4)),
         "int8": (plain, _convert(plain, calibration=inputs)),
         "lce": (binarized, lce.convert_keras_model(binarized)),
     }
@@ -43,10 +44,10 @@ def main() -> None:
         np.savez_compressed(FOLDER / f"{name}.npz", images=images, scores=model(inputs, training=False).numpy())
 
 
-def _convert(model, calibration=None) -> bytes:  # type: ignore[no-untyped-def]
+def _convert(model, calibration=None, batch=1) -> bytes:  # type: ignore[no-untyped-def]
     import tensorflow as tf
 
-    signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    signature = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32)
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     if calibration is not None:

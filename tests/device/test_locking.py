@@ -25,6 +25,7 @@ def test_a_shorter_name_leaves_nothing_of_the_longer_one(tmp_path: Path) -> None
     locking.acquire("a very long name " * 10, wait_s=0, path=path).close()
     with locking.acquire("bob", wait_s=0, path=path):
         assert locking.read_holder(path).startswith("bob, since")
+        assert "very long" not in locking.read_holder(path)
 
 
 def test_whoever_waits_is_told_once_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

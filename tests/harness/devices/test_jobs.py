@@ -22,6 +22,11 @@ def test_batches_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.array_equal(predict(HOST, FLOAT, IMAGES, preprocessing=RECORD).scores, whole)
 
 
+def test_a_last_batch_that_is_not_full_gives_scores_for_its_images_only() -> None:
+    result = predict(HOST, ARTIFACTS / "batch4.tflite", IMAGES[:6], preprocessing=RECORD)
+    np.testing.assert_allclose(result.scores, np.load(ARTIFACTS / "batch4.npz")["scores"][:6], atol=1e-5)
+
+
 def test_no_images_give_no_scores() -> None:
     assert predict(HOST, FLOAT, IMAGES[:0], preprocessing=RECORD).scores.shape == (0, 5)
 
