@@ -1,0 +1,67 @@
+"""The twins differ in binarization alone, and their committed weights are as good as their cards say."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.catalogue import CATALOGUE, catalogue_model, model_card
+from harness.datasets import open_dataset
+from harness.datasets.base import stack
+from harness.models.loading import load_model
+from harness.models.train import preprocess
+
+PAIRS = [("planted-float", "planted-binary"), ("cifar-float", "cifar-binary")]
+CIFAR = os.environ.get("BITLENS_CIFAR10", "")
+
+
+def load(name: str) -> Any:
+    return load_model(catalogue_model(name, CATALOGUE[name]))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_twins_have_the_same_layers_and_the_same_shapes(first: str, second: str) -> None:
+    one, other = load(first), load(second)
+    assert [(type(a), a.name, a.output_shape) for a in one.layers] == [
+        (type(b), b.name, b.output_shape) for b in other.layers
+    ]
+    assert [w.shape for w in one.weights] == [w.shape for w in other.weights]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_each_twin_names_the_other(first: str, second: str) -> None:
+    assert (CATALOGUE[first].twin, CATALOGUE[second].twin) == (second, first)
+
+
+def test_only_the_first_and_the_last_layer_of_the_binarized_twin_are_full_precision() -> None:
+    layers = {
+        layer.name: layer for layer in load("planted-binary").layers if layer.weights and "norm" not in layer.name
+    }
+    binarized = {name for name, layer in layers.items() if getattr(layer, "kernel_quantizer", None) is not None}
+    assert set(layers) - binarized == {"stem", "classifier"}
+
+
+def measured_top1(name: str, images: np.ndarray, labels: np.ndarray) -> float:
+    predicted = load(name).predict(preprocess(images), batch_size=100, verbose=0).argmax(1)
+    return float((predicted == labels).mean())
+
+
+@pytest.mark.parametrize("name", PAIRS[0])
+def test_committed_planted_weights_reach_the_accuracy_of_their_card(name: str) -> None:
+    images, labels = stack(open_dataset("planted", path=None, seed=0), "test", range(1000))
+    card = model_card(name)
+    assert card is not None
+    # three standard errors of a share near 0.95 over 1000 images are 0.02
+    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.02)
+
+
+@pytest.mark.skipif(not CIFAR, reason="needs BITLENS_CIFAR10=/path/to/cifar10-jpeg.zip")
+@pytest.mark.parametrize("name", PAIRS[1])
+def test_committed_cifar_weights_reach_the_accuracy_of_their_card(name: str) -> None:
+    images, labels = stack(open_dataset("cifar10-archive", path=CIFAR, seed=0), "test", range(1000))
+    card = model_card(name)
+    assert card is not None
+    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.045)
