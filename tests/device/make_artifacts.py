@@ -2,8 +2,8 @@
 
     python tests/device/make_artifacts.py
 
-float.tflite, batch4.tflite and int8.tflite (of one network) and lce.tflite, each with `<name>.npz`: images and scores. For
-int8 the oracle is the float network, which it follows within a few quantization steps.
+float.tflite, batch4.tflite and int8.tflite (of one network) and lce.tflite, each with `<name>.npz`: images and scores.
+For int8 the oracle is the float network, which it follows within a few quantization steps.
 """
 
 from __future__ import annotations
