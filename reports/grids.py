@@ -20,7 +20,7 @@ def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
     Every grid shows the same images, so many as LARGEST_PAYLOAD allows and at most `most`; `shown` and
     `available` say how many.
     """
-    units = [u for u in view.of_kind("saliency") if u.status == "done" and view.find(u.spec.get("images"))]
+    units = [unit for unit in view.of_kind("saliency") if _can_be_shown(view, unit)]
     available = max((len(u.result.get("images", ())) for u in units), default=0)
     count = min(available, most or available, max(1, LARGEST_PAYLOAD // max(1, _row_size(view, units))))
     images = _images(view, units, count)
@@ -29,6 +29,11 @@ def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
         label = view.method_labels.get(unit.key, unit.spec["method"])
         methods.setdefault(label, {})[unit.spec["model"]["name"]] = _column(view, unit, count)
     return {"images": images, "methods": methods, "shown": count if units else 0, "available": available}
+
+
+def _can_be_shown(view: RunView, unit: StoredUnit) -> bool:
+    images = view.find(unit.spec.get("images"))
+    return view.has_blob(unit.result.get("blob")) and images is not None and view.has_blob(images.result.get("blob"))
 
 
 def _row_size(view: RunView, units: Iterable[StoredUnit]) -> int:

@@ -103,6 +103,8 @@ def _method_facts(view: RunView) -> list[dict[str, Any]]:
             fact["pseudo"].append(name)
         if unit.status != "done":
             fact["failed"].append({"model": name, "status": unit.status, "reason": view.reason(unit)})
+        elif not view.has_blob(unit.result.get("blob")):
+            fact["failed"].append({"model": name, "status": "missing", "reason": "not in the run's folder any more"})
     return list(facts.values())
 
 

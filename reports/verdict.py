@@ -116,8 +116,10 @@ def _beats(row: Row, other: Row, axes: Sequence[_Axis]) -> bool:
 def _why_nothing(rows: Sequence[Row]) -> str:
     if rows and all(row["emulated"] for row in rows):
         return "the device is emulated, and emulated time is no latency"
-    if any(row["verdict"] == "void" for row in rows):
-        return "every latency on it is void"
+    void = [row for row in rows if row["verdict"] == "void"]
+    if void:
+        why = void[0]["verdict_reason"] or "no reason stored"
+        return f"every latency on it is void; {void[0]['model']}, for one: {why}"
     return "no deployment on it has both an accuracy and a latency"
 
 

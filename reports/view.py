@@ -83,6 +83,10 @@ class RunView:
                 return f"{parent.kind} failed: {parent.reason}"
         return "not done yet" if unit.status == "planned" else ""
 
+    def has_blob(self, sha256: str | None) -> bool:
+        """Whether an array is still in the run's folder: people delete blobs to save space."""
+        return bool(sha256) and self.store.blob_path(str(sha256)).is_file()
+
     def rows_of(self, sha256: str, count: int) -> NDArray[Any]:
         """The first rows of an array in the store, without reading the others."""
         array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)

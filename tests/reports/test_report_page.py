@@ -84,8 +84,20 @@ def test_a_void_time_is_shown_as_void_and_takes_no_part_in_the_verdict(tmp_path:
     with Store(run.build()) as store:
         page = render(store)
     assert "void, do not use: " in page
-    assert "No verdict: every latency on it is void." in page
+    assert "No verdict: every latency on it is void; planted-float, for one: the clock was throttled." in page
     assert "the clock was throttled" in page
+
+
+def test_deleted_maps_are_missed_and_the_rest_is_shown(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    shown = run.images()
+    kept, lost = (run.saliency(network, METHODS[0], shown) for network in TWINS)
+    with Store(run.build()) as store:
+        store.blob_path(store.unit(lost.key).result["blob"]).unlink()
+        page = render(store)
+        assert store.unit(kept.key).status == "done"
+    assert "gradient of planted-binary: not in the run&#39;s folder any more" in page
+    assert "12 of 12 images are on this page" in page
 
 
 def test_an_empty_run_has_an_honest_page(tmp_path: Path) -> None:

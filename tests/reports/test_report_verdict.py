@@ -84,7 +84,7 @@ def test_a_suspect_choice_carries_its_caution() -> None:
     ("more", "why"),
     [
         ({"emulated": True, "p50_ms": None}, "the device is emulated"),
-        ({"verdict": "void", "p50_ms": None}, "every latency on it is void"),
+        ({"verdict": "void", "p50_ms": None}, "every latency on it is void; a, for one: no reason stored"),
         ({"top1": None}, "no deployment on it has both"),
     ],
 )
