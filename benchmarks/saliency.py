@@ -7,6 +7,7 @@ told apart; only one of them works at a time. Networks have random weights. Rati
 All contenders differentiate the same logits, but tf-keras-vis on RealToBinaryNet, whose softmax layer it leaves in;
 class activation maps are taken from the same layer. xplique and the plain function each use their best batch size.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.saliency_contenders import IMAGES, SAMPLES, work
+from benchmarks.saliency_contenders import IMAGES, work
 
 NETWORKS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
 QUICK = ("MobileNetV2", "QuickNet", "BinaryAlexNet")
@@ -31,19 +32,28 @@ METHODS = ("gradient", "gradcam", "smoothgrad")
 def main() -> None:
     arguments = _arguments()
     names = arguments.networks or (QUICK if arguments.quick else NETWORKS)
-    rates = {name: measure_network(name, rounds=arguments.rounds) for name in names}
-    memory = None if arguments.quick else measure_memory()
-    result = {"schema": 1, "machine": _machine(), "images": IMAGES, "samples": SAMPLES, "maps_per_second": rates,
-              "ratios": ratios(rates), "memory": memory}
+    rates = {name: measure_network(name, arguments) for name in names}
+    memory = measure_memory() if arguments.memory else None
+    result = {
+        "schema": 1,
+        "machine": _machine(),
+        "images": IMAGES,
+        "samples": arguments.samples,
+        "clock": arguments.clock,
+        "maps_per_second": rates,
+        "ratios": ratios(rates),
+        "memory": memory,
+    }
     print(table(rates))
     print(json.dumps(result["ratios"], indent=1))
     if arguments.output:
         Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n")
 
 
-def measure_network(name: str, *, rounds: int) -> dict[str, dict[str, float]]:
+def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Median maps per second by method and contender; the order of contenders turns from round to round."""
-    with _workers(name) as workers:
+    rounds, clock = arguments.rounds, ("wall", "cpu").index(arguments.clock)
+    with _workers(name, samples=arguments.samples) as workers:
         methods = (*METHODS, "gradient+gradcam")
         seconds: dict[str, dict[str, list[float]]] = {method: {} for method in methods}
         for method in methods:
@@ -52,12 +62,16 @@ def measure_network(name: str, *, rounds: int) -> dict[str, dict[str, float]]:
             for turn in range(repeats):
                 for i in range(len(takers)):
                     contender = takers[(i + turn) % len(takers)]
-                    seconds[method].setdefault(contender, []).append(_ask(workers[contender], method))
+                    seconds[method].setdefault(contender, []).append(_ask(workers[contender], method)[clock])
         about = {contender: _ask(pipe, "about") for contender, pipe in workers.items()}
-    rates = {method: {contender: IMAGES / statistics.median(times) for contender, times in found.items()}
-             for method, found in seconds.items()}
-    rates["gflops"] = {"achieved": rates["gradient"]["ours"] * 3 * about["ours"]["forward_gflop"],
-                       "machine": about["ours"]["machine_gflops"]}
+    rates = {
+        method: {contender: IMAGES / statistics.median(times) for contender, times in found.items()}
+        for method, found in seconds.items()
+    }
+    rates["gflops"] = {
+        "achieved": rates["gradient"]["ours"] * 3 * about["ours"]["forward_gflop"],
+        "machine": about["ours"]["machine_gflops"],
+    }
     print(name, json.dumps(rates), flush=True)
     return rates
 
@@ -74,6 +88,7 @@ def measure_memory() -> dict[str, float]:
 
 def ratios(rates: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
     """The figures that the issue tracker and the change log quote."""
+
     def against(contender: str, method: str) -> list[float]:
         return [found[method]["ours"] / found[method][contender] for found in rates.values()]
 
@@ -85,19 +100,26 @@ def ratios(rates: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
         result[f"{method}_vs_tfkerasvis_median"] = statistics.median(against("tf-keras-vis", method))
         result[f"{method}_vs_tfkerasvis_least"] = min(against("tf-keras-vis", method))
     result["vs_xplique_median"], result["vs_xplique_least"] = (
-        statistics.median(against_all("xplique")), min(against_all("xplique")))
+        statistics.median(against_all("xplique")),
+        min(against_all("xplique")),
+    )
     result["vs_plain_function_median"], result["vs_plain_function_least"] = (
-        statistics.median(against_all("plain")), min(against_all("plain")))
+        statistics.median(against_all("plain")),
+        min(against_all("plain")),
+    )
     result["together_vs_apart_median"] = statistics.median(
         found["gradient+gradcam"]["ours"] * (1 / found["gradient"]["ours"] + 1 / found["gradcam"]["ours"])
-        for found in rates.values())
+        for found in rates.values()
+    )
     return {name: round(value, 3) for name, value in result.items()}
 
 
 def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
     """Maps per second: ours / tf-keras-vis / xplique / plain."""
-    lines = ["| network | " + " | ".join(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS) + " |",
-             "|---" * (1 + len(METHODS)) + "|"]
+    lines = [
+        "| network | " + " | ".join(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS) + " |",
+        "|---" * (1 + len(METHODS)) + "|",
+    ]
     for name, found in rates.items():
         cells = [" / ".join(f"{found[method][contender]:.3g}" for contender in CONTENDERS) for method in METHODS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -105,14 +127,14 @@ def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 @contextmanager
-def _workers(name: str, contenders: tuple[str, ...] = CONTENDERS) -> Iterator[dict[str, Any]]:
+def _workers(name: str, contenders: tuple[str, ...] = CONTENDERS, samples: int = 4) -> Iterator[dict[str, Any]]:
     """Pipes to one warmed-up process per contender, started one after the other."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     try:
         for contender in contenders:
             pipes[contender], theirs = context.Pipe()
-            processes.append(context.Process(target=work, args=(theirs, contender, name), daemon=True))
+            processes.append(context.Process(target=work, args=(theirs, contender, name, samples), daemon=True))
             processes[-1].start()
             assert pipes[contender].recv() == "ready"
         yield pipes
@@ -129,14 +151,25 @@ def _ask(pipe: Any, request: str) -> Any:
 
 
 def _machine() -> dict[str, Any]:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.processor())
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
     return {"cpu": model, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three networks, no memory measurement")
+    parser.add_argument("--quick", action="store_true", help="three networks")
+    parser.add_argument("--memory", action="store_true", help="measure peak memory on VGG16 too")
+    parser.add_argument("--samples", type=int, default=20, help="noisy copies per image of SmoothGrad")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: CPU seconds of the process, for a busy machine"
+    )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
     parser.add_argument("--rounds", type=int, default=5, help="repeats per method and contender; SmoothGrad at most 2")
     parser.add_argument("--output", help="write everything as JSON here")

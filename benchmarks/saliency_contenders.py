@@ -1,4 +1,5 @@
 """The contenders of benchmarks/saliency.py, each as functions that make maps of the same images by the same methods."""
+
 from __future__ import annotations
 
 import os
@@ -10,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-IMAGES, SAMPLES, NOISE_LEVEL = 8, 20, 0.1
+IMAGES, NOISE_LEVEL = 8, 0.1
 Jobs = dict[str, Callable[[], Any]]
 
 
-def work(pipe: Any, contender: str, name: str) -> None:
-    """Build the network, warm up, then answer each method's name with the seconds it took, until None comes."""
+def work(pipe: Any, contender: str, name: str, samples: int) -> None:
+    """Build the network, warm up, then answer each method's name with (seconds, CPU seconds), until None comes."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if contender == "ours":
         from harness.saliency.threads import use_one_thread_per_batch
@@ -23,14 +24,18 @@ def work(pipe: Any, contender: str, name: str) -> None:
         use_one_thread_per_batch()
     model = build(name)
     jobs = {"ours": ours, "tf-keras-vis": tf_keras_vis, "xplique": xplique, "plain": plain}[contender](
-        model, images(name), np.arange(IMAGES) * 100)
+        model, images(name), np.arange(IMAGES) * 100, samples
+    )
     for job in ("gradient", "gradcam", "warm smoothgrad"):
         jobs[job]()
     pipe.send("ready")
     while (request := pipe.recv()) is not None:
-        begin = time.perf_counter()
-        answer = about(model) if request == "about" else jobs[request]()
-        pipe.send(answer if request == "about" else time.perf_counter() - begin)
+        if request == "about":
+            pipe.send(about(model))
+            continue
+        begin, cpu = time.perf_counter(), time.process_time()
+        jobs[request]()
+        pipe.send((time.perf_counter() - begin, time.process_time() - cpu))
 
 
 def build(name: str) -> Any:
@@ -48,24 +53,27 @@ def images(name: str) -> np.ndarray:
     return 127.5 * (values + 1) if name == "EfficientNetB0" else values
 
 
-def ours(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
+def ours(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Jobs:
     from harness.saliency import GradientEngine, compute, compute_many
 
     engine = GradientEngine(model)
 
-    def smoothgrad(samples: int) -> Any:
-        return compute(engine, "smoothgrad", x, targets, parameters={"samples": samples, "noise_level": NOISE_LEVEL})
+    def smoothgrad(copies: int) -> Any:
+        return compute(engine, "smoothgrad", x, targets, parameters={"samples": copies, "noise_level": NOISE_LEVEL})
 
     pair = [("gradient", {}), ("gradcam", {})]
     compute_many(engine, pair, x, targets)  # traced here, not when timed
-    return {"gradient": lambda: compute(engine, "gradient", x, targets),
-            "gradcam": lambda: compute(engine, "gradcam", x, targets),
-            "gradient+gradcam": lambda: compute_many(engine, pair, x, targets),
-            "warm smoothgrad": partial(smoothgrad, 4), "smoothgrad": partial(smoothgrad, SAMPLES),
-            "smoothgrad50": partial(smoothgrad, 50)}
+    return {
+        "gradient": lambda: compute(engine, "gradient", x, targets),
+        "gradcam": lambda: compute(engine, "gradcam", x, targets),
+        "gradient+gradcam": lambda: compute_many(engine, pair, x, targets),
+        "warm smoothgrad": partial(smoothgrad, 4),
+        "smoothgrad": partial(smoothgrad, samples),
+        "smoothgrad50": partial(smoothgrad, 50),
+    }
 
 
-def tf_keras_vis(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
+def tf_keras_vis(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Jobs:
     from tf_keras_vis.gradcam import Gradcam
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
@@ -75,16 +83,19 @@ def tf_keras_vis(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
     cam = Gradcam(model, model_modifier=ReplaceToLinear(), clone=True)
     score, layer = CategoricalScore(targets.tolist()), cam_layer(model)
 
-    def smoothgrad(samples: int) -> Any:
-        return saliency(score, x, smooth_samples=samples, smooth_noise=NOISE_LEVEL)
+    def smoothgrad(copies: int) -> Any:
+        return saliency(score, x, smooth_samples=copies, smooth_noise=NOISE_LEVEL)
 
-    return {"gradient": lambda: saliency(score, x),
-            "gradcam": lambda: cam(score, x, penultimate_layer=layer, seek_penultimate_conv_layer=False),
-            "warm smoothgrad": partial(smoothgrad, 1), "smoothgrad": partial(smoothgrad, SAMPLES),
-            "smoothgrad50": partial(smoothgrad, 50)}
+    return {
+        "gradient": lambda: saliency(score, x),
+        "gradcam": lambda: cam(score, x, penultimate_layer=layer, seek_penultimate_conv_layer=False),
+        "warm smoothgrad": partial(smoothgrad, 1),
+        "smoothgrad": partial(smoothgrad, samples),
+        "smoothgrad50": partial(smoothgrad, 50),
+    }
 
 
-def xplique(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
+def xplique(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Jobs:
     import tensorflow as tf
     from xplique.attributions import GradCAM, Saliency, SmoothGrad
 
@@ -94,14 +105,18 @@ def xplique(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
         made = explainer(logits, batch_size=batch_size, **parameters)
         return lambda: made.explain(x[:count], tf.one_hot(targets[:count], model.output_shape[-1]))
 
-    smooth = partial(job, SmoothGrad, nb_samples=SAMPLES, noise=2 * NOISE_LEVEL)
-    return {"gradient": job(Saliency, IMAGES, best_size(partial(job, Saliency, IMAGES), (1, 4, 8))),
-            "gradcam": job(GradCAM, IMAGES, best_size(partial(job, GradCAM, IMAGES, conv_layer=layer), (1, 4, 8)),
-                           conv_layer=layer),
-            "warm smoothgrad": lambda: None, "smoothgrad": smooth(IMAGES, best_size(partial(smooth, 1), (5, 10, 20)))}
+    smooth = partial(job, SmoothGrad, nb_samples=samples, noise=2 * NOISE_LEVEL)
+    return {
+        "gradient": job(Saliency, IMAGES, best_size(partial(job, Saliency, IMAGES), (1, 4, 8))),
+        "gradcam": job(
+            GradCAM, IMAGES, best_size(partial(job, GradCAM, IMAGES, conv_layer=layer), (1, 4, 8)), conv_layer=layer
+        ),
+        "warm smoothgrad": lambda: None,
+        "smoothgrad": smooth(IMAGES, best_size(partial(smooth, 1), (min(samples, 8), samples))),
+    }
 
 
-def plain(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
+def plain(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Jobs:
     """What one writes without a library: a tf.function around a tape, with the best batch size."""
     import tensorflow as tf
 
@@ -125,29 +140,35 @@ def plain(model: Any, x: np.ndarray, targets: np.ndarray) -> Jobs:
         return tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
 
     def run(function: Any, size: int) -> Callable[[], Any]:
-        return lambda: [function(tf.constant(x[i:i + size]), tf.constant(targets[i:i + size])).numpy()
-                        for i in range(0, IMAGES, size)]
+        return lambda: [
+            function(tf.constant(x[i : i + size]), tf.constant(targets[i : i + size])).numpy()
+            for i in range(0, IMAGES, size)
+        ]
 
     def smooth(count: int, size: int) -> Callable[[], Any]:
         sigma = NOISE_LEVEL * np.ptp(x, axis=(1, 2, 3))[:, None, None, None]
-        copies = np.repeat(np.arange(count), SAMPLES)
+        copies = np.repeat(np.arange(count), samples)
 
         def noisy() -> Any:
             total = np.zeros_like(x)
-            for chosen in (copies[i:i + size] for i in range(0, len(copies), size)):
+            for chosen in (copies[i : i + size] for i in range(0, len(copies), size)):
                 batch = x[chosen] + sigma[chosen] * tf.random.normal((len(chosen), *x.shape[1:]))
                 np.add.at(total, chosen, gradient(batch, tf.constant(targets[chosen])).numpy())
-            return total / SAMPLES
+            return total / samples
 
         return noisy
 
-    return {"gradient": run(gradient, best_size(partial(run, gradient), (1, 2, 4, 8))),
-            "gradcam": run(gradcam, best_size(partial(run, gradcam), (1, 2, 4, 8))),
-            "warm smoothgrad": lambda: None, "smoothgrad": smooth(IMAGES, best_size(partial(smooth, 1), (4, 10, 20)))}
+    return {
+        "gradient": run(gradient, best_size(partial(run, gradient), (1, 2, 4, 8))),
+        "gradcam": run(gradcam, best_size(partial(run, gradcam), (1, 2, 4, 8))),
+        "warm smoothgrad": lambda: None,
+        "smoothgrad": smooth(IMAGES, best_size(partial(smooth, 1), (min(samples, 8), samples))),
+    }
 
 
 def best_size(make: Callable[[int], Callable[[], Any]], sizes: tuple[int, ...]) -> int:
     """The batch size whose second run is the quickest; the first one traces."""
+
     def seconds(size: int) -> float:
         job = make(size)
         job()
@@ -180,8 +201,11 @@ def cam_layer(model: Any) -> str:
 
 def about(model: Any) -> dict[str, float]:
     """Memory so far, the network's forward GFLOP per image and the machine's matrix-product GFLOP per second."""
-    return {"peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            "forward_gflop": sum(map(_flop, model.layers)) / 1e9, "machine_gflops": _machine_gflops()}
+    return {
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "forward_gflop": sum(map(_flop, model.layers)) / 1e9,
+        "machine_gflops": _machine_gflops(),
+    }
 
 
 def _flop(layer: Any) -> float:

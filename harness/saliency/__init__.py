@@ -3,13 +3,15 @@
 It does not know data sets, artifacts, devices, the quality of a map or the store. The run calls `compute`; as a library
 of its own it is `explain`. Importing this package imports no TensorFlow: `METHODS` can be listed without.
 """
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from harness.saliency.attribution import Attribution
 from harness.saliency.maps import saliency_map
-from harness.saliency.methods import METHODS, MethodSpec, Parameter, method_spec, parameters_of
+from harness.saliency.methods import METHODS, method_spec, parameters_of
+from harness.saliency.spec import MethodSpec, Parameter
 
 if TYPE_CHECKING:
     from harness.saliency.engine import GradientEngine
@@ -17,11 +19,28 @@ if TYPE_CHECKING:
     from harness.saliency.library import explain
     from harness.saliency.run_methods import compute, compute_many
 
-__all__ = ["METHODS", "Attribution", "GradientEngine", "MethodSpec", "Parameter", "compute", "compute_many", "explain",
-           "list_layers", "method_spec", "parameters_of", "saliency_map"]
+__all__ = [
+    "METHODS",
+    "Attribution",
+    "GradientEngine",
+    "MethodSpec",
+    "Parameter",
+    "compute",
+    "compute_many",
+    "explain",
+    "list_layers",
+    "method_spec",
+    "parameters_of",
+    "saliency_map",
+]
 
-_LAZY = {"compute": "run_methods", "compute_many": "run_methods", "GradientEngine": "engine", "explain": "library",
-         "list_layers": "layers"}
+_LAZY = {
+    "compute": "run_methods",
+    "compute_many": "run_methods",
+    "GradientEngine": "engine",
+    "explain": "library",
+    "list_layers": "layers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,5 @@
 """What a method returns: raw signed attributions, and what a reader must know about them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -44,8 +45,12 @@ class Images:
 
     def take(self, indices: Any) -> Images:
         """The images of these indices, in this order, repeats allowed."""
-        return Images(pixels=self.pixels[indices], targets=self.targets[indices],
-                      keys=tuple(self.keys[i] for i in indices), seed=self.seed)
+        return Images(
+            pixels=self.pixels[indices],
+            targets=self.targets[indices],
+            keys=tuple(self.keys[i] for i in indices),
+            seed=self.seed,
+        )
 
     def replace(self, pixels: Array) -> Images:
         return Images(pixels=pixels, targets=self.targets, keys=self.keys, seed=self.seed)
@@ -53,11 +58,11 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backward:
-    """What one forward and one backward pass over a batch give; parts that were not asked for are None or absent."""
+    """What one forward and one backward pass over a batch give; parts that were not asked for are empty."""
 
     images: Array  # (N, H, W, C)
     logits: Array  # (N, classes)
     targets: NDArray[np.int64]  # (N,)
-    input_gradient: Array | None  # d target logit / d input, (N, H, W, C)
+    input_gradient: Array  # d target logit / d input, (N, H, W, C)
     features: dict[str, Array]  # layer -> (N, h, w, channels)
     gradients: dict[str, Array]  # layer -> d target logit / d features

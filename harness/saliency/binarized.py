@@ -4,6 +4,7 @@ The forward pass of a quantizer is a step function; its backward pass is a conve
 each), so that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are
 quantized once here, by the quantizer itself, which is exact, instead of at every pass.
 """
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -13,8 +14,11 @@ from harness.errors import ConfigError, nearest
 from harness.saliency.graph import Graph, Step, call_around
 from harness.saliency.methods import STE_CHOICES
 
-KERNELS = {"kernel": "kernel_quantizer", "depthwise_kernel": "depthwise_quantizer",
-           "pointwise_kernel": "pointwise_quantizer"}
+KERNELS = {
+    "kernel": "kernel_quantizer",
+    "depthwise_kernel": "depthwise_quantizer",
+    "pointwise_kernel": "pointwise_quantizer",
+}
 
 
 def is_quantizer(function: Any) -> bool:
@@ -80,8 +84,11 @@ def _with_ste(step: Step, ste: str) -> Step:
     found = _activation_quantizers(step)
     for quantizer in found.values():
         if not isinstance(quantizer, (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign)):
-            raise ConfigError(f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
-                              "expected a sign() quantizer, whose estimator can be swapped", hint='ste = "own"')
+            raise ConfigError(
+                f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
+                "expected a sign() quantizer, whose estimator can be swapped",
+                hint='ste = "own"',
+            )
     if not found:
         return step
     swapped = _estimators()[ste]
@@ -91,5 +98,9 @@ def _with_ste(step: Step, ste: str) -> Step:
 def _estimators() -> dict[str, Any]:
     from larq import quantizers
 
-    return {"ste_sign": quantizers.SteSign(), "ste_identity": quantizers.SteSign(clip_value=None),
-            "approx_sign": quantizers.ApproxSign(), "swish_sign": quantizers.SwishSign()}
+    return {
+        "ste_sign": quantizers.SteSign(),
+        "ste_identity": quantizers.SteSign(clip_value=None),
+        "approx_sign": quantizers.ApproxSign(),
+        "swish_sign": quantizers.SwishSign(),
+    }

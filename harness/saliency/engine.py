@@ -4,6 +4,7 @@ A pass over a batch gives logits, the input gradient and the feature maps and gr
 are static: all batches of a request have one size, the last one is filled up by repeating its last image. Memory is
 bounded by the batches at work, never by the number of images or copies.
 """
+
 from __future__ import annotations
 
 import threading
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 from harness.errors import ConfigError, MeasurementError
 from harness.saliency import binarized, faster, layers, logits, relus
 from harness.saliency.attribution import Array, Backward
-from harness.saliency.graph import Graph, read_graph, replay
+from harness.saliency.compiled import PREDICTED, all_finite, as_numpy, compiled, first_not_finite, joined, padded
+from harness.saliency.graph import Graph, read_graph
 from harness.saliency.threads import batches_at_a_time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-PREDICTED = -1  # as a target: the class with the greatest logit
 MAX_BATCH = 8  # more gains nothing on the CPUs that we measured, except where weights outweigh activations
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
@@ -38,8 +39,15 @@ class GradientEngine:
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
     """
 
-    def __init__(self, model: Any, *, batch_size: int | None = None, memory_budget_mib: int = 2048,
-                 threads: int | None = None, fast: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        batch_size: int | None = None,
+        memory_budget_mib: int = 2048,
+        threads: int | None = None,
+        fast: bool = True,
+    ) -> None:
         graph, self.has_softmax = logits.split_softmax(read_graph(model))
         self.name = str(model.name)
         self.fast = fast
@@ -68,8 +76,9 @@ class GradientEngine:
         powers = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
-    def backward(self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (),
-                 input_gradient: bool = True) -> Backward:
+    def backward(
+        self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (), input_gradient: bool = True
+    ) -> Backward:
         """Logits, and the gradients of each image's target logit by its input and by the features of `layers`.
 
         Raises MeasurementError naming the first layer whose activations are not finite.
@@ -92,8 +101,8 @@ class GradientEngine:
         if (ste, relu) not in self._variants:
             other = object.__new__(GradientEngine)
             other.__dict__.update(self.__dict__)
-            other.graph = relus.guided(binarized.swap_ste(self.graph, ste)) if relu == "guided" else (
-                binarized.swap_ste(self.graph, ste))
+            swapped = binarized.swap_ste(self.graph, ste)
+            other.graph = relus.guided(swapped) if relu == "guided" else swapped
             other._functions, other._variants = {}, {}
             self._variants[ste, relu] = other
         return self._variants[ste, relu]
@@ -101,7 +110,7 @@ class GradientEngine:
     def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
         """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
         size = getattr(self._inside, "size", None) or self._size_of_batches(len(items))
-        chunks = [list(items[i:i + size]) for i in range(0, len(items), size)]
+        chunks = [list(items[i : i + size]) for i in range(0, len(items), size)]
 
         def run(chunk: list[Item]) -> Result:
             outer, self._inside.size = getattr(self._inside, "size", None), size
@@ -135,18 +144,24 @@ class GradientEngine:
         if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
             self._check_activations(images[:1])
             self._looked_at_activations = True
-        return _joined([result for _, result in self.map(range(len(images)), work)])
+        return joined([result for _, result in self.map(range(len(images)), work)])
 
     def _batch(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
         """One padded batch through the compiled function."""
         count, size = len(images), self._inside.size
         padding = size - count
         function = self._function((size, *images.shape[1:]), layers, wanted)
-        arrays = function(_padded(images, padding), _padded(targets.astype(np.int32), padding))
-        values, chosen, gradient, features, gradients = _as_numpy(arrays, count)
-        result = Backward(images=images, logits=values, targets=chosen.astype(np.int64), input_gradient=gradient,
-                          features=features, gradients=gradients)
-        if not _all_finite(result):
+        arrays = function(padded(images, padding), padded(targets.astype(np.int32), padding))
+        values, chosen, gradient, features, gradients = as_numpy(arrays, count)
+        result = Backward(
+            images=images,
+            logits=values,
+            targets=chosen.astype(np.int64),
+            input_gradient=gradient,
+            features=features,
+            gradients=gradients,
+        )
+        if not all_finite(result):
             self._check_activations(images)
             raise MeasurementError(f'model "{self.name}": the activations are finite but their gradient is not')
         return result
@@ -155,7 +170,7 @@ class GradientEngine:
         key = (shape, layers, wanted)
         with _TRACING:
             if key not in self._functions:
-                self._functions[key] = _compiled(self._traced_graph(layers), shape, layers, wanted)
+                self._functions[key] = compiled(self._traced_graph(layers), shape, layers, wanted)
         return self._functions[key]
 
     def _traced_graph(self, keep: tuple[str, ...]) -> Graph:
@@ -164,104 +179,35 @@ class GradientEngine:
 
     def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
         expected = tuple(size or "any" for size in self.input_shape)
-        if images.ndim != 4 or len(images) == 0 or any(
-                size is not None and size != got for size, got in zip(self.input_shape, images.shape[1:], strict=True)):
+        if (
+            images.ndim != 4
+            or len(images) == 0
+            or any(
+                size is not None and size != got for size, got in zip(self.input_shape, images.shape[1:], strict=True)
+            )
+        ):
             raise ConfigError(f'model "{self.name}": expected images of shape (N, *{expected}), got {images.shape}')
         if not np.isfinite(images).all():
             raise MeasurementError(f'model "{self.name}": the images hold NaN or infinite values')
         if targets.shape != (len(images),) or targets.min() < PREDICTED or targets.max() >= self.classes:
-            raise ConfigError(f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
-                              f"got {targets.tolist()} for {len(images)} images")
+            raise ConfigError(
+                f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
+                f"got {targets.tolist()} for {len(images)} images"
+            )
 
     def _check_activations(self, images: Array) -> None:
         """Look at the output of every layer. Raises MeasurementError naming the first one that is not finite."""
         with _TRACING:
             layer = first_not_finite(self.graph, images)
         if layer is not None:
-            raise MeasurementError(f'model "{self.name}": layer "{layer}" gives NaN or infinite activations',
-                                   hint="check the weights and the preprocessing of the images")
-
-
-def first_not_finite(graph: Graph, images: Array) -> str | None:
-    """The first step whose output holds NaN or infinity; a later ReLU or maximum may hide it from the logits."""
-    import tensorflow as tf
-
-    found: list[str] = []
-
-    def look(name: str, output: Any) -> Any:
-        if not all(np.isfinite(tensor.numpy()).all() for tensor in tf.nest.flatten(output)):
-            found.append(name)
-        return output
-
-    replay(graph, tf.constant(images), tap=look)
-    return found[0] if found else None
-
-
-def _compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
-    """One traced function: (images, targets) -> logits, targets, input gradient, features, feature gradients."""
-    import tensorflow as tf
-
-    def run(images: Any, targets: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            if wanted == "input":
-                tape.watch(images)
-            values, features = replay(graph, images, keep=layers, tap=_watcher(tape, layers))
-            chosen = tf.where(targets == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), targets)
-            score = tf.reduce_sum(tf.gather(values, chosen, batch_dims=1))
-        if wanted == "logits":
-            return values, chosen, None, features, {}
-        sources = {"input": images, "layers": features} if wanted == "input" else {"layers": features}
-        found = tape.gradient(score, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return values, chosen, found.get("input"), features, found["layers"]
-
-    signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:1], tf.int32)]
-    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
-
-
-def _watcher(tape: Any, layers: tuple[str, ...]) -> Callable[[str, Any], Any]:
-    def tap(name: str, output: Any) -> Any:
-        if name in layers:
-            tape.watch(output)
-        return output
-
-    return tap
+            raise MeasurementError(
+                f'model "{self.name}": layer "{layer}" gives NaN or infinite activations',
+                hint="check the weights and the preprocessing of the images",
+            )
 
 
 def _batch_size(graph: Graph, memory_budget_mib: float) -> int:
-    """Forward activations and their gradients, about twice the sum of all outputs, within the budget."""
-    per_image = 2 * 4 * sum(int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps)
-    return int(np.clip(memory_budget_mib * 2**20 // per_image, 1, MAX_BATCH))
-
-
-def _padded(values: NDArray[Any], padding: int) -> Any:
-    import tensorflow as tf
-
-    return tf.constant(np.concatenate([values, np.repeat(values[-1:], padding, axis=0)]) if padding else values)
-
-
-def _as_numpy(arrays: Any, count: int) -> Any:
-    import tensorflow as tf
-
-    return tf.nest.map_structure(lambda tensor: None if tensor is None else tensor.numpy()[:count], arrays)
-
-
-def _all_finite(result: Backward) -> bool:
-    """Features are left out: what is not finite in them reaches the logits or the gradients, or matters to nobody."""
-    arrays = [result.logits, *result.gradients.values()]
-    if result.input_gradient is not None:
-        arrays.append(result.input_gradient)
-    return all(bool(np.isfinite(array).all()) for array in arrays)
-
-
-def _joined(parts: list[Backward]) -> Backward:
-    def join(pick: Callable[[Backward], Any]) -> Any:
-        return np.concatenate([pick(part) for part in parts])
-
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    return Backward(
-        images=join(lambda p: p.images), logits=join(lambda p: p.logits), targets=join(lambda p: p.targets),
-        input_gradient=None if first.input_gradient is None else join(lambda p: p.input_gradient),
-        features={name: join(lambda p, n=name: p.features[n]) for name in first.features},
-        gradients={name: join(lambda p, n=name: p.gradients[n]) for name in first.gradients})
+    """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
+    per_image = 4 * sum(int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps)
+    fitting = int(np.clip(memory_budget_mib * 2**20 // per_image, 1, MAX_BATCH))
+    return 1 << (fitting.bit_length() - 1)

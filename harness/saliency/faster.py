@@ -4,6 +4,7 @@ A batch norm is folded into the convolution before it in full-precision networks
 In a binarized network those bits decide on signs (folding gave a BinaryAlexNet other maps altogether): there the
 forward pass stays the plain one, and only backward passes and exact products of +1 and -1 are computed otherwise.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
@@ -26,8 +27,11 @@ class Fold:
 
 def find_folds(graph: Graph) -> tuple[Fold, ...]:
     """Every convolution or dense layer whose output a batch norm alone reads."""
-    return tuple(Fold(convolution=step.name, norm=norm.name, call=_folded(step, norm))
-                 for step in graph.steps if (norm := _sole_norm_after(graph, step)) is not None)
+    return tuple(
+        Fold(convolution=step.name, norm=norm.name, call=_folded(step, norm))
+        for step in graph.steps
+        if (norm := _sole_norm_after(graph, step)) is not None
+    )
 
 
 def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str]) -> Graph:
@@ -76,8 +80,7 @@ def _is_unquantized(layer: Any) -> bool:
 def _is_channel_norm(step: Step) -> bool:
     import tensorflow as tf
 
-    return (isinstance(step.layer, tf.keras.layers.BatchNormalization)
-            and list(step.layer.axis) == [len(step.shape) - 1])
+    return isinstance(step.layer, tf.keras.layers.BatchNormalization) and list(step.layer.axis) == [len(step.shape) - 1]
 
 
 def _scale_and_shift(norm: Any) -> tuple[Any, Any]:
@@ -97,8 +100,9 @@ def _folded(step: Step, norm: Step) -> Callable[..., Any]:
     bias = step.layer.bias.numpy() * scale if step.layer.use_bias else 0
     # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the channels of the output.
     scaled = kernel * (scale.reshape(kernel.shape[-2:]) if name == "depthwise_kernel" else scale)
-    return call_around(step, **{name: tf.constant(scaled, tf.float32)}, bias=tf.constant(bias + shift, tf.float32),
-                       use_bias=True)
+    return call_around(
+        step, **{name: tf.constant(scaled, tf.float32)}, bias=tf.constant(bias + shift, tf.float32), use_bias=True
+    )
 
 
 def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
@@ -110,7 +114,7 @@ def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
     def gradient(upstream: Any, variables: Any = ()) -> Any:
         return upstream * scale, [None for _ in variables]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def normalize(values: Any) -> Any:
         return step.call(values), gradient
 
@@ -122,9 +126,15 @@ def _is_convolution_of_one_pixel(step: Step) -> bool:
     import tensorflow as tf
 
     layer = step.layer
-    return (isinstance(layer, tf.keras.layers.Conv2D) and not isinstance(layer, tf.keras.layers.Conv2DTranspose)
-            and layer.kernel_size == (1, 1) and step.shape[1:3] == (1, 1) and layer.strides == (1, 1)
-            and layer.groups == 1 and tuple(layer.input_shape[1:3]) == (1, 1))
+    return (
+        isinstance(layer, tf.keras.layers.Conv2D)
+        and not isinstance(layer, tf.keras.layers.Conv2DTranspose)
+        and layer.kernel_size == (1, 1)
+        and step.shape[1:3] == (1, 1)
+        and layer.strides == (1, 1)
+        and layer.groups == 1
+        and tuple(layer.input_shape[1:3]) == (1, 1)
+    )
 
 
 def _matrix_product(step: Step) -> Callable[..., Any]:
@@ -140,12 +150,12 @@ def _swish(values: Any) -> Any:
     """x * sigmoid(x) with its gradient in one sweep: compiled by XLA, which is slower for anything larger here."""
     import tensorflow as tf
 
-    @tf.function(jit_compile=True, autograph=False)
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
     def gradient(x: Any, upstream: Any) -> Any:
         sigmoid = tf.sigmoid(x)
         return upstream * sigmoid * (1 + x * (1 - sigmoid))
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def swish(x: Any) -> Any:
         return tf.nn.silu(x), lambda upstream: gradient(x, upstream)
 

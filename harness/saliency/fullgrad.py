@@ -3,6 +3,7 @@
 A piecewise linear network without saturation obeys logit = sum(x * dlogit/dx) + sum over layers of (b * dlogit/db). The
 biases are those of convolutions and dense layers and the shifts of batch norms. Other networks are refused.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -98,8 +99,10 @@ def _checked(engine: Any) -> Graph:
     wrong = next((step for step in graph.steps if engine.pseudo_gradient or not _is_piecewise_linear(step)), None)
     if wrong is not None:
         kind = "quantizers" if engine.pseudo_gradient else f'layer "{wrong.name}" ({type(wrong.layer).__name__})'
-        raise ConfigError(f'fullgrad: expected a piecewise linear network, and model "{engine.name}" has {kind}',
-                          hint="integrated_gradients")
+        raise ConfigError(
+            f'fullgrad: expected a piecewise linear network, and model "{engine.name}" has {kind}',
+            hint="integrated_gradients",
+        )
     return graph
 
 
@@ -113,7 +116,24 @@ def _is_piecewise_linear(step: Step) -> bool:
     activation = getattr(step.layer, "activation", linear)
     if activation not in (linear, tf.keras.activations.relu, tf.nn.relu, None):
         return activation in (tf.keras.activations.softmax, tf.nn.softmax)  # the head, which the engine took off
-    return isinstance(step.layer, (
-        layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, layers.BatchNormalization, layers.Activation, layers.Add,
-        layers.Concatenate, layers.ZeroPadding2D, layers.MaxPooling2D, layers.AveragePooling2D, layers.Softmax,
-        layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Flatten, layers.Reshape, layers.Dropout))
+    return isinstance(
+        step.layer,
+        (
+            layers.Conv2D,
+            layers.DepthwiseConv2D,
+            layers.Dense,
+            layers.BatchNormalization,
+            layers.Activation,
+            layers.Add,
+            layers.Concatenate,
+            layers.ZeroPadding2D,
+            layers.MaxPooling2D,
+            layers.AveragePooling2D,
+            layers.Softmax,
+            layers.GlobalAveragePooling2D,
+            layers.GlobalMaxPooling2D,
+            layers.Flatten,
+            layers.Reshape,
+            layers.Dropout,
+        ),
+    )

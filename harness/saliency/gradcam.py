@@ -1,4 +1,5 @@
 """GradCAM: feature maps of one layer, each weighted by its mean gradient (Selvaraju et al. 2016, arXiv:1610.02391)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """GradCAM++: feature maps weighted by where gradients are positive (Chattopadhay et al. 2017, arXiv:1710.11063)."""
+
 from __future__ import annotations
 
 import numpy as np

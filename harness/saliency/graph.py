@@ -3,6 +3,7 @@
 One step is one layer call. Replaying gives every feature map from the same forward pass, and lets the engine change how
 one layer computes (its activation, quantizer or kernel) without touching the layer: `patched` puts back what it found.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -63,8 +64,9 @@ def read_graph(model: Any) -> Graph:
     return Graph(steps=_needed(tuple(steps), output), input=0, output=output)
 
 
-def replay(graph: Graph, images: Any, *, keep: Collection[str] = (),
-           tap: Callable[[str, Any], Any] | None = None) -> tuple[Any, dict[str, Any]]:
+def replay(
+    graph: Graph, images: Any, *, keep: Collection[str] = (), tap: Callable[[str, Any], Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
     """Run the steps on a batch; gives the final tensor and the outputs of the steps named in `keep`.
 
     tap  is called with (step name, output) for every step and may replace the output.
@@ -135,10 +137,18 @@ def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[
                 names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
                 continue
             names.update((id(tensor), next(count)) for tensor in outputs)
-            steps.append(Step(
-                name=_free_name(prefix + layer.name, steps), layer=layer, call=inference_call(layer),
-                args=_slotted(node.call_args, names), kwargs=_slotted(node.call_kwargs, names), inputs=inputs,
-                outputs=tuple(names[id(tensor)] for tensor in outputs), shape=tuple(outputs[0].shape)))
+            steps.append(
+                Step(
+                    name=_free_name(prefix + layer.name, steps),
+                    layer=layer,
+                    call=inference_call(layer),
+                    args=_slotted(node.call_args, names),
+                    kwargs=_slotted(node.call_kwargs, names),
+                    inputs=inputs,
+                    outputs=tuple(names[id(tensor)] for tensor in outputs),
+                    shape=tuple(outputs[0].shape),
+                )
+            )
 
 
 def _free_name(name: str, steps: list[Step]) -> str:
@@ -151,14 +161,14 @@ def _slotted(arguments: Any, names: dict[int, int]) -> Any:
     import tensorflow as tf
 
     return tf.nest.map_structure(
-        lambda value: Slot(names[id(value)]) if hasattr(value, "_keras_history") else value, arguments)
+        lambda value: Slot(names[id(value)]) if hasattr(value, "_keras_history") else value, arguments
+    )
 
 
 def _filled(arguments: Any, tensors: dict[int, Any]) -> Any:
     import tensorflow as tf
 
-    return tf.nest.map_structure(
-        lambda value: tensors[value.tensor] if isinstance(value, Slot) else value, arguments)
+    return tf.nest.map_structure(lambda value: tensors[value.tensor] if isinstance(value, Slot) else value, arguments)
 
 
 def _needed(steps: tuple[Step, ...], output: int) -> tuple[Step, ...]:
@@ -173,10 +183,14 @@ def _needed(steps: tuple[Step, ...], output: int) -> tuple[Step, ...]:
 
 def _check_single_image_to_scores(model: Any) -> None:
     if not hasattr(model, "_nodes_by_depth") or not model.inputs:
-        raise ConfigError(f'model "{model.name}": expected a functional or built sequential Keras model, got a '
-                          f"{type(model).__name__} whose layers cannot be enumerated",
-                          hint="build it with tf.keras.Input and tf.keras.Model(inputs, outputs)")
+        raise ConfigError(
+            f'model "{model.name}": expected a functional or built sequential Keras model, got a '
+            f"{type(model).__name__} whose layers cannot be enumerated",
+            hint="build it with tf.keras.Input and tf.keras.Model(inputs, outputs)",
+        )
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
     if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 2:
-        raise ConfigError(f'model "{model.name}": expected one image input (N, H, W, C) and one output (N, classes), '
-                          f"got inputs and outputs of shapes {shapes}")
+        raise ConfigError(
+            f'model "{model.name}": expected one image input (N, H, W, C) and one output (N, classes), '
+            f"got inputs and outputs of shapes {shapes}"
+        )

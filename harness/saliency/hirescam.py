@@ -1,4 +1,5 @@
 """HiResCAM: every feature weighted by its own gradient, signs kept (Draelos & Carin 2020, arXiv:2011.08891)."""
+
 from __future__ import annotations
 
 import numpy as np

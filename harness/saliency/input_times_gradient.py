@@ -1,4 +1,5 @@
 """Gradient times input: the first-order share of every value in the logit (Shrikumar et al. 2016, arXiv:1605.01713)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Integrated Gradients: the gradient averaged from a baseline on (Sundararajan et al. 2017, arXiv:1703.01365)."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,12 +17,12 @@ def integrated_gradients(engine: Any, images: Images, *, steps: int = 50, baseli
               between image and baseline, up to the error of the integral; pseudo-gradients do not obey it.
     baseline  see perturbed.BASELINES, in preprocessed units.
     """
-    points, weights = np.polynomial.legendre.leggauss(steps)
-    points, weights = ((points + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
+    nodes, shares = np.polynomial.legendre.leggauss(steps)  # type: ignore[no-untyped-call]
+    points, weights = ((nodes + 1) / 2).astype(np.float32), (shares / 2).astype(np.float32)
 
     def change(batch: Images, copies: list[int]) -> Array:
         start = baseline_of(batch.pixels, baseline)
-        return start + points[copies][:, None, None, None] * (batch.pixels - start)
+        return np.asarray(start + points[copies][:, None, None, None] * (batch.pixels - start), np.float32)
 
     def measure(batch: Images) -> Array:
         gradient: Array = engine.backward(batch.pixels, batch.targets).input_gradient

@@ -1,4 +1,5 @@
 """LayerCAM: every feature weighted by its own positive gradient (Jiang et al. 2021, doi:10.1109/TIP.2021.3089943)."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -4,6 +4,7 @@ GradCAM's "last convolution" is read as: the last place with a spatial map large
 convolution with such a map, that every path from the image to the logits passes. So a convolution on a 1x1 map (a
 classifier in disguise) is never taken, nor one on a branch that a residual sum joins afterwards: the sum is.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -37,28 +38,42 @@ def candidates(graph: Graph) -> list[LayerInfo]:
     spatial = [step for step in graph.steps if _is_spatial(step)]
     passed = _passed_by_all(graph)
     chosen = _default(spatial, passed)
-    return [LayerInfo(name=step.name, kind=type(step.layer).__name__, height=step.shape[1] or 0,
-                      width=step.shape[2] or 0, channels=step.shape[3] or 0, convolution=_is_convolution(step),
-                      bypassed=step.name not in passed, default=step.name == chosen) for step in spatial]
+    return [
+        LayerInfo(
+            name=step.name,
+            kind=type(step.layer).__name__,
+            height=step.shape[1] or 0,
+            width=step.shape[2] or 0,
+            channels=step.shape[3] or 0,
+            convolution=_is_convolution(step),
+            bypassed=step.name not in passed,
+            default=step.name == chosen,
+        )
+        for step in spatial
+    ]
 
 
 def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
     """The name of a candidate; "default" gives the default one. Raises ConfigError with the nearest name."""
     names = [info.name for info in found]
     if not names:
-        raise ConfigError(f'model "{model_name}": no layer has a spatial map larger than 1x1, so it has no class '
-                          "activation map", hint="a method that needs no layer, such as gradient")
+        raise ConfigError(
+            f'model "{model_name}": no layer has a spatial map larger than 1x1, so it has no class activation map',
+            hint="a method that needs no layer, such as gradient",
+        )
     if layer == "default":
         return next((info.name for info in found if info.default), names[-1])
     if layer not in names:
-        raise ConfigError(f'layer: model "{model_name}" has no layer "{layer}" with a spatial map larger than 1x1',
-                          hint=nearest(layer, names))
+        raise ConfigError(
+            f'layer: model "{model_name}" has no layer "{layer}" with a spatial map larger than 1x1',
+            hint=nearest(layer, names),
+        )
     return layer
 
 
 def _default(spatial: list[Step], passed: set[str]) -> str | None:
     convolutions = [i for i, step in enumerate(spatial) if _is_convolution(step)]
-    after_last = spatial[convolutions[-1]:] if convolutions else []
+    after_last = spatial[convolutions[-1] :] if convolutions else []
     return next((step.name for step in after_last if step.name in passed), spatial[-1].name if spatial else None)
 
 

@@ -1,4 +1,5 @@
 """The engine as a library: maps of any Keras model in one call."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -14,8 +15,16 @@ from harness.saliency.methods import method_spec
 from harness.saliency.run_methods import compute
 
 
-def explain(model: Any, images: ArrayLike, method: str = "gradient", *, targets: ArrayLike | None = None,
-            image_keys: Sequence[str] | None = None, seed: int = 0, **parameters: Any) -> Array:
+def explain(
+    model: Any,
+    images: ArrayLike,
+    method: str = "gradient",
+    *,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    seed: int = 0,
+    **parameters: Any,
+) -> Array:
     """Maps (N, H, W) float32 in the geometry of the images, not normalised: what `method` says about each image.
 
     model       a functional or sequential Keras or Larq model, or a GradientEngine to use it again.

@@ -4,6 +4,7 @@ Gradients are taken from logits and scores keep the softmax. A head is a softmax
 convolution, as an `Activation` layer, as a `Softmax` layer, or as an operation (`tf.nn.softmax(x)`); after it only
 layers that move values around may stand (Reshape, Flatten, Dropout, a linear Activation).
 """
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ def split_softmax(graph: Graph) -> tuple[Graph, bool]:
         without = replace(step, call=call_around(step, activation=tf.keras.activations.linear))
     else:
         return graph, False
-    return replace(graph, steps=(*graph.steps[:index], without, *graph.steps[index + 1:])), True
+    return replace(graph, steps=(*graph.steps[:index], without, *graph.steps[index + 1 :])), True
 
 
 def _head(graph: Graph) -> int:
@@ -47,8 +48,11 @@ def _only_moves(step: Step) -> bool:
 def _is_softmax(activation: Any) -> bool:
     import tensorflow as tf
 
-    return (activation is tf.keras.activations.softmax or activation is tf.nn.softmax
-            or isinstance(activation, tf.keras.layers.Softmax))
+    return (
+        activation is tf.keras.activations.softmax
+        or activation is tf.nn.softmax
+        or isinstance(activation, tf.keras.layers.Softmax)
+    )
 
 
 def _is_softmax_operation(layer: Any) -> bool:

@@ -2,6 +2,7 @@
 
 Storing uses none of them. `saliency_map` is the one chain that scores and figures share: channels, then size.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ CHANNELS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def saliency_map(values: Array, size: tuple[int, int], *, channels: str = "max_abs") -> Array:
+def saliency_map(values: Array, size: tuple[int, ...], *, channels: str = "max_abs") -> Array:
     """Maps (N, H, W) in the geometry of the input, float32, not normalised.
 
     values    (N, H, W, C) or (N, h, w), as in `Attribution.values`.
@@ -39,7 +40,7 @@ def reduce_channels(values: Array, how: str) -> Array:
     return np.asarray(CHANNELS[how](values), np.float32)
 
 
-def resize(maps: Array, size: tuple[int, int]) -> Array:
+def resize(maps: Array, size: tuple[int, ...]) -> Array:
     """Bilinear with half-pixel centres, edges held; for enlarging: (N, h, w) -> (N, H, W)."""
     if maps.shape[1:] == tuple(size):
         return np.asarray(maps, np.float32)

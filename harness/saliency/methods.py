@@ -5,187 +5,245 @@ one pass     `method(backward: Backward, **parameters) -> (N, H, W, C) or (N, h,
              forward and one backward pass, which several methods share; `needs` says which parts.
 many passes  `method(engine, images: Images, **parameters)`: asks the engine for as many passes as it likes.
 """
+
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import ConfigError, nearest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One parameter of a method: its default, its unit and what is valid."""
-
-    name: str
-    default: bool | int | float | str
-    unit: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def check(self, value: Any, *, where: str) -> bool | int | float | str:
-        """The value in the default's type. Raises ConfigError: where, expected, got, nearest valid."""
-        got = f"{where} {self.name}: expected {self.expected()}, got {value!r}"
-        if isinstance(self.default, bool) or isinstance(value, bool):
-            valid = isinstance(value, type(self.default))
-        elif isinstance(self.default, str):
-            valid = isinstance(value, str)
-            if valid and self.choices and value not in self.choices:
-                raise ConfigError(got, hint=nearest(value, self.choices))
-        else:
-            whole = isinstance(self.default, int)
-            valid = isinstance(value, int) or (not whole and isinstance(value, float) and value == value)
-            valid = valid and (self.minimum is None or value >= self.minimum)
-            valid = valid and (self.maximum is None or value <= self.maximum)
-        if not valid:
-            raise ConfigError(got)
-        return type(self.default)(value)
-
-    def expected(self) -> str:
-        """Such as `an integer from 1 to 100000`."""
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if isinstance(self.default, bool):
-            return "true or false"
-        if isinstance(self.default, str):
-            return f"text ({self.unit})"
-        kind = "an integer" if isinstance(self.default, int) else "a number"
-        if self.maximum is None:
-            return f"{kind} >= {self.minimum:g}" if self.minimum is not None else kind
-        return f"{kind} from {self.minimum:g} to {self.maximum:g}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodSpec:
-    """Facts of a method that can be read without loading it. Costs are passes per image, in terms of its parameters."""
-
-    load: str
-    paper: str
-    about: str
-    signed: bool
-    forward_passes: str
-    backward_passes: str
-    channels: str = "max_abs"  # usual way to reduce channels, see maps.CHANNELS; "" if the method gives (N, h, w)
-    needs: tuple[str, ...] = ()  # one pass: of "input" (gradient), "layer" (features and gradients); else ()
-    relu: str = "own"  # backward rule of the network's ReLUs that the method asks for: "own" or "guided"
-    randomised: bool = False
-    caveat: str = ""  # what a reader of its maps must be told
-    parameters: tuple[Parameter, ...] = ()
-
-    @property
-    def one_pass(self) -> bool:
-        return bool(self.needs)
-
-    @property
-    def takes_gradients(self) -> bool:
-        return self.backward_passes != "0"
-
-    def function(self) -> Callable[..., Any]:
-        """Import the method; only now is anything heavy loaded."""
-        module, name = self.load.split(":")
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
-
+from harness.saliency.spec import MethodSpec, Parameter
 
 STE_CHOICES = ("own", "ste_sign", "ste_identity", "approx_sign", "swish_sign")
-STE = Parameter(name="ste", default="own", unit="straight-through estimator of activation quantizers",
-                choices=STE_CHOICES)
+STE = Parameter(
+    name="ste", default="own", unit="straight-through estimator of activation quantizers", choices=STE_CHOICES
+)
 LAYER = Parameter(name="layer", default="default", unit="layer name, see `bitlens list layers MODEL`")
 RELU = Parameter(name="relu", default=True, unit="drop negative values of the map")
 INVERT = Parameter(name="invert", default=False, unit="map of what speaks against the class: the weights' signs turned")
 SAMPLES = Parameter(name="samples", default=25, unit="noisy copies per image", minimum=1, maximum=100_000)
-NOISE_LEVEL = Parameter(name="noise_level", default=0.15, unit="sigma / (max - min) of each image, dimensionless",
-                        minimum=0.0, maximum=10.0)
-ONE_PASS_BASES = ("gradient", "input_times_gradient", "guided_backprop", "gradcam", "gradcam_plus_plus", "layercam",
-                  "hirescam")
+NOISE_LEVEL = Parameter(
+    name="noise_level", default=0.15, unit="sigma / (max - min) of each image, dimensionless", minimum=0.0, maximum=10.0
+)
+ONE_PASS_BASES = (
+    "gradient",
+    "input_times_gradient",
+    "guided_backprop",
+    "gradcam",
+    "gradcam_plus_plus",
+    "layercam",
+    "hirescam",
+)
 BASE = Parameter(name="base", default="gradient", unit="method applied to each copy", choices=ONE_PASS_BASES)
-BASELINE = Parameter(name="baseline", default="zero", unit="what an image is compared with, preprocessed units",
-                     choices=("zero", "minimum", "maximum", "channel_mean"))
-OUTPUT = Parameter(name="output", default="score", unit="what the model returns, or its logit",
-                   choices=("score", "logit"))
+BASELINE = Parameter(
+    name="baseline",
+    default="zero",
+    unit="what an image is compared with, preprocessed units",
+    choices=("zero", "minimum", "maximum", "channel_mean"),
+)
+OUTPUT = Parameter(
+    name="output", default="score", unit="what the model returns, or its logit", choices=("score", "logit")
+)
 HERE = "harness.saliency"
 NOISY = (NOISE_LEVEL, SAMPLES, BASE)
 
 METHODS: dict[str, MethodSpec] = {
     "gradient": MethodSpec(
-        load=f"{HERE}.gradient:gradient", paper="arXiv:1312.6034",
+        load=f"{HERE}.gradient:gradient",
+        paper="arXiv:1312.6034",
         about="derivative of the class logit by every input value",
-        signed=True, forward_passes="1", backward_passes="1", needs=("input",), parameters=(STE,)),
+        signed=True,
+        forward_passes="1",
+        backward_passes="1",
+        needs=("input",),
+        parameters=(STE,),
+    ),
     "input_times_gradient": MethodSpec(
-        load=f"{HERE}.input_times_gradient:input_times_gradient", paper="arXiv:1605.01713",
+        load=f"{HERE}.input_times_gradient:input_times_gradient",
+        paper="arXiv:1605.01713",
         about="first-order share of every input value in the logit",
-        signed=True, forward_passes="1", backward_passes="1", channels="sum", needs=("input",), parameters=(STE,)),
+        signed=True,
+        forward_passes="1",
+        backward_passes="1",
+        channels="sum",
+        needs=("input",),
+        parameters=(STE,),
+    ),
     "smoothgrad": MethodSpec(
-        load=f"{HERE}.smoothgrad:smoothgrad", paper="arXiv:1706.03825",
+        load=f"{HERE}.smoothgrad:smoothgrad",
+        paper="arXiv:1706.03825",
         about="mean of a base method over noisy copies",
-        signed=True, forward_passes="samples", backward_passes="samples", randomised=True, parameters=NOISY),
+        signed=True,
+        forward_passes="samples",
+        backward_passes="samples",
+        randomised=True,
+        parameters=NOISY,
+    ),
     "smoothgrad_squared": MethodSpec(
-        load=f"{HERE}.smoothgrad_squared:smoothgrad_squared", paper="arXiv:1806.10758",
+        load=f"{HERE}.smoothgrad_squared:smoothgrad_squared",
+        paper="arXiv:1806.10758",
         about="mean square of a base method over noisy copies",
-        signed=False, forward_passes="samples", backward_passes="samples", randomised=True, parameters=NOISY),
+        signed=False,
+        forward_passes="samples",
+        backward_passes="samples",
+        randomised=True,
+        parameters=NOISY,
+    ),
     "vargrad": MethodSpec(
-        load=f"{HERE}.vargrad:vargrad", paper="arXiv:1810.03307",
+        load=f"{HERE}.vargrad:vargrad",
+        paper="arXiv:1810.03307",
         about="variance of a base method over noisy copies",
-        signed=False, forward_passes="samples", backward_passes="samples", randomised=True, parameters=NOISY),
+        signed=False,
+        forward_passes="samples",
+        backward_passes="samples",
+        randomised=True,
+        parameters=NOISY,
+    ),
     "integrated_gradients": MethodSpec(
-        load=f"{HERE}.integrated_gradients:integrated_gradients", paper="arXiv:1703.01365",
+        load=f"{HERE}.integrated_gradients:integrated_gradients",
+        paper="arXiv:1703.01365",
         about="gradient averaged on the way from a baseline, times the way",
-        signed=True, forward_passes="steps", backward_passes="steps", channels="sum",
-        parameters=(Parameter(name="steps", default=50, unit="points of the integral", minimum=1, maximum=1000),
-                    BASELINE, STE)),
+        signed=True,
+        forward_passes="steps",
+        backward_passes="steps",
+        channels="sum",
+        parameters=(
+            Parameter(name="steps", default=50, unit="points of the integral", minimum=1, maximum=1000),
+            BASELINE,
+            STE,
+        ),
+    ),
     "guided_backprop": MethodSpec(
-        load=f"{HERE}.guided_backprop:guided_backprop", paper="arXiv:1412.6806",
-        about="gradient of which only positive parts pass a ReLU", signed=True, forward_passes="1",
-        backward_passes="1", needs=("input",), relu="guided", parameters=(STE,),
+        load=f"{HERE}.guided_backprop:guided_backprop",
+        paper="arXiv:1412.6806",
+        about="gradient of which only positive parts pass a ReLU",
+        signed=True,
+        forward_passes="1",
+        backward_passes="1",
+        needs=("input",),
+        relu="guided",
+        parameters=(STE,),
         caveat="fails the parameter-randomisation sanity check (arXiv:1810.03292): it shows edges of the image more "
-               "than what the network does"),
+        "than what the network does",
+    ),
     "gradcam": MethodSpec(
-        load=f"{HERE}.gradcam:gradcam", paper="arXiv:1610.02391", about="feature maps weighted by their mean gradient",
-        signed=False, forward_passes="1", backward_passes="1", channels="", needs=("layer",),
-        parameters=(LAYER, RELU, INVERT, STE)),
+        load=f"{HERE}.gradcam:gradcam",
+        paper="arXiv:1610.02391",
+        about="feature maps weighted by their mean gradient",
+        signed=False,
+        forward_passes="1",
+        backward_passes="1",
+        channels="",
+        needs=("layer",),
+        parameters=(LAYER, RELU, INVERT, STE),
+    ),
     "gradcam_plus_plus": MethodSpec(
-        load=f"{HERE}.gradcam_plus_plus:gradcam_plus_plus", paper="arXiv:1710.11063",
+        load=f"{HERE}.gradcam_plus_plus:gradcam_plus_plus",
+        paper="arXiv:1710.11063",
         about="feature maps weighted by where their gradients are positive",
-        signed=False, forward_passes="1", backward_passes="1", channels="", needs=("layer",),
-        parameters=(LAYER, RELU, Parameter(name="normalize_alpha", default=False,
-                                           unit="as the authors' code and tf-keras-vis do"), STE)),
+        signed=False,
+        forward_passes="1",
+        backward_passes="1",
+        channels="",
+        needs=("layer",),
+        parameters=(
+            LAYER,
+            RELU,
+            Parameter(name="normalize_alpha", default=False, unit="as the authors' code and tf-keras-vis do"),
+            STE,
+        ),
+    ),
     "layercam": MethodSpec(
-        load=f"{HERE}.layercam:layercam", paper="doi:10.1109/TIP.2021.3089943",
+        load=f"{HERE}.layercam:layercam",
+        paper="doi:10.1109/TIP.2021.3089943",
         about="every feature weighted by its own positive gradient",
-        signed=False, forward_passes="1", backward_passes="1", channels="", needs=("layer",),
-        parameters=(LAYER, RELU, STE)),
+        signed=False,
+        forward_passes="1",
+        backward_passes="1",
+        channels="",
+        needs=("layer",),
+        parameters=(LAYER, RELU, STE),
+    ),
     "hirescam": MethodSpec(
-        load=f"{HERE}.hirescam:hirescam", paper="arXiv:2011.08891", about="every feature weighted by its own gradient",
-        signed=False, forward_passes="1", backward_passes="1", channels="", needs=("layer",),
-        parameters=(LAYER, RELU, STE)),
+        load=f"{HERE}.hirescam:hirescam",
+        paper="arXiv:2011.08891",
+        about="every feature weighted by its own gradient",
+        signed=False,
+        forward_passes="1",
+        backward_passes="1",
+        channels="",
+        needs=("layer",),
+        parameters=(LAYER, RELU, STE),
+    ),
     "scorecam": MethodSpec(
-        load=f"{HERE}.scorecam:scorecam", paper="arXiv:1910.01279",
+        load=f"{HERE}.scorecam:scorecam",
+        paper="arXiv:1910.01279",
         about="feature maps weighted by the logit each leaves as a mask",
-        signed=False, forward_passes="1 + channels of the layer, or max_channels", backward_passes="0", channels="",
-        parameters=(LAYER, Parameter(name="max_channels", default=0, unit="channels used, most varied first; 0 = all",
-                                     minimum=0, maximum=100_000), RELU)),
+        signed=False,
+        forward_passes="1 + channels of the layer, or max_channels",
+        backward_passes="0",
+        channels="",
+        parameters=(
+            LAYER,
+            Parameter(
+                name="max_channels",
+                default=0,
+                unit="channels used, most varied first; 0 = all",
+                minimum=0,
+                maximum=100_000,
+            ),
+            RELU,
+        ),
+    ),
     "fullgrad": MethodSpec(
-        load=f"{HERE}.fullgrad:fullgrad", paper="arXiv:1905.00780",
+        load=f"{HERE}.fullgrad:fullgrad",
+        paper="arXiv:1905.00780",
         about="input and bias gradients of all layers; for piecewise linear networks",
-        signed=False, forward_passes="1", backward_passes="1", channels="",
-        parameters=(Parameter(name="combine", default="paper", unit='absolute and rescaled, or a signed "sum"',
-                              choices=("paper", "sum")),)),
+        signed=False,
+        forward_passes="1",
+        backward_passes="1",
+        channels="",
+        parameters=(
+            Parameter(
+                name="combine",
+                default="paper",
+                unit='absolute and rescaled, or a signed "sum"',
+                choices=("paper", "sum"),
+            ),
+        ),
+    ),
     "occlusion": MethodSpec(
-        load=f"{HERE}.occlusion:occlusion", paper="arXiv:1311.2901", about="fall of the score when a window is covered",
-        signed=True, forward_passes="1 + windows", backward_passes="0", channels="",
-        parameters=(Parameter(name="window", default=0.2, unit="share of the image's shorter side", minimum=0.001,
-                              maximum=1.0),
-                    Parameter(name="stride", default=0.1, unit="share of the image's shorter side", minimum=0.001,
-                              maximum=1.0), BASELINE, OUTPUT)),
+        load=f"{HERE}.occlusion:occlusion",
+        paper="arXiv:1311.2901",
+        about="fall of the score when a window is covered",
+        signed=True,
+        forward_passes="1 + windows",
+        backward_passes="0",
+        channels="",
+        parameters=(
+            Parameter(name="window", default=0.2, unit="share of the image's shorter side", minimum=0.001, maximum=1.0),
+            Parameter(name="stride", default=0.1, unit="share of the image's shorter side", minimum=0.001, maximum=1.0),
+            BASELINE,
+            OUTPUT,
+        ),
+    ),
     "rise": MethodSpec(
-        load=f"{HERE}.rise:rise", paper="arXiv:1806.07421", about="random masks weighted by the score each leaves",
-        signed=False, forward_passes="masks", backward_passes="0", channels="", randomised=True,
-        parameters=(Parameter(name="masks", default=1000, unit="random masks per image", minimum=1, maximum=100_000),
-                    Parameter(name="cells", default=7, unit="cells of a mask along each side", minimum=1, maximum=64),
-                    Parameter(name="keep", default=0.5, unit="probability that a cell is kept", minimum=0.001,
-                              maximum=1.0), BASELINE, OUTPUT)),
+        load=f"{HERE}.rise:rise",
+        paper="arXiv:1806.07421",
+        about="random masks weighted by the score each leaves",
+        signed=False,
+        forward_passes="masks",
+        backward_passes="0",
+        channels="",
+        randomised=True,
+        parameters=(
+            Parameter(name="masks", default=1000, unit="random masks per image", minimum=1, maximum=100_000),
+            Parameter(name="cells", default=7, unit="cells of a mask along each side", minimum=1, maximum=64),
+            Parameter(name="keep", default=0.5, unit="probability that a cell is kept", minimum=0.001, maximum=1.0),
+            BASELINE,
+            OUTPUT,
+        ),
+    ),
 }
 
 

@@ -1,4 +1,5 @@
 """Keyed randomness: what is drawn depends on (seed, image key, sample index), never on batch, order or worker."""
+
 from __future__ import annotations
 
 import hashlib

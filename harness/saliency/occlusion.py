@@ -2,6 +2,7 @@
 
 Forward passes only, so it works for models without gradients too.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,8 +13,15 @@ from harness.saliency.attribution import Array, Images
 from harness.saliency.perturbed import baseline_of, over_copies, target_values
 
 
-def occlusion(engine: Any, images: Images, *, window: float = 0.2, stride: float = 0.1, baseline: str = "zero",
-              output: str = "score") -> Array:
+def occlusion(
+    engine: Any,
+    images: Images,
+    *,
+    window: float = 0.2,
+    stride: float = 0.1,
+    baseline: str = "zero",
+    output: str = "score",
+) -> Array:
     """Map (N, H, W), signed: mean fall of the target's score over all windows that cover a pixel.
 
     window, stride  side of the window and its step, as shares of the image's shorter side.
@@ -33,8 +41,9 @@ def occlusion(engine: Any, images: Images, *, window: float = 0.2, stride: float
     total, covered = np.zeros((len(images), height, width), np.float32), np.zeros((height, width), np.float32)
     for rows, columns in windows:
         covered[rows, columns] += 1
-    for i, copy, value in over_copies(engine, images, len(windows), change=change,
-                                      measure=lambda batch: target_values(engine, batch, output)):
+    for i, copy, value in over_copies(
+        engine, images, len(windows), change=change, measure=lambda batch: target_values(engine, batch, output)
+    ):
         total[i][windows[copy]] += plain[i] - value
     return np.asarray(total / covered)
 
@@ -43,8 +52,11 @@ def _windows(height: int, width: int, *, window: float, stride: float) -> list[t
     """Windows that cover every pixel; the last one in each direction ends at the edge."""
     side = max(1, round(window * min(height, width)))
     step = min(side, max(1, round(stride * min(height, width))))
-    return [(slice(y, y + side), slice(x, x + side)) for y in _starts(height, side, step)
-            for x in _starts(width, side, step)]
+    return [
+        (slice(y, y + side), slice(x, x + side))
+        for y in _starts(height, side, step)
+        for x in _starts(width, side, step)
+    ]
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:

@@ -3,6 +3,7 @@
 Copies of all images share batches. One batch per thread is held at a time, so memory depends neither on the number of
 copies nor on the number of images; results come in a fixed order, so that sums are the same for any number of threads.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -15,8 +16,14 @@ from harness.saliency.attribution import Array, Images
 from harness.saliency.noise import gaussian
 
 
-def over_copies(engine: Any, images: Images, copies: int, *, change: Callable[[Images, list[int]], Array],
-                measure: Callable[[Images], Array]) -> Iterator[tuple[int, int, Array]]:
+def over_copies(
+    engine: Any,
+    images: Images,
+    copies: int,
+    *,
+    change: Callable[[Images, list[int]], Array],
+    measure: Callable[[Images], Array],
+) -> Iterator[tuple[int, int, Array]]:
     """(index of the image, index of the copy, what was measured on this copy).
 
     change   the pixels of these images, the i-th as its copy of the i-th index.
@@ -33,9 +40,11 @@ def over_copies(engine: Any, images: Images, copies: int, *, change: Callable[[I
             yield i, copy, value
 
 
-def noisy_attributions(engine: Any, images: Images, base: Callable[[Images], Array], *, samples: int,
-                       noise_level: float) -> Iterator[tuple[int, Array]]:
+def noisy_attributions(
+    engine: Any, images: Images, base: Callable[[Images], Array], *, samples: int, noise_level: float
+) -> Iterator[tuple[int, Array]]:
     """(index of the image, attribution of one of its noisy copies)."""
+
     def change(batch: Images, copies: list[int]) -> Array:
         return add_noise(batch, copies, noise_level=noise_level)
 

@@ -1,4 +1,5 @@
 """The guided backward rule: a ReLU passes a gradient only where both its input and the gradient are positive."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -16,8 +17,10 @@ def guided(graph: Graph) -> Graph:
     """
     steps = tuple(_guided(step) for step in graph.steps)
     if all(new is old for new, old in zip(steps, graph.steps, strict=True)):
-        raise ConfigError("guided_backprop: the model has no ReLU, for which alone the method is defined",
-                          hint="gradient or smoothgrad")
+        raise ConfigError(
+            "guided_backprop: the model has no ReLU, for which alone the method is defined",
+            hint="gradient or smoothgrad",
+        )
     return replace(graph, steps=steps)
 
 
@@ -44,7 +47,7 @@ def _guide(relu: Callable[..., Any]) -> Callable[..., Any]:
     import tensorflow as tf
 
     def call(values: Any, *args: Any, **kwargs: Any) -> Any:
-        @tf.custom_gradient
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
         def guided_relu(x: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(x)

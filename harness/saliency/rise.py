@@ -2,6 +2,7 @@
 
 Forward passes only, so it works for models without gradients too. Masks are keyed by seed, image and index.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,8 +15,16 @@ from harness.saliency.noise import generator
 from harness.saliency.perturbed import baseline_of, over_copies, target_values
 
 
-def rise(engine: Any, images: Images, *, masks: int = 1000, cells: int = 7, keep: float = 0.5, baseline: str = "zero",
-         output: str = "score") -> Array:
+def rise(
+    engine: Any,
+    images: Images,
+    *,
+    masks: int = 1000,
+    cells: int = 7,
+    keep: float = 0.5,
+    baseline: str = "zero",
+    output: str = "score",
+) -> Array:
     """Map (N, H, W), not negative for scores: sum(mask * score) / (masks * keep).
 
     masks     random masks per image; the paper uses 4,000-8,000.
@@ -34,8 +43,9 @@ def rise(engine: Any, images: Images, *, masks: int = 1000, cells: int = 7, keep
         return shown * batch.pixels + (1 - shown) * baseline_of(batch.pixels, baseline)
 
     total = np.zeros((len(images), *size), np.float32)
-    for i, copy, value in over_copies(engine, images, masks, change=change,
-                                      measure=lambda batch: target_values(engine, batch, output)):
+    for i, copy, value in over_copies(
+        engine, images, masks, change=change, measure=lambda batch: target_values(engine, batch, output)
+    ):
         total[i] += value * mask(images.keys[i], copy)
     return np.asarray(total / np.float32(masks * keep))
 
@@ -46,4 +56,4 @@ def _mask(size: tuple[int, ...], *, cells: int, keep: float, random: np.random.G
     grid = (random.random((cells + 1, cells + 1)) < keep).astype(np.float32)
     large = resize(grid[None], ((cells + 1) * cell[0], (cells + 1) * cell[1]))[0]
     top, left = random.integers(0, cell[0]), random.integers(0, cell[1])
-    return large[top:top + size[0], left:left + size[1]]
+    return np.asarray(large[top : top + size[0], left : left + size[1]])

@@ -1,4 +1,5 @@
 """Run methods on images: one pass shared by all methods that need one, and the engine's many passes for the others."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +11,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import ConfigError
 from harness.saliency.attribution import Array, Attribution, Backward, Images
-from harness.saliency.engine import PREDICTED, GradientEngine
+from harness.saliency.compiled import PREDICTED
+from harness.saliency.engine import GradientEngine
 from harness.saliency.maps import is_blank
-from harness.saliency.methods import MethodSpec, method_spec, parameters_of
+from harness.saliency.methods import method_spec, parameters_of
+from harness.saliency.spec import MethodSpec
 
 
-def compute(engine: GradientEngine, method: str, images: ArrayLike, targets: ArrayLike | None = None,
-            image_keys: Sequence[str] | None = None, *, seed: int = 0,
-            parameters: Mapping[str, Any] | None = None) -> Attribution:
+def compute(
+    engine: GradientEngine,
+    method: str,
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+) -> Attribution:
     """Attributions of images by one method.
 
     images      (N, H, W, C), already preprocessed; any float type, computed in float32.
@@ -28,9 +38,15 @@ def compute(engine: GradientEngine, method: str, images: ArrayLike, targets: Arr
     return compute_many(engine, [(method, parameters or {})], images, targets, image_keys, seed=seed)[0]
 
 
-def compute_many(engine: GradientEngine, methods: Sequence[tuple[str, Mapping[str, Any]]], images: ArrayLike,
-                 targets: ArrayLike | None = None, image_keys: Sequence[str] | None = None, *,
-                 seed: int = 0) -> list[Attribution]:
+def compute_many(
+    engine: GradientEngine,
+    methods: Sequence[tuple[str, Mapping[str, Any]]],
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+) -> list[Attribution]:
     """Attributions by several (method, parameters), in their order; those that need one pass share it."""
     batch = _images(images, targets, image_keys, seed)
     jobs = [_job(engine, name, parameters) for name, parameters in methods]
@@ -95,8 +111,11 @@ def _sharing(jobs: Sequence[_Job]) -> list[list[int]]:
 def _backward(jobs: Sequence[_Job], images: Images) -> Backward:
     """One pass that gives all that these jobs need."""
     return jobs[0].engine.backward(
-        images.pixels, images.targets, layers=sorted({job.layer for job in jobs if job.layer}),
-        input_gradient=any("input" in job.spec.needs for job in jobs))
+        images.pixels,
+        images.targets,
+        layers=sorted({job.layer for job in jobs if job.layer}),
+        input_gradient=any("input" in job.spec.needs for job in jobs),
+    )
 
 
 def _in_one_pass(jobs: Sequence[_Job], images: Images) -> list[Attribution]:
@@ -119,8 +138,13 @@ def _in_many_passes(job: _Job, images: Images, predicted: NDArray[np.int64]) -> 
 def _attribution(job: _Job, values: Array, predicted: NDArray[np.int64]) -> Attribution:
     blank = is_blank(values)
     return Attribution(
-        values=np.ascontiguousarray(values, np.float32), layer=job.layer, blank=blank, predicted=predicted,
-        pseudo_gradient=job.engine.pseudo_gradient and job.spec.takes_gradients, notes=_notes(job, values, blank))
+        values=np.ascontiguousarray(values, np.float32),
+        layer=job.layer,
+        blank=blank,
+        predicted=predicted,
+        pseudo_gradient=job.engine.pseudo_gradient and job.spec.takes_gradients,
+        notes=_notes(job, values, blank),
+    )
 
 
 def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -131,8 +155,11 @@ def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...
         notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')
     if blank.any():
         zero = not values[blank].any()
-        cause = ("is zero everywhere" + (": the ReLU removed all of it" if job.arguments.get("relu") else "")
-                 if zero else "has the same value everywhere")
+        cause = (
+            "is zero everywhere" + (": the ReLU removed all of it" if job.arguments.get("relu") else "")
+            if zero
+            else "has the same value everywhere"
+        )
         if job.arguments.get("output") == "score":
             cause += ', perhaps since the score is saturated: try output = "logit"'
         notes.append(f"blank: the map of {int(blank.sum())} of {len(blank)} images {cause}")

@@ -3,6 +3,7 @@
 TensorFlow fixes the number of threads inside an operation when it first runs one, for the whole process. So this is
 asked for at the start of a process; an engine made afterwards works on as many batches at a time as there are cores.
 """
+
 from __future__ import annotations
 
 import os

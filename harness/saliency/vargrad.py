@@ -1,4 +1,5 @@
 """VarGrad: the variance of a base method over noisy copies (Adebayo et al. 2018, arXiv:1810.03307)."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from harness.saliency.attribution import Array, Images
 from harness.saliency.perturbed import noisy_attributions
 
 
-def vargrad(engine: Any, images: Images, *, base: Callable[[Images], Array], noise_level: float = 0.15,
-            samples: int = 25) -> Array:
+def vargrad(
+    engine: Any, images: Images, *, base: Callable[[Images], Array], noise_level: float = 0.15, samples: int = 25
+) -> Array:
     """Variance over the copies (divided by their number), never negative. Parameters as in SmoothGrad.
 
     Welford's running form: the mean of squares minus the squared mean would lose what is small in float32.

@@ -1,4 +1,5 @@
 """The paper's ten networks with random weights, as small as their architecture allows, and images for them."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,8 +17,9 @@ def build(name: str, *, size: int = 96, seed: int = 0) -> Any:
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(seed)
-    home = tf.keras.applications if name in FULL_PRECISION else (
-        lqz.sota if hasattr(lqz.sota, name) else lqz.literature)
+    home = (
+        tf.keras.applications if name in FULL_PRECISION else (lqz.sota if hasattr(lqz.sota, name) else lqz.literature)
+    )
     return getattr(home, name)(weights=None, input_shape=(size, size, 3))
 
 

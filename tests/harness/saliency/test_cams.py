@@ -1,4 +1,5 @@
 """Class activation maps against a network whose features and gradients are known by hand."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -25,12 +26,15 @@ def weighted(weights: np.ndarray) -> np.ndarray:
     return np.einsum("nhwc,nc->nhw", IMAGES, weights)
 
 
-@pytest.mark.parametrize(("parameters", "expected"), [
-    ({}, np.maximum(weighted(GRADIENTS), 0)),
-    ({"relu": False}, weighted(GRADIENTS)),
-    ({"invert": True}, np.maximum(-weighted(GRADIENTS), 0)),
-    ({"invert": True, "relu": False}, -weighted(GRADIENTS)),
-])
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, np.maximum(weighted(GRADIENTS), 0)),
+        ({"relu": False}, weighted(GRADIENTS)),
+        ({"invert": True}, np.maximum(-weighted(GRADIENTS), 0)),
+        ({"invert": True, "relu": False}, -weighted(GRADIENTS)),
+    ],
+)
 def test_gradcam_of_a_two_channel_network(parameters: dict[str, bool], expected: np.ndarray) -> None:
     np.testing.assert_allclose(cam("gradcam", **parameters), expected, rtol=1e-5, atol=1e-7)
 
@@ -77,10 +81,16 @@ def test_a_layer_on_a_one_pixel_map_is_no_candidate() -> None:
     import tensorflow as tf
 
     layers = tf.keras.layers
-    model = tf.keras.Sequential([
-        tf.keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="last_spatial"),
-        layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(5, 1, name="conv_preds"), layers.Flatten(),
-        layers.Activation("softmax")])
+    model = tf.keras.Sequential(
+        [
+            tf.keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, name="last_spatial"),
+            layers.GlobalAveragePooling2D(keepdims=True),
+            layers.Conv2D(5, 1, name="conv_preds"),
+            layers.Flatten(),
+            layers.Activation("softmax"),
+        ]
+    )
     found = list_layers(model)
     assert [(info.name, info.default) for info in found] == [("last_spatial", True)]
     with pytest.raises(ConfigError, match="last_spatial"):

@@ -1,4 +1,5 @@
 """The engine: shapes, targets, batches, shared passes, errors that name their layer, models left as found."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -86,7 +87,8 @@ def test_half_precision_images_are_computed_in_single(model: Any) -> None:
     half = compute(engine, "gradient", IMAGES.astype(np.float16), TARGETS)
     assert half.values.dtype == np.float32
     np.testing.assert_array_equal(
-        half.values, compute(engine, "gradient", IMAGES.astype(np.float16).astype(np.float32), TARGETS).values)
+        half.values, compute(engine, "gradient", IMAGES.astype(np.float16).astype(np.float32), TARGETS).values
+    )
 
 
 def test_grey_and_non_square_images() -> None:

@@ -1,4 +1,5 @@
 """Gradient methods against closed forms: linear and ReLU models by hand, finite differences, straight-through forms."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -131,10 +132,15 @@ def test_fullgrad_of_a_model_with_activation_inside_the_convolution_is_complete(
 
     tf.keras.utils.set_random_seed(0)
     layers = tf.keras.layers
-    model = tf.keras.Sequential([
-        tf.keras.Input((8, 8, 2)), layers.Conv2D(4, 3, activation="relu", bias_initializer="uniform"),
-        layers.Flatten(), layers.Dense(5, activation="relu", bias_initializer="uniform"),
-        layers.Dense(3, activation="softmax", bias_initializer="uniform")])
+    model = tf.keras.Sequential(
+        [
+            tf.keras.Input((8, 8, 2)),
+            layers.Conv2D(4, 3, activation="relu", bias_initializer="uniform"),
+            layers.Flatten(),
+            layers.Dense(5, activation="relu", bias_initializer="uniform"),
+            layers.Dense(3, activation="softmax", bias_initializer="uniform"),
+        ]
+    )
     images = np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype(np.float32)
     engine = GradientEngine(model)
     found = compute(engine, "fullgrad", images, [0, 2], parameters={"combine": "sum"})
@@ -143,5 +149,6 @@ def test_fullgrad_of_a_model_with_activation_inside_the_convolution_is_complete(
 
 def test_fullgrad_refuses_a_binarized_network() -> None:
     with pytest.raises(ConfigError, match="quantizers"):
-        compute(GradientEngine(build_twin(image_size=32, classes=4, binarized=True)), "fullgrad",
-                np.zeros((1, 32, 32, 3)))
+        compute(
+            GradientEngine(build_twin(image_size=32, classes=4, binarized=True)), "fullgrad", np.zeros((1, 32, 32, 3))
+        )

@@ -1,4 +1,5 @@
 """From attributions to maps: channels, enlargement, clipping, blankness."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,10 @@ from harness.saliency.maps import clip_percentile, is_blank, resize, stretch
 VALUES = np.array([[[[1.0, -3.0], [0.5, 0.25]]]], np.float32)  # one image, 1 x 2 pixels, 2 channels
 
 
-@pytest.mark.parametrize(("channels", "expected"), [
-    ("max_abs", [3, 0.5]), ("sum_abs", [4, 0.75]), ("mean", [-1, 0.375]), ("sum", [-2, 0.75])])
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [("max_abs", [3, 0.5]), ("sum_abs", [4, 0.75]), ("mean", [-1, 0.375]), ("sum", [-2, 0.75])],
+)
 def test_channels_are_reduced_as_named(channels: str, expected: list[float]) -> None:
     np.testing.assert_allclose(saliency_map(VALUES, (1, 2), channels=channels)[0, 0], expected)
 

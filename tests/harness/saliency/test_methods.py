@@ -1,4 +1,5 @@
 """The table of methods can be read without TensorFlow, and every entry keeps its promises."""
+
 from __future__ import annotations
 
 import subprocess
@@ -32,7 +33,7 @@ def test_every_default_is_valid(name: str) -> None:
 
 
 def test_unknown_method_suggests_smoothgrad() -> None:
-    with pytest.raises(ConfigError, match="try: \"smoothgrad\""):
+    with pytest.raises(ConfigError, match='try: "smoothgrad"'):
         method_spec("smoothgrd")
 
 
@@ -41,14 +42,17 @@ def test_unknown_parameter_suggests_the_nearest() -> None:
         parameters_of("smoothgrad", {"noise_lvl": 0.1})
 
 
-@pytest.mark.parametrize(("method", "given", "message"), [
-    ("smoothgrad", {"samples": 0}, "samples: expected an integer from 1 to 100000, got 0"),
-    ("smoothgrad", {"samples": 2.5}, "samples: expected an integer from 1 to 100000, got 2.5"),
-    ("smoothgrad", {"noise_level": -0.1}, "noise_level: expected a number from 0 to 10, got -0.1"),
-    ("smoothgrad", {"noise_level": True}, "noise_level: expected a number from 0 to 10, got True"),
-    ("gradcam", {"relu": 1}, "relu: expected true or false, got 1"),
-    ("gradient", {"ste": "ste_sine"}, 'try: "ste_sign"'),
-])
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("smoothgrad", {"samples": 0}, "samples: expected an integer from 1 to 100000, got 0"),
+        ("smoothgrad", {"samples": 2.5}, "samples: expected an integer from 1 to 100000, got 2.5"),
+        ("smoothgrad", {"noise_level": -0.1}, "noise_level: expected a number from 0 to 10, got -0.1"),
+        ("smoothgrad", {"noise_level": True}, "noise_level: expected a number from 0 to 10, got True"),
+        ("gradcam", {"relu": 1}, "relu: expected true or false, got 1"),
+        ("gradient", {"ste": "ste_sine"}, 'try: "ste_sign"'),
+    ],
+)
 def test_a_wrong_value_says_what_was_expected(method: str, given: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parameters_of(method, given, where="experiment.toml [saliency]")

@@ -1,4 +1,5 @@
 """The ten networks of the paper: their heads, default layers, and the fast graph against the plain one."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,15 +10,32 @@ from tests import oracles
 from tests.harness.saliency import networks
 
 DEFAULT_LAYERS = {  # numbered names depend on what was built before; None is checked by position alone
-    "EfficientNetB0": "top_conv", "MobileNet": "conv_pw_13", "MobileNetV2": "Conv_1", "VGG16": "block5_conv3",
-    "ResNet50": "conv5_block3_add", "QuickNet": None, "BinaryAlexNet": None, "BinaryResNetE18": None,
-    "MeliusNet22": "section_3_block_3_improve_merge", "RealToBinaryNet": None,
+    "EfficientNetB0": "top_conv",
+    "MobileNet": "conv_pw_13",
+    "MobileNetV2": "Conv_1",
+    "VGG16": "block5_conv3",
+    "ResNet50": "conv5_block3_add",
+    "QuickNet": None,
+    "BinaryAlexNet": None,
+    "BinaryResNetE18": None,
+    "MeliusNet22": "section_3_block_3_improve_merge",
+    "RealToBinaryNet": None,
 }
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "QuickNet", "BinaryAlexNet",
-                                  *(pytest.param(name, marks=pytest.mark.slow) for name in networks.TEN
-                                    if name not in ("MobileNet", "QuickNet", "BinaryAlexNet"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MobileNet",
+        "QuickNet",
+        "BinaryAlexNet",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in networks.TEN
+            if name not in ("MobileNet", "QuickNet", "BinaryAlexNet")
+        ),
+    ],
+)
 def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str) -> None:
     model, images = networks.build(name), networks.images(2, name=name)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
@@ -28,14 +46,25 @@ def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str)
     for a, b in zip(found, expected, strict=True):
         assert oracles.correlation(a, b) > 0.9999
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-2 * np.ptp(b))
-    expected, found = (compute(engine, "gradcam", images, [7, 400], parameters={"relu": False}).values
-                       for engine in (plain, fast))
+    expected, found = (
+        compute(engine, "gradcam", images, [7, 400], parameters={"relu": False}).values for engine in (plain, fast)
+    )
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "QuickNet", "BinaryAlexNet",
-                                  *(pytest.param(name, marks=pytest.mark.slow) for name in networks.TEN
-                                    if name not in ("MobileNet", "QuickNet", "BinaryAlexNet"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MobileNet",
+        "QuickNet",
+        "BinaryAlexNet",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in networks.TEN
+            if name not in ("MobileNet", "QuickNet", "BinaryAlexNet")
+        ),
+    ],
+)
 def test_the_default_layer_is_spatial_and_every_path_passes_it(name: str) -> None:
     from harness.saliency import list_layers
 

@@ -1,4 +1,5 @@
 """tf-keras-vis and xplique agree with us where their conventions are pinned: raw values, same logits, same noise."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -12,8 +13,10 @@ from tests.harness.saliency import networks
 
 TARGETS = [7, 400]
 KEYS = ["a", "b"]
-NAMES = [name if name == "QuickNet" else pytest.param(name, marks=pytest.mark.slow)
-         for name in ("QuickNet", "MobileNetV2", "ResNet50", "RealToBinaryNet")]
+NAMES = [
+    name if name == "QuickNet" else pytest.param(name, marks=pytest.mark.slow)
+    for name in ("QuickNet", "MobileNetV2", "ResNet50", "RealToBinaryNet")
+]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -35,8 +38,9 @@ def test_gradient_agrees_with_tf_keras_vis(case: Any) -> None:
     from tf_keras_vis.utils.scores import CategoricalScore
 
     logits, _, images, engine = case
-    theirs = Saliency(logits, clone=False)(CategoricalScore(TARGETS), images, keepdims=True, normalize_map=False,
-                                           gradient_modifier=None)
+    theirs = Saliency(logits, clone=False)(
+        CategoricalScore(TARGETS), images, keepdims=True, normalize_map=False, gradient_modifier=None
+    )
     assert_close(compute(engine, "gradient", images, TARGETS).values, theirs)
 
 
@@ -56,8 +60,15 @@ def test_smoothgrad_agrees_with_tf_keras_vis_on_the_same_noise(case: Any, monkey
     logits, _, images, engine = case
     noise = np.stack([[gaussian(images.shape[1:], seed=3, image_key=key, sample=k) for key in KEYS] for k in range(4)])
     monkeypatch.setattr(np.random, "normal", lambda _, sigma, shape: np.asarray(sigma) * noise)
-    theirs = Saliency(logits, clone=False)(CategoricalScore(TARGETS), images, smooth_samples=4, smooth_noise=0.1,
-                                           keepdims=True, normalize_map=False, gradient_modifier=None)
+    theirs = Saliency(logits, clone=False)(
+        CategoricalScore(TARGETS),
+        images,
+        smooth_samples=4,
+        smooth_noise=0.1,
+        keepdims=True,
+        normalize_map=False,
+        gradient_modifier=None,
+    )
     found = compute(engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1})
     assert_close(found.values, theirs)
 
@@ -72,8 +83,12 @@ def test_smoothgrad_agrees_with_xplique_on_the_same_noise(case: Any, monkeypatch
     def same_noise(inputs: Any, copies: int, _: float) -> Any:
         at = next(i for i, image in enumerate(images) if np.array_equal(image, inputs[0]))
         spread = 0.1 * np.ptp(images[at])
-        return tf.stack([images[at] + spread * gaussian(images.shape[1:], seed=3, image_key=KEYS[at], sample=k)
-                         for k in range(copies)])
+        return tf.stack(
+            [
+                images[at] + spread * gaussian(images.shape[1:], seed=3, image_key=KEYS[at], sample=k)
+                for k in range(copies)
+            ]
+        )
 
     monkeypatch.setattr(GradientStatistic, "_perturb_samples", staticmethod(same_noise))
     theirs = SmoothGrad(logits, reducer=None, batch_size=4, nb_samples=4).explain(images, tf.one_hot(TARGETS, 1000))
@@ -87,8 +102,13 @@ def test_gradcam_agrees_with_tf_keras_vis(case: Any) -> None:
 
     logits, _, images, engine = case
     theirs = Gradcam(logits, clone=False)(
-        CategoricalScore(TARGETS), images, penultimate_layer=engine.layer("default"), expand_cam=False,
-        seek_penultimate_conv_layer=False, normalize_cam=False)
+        CategoricalScore(TARGETS),
+        images,
+        penultimate_layer=engine.layer("default"),
+        expand_cam=False,
+        seek_penultimate_conv_layer=False,
+        normalize_cam=False,
+    )
     assert_close(compute(engine, "gradcam", images, TARGETS).values, theirs)
 
 
@@ -113,8 +133,13 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
     amplified = networks.scaled(logits, 1 / np.abs(engine.logits(images)).max())
     layer = engine.layer("default")
     theirs = GradcamPlusPlus(amplified, clone=False)(
-        CategoricalScore(TARGETS), images, penultimate_layer=layer, expand_cam=False,
-        seek_penultimate_conv_layer=False, normalize_cam=False)
+        CategoricalScore(TARGETS),
+        images,
+        penultimate_layer=layer,
+        expand_cam=False,
+        seek_penultimate_conv_layer=False,
+        normalize_cam=False,
+    )
     ours = GradientEngine(amplified, fast=False)
     found = compute(ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer})
     factors = np.exp(ours.logits(images)[np.arange(2), TARGETS])
@@ -130,6 +155,7 @@ def test_tf_keras_vis_leaves_the_softmax_layer_of_real_to_binary_net_in() -> Non
 
     model, images = networks.build("RealToBinaryNet", size=64), networks.images(1, size=64)
     theirs = Saliency(model, model_modifier=ReplaceToLinear())(
-        CategoricalScore(TARGETS[:1]), images, keepdims=True, normalize_map=False, gradient_modifier=None)
+        CategoricalScore(TARGETS[:1]), images, keepdims=True, normalize_map=False, gradient_modifier=None
+    )
     ours = compute(GradientEngine(model), "gradient", images, TARGETS[:1]).values
     assert np.abs(theirs).max() < 0.1 * np.abs(ours).max()

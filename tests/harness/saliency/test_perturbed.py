@@ -1,4 +1,5 @@
 """Methods over many copies: keyed noise, exact reductions, and what forward-only methods see."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -22,16 +23,28 @@ def engine() -> GradientEngine:
 def expected_copies(i: int, *, samples: int, noise_level: float, seed: int) -> np.ndarray:
     """Gradients of the noisy copies of image i, by hand from the same keyed noise."""
     spread = np.float32(noise_level * (IMAGES[i].max() - IMAGES[i].min()))
-    return np.stack([oracles.relu_model_gradient(
-        IMAGES[i] + spread * gaussian(IMAGES[i].shape, seed=seed, image_key=KEYS[i], sample=sample),
-        KERNEL, BIAS, READOUT, TARGETS[i]) for sample in range(samples)])
+    return np.stack(
+        [
+            oracles.relu_model_gradient(
+                IMAGES[i] + spread * gaussian(IMAGES[i].shape, seed=seed, image_key=KEYS[i], sample=sample),
+                KERNEL,
+                BIAS,
+                READOUT,
+                TARGETS[i],
+            )
+            for sample in range(samples)
+        ]
+    )
 
 
-@pytest.mark.parametrize(("method", "reduce"), [
-    ("smoothgrad", lambda copies: copies.mean(axis=0)),
-    ("smoothgrad_squared", lambda copies: np.square(copies).mean(axis=0)),
-    ("vargrad", lambda copies: copies.var(axis=0)),
-])
+@pytest.mark.parametrize(
+    ("method", "reduce"),
+    [
+        ("smoothgrad", lambda copies: copies.mean(axis=0)),
+        ("smoothgrad_squared", lambda copies: np.square(copies).mean(axis=0)),
+        ("vargrad", lambda copies: copies.var(axis=0)),
+    ],
+)
 def test_a_noisy_method_equals_the_hand_calculation_over_the_same_noise(engine, method, reduce) -> None:
     found = compute(engine, method, IMAGES, TARGETS, KEYS, seed=7, parameters={"samples": 11, "noise_level": 0.3})
     for i in range(3):
@@ -60,8 +73,9 @@ def test_maps_do_not_depend_on_batch_size_order_or_threads(engine, method) -> No
     order = [2, 0, 1]
     for batch_size, threads in ((1, 1), (4, 2), (16, 3)):
         other = GradientEngine(model, batch_size=batch_size, threads=threads)
-        turned = compute(other, method, IMAGES[order], [TARGETS[i] for i in order], [KEYS[i] for i in order],
-                         parameters=parameters).values
+        turned = compute(
+            other, method, IMAGES[order], [TARGETS[i] for i in order], [KEYS[i] for i in order], parameters=parameters
+        ).values
         np.testing.assert_allclose(turned, whole[order], rtol=1e-5, atol=1e-6)
     alone = compute(engine, method, IMAGES[1:2], TARGETS[1:2], KEYS[1:2], parameters=parameters).values
     np.testing.assert_allclose(alone[0], whole[1], rtol=1e-5, atol=1e-6)
