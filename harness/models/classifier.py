@@ -1,0 +1,119 @@
+"""Is this Keras model a classifier of single images, as all that follows supposes? Else one sentence says what it is.
+
+Where only the size of the input was left open, the size of the preprocessing is filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.catalogue import Model
+from harness.errors import ConfigError
+from harness.models.files import one_line
+
+
+def as_classifier(model: Model, keras_model: Any) -> Any:
+    """The model from (None, height, width, channels) to (None, classes). Raises ConfigError for no classifier."""
+    _check_layers(model, keras_model)
+    if getattr(keras_model, "inputs", None) is None:  # a subclassed model knows its call, and no graph of layers
+        keras_model = _called(model, keras_model)
+    _check_ends(model, keras_model)
+    _check_input(model, keras_model)
+    _check_output(model, keras_model)
+    if tuple(keras_model.input_shape) != (None, *_image_shape(model)):
+        keras_model = _resized(model, keras_model)
+    return keras_model
+
+
+def _image_shape(model: Model) -> tuple[int, int, int]:
+    record = model.preprocessing
+    return record["height"], record["width"], len(record["mean"])
+
+
+def _called(model: Model, keras_model: Any) -> Any:
+    import tensorflow as tf
+
+    image = tf.keras.Input(_image_shape(model), name="image")
+    try:
+        output = keras_model(image)
+    except Exception as error:  # whatever the user's own `call` raises
+        raise ConfigError(
+            f'model "{model.name}": could not be called with one image {_image_shape(model)} ({one_line(error)})',
+            hint="height, width and the length of mean in its [model.preprocessing] table",
+        ) from error
+    return tf.keras.Model(image, output)
+
+
+def _resized(model: Model, keras_model: Any) -> Any:
+    """The same layers and weights behind an input of a fixed image size and an open batch."""
+    import tensorflow as tf
+
+    image = tf.keras.Input(_image_shape(model), name="image")
+    copy = tf.keras.models.clone_model(keras_model, input_tensors=image)
+    copy.set_weights(keras_model.get_weights())
+    return copy
+
+
+def _check_layers(model: Model, keras_model: Any) -> None:
+    for layer in _layers(keras_model):
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise ConfigError(
+                f'model "{model.name}": layer "{layer.name}" is channels-first (NCHW); TFLite\'s operators are '
+                "channels-last (NHWC)",
+                hint='build it with data_format="channels_last" and load the same weights: their layout is the same',
+            )
+        if layer.compute_dtype not in ("float32", None) and layer.compute_dtype.startswith(("float", "bfloat")):
+            raise ConfigError(
+                f'model "{model.name}": layer "{layer.name}" computes in {layer.compute_dtype}, expected float32',
+                hint='build it under tf.keras.mixed_precision.set_global_policy("float32") and load the same weights',
+            )
+
+
+def _layers(keras_model: Any) -> Iterator[Any]:
+    import tensorflow as tf
+
+    return (part for part in keras_model.submodules if isinstance(part, tf.keras.layers.Layer))
+
+
+def _check_ends(model: Model, keras_model: Any) -> None:
+    inputs, outputs = len(keras_model.inputs), len(keras_model.outputs)
+    if (inputs, outputs) != (1, 1):
+        raise ConfigError(
+            f'model "{model.name}": expected one input and one output, got {inputs} and {outputs}',
+            hint="tf.keras.Model(one_input, class_scores) cuts a classifier out of a larger model",
+        )
+
+
+def _check_input(model: Model, keras_model: Any) -> None:
+    expected, got = _image_shape(model), tuple(keras_model.input_shape)[1:]
+    dtype = keras_model.inputs[0].dtype.name
+    if dtype != "float32":
+        raise ConfigError(
+            f'model "{model.name}": expected an input of float32, got {dtype}',
+            hint="leave scaling to [model.preprocessing] and give the model a float32 input",
+        )
+    if len(got) == 3 and got[0] in (1, 3) and got[2] not in (1, 3, None):
+        raise ConfigError(
+            f'model "{model.name}": its input {got} is channels-first (NCHW); images are channels-last (NHWC) here',
+            hint='build it with data_format="channels_last" and load the same weights',
+        )
+    if len(got) != 3 or any(g not in (e, None) for g, e in zip(got, expected)):
+        raise ConfigError(
+            f'model "{model.name}": its preprocessing makes images {expected}, its input is {got}',
+            hint="height, width and the length of mean in its [model.preprocessing] table",
+        )
+
+
+def _check_output(model: Model, keras_model: Any) -> None:
+    output = tuple(keras_model.output_shape)
+    if len(output) != 2:
+        raise ConfigError(
+            f'model "{model.name}": no classifier head: expected scores (N, {model.classes}), its output is {output}',
+            hint="include_top=True, or pooling and a Dense layer of the classes behind it",
+        )
+    if output[1] != model.classes:
+        raise ConfigError(
+            f'model "{model.name}": expected class scores (N, {model.classes}), its output is {output}',
+            hint=f"classes = {output[1]} in its [[model]] table",
+        )
