@@ -81,6 +81,12 @@ class DatasetTable(_Table):
     seed: int = 0
 
 
+class ConversionTable(_Table):
+    """[conversion]: how many images of the train split calibrate the int8 formats."""
+
+    calibration_images: Count = 200
+
+
 class AccuracyTable(_Table):
     """[accuracy]: how many images of the test split judge every artifact."""
 
@@ -139,6 +145,7 @@ class ExperimentFile(_Table):
     model: list[ModelTable] = []
     formats: list[str] = ["fp32"]
     dataset: DatasetTable
+    conversion: ConversionTable = ConversionTable()
     accuracy: AccuracyTable = AccuracyTable()
     latency: LatencyTable | None = None
     saliency: SaliencyTable | None = None
@@ -165,6 +172,7 @@ class Experiment:
     models: tuple[Model, ...]
     formats: tuple[str, ...]
     dataset: DatasetTable
+    conversion: ConversionTable
     accuracy: AccuracyTable
     latency: LatencyTable | None
     saliency: SaliencyTable | None
@@ -222,6 +230,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         models=models,
         formats=tuple(file.formats),
         dataset=_relative_to(path.parent, file.dataset),
+        conversion=file.conversion,
         accuracy=file.accuracy,
         latency=file.latency,
         saliency=file.saliency,

@@ -49,7 +49,7 @@ class _Plan:
         for model, format_name in self._experiment.artifacts():
             calibration = None
             if FORMATS[format_name].calibrated:
-                calibration = self._images(model, "train", conversion.CALIBRATION_IMAGES)
+                calibration = self._images(model, "train", self._experiment.conversion.calibration_images)
                 yield calibration
             artifact = conversion.plan(model, format_name, calibration=calibration)
             artifacts.append(artifact)

@@ -16,7 +16,6 @@ from harness.store import Outcome, Unit
 from harness.tables import resolve
 from harness.workshop import Progress, Workshop
 
-CALIBRATION_IMAGES = 200
 VERSIONS = ("tensorflow-cpu", "tensorflow", "larq", "larq-zoo", "larq-compute-engine")
 
 
