@@ -43,7 +43,7 @@ def main() -> None:
     results = {f"native_over_ours_{name}": _ratios(times[f"native {name}"], times[f"ours {name}"]) for name in FORMATS}
     if options.json:
         print(
-            json.dumps({**{name: row["median"] for name, row in results.items()}, "details": results, "p50_ns": times})
+            json.dumps({**{name: row["median"] for name, row in results.items()}, "details": results, "ns": times})
         )
     else:
         for name, row in results.items():

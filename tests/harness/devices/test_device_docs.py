@@ -1,0 +1,44 @@
+"""docs/devices.md and docs/measuring.md know every kind, runtime, fault and bound that the code knows."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from device.latency import DEFAULT_PROTOCOL
+from device.runtimes import RUNTIMES
+from harness.devices import faults, verdict
+from harness.devices.base import KINDS
+from harness.devices.emulated import EmulatedDevice
+from harness.devices.local import LocalDevice
+from harness.devices.ssh import SshDevice
+from harness.devices.statistics import NEEDED_SAMPLES
+
+DOCS = Path(__file__).parents[3] / "docs"
+DEVICES, MEASURING = ((DOCS / name).read_text() for name in ("devices.md", "measuring.md"))
+KEYS = {field.name for kind in (LocalDevice, SshDevice, EmulatedDevice) for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize("name", [*KINDS, *(KEYS - {"name", "kind"}), *(runtime.name for runtime in RUNTIMES)])
+def test_every_kind_key_and_runtime_is_documented(name: str) -> None:
+    assert f"`{name}`" in DEVICES
+
+
+@pytest.mark.parametrize("fault", ["Unreachable", "ConnectionCut", "AgentLost", "DeadlinePassed", "AgentError"])
+def test_every_fault_is_documented(fault: str) -> None:
+    assert hasattr(faults, fault)
+    assert f"`{fault}`" in DEVICES
+
+
+def test_the_documented_bounds_are_those_of_the_code() -> None:
+    assert f"differ by {verdict.DRIFT_SUSPECT:.0%} | by {verdict.DRIFT_VOID:.0%}".replace("%", " %") in MEASURING
+    assert f"{verdict.OTHER_CPUS_SUSPECT} CPUs kept busy by others" in MEASURING
+    assert f"{verdict.STOLEN_SUSPECT:.0%} of the CPU time stolen".replace("%", " %") in MEASURING
+    assert f"a sensor at {verdict.HOT_C:.0f} °C" in MEASURING
+    assert f"a sensor reads {DEFAULT_PROTOCOL['cool_below_c']:.0f} °C or more" in MEASURING
+    assert f"`min_runs`\n({DEFAULT_PROTOCOL['min_runs']})" in MEASURING
+    assert f"windows of {DEFAULT_PROTOCOL['warmup_window']} runs" in MEASURING
+    for percent, needed in NEEDED_SAMPLES.items():
+        assert f"{needed} {'samples ' if percent == 50 else ''}for p{percent}" in MEASURING
