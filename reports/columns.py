@@ -116,7 +116,7 @@ DEVICES = (
     Column("device", TEXT, "name"),
     Column("device_kind", TEXT, "local, ssh or emulated"),
     Column("property", TEXT, "a fact of the machine, or a circumstance before.* or after.* a measurement"),
-    Column("value", TEXT, "its value; several different ones are joined by a bar"),
+    Column("value", TEXT, "its value; different numbers as `low to high`, different texts joined by a bar"),
 )
 
 TABLES = {"comparison": COMPARISON, "quality": QUALITY, "latency_samples": LATENCY_SAMPLES, "devices": DEVICES}

@@ -16,6 +16,7 @@ from reports.stats import Interval, percentile, percentile_interval, wilson
 from reports.view import KERAS, RunView, device_kind, device_name
 
 VERDICTS = ("valid", "suspect", "void")  # best to worst
+COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
 STATUSES = ("done", "planned", "failed")
 
 
@@ -56,19 +57,28 @@ def latency_samples(store: Store) -> pd.DataFrame:
 
 def devices(store: Store) -> pd.DataFrame:
     """What is known of each device, and the circumstances of its measurements: one row per property."""
-    facts: dict[tuple[str, str], dict[str, list[str]]] = {}
+    facts: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for unit in RunView(store).of_kind("latency"):
         known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
-        described = {"machine": unit.result.get("machine"), **(unit.result.get("circumstances") or {})}
-        for name, value in _flat(described):
-            if value not in (values := known.setdefault(name, [])):
-                values.append(value)
+        circumstances = unit.result.get("circumstances") or {}
+        ends = {when: circumstances.get(when) for when in ("before", "after")}
+        for name, value in _flat({"machine": unit.result.get("machine"), **ends}):
+            known.setdefault(name, []).append(value)
     rows = [
-        {"device": device, "device_kind": kind, "property": name, "value": " | ".join(values)}
+        {"device": device, "device_kind": kind, "property": name, "value": _summary(values)}
         for (device, kind), known in facts.items()
         for name, values in sorted(known.items())
     ]
     return frame(rows, DEVICES)
+
+
+def _summary(values: Sequence[Any]) -> str:
+    """Numbers as their range, anything else as its distinct values."""
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        low, high = min(values), max(values)
+        return json.dumps(low) if low == high else f"{json.dumps(low)} to {json.dumps(high)}"
+    texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
+    return " | ".join(dict.fromkeys(texts))
 
 
 # ------------------------------------------------------------------------------------------------ rows and units
@@ -241,9 +251,11 @@ def _named(name: str, interval: Interval | None) -> dict[str, Any]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """The leaves of nested facts by their dotted names; counters, which mean little by themselves, are left out."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+            if name not in COUNTERS:
+                yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
     elif value is not None:
-        yield prefix, value if isinstance(value, str) else json.dumps(value)
+        yield prefix, value

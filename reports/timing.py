@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.store import StoredUnit
-from reports.tables import RowId, row_id, worst_verdict
+from reports.tables import COUNTERS, RowId, row_id, worst_verdict
 from reports.view import RunView
 
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
@@ -139,7 +139,11 @@ def circumstances(view: RunView) -> Records:
 def _facts(unit: StoredUnit, when: str) -> dict[str, Any]:
     """What a person reads of the circumstances; the counters are in devices.csv."""
     facts = (unit.result.get("circumstances") or {}).get(when) or {}
-    return {name.replace("_", " "): _short(value) for name, value in facts.items() if _is_worth_reading(value)}
+    return {
+        name.replace("_", " "): _short(value)
+        for name, value in facts.items()
+        if name not in COUNTERS and _is_worth_reading(value)
+    }
 
 
 def _is_worth_reading(value: Any) -> bool:

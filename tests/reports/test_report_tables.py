@@ -162,6 +162,21 @@ def test_samples_are_the_raw_ones(tmp_path: Path) -> None:
     assert list(table.loc[table["phase"] == "warmup", "latency_ns"]) == raw["warmup_ns"]
 
 
+def test_devices_tell_ranges_of_numbers_and_no_counters(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    for number, celsius in enumerate((41.5, 60.0)):
+        end = {"temperature_c": celsius, "governor": "ondemand", "monotonic_ns": 10**12 + number}
+        circumstances = {"before": {}, "during": [{"run": 0, "monotonic_ns": 5}], "after": end}
+        run.latency(TWINS[0], "fp32", conversion, round=number, extra={"circumstances": circumstances})
+    with Store(run.build()) as store:
+        facts = tables.devices(store).set_index("property")["value"]
+    assert facts["after.temperature_c"] == "41.5 to 60.0"
+    assert facts["after.governor"] == "ondemand"
+    assert facts["machine.cores"] == "4"
+    assert not [name for name in facts.index if "monotonic" in name or "during" in name]
+
+
 @pytest.mark.parametrize("make", [tables.comparison, quality, tables.latency_samples, tables.devices])
 def test_an_empty_run_gives_empty_tables_with_all_columns(tmp_path: Path, make: Any) -> None:
     with Store(RunBuilder(tmp_path).build()) as store:
