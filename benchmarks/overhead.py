@@ -42,9 +42,7 @@ def main() -> None:
     times = _measure_rounds(options.artifacts, rounds=options.rounds, runs=options.runs)
     results = {f"native_over_ours_{name}": _ratios(times[f"native {name}"], times[f"ours {name}"]) for name in FORMATS}
     if options.json:
-        print(
-            json.dumps({**{name: row["median"] for name, row in results.items()}, "details": results, "ns": times})
-        )
+        print(json.dumps({**{name: row["median"] for name, row in results.items()}, "details": results, "ns": times}))
     else:
         for name, row in results.items():
             print(f"{name}  {row['median']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]  fastest {row['fastest']:.3f}")

@@ -109,7 +109,9 @@ class _LoadedModel:
 
         shape = (None, *self.keras_model.input_shape[1:])
         signature = [tf.TensorSpec(shape, tf.float32)]
-        return tf.function(lambda images: self.keras_model(images, training=False), input_signature=signature, autograph=False)
+        return tf.function(
+            lambda images: self.keras_model(images, training=False), input_signature=signature, autograph=False
+        )
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self._function(images).numpy()

@@ -19,6 +19,9 @@ namespace {
 // They yield meanwhile, since the runtime's own threads may want the core.
 constexpr auto kAwake = std::chrono::microseconds(400);
 
+// The last tasks of a job end within microseconds; the caller gives its core away only if a worker lost its own.
+constexpr int kLooksBeforeYielding = 20000;
+
 // Futexes instead of std::condition_variable, whose newest symbol is younger than the libstdc++ of many boards.
 void futex_wait(std::atomic<uint32_t>& word, uint32_t expected) {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
@@ -71,7 +74,8 @@ void Pool::share(int32_t tasks, Call call, const void* function) {
   epoch_.store(epoch);
   if (sleepers_.load() > 0) futex_wake_all(epoch_);
   work(epoch);
-  while (done_.load(std::memory_order_acquire) != tasks) sched_yield();
+  for (int looks = 0; done_.load(std::memory_order_acquire) != tasks; ++looks)
+    if (looks >= kLooksBeforeYielding) sched_yield();
   // Nothing is left to claim, but a worker may still be looking: it must find this epoch over.
   ticket_.store(ticket(epoch, static_cast<uint32_t>(INT_MAX)), std::memory_order_relaxed);
 }

@@ -50,7 +50,13 @@ class Recipe:
 RECIPES = {
     "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=(8,), peak_rate=3e-3, shift=4),
     "planted-binary": Recipe(
-        data="planted", image_size=64, binarized=True, epochs=(16, 12), peak_rate=2e-3, shift=4, start_from="planted-float"
+        data="planted",
+        image_size=64,
+        binarized=True,
+        epochs=(16, 12),
+        peak_rate=2e-3,
+        shift=4,
+        start_from="planted-float",
     ),
     "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=(10,), peak_rate=3e-3, shift=3),
     "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=(18,), peak_rate=5e-3, shift=3),

@@ -1,4 +1,5 @@
 """Every format of the table turns a network that it fits into a flatbuffer with the same opinion."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -33,7 +34,9 @@ def test_artifact_predicts_what_its_keras_model_predicts(
     images, _ = stack(PlantedDataset(seed=1), "test", range(60))
     calibration, _ = stack(PlantedDataset(seed=1), "train", range(60))
     inputs = (images - np.float32(127.5)) / np.float32(127.5)
-    content = resolve(FORMATS[name].convert)(networks[family], lambda: (calibration - np.float32(127.5)) / np.float32(127.5))
+    content = resolve(FORMATS[name].convert)(
+        networks[family], lambda: (calibration - np.float32(127.5)) / np.float32(127.5)
+    )
     (tmp_path / "model.tflite").write_bytes(content)
     host = make_device({"name": "here", "kind": "local"})
     deployed = predict(host, tmp_path / "model.tflite", images, preprocessing=record).scores

@@ -16,4 +16,4 @@ def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
         exec(block, names)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "(4, 32, 32)"
-    assert lines[1].startswith("stage2_3_add True [False False False False]")
+    assert lines[1] == "stage2_3_add True"
