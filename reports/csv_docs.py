@@ -30,6 +30,7 @@ _HEAD = f"""# The CSV files
 
 ```python
 import pandas
+
 table = pandas.read_csv("comparison.csv", dtype_backend="numpy_nullable")  # keeps nanoseconds whole
 ```
 ```r

@@ -49,7 +49,8 @@ def render(store: Store, *, live: bool = False) -> str:
             latency_margin=LATENCY_MARGIN,
             explanations=explanations,
             quality_tables=quality_tables(summary, view.models),
-            methods=_method_facts(view),
+            pseudo_gradients=_pseudo_gradients(view),
+            missing_maps=_missing_maps(view),
             sources=sources,
             choices=_choices(sources),
             best_levels=evidence.best_levels(sources["noise_sweep"]),
@@ -92,20 +93,28 @@ def _choices(sources: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
     return {f"{source}_{field}": list(dict.fromkeys(r[field] for r in sources[source])) for source, field in wanted}
 
 
-def _method_facts(view: RunView) -> list[dict[str, Any]]:
-    """Per method, the networks through whose pseudo-gradient it went, and those for which it is not done."""
-    facts: dict[str, dict[str, Any]] = {}
+def _pseudo_gradients(view: RunView) -> dict[str, list[str]]:
+    """Per group of networks, the methods that went through their pseudo-gradient."""
+    networks: dict[str, list[str]] = {}
     for unit in view.of_kind("saliency"):
-        label = view.method_labels[unit.key]
-        fact = facts.setdefault(label, {"label": label, "pseudo": [], "failed": []})
-        name = unit.spec["model"]["name"]
         if unit.result.get("pseudo_gradient"):
-            fact["pseudo"].append(name)
+            networks.setdefault(view.method_labels[unit.key], []).append(unit.spec["model"]["name"])
+    groups: dict[str, list[str]] = {}
+    for label, names in networks.items():
+        groups.setdefault(", ".join(names), []).append(label)
+    return groups
+
+
+def _missing_maps(view: RunView) -> list[dict[str, str]]:
+    """The maps that are not on the page, and why."""
+    missing = []
+    for unit in view.of_kind("saliency"):
+        what = {"label": view.method_labels[unit.key], "model": unit.spec["model"]["name"]}
         if unit.status != "done":
-            fact["failed"].append({"model": name, "status": unit.status, "reason": view.reason(unit)})
+            missing.append({**what, "status": unit.status, "reason": view.reason(unit)})
         elif not view.has_blob(unit.result.get("blob")):
-            fact["failed"].append({"model": name, "status": "missing", "reason": "not in the run's folder any more"})
-    return list(facts.values())
+            missing.append({**what, "status": "missing", "reason": "not in the run's folder any more"})
+    return missing
 
 
 def _artifacts(view: RunView) -> list[dict[str, Any]]:

@@ -58,8 +58,8 @@ def test_the_verdict_names_the_best_choices_of_each_device(page: str) -> None:
 
 
 def test_binarized_networks_are_said_to_have_a_pseudo_gradient(page: str) -> None:
-    assert "for planted-binary this is a pseudo-gradient" in page
-    assert "for planted-float this is a pseudo-gradient" not in page
+    assert "For planted-binary this is a <b>pseudo-gradient</b>, with gradient, smoothgrad" in page
+    assert "For planted-float" not in page
 
 
 def test_charts_and_table_hold_the_same_rows(page: str, table: pd.DataFrame) -> None:
