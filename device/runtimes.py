@@ -45,6 +45,8 @@ RUNTIMES = (
     Runtime(
         "tensorflow", "tensorflow", "tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow"), ("Flex",)
     ),
+    Runtime("ai-edge-litert+lce-ops", *_LITERT, LCE_OPERATORS, takes_library=True),
+    Runtime("tflite-runtime+lce-ops", *_TFLITE, LCE_OPERATORS, takes_library=True),
     Runtime(
         "larq-compute-engine",
         "larq_compute_engine",
@@ -52,8 +54,6 @@ RUNTIMES = (
         ("larq-compute-engine",),
         LCE_OPERATORS,
     ),
-    Runtime("ai-edge-litert+lce-ops", *_LITERT, LCE_OPERATORS, takes_library=True),
-    Runtime("tflite-runtime+lce-ops", *_TFLITE, LCE_OPERATORS, takes_library=True),
 )
 
 

@@ -288,13 +288,19 @@ class _Job:
             yield session, answer
 
     def library(self, session: Session) -> str | None:
-        """Put our LCE operators there if the artifact needs them and the device has no other way; their SHA-256."""
+        """Put our LCE operators there if the artifact needs them; their SHA-256.
+
+        Where nothing can build them, a device with Larq Compute Engine's own interpreter does without.
+        """
         if not _needs_lce(self.artifact) or self.runtime == LCE_RUNTIME:
             return None
         answer = session.request("hello", deadline_s=HELLO_SECONDS)
-        if self.runtime == "auto" and any(found["name"] == LCE_RUNTIME for found in answer["runtimes"]):
-            return None
-        path = ops_build.library(answer["machine"]["architecture"])
+        try:
+            path = ops_build.library(answer["machine"]["architecture"])
+        except ops_build.NoCompiler:
+            if self.runtime == "auto" and any(found["name"] == LCE_RUNTIME for found in answer["runtimes"]):
+                return None
+            raise
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         session.put(sha256, path, deadline_s=PUT_SECONDS)
         return sha256

@@ -84,11 +84,11 @@ def test_stat_reads_sensors_and_disk(device: Device) -> None:
 
 
 def test_a_binarized_artifact_runs_everywhere(device: Device) -> None:
-    """By Larq Compute Engine where it is installed, else by a stock runtime and our operators, which are sent."""
+    """By a stock runtime and our operators, which are sent."""
     images, scores = oracle("lce")
     result = predict(device, ARTIFACTS / "lce.tflite", images, preprocessing=RECORD)
     np.testing.assert_allclose(result.scores, scores, atol=1e-4)
-    assert result.runtime == ("ai-edge-litert+lce-ops" if device.kind == "emulated" else "larq-compute-engine")
+    assert result.runtime == "ai-edge-litert+lce-ops"
 
 
 @pytest.mark.parametrize("runtime", ["tflite-runtime+lce-ops", "ai-edge-litert+lce-ops"])
