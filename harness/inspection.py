@@ -14,8 +14,6 @@ from converters.schema import NotAnArtifact
 from device.runtimes import LCE_OPERATORS, RUNTIMES
 from harness.errors import ConfigError
 
-LCE_ON_STOCK = "a stock runtime with bitlens's LCE operators"
-
 
 def inspect_file(path: Path) -> dict[str, Any]:
     """The record of a file, plain JSON. Raises ConfigError when it is not a TFLite flatbuffer."""
@@ -37,11 +35,10 @@ def inspect_file(path: Path) -> dict[str, Any]:
 
 
 def runtimes_for(custom_operators: Iterable[str]) -> list[str]:
-    """The runtimes that have all of an artifact's operators; none for operators that nobody here knows."""
+    """The runtimes that have all of an artifact's operators, those for LCE's only where it has some."""
     needed = list(custom_operators)
-    able = [row.name for row in RUNTIMES if all(name.startswith(row.operators) for name in needed)]
-    lce_only = needed and all(name.startswith(LCE_OPERATORS) for name in needed)
-    return [*able, LCE_ON_STOCK] if lce_only else able
+    able = [row for row in RUNTIMES if all(name.startswith(row.operators) for name in needed)]
+    return [row.name for row in able if needed or row.operators != LCE_OPERATORS]
 
 
 def as_json(record: Mapping[str, Any]) -> str:
