@@ -99,7 +99,7 @@ class LatencyTable(_Table):
     threads: list[Count] = [1]
     min_runs: Count = 50
     min_seconds: Annotated[float, Field(ge=0)] = 1.0
-    rounds: Count = 1
+    rounds: Count = 3
 
 
 class MethodTable(BaseModel):

@@ -46,7 +46,7 @@ def perform(unit: Unit, function: str, workshop: Workshop, progress: Progress = 
     try:
         outcome = resolve(function)(unit, workshop, progress)
     except Exception as error:  # it costs this unit and what builds on it, never the run
-        trace = traceback.format_exc()
+        trace = traceback.format_exc() + getattr(error, "remote_traceback", "")
         return Finished(unit=unit, seconds=time.monotonic() - began, reason=reason_of(error), trace=trace)
     return Finished(unit=unit, seconds=time.monotonic() - began, outcome=outcome)
 

@@ -32,8 +32,8 @@ def test_demo_needs_each_unit_once_and_in_the_order_of_the_stages(tmp_path: Path
     kinds = list(STAGES)
     assert len({unit.key for unit in units}) == len(units)
     assert [kinds.index(unit.kind) for unit in units] == sorted(kinds.index(unit.kind) for unit in units)
-    # 2 models x 4 methods; 4 artifacts x 2 thread counts; 4 artifacts + 2 Keras references
-    assert [len(of_kind(units, kind)) for kind in ("saliency", "latency", "accuracy")] == [8, 8, 6]
+    # 2 models x 4 methods; 4 artifacts x 2 thread counts x 3 rounds; 4 artifacts + 2 Keras references
+    assert [len(of_kind(units, kind)) for kind in ("saliency", "latency", "accuracy")] == [8, 24, 6]
 
 
 def test_units_build_only_on_units_of_the_same_plan(tmp_path: Path) -> None:
