@@ -14,8 +14,8 @@ ALL = Path(__file__).parent / "examples" / "convert-all.toml"
 STAGES = ("conversion", "fidelity")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make both commands of `app`."""
+def add_convert_commands(app: typer.Typer) -> None:
+    """Make `convert` and `inspect` commands of `app`."""
     app.command()(convert)
     app.command()(inspect)
 
