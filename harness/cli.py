@@ -11,6 +11,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.convert_commands import add_convert_commands
+from harness.convert_commands import add_convert_commands
 from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
 from harness.report_commands import add_report_commands
@@ -56,7 +57,7 @@ def run_experiment(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
     data: Annotated[
-        Optional[Path], typer.Option(help="Where the data set is, instead of the file's [dataset] path.")
+        Optional[Path], typer.Option(help="Where the data set is, instead of the path in the file.")
     ] = None,
     retry_failed: RetryFailed = False,
 ) -> None:
@@ -96,6 +97,7 @@ def build_ops(
     print(ops_build.library(target or ops_build.host_target()))
 
 
+add_convert_commands(app)
 add_convert_commands(app)
 add_report_commands(app)
 app.add_typer(device_app, name="device")
