@@ -11,7 +11,6 @@ from typing import Annotated, Optional
 import typer
 
 from harness.convert_commands import add_convert_commands
-from harness.convert_commands import add_convert_commands
 from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
 from harness.report_commands import add_report_commands
@@ -97,7 +96,6 @@ def build_ops(
     print(ops_build.library(target or ops_build.host_target()))
 
 
-add_convert_commands(app)
 add_convert_commands(app)
 add_report_commands(app)
 app.add_typer(device_app, name="device")
