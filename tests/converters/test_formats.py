@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from converters import FORMATS, ConversionError
 from converters.tflite import int8
+from device.preprocessing import preprocess
 from harness.catalogue import CATALOGUE, catalogue_model
+from harness.datasets import open_dataset
 from harness.datasets.base import stack
 from harness.datasets.planted import PlantedDataset
 from harness.devices import make_device, predict
@@ -33,14 +36,13 @@ def test_artifact_predicts_what_its_keras_model_predicts(
     record = CATALOGUE[TWINS[family]].preprocessing
     images, _ = stack(PlantedDataset(seed=1), "test", range(60))
     calibration, _ = stack(PlantedDataset(seed=1), "train", range(60))
-    inputs = (images - np.float32(127.5)) / np.float32(127.5)
-    content = resolve(FORMATS[name].convert)(
-        networks[family], lambda: (calibration - np.float32(127.5)) / np.float32(127.5)
-    )
+    spec = FORMATS[name]
+    content = resolve(spec.convert)(networks[family], lambda: preprocess(calibration, record))
+    content = resolve(spec.finish)(content) if spec.finish else content
     (tmp_path / "model.tflite").write_bytes(content)
     host = make_device({"name": "here", "kind": "local"})
     deployed = predict(host, tmp_path / "model.tflite", images, preprocessing=record).scores
-    expected = networks[family].predict(inputs, verbose=0)
+    expected = networks[family].predict(preprocess(images, record), verbose=0)
     assert (deployed.argmax(1) == expected.argmax(1)).mean() >= FORMATS[name].suspect_below
 
 
@@ -59,11 +61,27 @@ def test_int8_without_calibration_images_is_refused(networks: dict[str, Any]) ->
         int8(networks["full-precision"])
 
 
-def test_operator_that_tflite_lacks_is_one_sentence() -> None:
-    import tensorflow as tf
+CIFAR = os.environ.get("BITLENS_CIFAR10", "")
 
-    inputs = tf.keras.Input((8,))
-    model = tf.keras.Model(inputs, tf.keras.layers.Lambda(lambda x: tf.math.lgamma(x))(inputs))
-    with pytest.raises(ConversionError, match="refused the model") as caught:
-        resolve(FORMATS["fp32"].convert)(model)
-    assert len(str(caught.value).splitlines()) == 1
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CIFAR, reason="needs BITLENS_CIFAR10=/path/to/cifar10-jpeg.zip")
+@pytest.mark.parametrize(("network", "name", "points"), [("cifar-float", "int8", 1.5), ("cifar-binary", "lce", 0.5)])
+def test_accuracy_on_a_thousand_real_images_is_within_points_of_float(
+    network: str, name: str, points: float, tmp_path: Path
+) -> None:
+    dataset = open_dataset("cifar10-archive", path=CIFAR, seed=0)
+    order = np.random.default_rng(0).permutation(dataset.size("test"))[:1000]
+    images, labels = stack(dataset, "test", order)
+    calibration, _ = stack(dataset, "train", np.random.default_rng(0).permutation(dataset.size("train"))[:200])
+    model, record = load_model(catalogue_model(network, CATALOGUE[network])), CATALOGUE[network].preprocessing
+    content = resolve(FORMATS[name].convert)(model, lambda: preprocess(calibration, record))
+    (tmp_path / "model.tflite").write_bytes(content)
+    host = make_device({"name": "here", "kind": "local"})
+    deployed = predict(host, tmp_path / "model.tflite", images, preprocessing=record).scores
+    accuracy = {
+        "float": (model.predict(preprocess(images, record), verbose=0).argmax(1) == labels).mean(),
+        name: (deployed.argmax(1) == labels).mean(),
+    }
+    print(network, accuracy)
+    assert abs(accuracy["float"] - accuracy[name]) <= points / 100
