@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 
 LEAST_PROBABILITY = 1e-37  # below it float32 loses digits, and the logarithm means nothing
 SLACK = 2.0  # the model differs from itself with all zeros rounded alike; a runtime rounds one up and the next down
+RESOLUTION = (
+    1e-4  # logits closer than this say nothing: float32 probabilities know them to 1e-7, and half floats to 1e-4
+)
 VISIBLE = 1e-3  # of the spread: float32 arithmetic in another order moves logits by 1e-6 to 1e-5
 
 
@@ -34,7 +37,8 @@ class Fidelity:
 
     top1_agreement     share of images whose best class is the same, 0 … 1.
     near_ties          images on which the artifact visibly differs, but no more than the Keras model from itself when
-                       zeros among its binarized activations are rounded the other way. They are counted apart.
+                       zeros among its binarized activations are rounded the other way; and images on which the Keras
+                       model gives the artifact's class the same score as its own. They are counted apart.
     agreement_apart    top-1 agreement on the other images; None when there are none.
     max/mean_abs_score_difference   over all images and classes, in units of the scores.
     compared           "logits", or "scores" where the artifact does not end in a softmax that can be taken off.
@@ -61,7 +65,7 @@ class Fidelity:
         judged = self.images - self.near_ties
         apart = f" ({self.near_ties} near-ties apart)" if self.near_ties else ""
         if self.agreement_apart is None or self.relative_difference is None:
-            return "suspect", "on every image the Keras model's own answer hangs on the rounding of zeros"
+            return "suspect", "on every image the Keras model's own answer hangs on rounding"
         if self.agreement_apart < suspect_below:
             return "suspect", (
                 f"top-1 agrees with the Keras model on {self.agreement_apart:.1%} of {judged} images{apart}, "
@@ -88,7 +92,7 @@ def compare(reference: Answers, artifact: Answers, *, own_difference: Array | No
     logits = reference.logits is not None and artifact.logits is not None
     difference = _centred_difference(reference, artifact) if logits else score_difference
     relative = relative_differences(reference, artifact)
-    tied = _near_ties(relative, own_difference)
+    tied = _near_ties(relative, own_difference) | _no_margin(reference, artifact)
     return Fidelity(
         images=len(agrees),
         top1_agreement=float(agrees.mean()),
@@ -110,7 +114,7 @@ def relative_differences(first: Answers, second: Answers) -> Array:
         difference, spread = _centred_difference(first, second), np.nanstd(_centred(first.logits))
     else:
         difference, spread = np.abs(first.scores.astype(np.float64) - second.scores), first.scores.std()
-    shares: Array = np.nanmean(difference, axis=1) / max(float(spread), np.finfo(np.float32).tiny)
+    shares: Array = np.nanmean(difference, axis=1) / max(float(spread), RESOLUTION)
     return shares
 
 
@@ -125,6 +129,15 @@ def _near_ties(relative: Array, own_difference: Array | None) -> NDArray[np.bool
     if own_difference is None:
         return np.zeros(len(relative), bool)
     return (relative > VISIBLE) & (relative <= SLACK * own_difference)
+
+
+def _no_margin(reference: Answers, artifact: Answers) -> NDArray[np.bool_]:
+    """Images where the artifact prefers another class, which the Keras model gives the same score but for rounding."""
+    rows = np.arange(len(reference.scores))
+    chosen, best = artifact.scores.argmax(1), reference.scores.argmax(1)
+    margin = 1 - reference.scores[rows, chosen] / reference.scores[rows, best]
+    tied: NDArray[np.bool_] = (chosen != best) & (margin <= RESOLUTION)
+    return tied
 
 
 def _centred_difference(first: Answers, second: Answers) -> Array:
