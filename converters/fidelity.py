@@ -17,9 +17,8 @@ Array = NDArray[np.float64]
 
 LEAST_PROBABILITY = 1e-37  # below it float32 loses digits, and the logarithm means nothing
 SLACK = 2.0  # the model differs from itself with all zeros rounded alike; a runtime rounds one up and the next down
-RESOLUTION = (
-    1e-4  # logits closer than this say nothing: float32 probabilities know them to 1e-7, and half floats to 1e-4
-)
+CHAOS = 0.5  # of the spread: an answer that rounding moves so far is no answer
+RESOLUTION = 1e-4  # logits closer than this say nothing: half floats know them no better, float32 probabilities to 1e-7
 VISIBLE = 1e-3  # of the spread: float32 arithmetic in another order moves logits by 1e-6 to 1e-5
 
 
@@ -128,7 +127,7 @@ def logits_of(probabilities: Scores) -> Scores:
 def _near_ties(relative: Array, own_difference: Array | None) -> NDArray[np.bool_]:
     if own_difference is None:
         return np.zeros(len(relative), bool)
-    return (relative > VISIBLE) & (relative <= SLACK * own_difference)
+    return (relative > VISIBLE) & ((relative <= SLACK * own_difference) | (own_difference >= CHAOS))
 
 
 def _no_margin(reference: Answers, artifact: Answers) -> NDArray[np.bool_]:

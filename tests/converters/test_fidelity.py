@@ -115,6 +115,13 @@ def test_image_that_differs_more_than_the_model_from_itself_is_no_near_tie() -> 
     assert fidelity.verdict(suspect_below=0.99)[0] == "suspect"
 
 
+def test_image_on_which_rounding_decides_everything_judges_no_artifact() -> None:
+    wrong = LOGITS.copy()
+    wrong[1] = [9.0, -9.0, 0.0]
+    fidelity = compare(REFERENCE, answers(wrong), own_difference=np.array([0.0, 0.6, 0.0]))
+    assert fidelity.near_ties == 1
+
+
 def test_nothing_but_near_ties_proves_nothing() -> None:
     fidelity = compare(REFERENCE, answers(LOGITS[:, ::-1]), own_difference=np.full(3, 10.0))
     status, reason = fidelity.verdict(suspect_below=0.99)
