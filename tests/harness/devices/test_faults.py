@@ -230,7 +230,7 @@ def _overstay(device: LocalDevice) -> None:
         session.put(sha256, FLOAT, deadline_s=30)
         loaded = {"sha256": sha256, "runtime": "auto", "num_threads": 1, "preprocessing": RECORD_SENT}
         session.request("load", deadline_s=60, **loaded)
-        protocol = {**QUICK, "min_seconds": 60.0, "max_seconds": 60.0}
+        protocol = {**QUICK, "min_seconds": 60.0, "max_seconds": 60.0, "max_runs": 100_000_000}
         session.send({"id": 99, "verb": "measure", "deadline_s": -1.5, "arguments": {"protocol": protocol}}, "measure")
         while "result" not in session.receive("measure", time.monotonic() + 30, 30):
             pass
