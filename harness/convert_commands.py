@@ -30,9 +30,7 @@ def convert(
     model: Annotated[Optional[list[str]], typer.Option(help="Only this model; may be repeated.")] = None,
     format_: Annotated[Optional[list[str]], typer.Option("--format", help="Only this format; may be repeated.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
-    data: Annotated[
-        Optional[Path], typer.Option(help="The data set, instead of the path in the file.")
-    ] = None,
+    data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table for machines.")] = False,
 ) -> None:

@@ -13,8 +13,8 @@ import altair as alt
 
 FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
-FORMATS = ("fp32", "fp16", "dynamic", "int8", "lce", "lce-int8")
-FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "cross", "triangle-down")
+FORMATS = ("fp32", "fp16", "dynamic", "int8", "int8-io", "lce", "lce-int8")
+FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "triangle-right", "cross", "triangle-down")
 ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
