@@ -7,7 +7,6 @@ once a second, the clocks and thermometers are read; during one nothing else of 
 from __future__ import annotations
 
 import gc
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -160,20 +159,6 @@ def garbage_collector_off() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-@contextmanager
-def pinned(cpus: Sequence[int] | None) -> Iterator[None]:
-    """This process on these CPUs only; threads started inside stay there."""
-    if not cpus:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def random_images(count: int, *, height: int, width: int, channels: int, seed: int) -> NDArray[Any]:

@@ -49,14 +49,6 @@ class Model:
     quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
 
     @property
-    def binarized(self) -> bool:
-        return self.family == "binarized"
-
-    @property
-    def accuracy_is_meaningful(self) -> bool:
-        return self.weights != "random"
-
-    @property
     def weights_path(self) -> Path | None:
         """The local file that holds the weights, if one does."""
         if self.weights == "trained":

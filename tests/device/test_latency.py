@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -128,14 +127,6 @@ def test_random_tensors_exist_for_every_type_of_input(dtype: type) -> None:
     tensor = latency.random_tensor((2, 3), dtype, seed=0)
     assert tensor.shape == (2, 3)
     assert tensor.dtype == dtype
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
-def test_pinning_is_undone() -> None:
-    before = os.sched_getaffinity(0)
-    with latency.pinned([min(before)]):
-        assert os.sched_getaffinity(0) == {min(before)}
-    assert os.sched_getaffinity(0) == before
 
 
 def test_a_hot_board_is_left_to_cool_and_a_cool_one_is_not() -> None:
