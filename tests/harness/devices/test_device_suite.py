@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from devices_under_test import ARTIFACTS, QUICK, RECORD
 
+from harness import ops_build
 from harness.devices import AgentError, hello, measure, predict
 from harness.devices.base import Device
 
@@ -16,6 +17,15 @@ from harness.devices.base import Device
 def oracle(name: str) -> tuple[np.ndarray, np.ndarray]:
     stored = np.load(ARTIFACTS / f"{name}.npz")
     return stored["images"], stored["scores"]
+
+
+def why_not_built(device: Device) -> str:
+    """Why our operators cannot be built here for the device; empty where they can."""
+    try:
+        ops_build.library("aarch64" if device.kind == "emulated" else ops_build.host_target())
+    except ops_build.NoCompiler as problem:
+        return str(problem)
+    return ""
 
 
 def test_hello_describes_machine_and_runtimes(device: Device) -> None:
@@ -84,15 +94,17 @@ def test_stat_reads_sensors_and_disk(device: Device) -> None:
 
 
 def test_a_binarized_artifact_runs_everywhere(device: Device) -> None:
-    """By a stock runtime and our operators, which are sent."""
+    """By a stock runtime and our operators, which are sent; by LCE's interpreter where nothing can build them."""
     images, scores = oracle("lce")
     result = predict(device, ARTIFACTS / "lce.tflite", images, preprocessing=RECORD)
     np.testing.assert_allclose(result.scores, scores, atol=1e-4)
-    assert result.runtime == "ai-edge-litert+lce-ops"
+    assert result.runtime == ("larq-compute-engine" if why_not_built(device) else "ai-edge-litert+lce-ops")
 
 
 @pytest.mark.parametrize("runtime", ["tflite-runtime+lce-ops", "ai-edge-litert+lce-ops"])
 def test_our_operators_can_be_forced(device: Device, runtime: str) -> None:
+    if why_not_built(device):
+        pytest.skip(why_not_built(device))
     images, scores = oracle("lce")
     result = predict(device, ARTIFACTS / "lce.tflite", images, preprocessing=RECORD, runtime=runtime)
     np.testing.assert_allclose(result.scores, scores, atol=1e-4)
