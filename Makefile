@@ -30,9 +30,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Writes requirements.lock anew from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is.
+# Writes requirements.lock anew from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for
+# `opencv-python`, which opencv-python-headless is on a machine without a screen.
 lock:
-	printf "tensorflow ; sys_platform == 'never'\n" > .lock-overrides
+	printf "tensorflow ; sys_platform == 'never'\nopencv-python ; sys_platform == 'never'\n" > .lock-overrides
 	$(BIN)/uv pip compile --quiet --extra host --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --override .lock-overrides --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 	rm .lock-overrides
