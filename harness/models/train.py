@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device.preprocessing import preprocess
+from harness.catalogue import minus_one_to_one
 from harness.datasets.base import Dataset, stack
 from harness.datasets.cifar10_archive import Cifar10Archive
 from harness.datasets.planted import PlantedDataset
@@ -87,13 +89,10 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> tuple[Any
         model.fit(_as_sequence(batches), epochs=epochs, shuffle=False, verbose=2)
     seconds = time.monotonic() - began
     test_images, test_labels = stack(dataset, "test", range(dataset.size("test")))
-    predicted = model.predict(preprocess(test_images), batch_size=200, verbose=0).argmax(1)
+    predicted = model.predict(
+        preprocess(test_images, minus_one_to_one(recipe.image_size)), batch_size=200, verbose=0
+    ).argmax(1)
     return model, float((predicted == test_labels).mean()), seconds
-
-
-def preprocess(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 pixels to -1 … 1: the preprocessing record of every twin."""
-    return (images.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 127.5)
 
 
 class _Batches:
@@ -118,7 +117,7 @@ class _Batches:
             self._padded[i, y : y + recipe.image_size, x : x + recipe.image_size][:, :: -1 if flip else 1]
             for i, (y, x), flip in zip(chosen, shifts, flips)
         ]
-        return preprocess(np.stack(crops)), self._labels[chosen]
+        return preprocess(np.stack(crops), minus_one_to_one(recipe.image_size)), self._labels[chosen]
 
     def next_epoch(self) -> None:
         self._epoch += 1

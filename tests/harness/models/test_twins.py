@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from device.preprocessing import preprocess
 from harness.catalogue import CATALOGUE, catalogue_model, model_card
 from harness.datasets import open_dataset
 from harness.datasets.base import stack
 from harness.models.loading import load_model
-from harness.models.train import preprocess
 
 PAIRS = [("planted-float", "planted-binary"), ("cifar-float", "cifar-binary")]
 CIFAR = os.environ.get("BITLENS_CIFAR10", "")
@@ -45,7 +45,9 @@ def test_only_the_first_and_the_last_layer_of_the_binarized_twin_are_full_precis
 
 
 def measured_top1(name: str, images: np.ndarray, labels: np.ndarray) -> float:
-    predicted = load(name).predict(preprocess(images), batch_size=100, verbose=0).argmax(1)
+    predicted = (
+        load(name).predict(preprocess(images, CATALOGUE[name].preprocessing), batch_size=100, verbose=0).argmax(1)
+    )
     return float((predicted == labels).mean())
 
 
