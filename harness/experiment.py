@@ -110,9 +110,13 @@ class MethodTable(BaseModel):
 
 
 class SaliencyTable(_Table):
-    """[saliency]: which maps are computed, for how many images, and for which class."""
+    """[saliency]: which maps are computed, for how many images, and for which class.
+
+    batch  images of a unit of work: what is computed, stored and resumed at once. It changes no result.
+    """
 
     images: Count = 32
+    batch: Count = 32
     target: Literal["predicted", "label"] = "predicted"
     methods: list[MethodTable] = []
 

@@ -14,7 +14,7 @@ from converters import FORMATS
 from harness.catalogue import Model
 from harness.datasets.base import Dataset
 from harness.errors import ConfigError
-from harness.experiment import Experiment
+from harness.experiment import Experiment, SaliencyTable
 from harness.stages import STAGES, accuracy, conversion, fidelity, images, latency, quality, saliency
 from harness.store import Unit
 
@@ -83,20 +83,25 @@ class _Plan:
         if table is None:
             return
         for model, method in itertools.product(self._experiment.models, self._experiment.methods):
-            explained = self._images(model, "test", table.images)
-            maps = saliency.plan(model, method, explained, target=table.target, seed=self._experiment.seed)
-            yield from (explained, maps)
-            if judged_by is not None:
-                for metric in judged_by.metrics:
-                    yield quality.plan(maps, metric, steps=judged_by.steps)
+            for explained in self._explained(model, table):
+                maps = saliency.plan(model, method, explained, target=table.target, seed=self._experiment.seed)
+                yield from (explained, maps)
+                if judged_by is not None:
+                    for metric in judged_by.metrics:
+                        yield quality.plan(maps, metric, steps=judged_by.steps)
 
-    def _images(self, model: Model, split: str, count: int) -> Unit:
+    def _explained(self, model: Model, table: SaliencyTable) -> Iterator[Unit]:
+        """The explained images in batches, so that no unit takes long and none holds more than a batch."""
+        for first in range(0, table.images, table.batch):
+            yield self._images(model, "test", min(table.batch, table.images - first), first=first)
+
+    def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:
         available = self._dataset.size(split)
-        if count > available:
+        if first + count > available:
             raise ConfigError(
-                f"[dataset]: {count} images of the {split} split are wanted, it has {available}",
+                f"[dataset]: {first + count} images of the {split} split are wanted, it has {available}",
                 hint="fewer images in [accuracy] and [saliency]"
                 if split == "test"
                 else "a data set with training images",
             )
-        return images.plan(self._experiment, self._dataset.fingerprint, model, split=split, count=count)
+        return images.plan(self._experiment, self._dataset.fingerprint, model, split=split, count=count, first=first)

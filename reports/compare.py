@@ -205,7 +205,7 @@ def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Differe
     first, second = _judged(before), _judged(after)
     for name in first.keys() & second.keys():
         (model, label), (unit, other) = name[:2], (first[name], second[name])
-        scores = [{s.image: s.value for s in v.store.scores(u.key)} for v, u in ((before, unit), (after, other))]
+        scores = [{s.image: s.value for s in v.scores(u)} for v, u in ((before, unit), (after, other))]
         refusal = _other_images(before, after, unit, other)
         shared = [i for i in scores[0] if scores[0][i] is not None and scores[1].get(i) is not None]
         change = mean_interval([scores[1][i] - scores[0][i] for i in shared])  # type: ignore[operator]  # both known

@@ -99,8 +99,8 @@ def _what_is_judged(unit: StoredUnit) -> tuple[str, ...]:
 
 
 def _differences(view: RunView, unit: StoredUnit, reference: StoredUnit) -> list[float]:
-    before = {score.image: score.value for score in view.store.scores(reference.key)}
-    pairs = [(score.value, before.get(score.image)) for score in view.store.scores(unit.key)]
+    before = {score.image: score.value for score in view.scores(reference)}
+    pairs = [(score.value, before.get(score.image)) for score in view.scores(unit)]
     return [deployed - by_float for deployed, by_float in pairs if deployed is not None and by_float is not None]
 
 

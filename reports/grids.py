@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,7 @@ def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
 
 
 def _can_be_shown(view: RunView, unit: StoredUnit) -> bool:
-    images = view.find(unit.spec.get("images"))
-    return view.has_blob(unit.result.get("blob")) and images is not None and view.has_blob(images.result.get("blob"))
+    return any(_batches(view, unit))
 
 
 def _row_size(view: RunView, units: Iterable[StoredUnit]) -> int:
@@ -46,7 +45,7 @@ def _scores(view: RunView, saliency_key: str) -> dict[str, dict[str, float]]:
     """Per image, the value of every metric by which the float model judged these maps."""
     found: dict[str, dict[str, float]] = {}
     for unit in view.judging(saliency_key):
-        for score in view.store.scores(unit.key):
+        for score in view.scores(unit):
             if score.value is not None:
                 found.setdefault(score.image, {})[view.metric_labels[unit.key]] = round(score.value, 4)
     return found
@@ -56,36 +55,23 @@ def _images(view: RunView, units: Iterable[StoredUnit], count: int) -> list[dict
     """Each image once, by key, in the order of the first network that was explained on it."""
     found: dict[str, dict[str, Any]] = {}
     for unit in units:
-        source = view.find(unit.spec["images"])
-        if source is None or source.status != "done" or set(source.result["images"][:count]) <= set(found):
-            continue
-        result = source.result
-        pixels = view.rows_of(result["blob"], count)
-        for key, image, label in zip(result["images"], pixels, result["labels"]):
-            found.setdefault(key, {"key": key, "label": _class_name(result, label), "source": image_source(image)})
-    return list(found.values())
+        for _, source in _first(view, unit, count):
+            if set(source.result["images"]) <= set(found):
+                continue
+            result = source.result
+            pixels = view.rows_of(result["blob"], count)
+            for key, image, label in zip(result["images"], pixels, result["labels"]):
+                found.setdefault(key, {"key": key, "label": _class_name(result, label), "source": image_source(image)})
+    return list(found.values())[:count]
 
 
 def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
     """One network under one method: its maps by image key."""
-    source = view.find(unit.spec["images"])
-    pictures = source.result if source else {}
-    labels = dict(zip(pictures.get("images", ()), pictures.get("labels", ())))
-    height, width = _image_size(unit, pictures)
-    result, values = unit.result, view.rows_of(unit.result["blob"], count)
-    blank = result.get("blank") or [False] * len(values)
-    scores, maps = _scores(view, unit.key), {}
-    for key, attribution, predicted, empty in zip(result["images"], values, result["predicted"], blank):
-        picture = map_picture(np.asarray(attribution, np.float32), size=(height, width))
-        maps[key] = {
-            "source": picture.source,
-            "scale": float(f"{picture.scale:.4g}"),
-            "signed": picture.signed,
-            "predicted": _class_name(pictures, predicted),
-            "correct": predicted == labels.get(key),
-            "blank": bool(empty),
-            "scores": scores.get(key, {}),
-        }
+    maps: dict[str, dict[str, Any]] = {}
+    scores = _scores(view, unit.key)
+    for part, source in _first(view, unit, count):
+        maps |= _maps(view, part, source.result, scores, count - len(maps))
+    result = unit.result
     return {
         "family": unit.spec["model"].get("family", ""),
         "pseudo_gradient": bool(result.get("pseudo_gradient")),
@@ -97,7 +83,46 @@ def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
     }
 
 
-def _image_size(unit: StoredUnit, pictures: dict[str, Any]) -> tuple[int, int]:
+def _maps(
+    view: RunView, part: StoredUnit, pictures: dict[str, Any], scores: dict[str, dict[str, float]], count: int
+) -> dict[str, dict[str, Any]]:
+    """The first maps of a batch by image key."""
+    labels = dict(zip(pictures["images"], pictures["labels"]))
+    result, values = part.result, view.rows_of(part.result["blob"], count)
+    blank = result.get("blank") or [False] * len(values)
+    maps: dict[str, dict[str, Any]] = {}
+    for key, attribution, predicted, empty in zip(result["images"], values, result["predicted"], blank):
+        picture = map_picture(np.asarray(attribution, np.float32), size=_image_size(part))
+        maps[key] = {
+            "source": picture.source,
+            "scale": float(f"{picture.scale:.4g}"),
+            "signed": picture.signed,
+            "predicted": _class_name(pictures, predicted),
+            "correct": predicted == labels.get(key),
+            "blank": bool(empty),
+            "scores": scores.get(key, {}),
+        }
+    return maps
+
+
+def _batches(view: RunView, unit: StoredUnit) -> Iterator[tuple[StoredUnit, StoredUnit]]:
+    """The batches of an explanation whose maps and images are there, each with its images unit."""
+    for part in view.parts(unit):
+        images = view.find(part.spec.get("images"))
+        if images is not None and view.has_blob(part.result.get("blob")) and view.has_blob(images.result.get("blob")):
+            yield part, images
+
+
+def _first(view: RunView, unit: StoredUnit, count: int) -> Iterator[tuple[StoredUnit, StoredUnit]]:
+    """As many of these batches as hold the first `count` images."""
+    seen = 0
+    for part, images in _batches(view, unit):
+        if seen < count:
+            yield part, images
+        seen += len(part.result["images"])
+
+
+def _image_size(unit: StoredUnit) -> tuple[int, int]:
     record = unit.spec["model"].get("preprocessing") or {}
     return int(record.get("height", 64)), int(record.get("width", 64))
 

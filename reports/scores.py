@@ -29,7 +29,7 @@ def quality(store: Store) -> pd.DataFrame:
     rows = [
         {**_quality_identity(view, unit), "image": score.image, "value": score.value, "reason": score.reason}
         for unit in view.of_kind("quality")
-        for score in store.scores(unit.key)
+        for score in view.scores(unit)
     ]
     return frame(rows, QUALITY)
 
@@ -61,7 +61,7 @@ def _judge(view: RunView, unit: StoredUnit) -> tuple[StoredUnit | None, str]:
 
 
 def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency, scores = view.find(unit.spec.get("saliency")), view.store.scores(unit.key)
+    saliency, scores = view.find(unit.spec.get("saliency")), view.scores(unit)
     values = [score.value for score in scores if score.value is not None]
     found = mean_interval(values)
     return {

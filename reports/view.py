@@ -12,21 +12,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store import Store, StoredUnit
+from harness.store import Score, Store, StoredUnit
+from reports.batches import joined
 
 KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
 
 
 class RunView:
-    """The units of the latest plan. Cheap to make; what a report needs is read when it is asked for."""
+    """The units of the latest plan. Cheap to make; what a report needs is read when it is asked for.
+
+    units     as the run did them: explanations in batches of images.
+    of_kind   what a report speaks of: the batches of one explanation are one unit.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.units = list(store.planned_units())
-        self._by_key = {unit.key: unit for unit in self.units}
+        self._whole, self._parts = joined(self.units)
+        self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
 
     def of_kind(self, kind: str) -> list[StoredUnit]:
-        return [unit for unit in self.units if unit.kind == kind]
+        return [unit for unit in self._whole if unit.kind == kind]
+
+    def parts(self, unit: StoredUnit) -> list[StoredUnit]:
+        """The batches of a unit, in order; the unit itself where there is but one."""
+        return self._parts.get(unit.key, [unit])
+
+    def scores(self, unit: StoredUnit) -> list[Score]:
+        """A metric's values for all images of a unit."""
+        return [score for part in self.parts(unit) for score in self.store.scores(part.key)]
 
     def find(self, key: str | None) -> StoredUnit | None:
         """A unit by its key: planned, or finished under an earlier plan; None when the store never saw it."""

@@ -11,14 +11,18 @@ from harness.store import Outcome, Unit
 from harness.workshop import Progress, Workshop
 
 
-def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, count: int) -> Unit:
-    """The images unit for a model's input geometry. Equal specs are one unit, whichever models and stages share it."""
+def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, count: int, first: int = 0) -> Unit:
+    """The images unit for a model's input geometry. Equal specs are one unit, whichever models and stages share it.
+
+    first  how many images of the seeded order come before these: explanations are made in batches.
+    """
     record = model.preprocessing
     geometry = {name: record[name] for name in ("height", "width", "resize")}
     spec = {
         "dataset": experiment.dataset.kind,
         "fingerprint": fingerprint,
         "split": split,
+        "first": first,
         "count": count,
         "seed": experiment.seed,
         "geometry": {**geometry, "channels": len(record["mean"])},
@@ -27,7 +31,7 @@ def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, 
 
 
 def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    """`count` images of the split, the first of an order that depends on the seed alone.
+    """`count` images of the split from `first` on, in an order that depends on the seed alone.
 
     So a smaller set is the beginning of a larger one: saliency explains images whose accuracy was measured.
     """
@@ -35,7 +39,7 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     geometry = {**spec["geometry"], "mean": [0.0] * spec["geometry"]["channels"]}
     order = np.random.default_rng(spec["seed"]).permutation(dataset.size(spec["split"]))
     samples, pixels = [], []
-    for done, index in enumerate(order[: spec["count"]]):
+    for done, index in enumerate(order[spec["first"] : spec["first"] + spec["count"]]):
         sample = dataset.sample(spec["split"], int(index))
         samples.append(sample)
         pixels.append(fit_image(sample.image, geometry))
