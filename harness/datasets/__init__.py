@@ -34,7 +34,8 @@ DATASETS: dict[str, DatasetSpec] = {
     ),
     "image-folder": DatasetSpec(
         open="harness.datasets.image_folder:ImageFolder",
-        summary="a folder of photos: train|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index)",
+        summary="a folder of photos: train|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index); "
+        "optional masks (PNG) or boxes (VOC XML, labels.csv)",
     ),
     "npz": DatasetSpec(
         open="harness.datasets.npz:NpzDataset",

@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 class NpzDataset:
     """`test_images` uint8 (N, H, W, 3) and `test_labels` (N,) are needed; `train_…` for formats that calibrate.
 
-    Optional: `test_masks` bool (N, H, W), `class_names`.
+    Optional: `test_masks` (N, H, W), where any value but zero is the object, and `class_names`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,3 +55,9 @@ class NpzDataset:
                 raise ConfigError(f"{where}_images: expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}")
             if labels.shape != (len(images),):
                 raise ConfigError(f"{where}_labels: expected one for each of {len(images)} images, got {labels.shape}")
+            masks = self._arrays.get(f"{split}_masks")
+            if masks is not None and (masks.shape != images.shape[:3] or masks.dtype.kind not in "biuf"):
+                raise ConfigError(
+                    f"{where}_masks: expected numbers {images.shape[:3]}, one mask for each image and of its size, "
+                    f"got {masks.dtype} {masks.shape}"
+                )
