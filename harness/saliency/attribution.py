@@ -19,6 +19,7 @@ class Attribution:
     layer            the layer that a class activation map was taken from, else None.
     pseudo_gradient  True if a gradient went through a quantizer: it is then the straight-through estimate of one.
     blank            (N,) True where the map is the same everywhere, so that it shows nothing.
+    causes           (N,) why it is blank, one of `blank.CAUSES`; "" where it is not.
     predicted        (N,) the class with the greatest logit.
     notes            sentences for the reader, such as the cause of a blank map.
     """
@@ -27,6 +28,7 @@ class Attribution:
     layer: str | None
     pseudo_gradient: bool
     blank: NDArray[np.bool_]
+    causes: tuple[str, ...]
     predicted: NDArray[np.int64]
     notes: tuple[str, ...]
 

@@ -7,13 +7,12 @@ import numpy as np
 from harness.saliency.attribution import Array, Backward
 
 
-def gradcam(backward: Backward, *, layer: str, relu: bool = True, invert: bool = False) -> Array:
-    """Map (N, h, w) in the geometry of the layer's features.
+def gradcam(backward: Backward, *, layer: str, invert: bool = False) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features, before the ReLU of the paper.
 
-    relu    drop what speaks against the class, as in the paper.
-    invert  turn the signs of the weights first: with `relu`, a map of what speaks against the class (the
+    invert  turn the signs of the weights: after the ReLU, a map of what speaks against the class (the
             "counterfactual explanation" of the paper).
     """
     weights = backward.gradients[layer].mean(axis=(1, 2))
     maps = np.einsum("nhwc,nc->nhw", backward.features[layer], -weights if invert else weights, optimize=True)
-    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)
+    return np.asarray(maps, np.float32)

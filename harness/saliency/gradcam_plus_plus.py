@@ -7,8 +7,8 @@ import numpy as np
 from harness.saliency.attribution import Array, Backward
 
 
-def gradcam_plus_plus(backward: Backward, *, layer: str, relu: bool = True, normalize_alpha: bool = False) -> Array:
-    """Map (N, h, w) in the geometry of the layer's features.
+def gradcam_plus_plus(backward: Backward, *, layer: str, normalize_alpha: bool = False) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features, before the ReLU of the paper.
 
     The paper's weights for Y = exp(logit), without the factor exp(logit): it is one positive number per image and
     overflows float32.
@@ -24,4 +24,4 @@ def gradcam_plus_plus(backward: Backward, *, layer: str, relu: bool = True, norm
         alpha = np.divide(alpha, total, out=np.zeros_like(alpha), where=total != 0)
     weights = (alpha * np.maximum(gradients, 0)).sum(axis=(1, 2))
     maps = np.einsum("nhwc,nc->nhw", features, weights, optimize=True)
-    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)
+    return np.asarray(maps, np.float32)

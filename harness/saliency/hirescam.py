@@ -7,10 +7,9 @@ import numpy as np
 from harness.saliency.attribution import Array, Backward
 
 
-def hirescam(backward: Backward, *, layer: str, relu: bool = True) -> Array:
-    """Map (N, h, w) in the geometry of the layer's features.
+def hirescam(backward: Backward, *, layer: str) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features, before a ReLU.
 
-    Without `relu`, and if only linear layers follow, its sum is the logit up to the bias.
+    If only linear layers follow, its sum is the logit up to the bias.
     """
-    maps = (backward.gradients[layer] * backward.features[layer]).sum(axis=-1)
-    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)
+    return np.asarray((backward.gradients[layer] * backward.features[layer]).sum(axis=-1), np.float32)

@@ -7,8 +7,7 @@ import numpy as np
 from harness.saliency.attribution import Array, Backward
 
 
-def layercam(backward: Backward, *, layer: str, relu: bool = True) -> Array:
-    """Map (N, h, w) in the geometry of the layer's features; works for early layers too."""
+def layercam(backward: Backward, *, layer: str) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features, before the ReLU; works for early layers too."""
     weighted = np.maximum(backward.gradients[layer], 0) * backward.features[layer]
-    maps = weighted.sum(axis=-1)
-    return np.asarray(np.maximum(maps, 0) if relu else maps, np.float32)
+    return np.asarray(weighted.sum(axis=-1), np.float32)

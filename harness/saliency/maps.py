@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import ConfigError, nearest
 from harness.saliency.attribution import Array
@@ -58,13 +57,6 @@ def stretch(maps: Array) -> Array:
     """Every map to 0...1 for the eye; a constant map becomes 0. Hides how strong a map is: never for storing."""
     low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
     return np.asarray((maps - low) / np.where(high > low, high - low, 1), np.float32)
-
-
-def is_blank(values: Array) -> NDArray[np.bool_]:
-    """(N,) True where an attribution is the same everywhere, up to rounding."""
-    flat = values.reshape(len(values), -1)
-    spread = flat.max(axis=1) - flat.min(axis=1)
-    return np.asarray(spread <= 1e-6 * np.abs(flat).max(axis=1))
 
 
 def _bilinear(source: int, target: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import ConfigError
 from harness.saliency.attribution import Array, Attribution, Backward, Images
+from harness.saliency.blank import AT_BASELINE, CONSTANT, ZERO_GRADIENT, blank_causes, notes_on_blank_maps
 from harness.saliency.compiled import PREDICTED
 from harness.saliency.engine import GradientEngine
-from harness.saliency.maps import is_blank
 from harness.saliency.methods import method_spec, parameters_of
+from harness.saliency.perturbed import baseline_of
 from harness.saliency.spec import MethodSpec
 
 
@@ -68,14 +69,31 @@ class _Job:
     engine: GradientEngine
     layer: str | None
     arguments: dict[str, Any]
+    relu: bool = False  # negative values of the map are dropped
+    base: _Job | None = None  # the method that this one wraps
 
     def from_pass(self, backward: Backward) -> Array:
-        """The values of a one-pass method."""
+        """The values of a one-pass method before its ReLU."""
         return self.spec.function()(backward, **self.arguments)  # type: ignore[no-any-return]
+
+    def from_engine(self, images: Images, base: Callable[[Images], Array] | None = None) -> Array:
+        """The values of a method of many passes before its ReLU; `base` replaces what it wraps."""
+        wrapped = {"base": base or self.base.from_images} if self.base else {}
+        return self.spec.function()(self.engine, images, **wrapped, **self.arguments)  # type: ignore[no-any-return]
 
     def from_images(self, images: Images) -> Array:
         """The values of a one-pass method that another method wraps, for one batch."""
-        return self.from_pass(_backward([self], images))
+        return self.rectified(self.from_pass(_backward([self], images)))
+
+    def rectified(self, values: Array) -> Array:
+        return np.maximum(values, 0) if self.relu else values
+
+    def causes(self, before_relu: Array, backward: Backward) -> tuple[str, ...]:
+        """Why maps of a one-pass method are blank."""
+        features, gradients = None, backward.input_gradient
+        if self.layer is not None:
+            features, gradients = backward.features[self.layer], backward.gradients[self.layer]
+        return blank_causes(self.rectified(before_relu), before_relu, gradients=gradients, features=features)
 
 
 def _job(engine: GradientEngine, name: str, given: Mapping[str, Any]) -> _Job:
@@ -86,7 +104,8 @@ def _job(engine: GradientEngine, name: str, given: Mapping[str, Any]) -> _Job:
     layer = None
     if "layer" in arguments:
         layer = arguments["layer"] = variant.layer(arguments["layer"])
-    return _Job(name=name, spec=spec, engine=variant, layer=layer, arguments=arguments)
+    relu = arguments.pop("relu", False)
+    return _Job(name=name, spec=spec, engine=variant, layer=layer, arguments=arguments, relu=relu)
 
 
 def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) -> _Job:
@@ -94,9 +113,8 @@ def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) 
     spec = method_spec(name)
     own = {parameter.name for parameter in spec.parameters}
     base = _job(engine, arguments["base"], {key: value for key, value in arguments.items() if key not in own})
-    mine = {key: value for key, value in arguments.items() if key in own}
-    mine["base"] = base.from_images
-    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments=mine)
+    mine = {key: value for key, value in arguments.items() if key in own - {"base"}}
+    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments=mine, base=base)
 
 
 def _sharing(jobs: Sequence[_Job]) -> list[list[int]]:
@@ -121,49 +139,79 @@ def _backward(jobs: Sequence[_Job], images: Images) -> Backward:
 def _in_one_pass(jobs: Sequence[_Job], images: Images) -> list[Attribution]:
     """Batch by batch, so that feature maps are reduced before the next batch is computed."""
 
-    def work(chunk: list[int]) -> tuple[Backward, list[Array]]:
+    def work(chunk: list[int]) -> tuple[NDArray[np.int64], list[tuple[Array, tuple[str, ...]]]]:
         backward = _backward(jobs, images.take(chunk))
-        return backward, [job.from_pass(backward) for job in jobs]
+        signed = [job.from_pass(backward) for job in jobs]
+        made = [(job.rectified(values), job.causes(values, backward)) for job, values in zip(jobs, signed, strict=True)]
+        return backward.logits.argmax(axis=1), made
 
     parts = [part for _, part in jobs[0].engine.map(range(len(images)), work)]
-    predicted = np.concatenate([backward.logits.argmax(axis=1) for backward, _ in parts])
-    values = [np.concatenate([values[i] for _, values in parts]) for i in range(len(jobs))]
-    return [_attribution(job, found, predicted) for job, found in zip(jobs, values, strict=True)]
+    predicted = np.concatenate([found for found, _ in parts])
+    return [
+        _attribution(
+            job,
+            np.concatenate([made[i][0] for _, made in parts]),
+            tuple(cause for _, made in parts for cause in made[i][1]),
+            predicted,
+        )
+        for i, job in enumerate(jobs)
+    ]
 
 
 def _in_many_passes(job: _Job, images: Images, predicted: NDArray[np.int64]) -> Attribution:
-    return _attribution(job, job.spec.function()(job.engine, images, **job.arguments), predicted)
+    before_relu = job.from_engine(images)
+    values = job.rectified(before_relu)
+    causes = blank_causes(values, before_relu)
+    closer = {
+        i: _closer_cause(job, images.take([i])) for i, cause in enumerate(causes) if cause and not values[i].any()
+    }
+    return _attribution(job, values, tuple(closer.get(i) or cause for i, cause in enumerate(causes)), predicted)
 
 
-def _attribution(job: _Job, values: Array, predicted: NDArray[np.int64]) -> Attribution:
-    blank = is_blank(values)
+def _closer_cause(job: _Job, image: Images) -> str:
+    """Why the map of one image is zero, from what the method was given; "" if that says nothing."""
+    if job.base is not None:
+        return _cause_over_copies(job, job.base, image)
+    if "baseline" in job.arguments and np.array_equal(
+        image.pixels, baseline_of(image.pixels, job.arguments["baseline"])
+    ):
+        return AT_BASELINE
+    return ZERO_GRADIENT if job.spec.takes_gradients else ""
+
+
+def _cause_over_copies(job: _Job, base: _Job, image: Images) -> str:
+    """The most frequent cause among the copies; a variance is zero, too, where copies are alike and not blank."""
+    causes: list[str] = []
+
+    def watched(copies: Images) -> Array:
+        backward = _backward([base], copies)
+        before_relu = base.from_pass(backward)
+        causes.extend(base.causes(before_relu, backward))
+        return base.rectified(before_relu)
+
+    job.from_engine(image, watched)
+    return max(sorted(set(causes)), key=causes.count) if all(causes) else CONSTANT
+
+
+def _attribution(job: _Job, values: Array, causes: tuple[str, ...], predicted: NDArray[np.int64]) -> Attribution:
     return Attribution(
         values=np.ascontiguousarray(values, np.float32),
         layer=job.layer,
-        blank=blank,
+        blank=np.array([bool(cause) for cause in causes]),
+        causes=causes,
         predicted=predicted,
         pseudo_gradient=job.engine.pseudo_gradient and job.spec.takes_gradients,
-        notes=_notes(job, values, blank),
+        notes=_notes(job, causes),
     )
 
 
-def _notes(job: _Job, values: Array, blank: NDArray[np.bool_]) -> tuple[str, ...]:
+def _notes(job: _Job, causes: tuple[str, ...]) -> tuple[str, ...]:
     """What a reader must know: where a map came from, and why a blank one shows nothing."""
     notes = [job.spec.caveat] if job.spec.caveat else []
     if job.layer:
         others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
         notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')
-    if blank.any():
-        zero = not values[blank].any()
-        cause = (
-            "is zero everywhere" + (": the ReLU removed all of it" if job.arguments.get("relu") else "")
-            if zero
-            else "has the same value everywhere"
-        )
-        if job.arguments.get("output") == "score":
-            cause += ', perhaps since the score is saturated: try output = "logit"'
-        notes.append(f"blank: the map of {int(blank.sum())} of {len(blank)} images {cause}")
-    return tuple(notes)
+    return (*notes, *notes_on_blank_maps(causes, job.arguments))
 
 
 def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:

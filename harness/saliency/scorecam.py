@@ -11,13 +11,12 @@ from harness.saliency.maps import resize, stretch
 from harness.saliency.perturbed import over_copies, target_values
 
 
-def scorecam(engine: Any, images: Images, *, layer: str, max_channels: int = 0, relu: bool = True) -> Array:
-    """Map (N, h, w) in the geometry of the layer's features. Forward passes only, one per channel.
+def scorecam(engine: Any, images: Images, *, layer: str, max_channels: int = 0) -> Array:
+    """Map (N, h, w) in the geometry of the layer's features, before the ReLU. Forward passes only, one per channel.
 
     max_channels  use only these many channels, those that vary most over the map; 0 uses all.
     """
-    maps = [_scorecam_of_one(engine, images.take([i]), layer, max_channels) for i in range(len(images))]
-    return np.maximum(maps, 0) if relu else np.stack(maps)
+    return np.stack([_scorecam_of_one(engine, images.take([i]), layer, max_channels) for i in range(len(images))])
 
 
 def _scorecam_of_one(engine: Any, image: Images, layer: str, max_channels: int) -> Array:

@@ -64,13 +64,6 @@ def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_blank_map_names_its_cause() -> None:
-    engine = GradientEngine(oracles.feature_model(2, -np.abs(WEIGHTS), size=SIZE))
-    found = compute(engine, "gradcam", np.abs(IMAGES), TARGETS, parameters={"layer": "features"})
-    assert found.blank.all()
-    assert "blank: the map of 2 of 2 images is zero everywhere: the ReLU removed all of it" in found.notes
-
-
 def test_the_chosen_layer_and_its_alternatives_are_recorded() -> None:
     found = compute(GradientEngine(oracles.feature_model(2, WEIGHTS, size=SIZE)), "gradcam", IMAGES, TARGETS)
     assert found.layer == "features"
