@@ -55,7 +55,15 @@ def methods() -> Rows:
 
 def metrics() -> Rows:
     return [
-        {"name": name, "better": spec.better, "unit": spec.unit, "paper": spec.paper, "summary": spec.summary}
+        {
+            "name": name,
+            "better": spec.better,
+            "unit": spec.unit,
+            "needs": list(spec.needs),
+            "parameters": {parameter.name: parameter.default for parameter in spec.parameters},
+            "paper": spec.paper,
+            "summary": spec.summary,
+        }
         for name, spec in METRICS.items()
     ]
 

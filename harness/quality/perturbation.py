@@ -6,60 +6,85 @@ uint8: what a board would see.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality import Evidence, Images, Maps, Values
-
-BLUR_SIGMA = 0.1  # of the shorter side: wide enough to hide the object, and no foreign colour is brought in
-IMAGES_AT_ONCE = 4  # bounds memory: this many images x (steps + 1) are held at a time
-
-
-def deletion_auc(maps: Maps, evidence: Evidence) -> Values:
-    """Area under the judge's probability while the most salient pixels turn to the image's mean colour. In 0 … 1."""
-    return _areas(maps, evidence, evidence.images, _mean_colour(evidence.images))
+from harness.quality.baselines import baseline_images, unknown_baseline
+from harness.quality.evidence import Evidence, Images, Maps, Scores, Values
+from harness.saliency.noise import generator
 
 
-def insertion_auc(maps: Maps, evidence: Evidence) -> Values:
-    """Area under the judge's probability while the most salient pixels of a blurred image are uncovered. In 0 … 1."""
-    return _areas(maps, evidence, _blurred(evidence.images), evidence.images)
+def curve_areas(maps: Maps, evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
+    """Areas under the curves of the metrics in `wanted`, each in 0 … 1. The judge is asked for all curves at once."""
+    found = {name: _undefined(given["baseline"], evidence) for name, given in wanted.items()}
+    known = {name: given for name, given in wanted.items() if not any(found[name].reasons)}
+    ranks = pixel_ranks(maps, evidence)
+    for steps in sorted({given["steps"] for given in known.values()}):
+        names = [name for name, given in known.items() if given["steps"] == steps]
+        ends = [_WAYS[name](evidence, known[name]["baseline"]) for name in names]
+        curves = _curves(ends, ranks, evidence, steps)
+        for name, curve in zip(names, curves):
+            found[name] = Scores(values=area(curve), reasons=("",) * len(maps))
+    return found
 
 
-def _areas(maps: Maps, evidence: Evidence, start: Images, end: Images) -> Values:
-    """Trapezoidal area of the curve from `start` to `end`; NaN where the map is blank and ranks nothing."""
-    areas = np.full(len(maps), np.nan)
-    informative = np.flatnonzero(np.ptp(maps.reshape(len(maps), -1), axis=1) > 0)
-    for first in range(0, len(informative), IMAGES_AT_ONCE):
-        chosen = informative[first : first + IMAGES_AT_ONCE]
-        stages = [_stages(maps[i], start[i], end[i], evidence.steps) for i in chosen]
-        targets = np.repeat(evidence.targets[chosen], evidence.steps + 1)
-        curves = evidence.score(np.concatenate(stages), targets).reshape(len(chosen), -1)
-        areas[chosen] = np.trapz(curves, dx=1 / evidence.steps, axis=1)
-    return areas
+def area(curves: Values) -> Values:
+    """(N,) trapezoidal area under curves (N, points) at equal distances over 0 … 1."""
+    values: Values = np.trapz(curves, dx=1 / (curves.shape[1] - 1), axis=1)
+    return values
 
 
-def _stages(saliency_map: NDArray[np.float32], start: NDArray[np.uint8], end: NDArray[np.uint8], steps: int) -> Images:
-    """(steps + 1, H, W, C): `start` with 0, 1, … all portions of its most salient pixels taken from `end`."""
-    portion = _portions(saliency_map, steps)
-    replaced = portion[None] < np.arange(steps + 1)[:, None, None]
-    return np.where(replaced[..., None], end[None], start[None])
+def pixel_ranks(maps: Maps, evidence: Evidence) -> NDArray[np.int64]:
+    """(N, H, W): 0 for the most salient pixel, each rank once. Ties fall by dice keyed by the image.
+
+    Not in reading order: a map that is zero in places, as most class activation maps are, would be scored by where
+    its zeros lie.
+    """
+    ranks = np.empty((len(maps), maps[0].size), np.int64)
+    for i, saliency_map in enumerate(maps):
+        dice = generator(evidence.seed, evidence.keys[i], 0, purpose="ties").permutation(saliency_map.size)
+        ranks[i, dice[np.argsort(-saliency_map.ravel()[dice], kind="stable")]] = np.arange(saliency_map.size)
+    return ranks.reshape(maps.shape)
 
 
-def _portions(saliency_map: NDArray[np.float32], steps: int) -> NDArray[np.int64]:
-    """(H, W): the portion, 0 … steps - 1, in which each pixel is changed. Ties fall in reading order."""
-    order = np.argsort(-saliency_map, axis=None, kind="stable")
-    portion = np.empty(order.size, np.int64)
-    portion[order] = np.arange(order.size) * steps // order.size
-    return portion.reshape(saliency_map.shape)
+def pixels_gone(pixels: int, steps: int) -> list[int]:
+    """How many pixels have gone over at each of steps + 1 points."""
+    return [pixels * step // steps for step in range(steps + 1)]
 
 
-def _mean_colour(images: Images) -> Images:
-    means = np.round(images.mean((1, 2), keepdims=True)).astype(np.uint8)
-    return np.broadcast_to(means, images.shape)
+def _deletion(evidence: Evidence, baseline: str) -> tuple[Images, Images]:
+    return evidence.images, baseline_images(evidence, baseline)
 
 
-def _blurred(images: Images) -> Images:
-    from scipy.ndimage import gaussian_filter
+def _insertion(evidence: Evidence, baseline: str) -> tuple[Images, Images]:
+    return baseline_images(evidence, baseline), evidence.images
 
-    sigma = BLUR_SIGMA * min(images.shape[1:3])
-    return np.stack([gaussian_filter(image, (sigma, sigma, 0), mode="nearest") for image in images])
+
+_WAYS: dict[str, Callable[[Evidence, str], tuple[Images, Images]]] = {
+    "deletion_auc": _deletion,
+    "insertion_auc": _insertion,
+}
+
+
+def _curves(
+    ends: list[tuple[Images, Images]], ranks: NDArray[np.int64], evidence: Evidence, steps: int
+) -> list[Values]:
+    """(N, steps + 1) for each (start, end); the judge is asked once for all of them."""
+    assert evidence.judge is not None
+    times = len(ends)
+    curves = evidence.judge.curves(
+        np.concatenate([start for start, _ in ends]),
+        np.concatenate([end for _, end in ends]),
+        np.tile(ranks, (times, 1, 1)),
+        pixels_gone(ranks[0].size, steps),
+        np.tile(evidence.targets, times),
+    )
+    return list(np.split(curves, times))
+
+
+def _undefined(baseline: str, evidence: Evidence) -> Scores:
+    count = len(evidence.images)
+    return Scores(values=np.full(count, np.nan), reasons=(unknown_baseline(evidence, baseline),) * count)

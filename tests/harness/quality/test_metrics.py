@@ -1,136 +1,187 @@
-"""Metrics against maps and judges whose right value is known by hand."""
+"""What holds for every metric of the table: blank and broken maps, absent evidence, batches, scale, order."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from harness.quality import METRICS, Evidence
-from harness.quality.localisation import mass_in_object
-from harness.quality.perturbation import deletion_auc, insertion_auc
-from harness.quality.sparseness import sparseness
+from harness.errors import ConfigError
+from harness.quality import METRICS, Evidence, Scores, evaluate, evaluate_together, metric_parameters
 from harness.tables import resolve
+from tests.harness.quality.known import SIZE, evidence, oracle_map, random_maps
 
-SIZE = 16
-
-
-def evidence(*, steps: int = 16, masked: bool = True, count: int = 1) -> Evidence:
-    """Grey images with one white row, and a judge that scores the share of the row that is still white."""
-    images = np.full((count, SIZE, SIZE, 3), 40, np.uint8)
-    images[:, 5] = 240
-    masks = np.zeros((count, SIZE, SIZE), bool)
-    masks[:, 5] = True
-
-    def share_of_the_row_that_is_white(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        assert len(pixels) == len(classes)
-        return (pixels[:, 5, :, 0] == 240).mean(axis=1)
-
-    return Evidence(
-        images=images,
-        targets=np.zeros(count, np.int64),
-        masks=masks if masked else None,
-        score=share_of_the_row_that_is_white,
-        steps=steps,
-    )
+JUDGES_THE_MAP = [name for name, spec in METRICS.items() if not spec.any_map]
+# These ask the method about other images and take the map itself only as what to compare with.
+ASKS_THE_METHOD = [name for name, spec in METRICS.items() if "explain" in spec.needs]
+LOCALISATION = [name for name, spec in METRICS.items() if "mask" in spec.needs]
+NUMBERS = {"steps": 4, "samples": 12, "cells": 4, "shares": 2}
 
 
-def oracle_map() -> np.ndarray:
-    saliency_map = np.zeros((1, SIZE, SIZE), np.float32)
-    saliency_map[0, 5] = np.linspace(1, 2, SIZE)
-    return saliency_map
+def fewer(name: str) -> dict[str, Any]:
+    """Parameters that make a metric quick."""
+    return {p.name: NUMBERS[p.name] for p in METRICS[name].parameters if p.name in NUMBERS}
 
 
-def test_deletion_of_the_oracle_map_loses_all_evidence_in_the_first_step() -> None:
-    # the row is one of 16 equal portions: the curve is 1, 0, 0, …, and its first trapezium is all that is left
-    assert deletion_auc(oracle_map(), evidence())[0] == pytest.approx(0.5 / 16)
+def score(name: str, maps: np.ndarray, about: Evidence) -> Scores:
+    return evaluate(name, maps, replace(about, parameters=fewer(name)))
 
 
-def test_insertion_of_the_oracle_map_gains_all_evidence_in_the_first_step() -> None:
-    assert insertion_auc(oracle_map(), evidence())[0] == pytest.approx(1 - 0.5 / 16)
-
-
-def test_inverted_oracle_map_scores_worst() -> None:
-    assert deletion_auc(-oracle_map(), evidence())[0] == pytest.approx(1 - 0.5 / 16)
-    assert insertion_auc(-oracle_map(), evidence())[0] == pytest.approx(0.5 / 16)
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**32))
-def test_no_map_deletes_better_than_the_oracle(seed: int) -> None:
-    saliency_map = np.random.default_rng(seed).normal(size=(1, SIZE, SIZE)).astype(np.float32)
-    assert deletion_auc(saliency_map, evidence())[0] >= deletion_auc(oracle_map(), evidence())[0] - 1e-12
-    assert insertion_auc(saliency_map, evidence())[0] <= insertion_auc(oracle_map(), evidence())[0] + 1e-12
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(2, 100))
-def test_curves_start_and_end_at_the_whole_and_the_empty_image_whatever_the_steps(steps: int) -> None:
-    seen: list[np.ndarray] = []
-
-    def remember(pixels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        seen.append(pixels)
-        return np.zeros(len(pixels))
-
-    given_evidence = evidence(steps=steps)
-    watched = Evidence(
-        images=given_evidence.images, targets=given_evidence.targets, masks=None, score=remember, steps=steps
-    )
-    deletion_auc(oracle_map(), watched)
-    np.testing.assert_array_equal(seen[0][0], given_evidence.images[0])
-    assert len(np.unique(seen[0][-1].reshape(-1, 3), axis=0)) == 1
-
-
-def test_curves_of_several_images_are_those_of_each_alone() -> None:
-    maps = np.random.default_rng(0).normal(size=(6, SIZE, SIZE)).astype(np.float32)
-    together = deletion_auc(maps, evidence(count=6))
-    alone = [deletion_auc(maps[i : i + 1], evidence())[0] for i in range(6)]
-    np.testing.assert_array_equal(together, alone)
-
-
-def test_sparseness_is_zero_for_equal_pixels_and_nearly_one_for_a_single_pixel() -> None:
-    maps = np.zeros((2, 10, 10), np.float32)
-    maps[0] = -3.0
-    maps[1, 4, 4] = 7.0
-    np.testing.assert_allclose(sparseness(maps, evidence()), [0.0, 0.99], atol=1e-9)
-
-
-@settings(max_examples=30, deadline=None)
-@given(arrays(np.float32, (1, 6, 6), elements=st.floats(0.0625, 1, width=32)), st.floats(0.125, 8))
-def test_sparseness_ignores_scale_and_order_of_pixels(maps: np.ndarray, factor: float) -> None:
-    shuffled = np.random.default_rng(0).permutation(maps.reshape(1, -1), axis=1).reshape(maps.shape)
-    changed = (shuffled * factor).astype(np.float32)
-    np.testing.assert_allclose(sparseness(changed, evidence()), sparseness(maps, evidence()), atol=1e-6)
-
-
-def test_mass_in_object_is_the_share_of_magnitude_inside_the_mask() -> None:
-    saliency_map = np.zeros((1, SIZE, SIZE), np.float32)
-    saliency_map[0, 5, 0], saliency_map[0, 6, 0] = -3.0, 1.0
-    assert mass_in_object(saliency_map, evidence())[0] == pytest.approx(0.75)
-
-
-def test_mass_in_object_of_an_even_map_is_the_size_of_the_object() -> None:
-    assert mass_in_object(np.ones((1, SIZE, SIZE), np.float32), evidence())[0] == pytest.approx(1 / SIZE)
-
-
-def test_mass_in_object_without_a_mask_is_undefined() -> None:
-    assert np.isnan(mass_in_object(oracle_map(), evidence(masked=False))[0])
+def varied(count: int) -> Evidence:
+    """Images that differ, so that a mix-up of images shows."""
+    known = evidence(count)
+    pixels = known.images.copy()
+    pixels[..., 1] = np.random.default_rng(2).integers(0, 255, pixels.shape[:3])
+    return replace(known, images=pixels)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_of_the_table_leaves_a_blank_map_undefined(name: str) -> None:
-    maps = np.concatenate([np.zeros((1, SIZE, SIZE), np.float32), oracle_map()])
-    values = resolve(METRICS[name].load)(maps, evidence(count=2))
-    assert values.shape == (2,)
-    assert np.isnan(values[0])
-    assert np.isfinite(values[1])
+def test_every_row_is_complete(name: str) -> None:
+    spec = METRICS[name]
+    assert callable(resolve(spec.load))
+    assert spec.better in ("higher", "lower")
+    assert spec.unit
+    assert spec.paper
+    assert spec.summary
+    assert spec.pitfall
+    assert set(spec.needs) <= {"mask", "judge", "explain", "pool", "limits"}
+    assert metric_parameters(name) == {parameter.name: parameter.default for parameter in spec.parameters}
+
+
+def test_unknown_metric_and_unknown_parameter_suggest_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="deletion_auc"):
+        evaluate("deletion_ac", oracle_map(), evidence())
+    with pytest.raises(ConfigError, match="steps"):
+        metric_parameters("deletion_auc", {"step": 3})
+    with pytest.raises(ConfigError, match=r"experiment.toml \[quality\] steps: expected an integer"):
+        metric_parameters("deletion_auc", {"steps": 0}, where="experiment.toml [quality]")
+
+
+@pytest.mark.parametrize("name", JUDGES_THE_MAP)
+def test_blank_and_broken_maps_have_no_value_but_a_reason(name: str) -> None:
+    maps = np.concatenate([np.zeros((1, SIZE, SIZE)), oracle_map(), np.full((1, SIZE, SIZE), 3.0)]).astype(np.float32)
+    maps = np.concatenate([maps, oracle_map(), oracle_map()])
+    maps[3, 2, 2], maps[4, 2, 2] = np.nan, np.inf
+    found = score(name, maps, replace(evidence(5), causes=("zero gradient", "", "", "", "")))
+    assert np.isfinite(found.values).tolist() == [False, True, False, False, False]
+    assert found.reasons == (
+        "blank map: zero gradient",
+        "",
+        "blank map: constant",
+        "the map holds NaN or infinite values",
+        "the map holds NaN or infinite values",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [(name, {"mask": "masks"}.get(need, need)) for name, spec in METRICS.items() for need in spec.needs],
+)
+def test_without_what_a_metric_needs_there_is_no_value_but_a_reason(name: str, part: str) -> None:
+    found = score(name, oracle_map(), evidence(**{part: None}))
+    assert np.isnan(found.values).all()
+    assert all(found.reasons)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_of_the_table_ranks_the_oracle_above_a_random_map(name: str) -> None:
-    random_map = np.random.default_rng(0).random((1, SIZE, SIZE), np.float32)
-    metric = resolve(METRICS[name].load)
+def test_values_depend_on_neither_batch_nor_order_of_images(name: str) -> None:
+    maps, about = np.abs(random_maps(4)), varied(4)
+    together = score(name, maps, about).values
+    for order in (np.array([2]), np.array([3, 1, 0, 2])):
+        np.testing.assert_allclose(score(name, maps[order], about.take(order)).values, together[order], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in JUDGES_THE_MAP if name not in ASKS_THE_METHOD])
+@pytest.mark.parametrize("factor", [0.25, 2.0, 2.0**-40, 2.0**40])  # powers of two: no value is rounded
+def test_scaling_a_map_changes_nothing(name: str, factor: float) -> None:
+    maps, about = random_maps(2), varied(2)
+    np.testing.assert_allclose(
+        score(name, np.float32(factor) * maps, about).values, score(name, maps, about).values, rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ASKS_THE_METHOD)
+def test_scaling_a_method_changes_nothing(name: str) -> None:
+    about = varied(2)
+    explain: Callable[..., np.ndarray] = about.explain  # type: ignore[assignment]
+    maps = explain(about.images, about.targets, about.keys)
+    scaled = replace(about, explain=lambda *question: 8 * explain(*question))
+    np.testing.assert_allclose(score(name, 8 * maps, scaled).values, score(name, maps, about).values, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deletion_auc", "insertion_auc", "sparseness", "entropy", *LOCALISATION],
+)
+def test_permuting_pixels_of_map_image_and_mask_together_changes_nothing(name: str) -> None:
+    """For a judge that is permuted with them, and metrics that know no neighbours."""
+    from harness.quality.judges import FloatJudge
+    from tests.harness.quality.known import share_of_the_row_that_is_white
+
+    order = np.random.default_rng(3).permutation(SIZE * SIZE)
+    back = np.argsort(order)
+
+    def permuted(array: np.ndarray, by: np.ndarray) -> np.ndarray:
+        return array.reshape(len(array), SIZE * SIZE, *array.shape[3:])[:, by].reshape(array.shape)
+
+    about = evidence()
+    changed = replace(
+        about,
+        images=permuted(about.images, order),
+        masks=permuted(about.masks, order),  # type: ignore[arg-type]
+        judge=FloatJudge(lambda pixels: share_of_the_row_that_is_white(permuted(pixels, back))),
+    )
+    parameters = {"baseline": "image_mean", "steps": 4} if name.endswith("auc") else {}
+    maps = random_maps()
+    expected = evaluate(name, maps, replace(about, parameters=parameters)).values
+    np.testing.assert_allclose(
+        evaluate(name, permuted(maps, order), replace(changed, parameters=parameters)).values, expected, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in JUDGES_THE_MAP if name not in (*ASKS_THE_METHOD, "total_variation")])
+def test_the_oracle_scores_better_than_random_maps(name: str) -> None:
+    """All but the total variation, which knows no object: one white row varies more than its mean magnitude."""
     sign = 1 if METRICS[name].better == "higher" else -1
-    assert sign * metric(oracle_map(), evidence())[0] > sign * metric(random_map, evidence())[0]
+    best = score(name, oracle_map(), evidence()).values[0]
+    for seed in range(5):
+        assert sign * best > sign * score(name, np.abs(random_maps(seed=seed)), evidence()).values[0]
+
+
+def test_metrics_of_one_family_together_are_those_of_each_alone() -> None:
+    requests = {name: fewer(name) for name in METRICS}
+    maps, about = np.abs(random_maps(3)), varied(3)
+    together = evaluate_together(requests, maps, about)
+    assert list(together) == list(METRICS)
+    for name in METRICS:
+        alone = score(name, maps, about)
+        np.testing.assert_array_equal(together[name].values, alone.values)
+        assert together[name].reasons == alone.reasons
+
+
+def test_blank_share_names_the_cause_beside_the_value() -> None:
+    maps = np.concatenate([np.zeros((2, SIZE, SIZE), np.float32), oracle_map()])
+    found = evaluate("blank_share", maps, evidence(3, causes=("all negative before the ReLU", "1x1 map", "")))
+    np.testing.assert_array_equal(found.values, [1, 1, 0])
+    assert found.reasons == ("all negative before the ReLU", "1x1 map", "")
+
+
+def test_blank_share_of_a_broken_map_is_unknown() -> None:
+    maps = oracle_map()
+    maps[0, 0, 0] = np.nan
+    found = evaluate("blank_share", maps, evidence())
+    assert np.isnan(found.values[0])
+    assert found.reasons == ("the map holds NaN or infinite values",)
+
+
+def test_a_data_set_mean_that_nobody_knows_is_a_reason() -> None:
+    about = evidence(parameters={"baseline": "dataset_mean"})
+    for name in ("deletion_auc", "insertion_auc", "mu_fidelity", "deletion_naopc", "insertion_naopc"):
+        found = evaluate(name, oracle_map(), about)
+        assert np.isnan(found.values[0])
+        assert found.reasons == ("the mean colour of the data set is not known",)
+    known = replace(about, dataset_mean=np.array([1, 2, 3], np.uint8))
+    assert evaluate("deletion_auc", oracle_map(), known).reasons == ("",)

@@ -1,0 +1,71 @@
+"""Controls: maps that know nothing of the network. A metric that cannot tell a method from them says nothing of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.errors import ConfigError
+from harness.quality.evidence import Evidence, Maps
+from harness.saliency.noise import generator
+from harness.tables import look_up, resolve
+
+SIGMA = 0.25  # of each side: the bump covers the middle, where photographers put things
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSpec:
+    """One control. `load` names a function (Evidence) -> maps (N, H, W)."""
+
+    load: str
+    summary: str
+    needs: tuple[str, ...] = ()
+
+
+CONTROLS: dict[str, ControlSpec] = {
+    "random": ControlSpec(
+        load="harness.quality.controls:random_map", summary="every pixel by dice: what knowing nothing scores"
+    ),
+    "centre": ControlSpec(
+        load="harness.quality.controls:centre_gaussian",
+        summary="a bump in the middle: what the photographer's habit scores",
+    ),
+    "perfect": ControlSpec(
+        load="harness.quality.controls:perfect_map",
+        summary="the object's mask: what a map that knows the object scores",
+        needs=("mask",),
+    ),
+}
+
+
+def control_maps(name: str, evidence: Evidence) -> Maps:
+    """Maps (N, H, W) of a control. Raises ConfigError where it needs masks and there are none."""
+    spec = look_up(CONTROLS, name, where="controls", what="control map")
+    if "mask" in spec.needs and evidence.masks is None:
+        raise ConfigError(f'control "{name}": nobody knows where the objects are', hint="a data set with masks")
+    maps: Maps = resolve(spec.load)(evidence)
+    return maps
+
+
+def random_map(evidence: Evidence) -> Maps:
+    """Uniform in 0 … 1, keyed by image."""
+    size = evidence.images.shape[1:3]
+    return np.stack(
+        [generator(evidence.seed, key, 0, purpose="control").random(size, np.float32) for key in evidence.keys]
+    )
+
+
+def centre_gaussian(evidence: Evidence) -> Maps:
+    bumps = []
+    for side in evidence.images.shape[1:3]:
+        place = (np.arange(side) + 0.5) / side - 0.5
+        bumps.append(np.exp(-((place / SIGMA) ** 2) / 2))
+    bump = np.outer(*bumps).astype(np.float32)
+    return np.broadcast_to(bump, (len(evidence.images), *bump.shape)).copy()
+
+
+def perfect_map(evidence: Evidence) -> Maps:
+    """1 on the object, 0 beside it."""
+    assert evidence.masks is not None
+    return evidence.masks.astype(np.float32)

@@ -1,0 +1,120 @@
+"""Run metrics on maps. What every metric would have to ask first is asked here, once: is the map usable, is all there?
+
+So a metric sees only maps that are finite and show something, with the evidence it needs, and no map crashes a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, nearest
+from harness.quality.blankness import NOT_FINITE, why_blank
+from harness.quality.evidence import Evidence, Maps, Scores, Values
+from harness.quality.metrics import METRICS, MetricSpec
+from harness.tables import look_up, resolve
+
+ABSENT = {
+    "mask": "nobody knows where the object is",
+    "judge": "there is no judge",
+    "explain": "the method cannot be asked about other images",
+    "pool": "there is no pool of other images",
+    "limits": "the limits of AOPC are not known",
+}
+
+
+def metric_parameters(
+    name: str, given: Mapping[str, Any] | None = None, *, where: str = ""
+) -> dict[str, bool | int | float | str]:
+    """All parameters of a metric: those given, checked, and the defaults of the others.
+
+    where  what an error message begins with, such as `experiment.toml [quality]`; the metric's name if empty.
+    """
+    where, given = where or name, given or {}
+    known = {parameter.name: parameter for parameter in _spec(name).parameters}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'{where} {key}: "{name}" has no such parameter', hint=nearest(key, known))
+    return {key: parameter.check(given.get(key, parameter.default), where=where) for key, parameter in known.items()}
+
+
+def evaluate(name: str, maps: Maps, evidence: Evidence) -> Scores:
+    """One metric's score for each map (N, H, W). `evidence.parameters` may leave out what has a default."""
+    return evaluate_together({name: evidence.parameters}, maps, evidence)[name]
+
+
+def evaluate_together(requests: Mapping[str, Mapping[str, Any]], maps: Maps, evidence: Evidence) -> dict[str, Scores]:
+    """Several metrics by name, each with its parameters. Those of one family share what they ask of judge or method.
+
+    `evidence.parameters` is not looked at.
+    """
+    complete = {name: metric_parameters(name, given) for name, given in requests.items()}
+    found: dict[str, Scores] = {}
+    for names in _families(complete):
+        wanted = {name: complete[name] for name in names}
+        found.update(_evaluate_family(wanted, np.asarray(maps, np.float32), evidence))
+    return {name: found[name] for name in requests}
+
+
+def _spec(name: str) -> MetricSpec:
+    return look_up(METRICS, name, where="quality", what="metric")
+
+
+def _families(requests: Mapping[str, Any]) -> list[list[str]]:
+    """Names whose rows load the same family function, together; every other name alone."""
+    groups: dict[str, list[str]] = {}
+    for name in requests:
+        groups.setdefault(METRICS[name].load if METRICS[name].family else name, []).append(name)
+    return list(groups.values())
+
+
+def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, evidence: Evidence) -> dict[str, Scores]:
+    spec = METRICS[next(iter(wanted))]
+    missing = _missing(spec, evidence)
+    reasons = [missing] * len(maps) if missing else _unusable(spec, maps, evidence)
+    usable = np.flatnonzero([not reason for reason in reasons])
+    if len(usable) == 0:
+        return {name: _nothing(reasons) for name in wanted}
+    function, about = resolve(spec.load), evidence.take(usable)
+    if spec.family:
+        found = function(maps[usable], about, wanted)
+    else:
+        found = {name: function(maps[usable], replace(about, parameters=given)) for name, given in wanted.items()}
+    return {name: _spread(found[name], usable, reasons) for name in wanted}
+
+
+def _missing(spec: MetricSpec, evidence: Evidence) -> str:
+    parts = {
+        "mask": evidence.masks,
+        "judge": evidence.judge,
+        "explain": evidence.explain,
+        "pool": evidence.pool,
+        "limits": evidence.limits,
+    }
+    return next((ABSENT[need] for need in spec.needs if parts[need] is None), "")
+
+
+def _unusable(spec: MetricSpec, maps: Maps, evidence: Evidence) -> list[str]:
+    """Why each map cannot be scored; "" where it can."""
+    if spec.any_map:
+        return [""] * len(maps)
+    causes = why_blank(maps, evidence)
+    return [cause if cause in ("", NOT_FINITE) else f"blank map: {cause}" for cause in causes]
+
+
+def _nothing(reasons: list[str]) -> Scores:
+    return Scores(values=np.full(len(reasons), np.nan), reasons=tuple(reasons))
+
+
+def _spread(found: Scores | Values, usable: NDArray[np.int64], reasons: list[str]) -> Scores:
+    """Scores of the usable maps among those of all. A metric that has nothing to explain returns bare values."""
+    scores = found if isinstance(found, Scores) else Scores(values=found, reasons=("",) * len(found))
+    values, said = np.full(len(reasons), np.nan), list(reasons)
+    for i, value, reason in zip(usable, scores.values, scores.reasons):
+        values[i] = value if np.isfinite(value) else np.nan
+        said[i] = reason or ("" if np.isfinite(value) else "the metric is undefined for this map")
+    return Scores(values=values, reasons=tuple(said))

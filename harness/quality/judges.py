@@ -1,0 +1,81 @@
+"""Judges on this host. A judge on a device is made where devices are known, by the quality stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.perturbation import perturbed
+from harness.quality.evidence import Images, Targets, Values
+
+BATCH = 64
+
+
+class FloatJudge:
+    """A judge over any function that gives class scores (n, classes) of uint8 images.
+
+    Changed images are made batch by batch, so that memory grows neither with images nor with steps. Where curves
+    begin and end they meet the same images again, for every map, metric and method: those scores are remembered.
+    """
+
+    def __init__(self, predict: Callable[[Images], NDArray[np.float32]], *, batch: int = BATCH) -> None:
+        self._predict = predict
+        self._batch = batch
+        self._known: dict[bytes, float] = {}
+
+    def scores(self, images: Images, targets: Targets) -> Values:
+        parts = [
+            self._scores(images[first : first + self._batch], targets[first : first + self._batch])
+            for first in range(0, len(images), self._batch)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def curves(
+        self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
+    ) -> Values:
+        curves = np.full((len(start), len(steps)), np.nan)
+        last = int(ranks.max())
+        whole = [k for k, step in enumerate(steps) if step <= 0 or step > last]
+        for k in whole:
+            source = start if steps[k] <= 0 else end
+            curves[:, k] = [
+                self._remembered(np.broadcast_to(source[i], start[i].shape), targets[i]) for i in range(len(start))
+            ]
+        between = [(i, k) for i in range(len(start)) for k in range(len(steps)) if k not in whole]
+        for chunk in _chunks(between, self._batch):
+            images = np.concatenate(
+                [perturbed(start[i], end[i], ranks[i], [steps[k] for k in ks]) for i, ks in _by_image(chunk)]
+            )
+            rows, columns = np.array(chunk).T
+            curves[rows, columns] = self._scores(images, targets[rows])
+        return curves
+
+    def _scores(self, images: Images, targets: Targets) -> Values:
+        scores = self._predict(images)
+        chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
+        return chosen
+
+    def _remembered(self, image: Images, target: np.int64) -> float:
+        digest = hashlib.blake2b(
+            np.ascontiguousarray(image).tobytes() + int(target).to_bytes(8, "little"), digest_size=16
+        )
+        key = digest.digest()
+        if key not in self._known:
+            self._known[key] = float(self._scores(image[None], np.array([target]))[0])
+        return self._known[key]
+
+
+def _chunks(pairs: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for first in range(0, len(pairs), size):
+        yield pairs[first : first + size]
+
+
+def _by_image(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    """(image, its steps) for pairs that are sorted by image."""
+    steps: dict[int, list[int]] = {}
+    for i, k in pairs:
+        steps.setdefault(i, []).append(k)
+    yield from steps.items()
