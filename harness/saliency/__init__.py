@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.saliency.engine import GradientEngine
     from harness.saliency.layers import list_layers
     from harness.saliency.library import explain
-    from harness.saliency.run_methods import compute, compute_many
+    from harness.saliency.run_methods import compute, compute_forward, compute_many
 
 __all__ = [
     "METHODS",
@@ -26,6 +26,7 @@ __all__ = [
     "MethodSpec",
     "Parameter",
     "compute",
+    "compute_forward",
     "compute_many",
     "explain",
     "list_layers",
@@ -36,6 +37,7 @@ __all__ = [
 
 _LAZY = {
     "compute": "run_methods",
+    "compute_forward": "run_methods",
     "compute_many": "run_methods",
     "GradientEngine": "engine",
     "explain": "library",

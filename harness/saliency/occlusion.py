@@ -5,16 +5,15 @@ Forward passes only, so it works for models without gradients too.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from harness.saliency.attribution import Array, Images
 from harness.saliency.perturbed import baseline_of, over_copies, target_values
+from harness.saliency.scorer import Scorer
 
 
 def occlusion(
-    engine: Any,
+    engine: Scorer,
     images: Images,
     *,
     window: float = 0.2,

@@ -7,17 +7,17 @@ copies nor on the number of images; results come in a fixed order, so that sums 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
 from harness.errors import ConfigError, nearest
 from harness.saliency.attribution import Array, Images
 from harness.saliency.noise import gaussian
+from harness.saliency.scorer import Scorer
 
 
 def over_copies(
-    engine: Any,
+    engine: Scorer,
     images: Images,
     copies: int,
     *,
@@ -41,7 +41,7 @@ def over_copies(
 
 
 def noisy_attributions(
-    engine: Any, images: Images, base: Callable[[Images], Array], *, samples: int, noise_level: float
+    engine: Scorer, images: Images, base: Callable[[Images], Array], *, samples: int, noise_level: float
 ) -> Iterator[tuple[int, Array]]:
     """(index of the image, attribution of one of its noisy copies)."""
 
@@ -62,7 +62,7 @@ def add_noise(images: Images, samples: list[int], *, noise_level: float) -> Arra
     return pixels
 
 
-def target_values(engine: Any, images: Images, output: str) -> Array:
+def target_values(engine: Scorer, images: Images, output: str) -> Array:
     """(N,) the target class's "score" (what the model returns) or "logit"."""
     values = engine.scores(images.pixels) if output == "score" else engine.logits(images.pixels)
     return np.asarray(values[np.arange(len(images)), images.targets], np.float32)

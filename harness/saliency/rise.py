@@ -5,18 +5,17 @@ Forward passes only, so it works for models without gradients too. Masks are key
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from harness.saliency.attribution import Array, Images
 from harness.saliency.maps import resize
 from harness.saliency.noise import generator
 from harness.saliency.perturbed import baseline_of, over_copies, target_values
+from harness.saliency.scorer import Scorer
 
 
 def rise(
-    engine: Any,
+    engine: Scorer,
     images: Images,
     *,
     masks: int = 1000,

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.errors import ConfigError
-from harness.saliency.attribution import Array, Attribution, Backward, Images
-from harness.saliency.blank import AT_BASELINE, CONSTANT, ZERO_GRADIENT, blank_causes, notes_on_blank_maps
+from harness.saliency.attribution import Array, Attribution, Images
 from harness.saliency.compiled import PREDICTED
 from harness.saliency.engine import GradientEngine
-from harness.saliency.methods import method_spec, parameters_of
-from harness.saliency.perturbed import baseline_of
-from harness.saliency.spec import MethodSpec
+from harness.saliency.jobs import Job, in_many_passes, in_one_pass, make_job, sharing
+from harness.saliency.methods import METHODS, method_spec, parameters_of
+from harness.saliency.scorer import FunctionScorer
 
 
 def compute(
@@ -50,168 +49,46 @@ def compute_many(
 ) -> list[Attribution]:
     """Attributions by several (method, parameters), in their order; those that need one pass share it."""
     batch = _images(images, targets, image_keys, seed)
-    jobs = [_job(engine, name, parameters) for name, parameters in methods]
+    jobs = [make_job(engine, name, parameters) for name, parameters in methods]
     done: dict[int, Attribution] = {}
-    for shared in _sharing(jobs):
-        done.update(zip(shared, _in_one_pass([jobs[i] for i in shared], batch), strict=True))
+    for shared in sharing(jobs):
+        done.update(zip(shared, in_one_pass([jobs[i] for i in shared], batch), strict=True))
     if len(done) < len(jobs):
         predicted = next(iter(done.values())).predicted if done else engine.logits(batch.pixels).argmax(axis=1)
-        batch = replace(batch, targets=np.where(batch.targets == PREDICTED, predicted, batch.targets))
-    return [done[i] if i in done else _in_many_passes(job, batch, predicted) for i, job in enumerate(jobs)]
+        batch = _with_targets(batch, predicted)
+    return [done[i] if i in done else in_many_passes(job, batch, predicted) for i, job in enumerate(jobs)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """A method ready to run: on its own variant of the engine, with its target layer resolved."""
+def compute_forward(
+    scores: Callable[[Array], Array],
+    method: str,
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    batch_size: int = 32,
+) -> Attribution:
+    """Attributions of anything that scores images, such as an artifact on a board: by occlusion or RISE.
 
-    name: str
-    spec: MethodSpec
-    engine: GradientEngine
-    layer: str | None
-    arguments: dict[str, Any]
-    relu: bool = False  # negative values of the map are dropped
-    base: _Job | None = None  # the method that this one wraps
-
-    def from_pass(self, backward: Backward) -> Array:
-        """The values of a one-pass method before its ReLU."""
-        return self.spec.function()(backward, **self.arguments)  # type: ignore[no-any-return]
-
-    def from_engine(self, images: Images, base: Callable[[Images], Array] | None = None) -> Array:
-        """The values of a method of many passes before its ReLU; `base` replaces what it wraps."""
-        wrapped = {"base": base or self.base.from_images} if self.base else {}
-        return self.spec.function()(self.engine, images, **wrapped, **self.arguments)  # type: ignore[no-any-return]
-
-    def from_images(self, images: Images) -> Array:
-        """The values of a one-pass method that another method wraps, for one batch."""
-        return self.rectified(self.from_pass(_backward([self], images)))
-
-    def rectified(self, values: Array) -> Array:
-        return np.maximum(values, 0) if self.relu else values
-
-    def causes(self, before_relu: Array, backward: Backward) -> tuple[str, ...]:
-        """Why maps of a one-pass method are blank."""
-        features, gradients = None, backward.input_gradient
-        if self.layer is not None:
-            features, gradients = backward.features[self.layer], backward.gradients[self.layer]
-        return blank_causes(self.rectified(before_relu), before_relu, gradients=gradients, features=features)
-
-
-def _job(engine: GradientEngine, name: str, given: Mapping[str, Any]) -> _Job:
-    spec, arguments = method_spec(name), dict[str, Any](parameters_of(name, given))
-    if "base" in arguments:
-        return _wrapping_job(engine, name, arguments)
-    variant = engine.variant(ste=arguments.pop("ste", "own"), relu=spec.relu)
-    layer = None
-    if "layer" in arguments:
-        layer = arguments["layer"] = variant.layer(arguments["layer"])
-    relu = arguments.pop("relu", False)
-    return _Job(name=name, spec=spec, engine=variant, layer=layer, arguments=arguments, relu=relu)
-
-
-def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) -> _Job:
-    """A method over another one: the parameters that are not its own are its base's."""
-    spec = method_spec(name)
-    own = {parameter.name for parameter in spec.parameters}
-    base = _job(engine, arguments["base"], {key: value for key, value in arguments.items() if key not in own})
-    mine = {key: value for key, value in arguments.items() if key in own - {"base"}}
-    return _Job(name=name, spec=spec, engine=base.engine, layer=base.layer, arguments=mine, base=base)
-
-
-def _sharing(jobs: Sequence[_Job]) -> list[list[int]]:
-    """Indices of the one-pass jobs, grouped by the engine they run on."""
-    groups: dict[int, list[int]] = {}
-    for i, job in enumerate(jobs):
-        if job.spec.one_pass:
-            groups.setdefault(id(job.engine), []).append(i)
-    return list(groups.values())
-
-
-def _backward(jobs: Sequence[_Job], images: Images) -> Backward:
-    """One pass that gives all that these jobs need."""
-    return jobs[0].engine.backward(
-        images.pixels,
-        images.targets,
-        layers=sorted({job.layer for job in jobs if job.layer}),
-        input_gradient=any("input" in job.spec.needs for job in jobs),
-    )
-
-
-def _in_one_pass(jobs: Sequence[_Job], images: Images) -> list[Attribution]:
-    """Batch by batch, so that feature maps are reduced before the next batch is computed."""
-
-    def work(chunk: list[int]) -> tuple[NDArray[np.int64], list[tuple[Array, tuple[str, ...]]]]:
-        backward = _backward(jobs, images.take(chunk))
-        signed = [job.from_pass(backward) for job in jobs]
-        made = [(job.rectified(values), job.causes(values, backward)) for job, values in zip(jobs, signed, strict=True)]
-        return backward.logits.argmax(axis=1), made
-
-    parts = [part for _, part in jobs[0].engine.map(range(len(images)), work)]
-    predicted = np.concatenate([found for found, _ in parts])
-    return [
-        _attribution(
-            job,
-            np.concatenate([made[i][0] for _, made in parts]),
-            tuple(cause for _, made in parts for cause in made[i][1]),
-            predicted,
-        )
-        for i, job in enumerate(jobs)
-    ]
-
-
-def _in_many_passes(job: _Job, images: Images, predicted: NDArray[np.int64]) -> Attribution:
-    before_relu = job.from_engine(images)
-    values = job.rectified(before_relu)
-    causes = blank_causes(values, before_relu)
-    closer = {
-        i: _closer_cause(job, images.take([i])) for i, cause in enumerate(causes) if cause and not values[i].any()
-    }
-    return _attribution(job, values, tuple(closer.get(i) or cause for i, cause in enumerate(causes)), predicted)
-
-
-def _closer_cause(job: _Job, image: Images) -> str:
-    """Why the map of one image is zero, from what the method was given; "" if that says nothing."""
-    if job.base is not None:
-        return _cause_over_copies(job, job.base, image)
-    if "baseline" in job.arguments and np.array_equal(
-        image.pixels, baseline_of(image.pixels, job.arguments["baseline"])
-    ):
-        return AT_BASELINE
-    return ZERO_GRADIENT if job.spec.takes_gradients else ""
-
-
-def _cause_over_copies(job: _Job, base: _Job, image: Images) -> str:
-    """The most frequent cause among the copies; a variance is zero, too, where copies are alike and not blank."""
-    causes: list[str] = []
-
-    def watched(copies: Images) -> Array:
-        backward = _backward([base], copies)
-        before_relu = base.from_pass(backward)
-        causes.extend(base.causes(before_relu, backward))
-        return base.rectified(before_relu)
-
-    job.from_engine(image, watched)
-    return max(sorted(set(causes)), key=causes.count) if all(causes) else CONSTANT
-
-
-def _attribution(job: _Job, values: Array, causes: tuple[str, ...], predicted: NDArray[np.int64]) -> Attribution:
-    return Attribution(
-        values=np.ascontiguousarray(values, np.float32),
-        layer=job.layer,
-        blank=np.array([bool(cause) for cause in causes]),
-        causes=causes,
-        predicted=predicted,
-        pseudo_gradient=job.engine.pseudo_gradient and job.spec.takes_gradients,
-        notes=_notes(job, causes),
-    )
-
-
-def _notes(job: _Job, causes: tuple[str, ...]) -> tuple[str, ...]:
-    """What a reader must know: where a map came from, and why a blank one shows nothing."""
-    notes = [job.spec.caveat] if job.spec.caveat else []
-    if job.layer:
-        others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
-        notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')
-    return (*notes, *notes_on_blank_maps(causes, job.arguments))
+    scores  float32 images (n, H, W, C), at most `batch_size` at a time, to class scores (n, classes). Images are in the
+            units of `images`, and so are baselines: "zero" covers with 0.
+    The rest is as in `compute`: with the same scores, the same maps.
+    Raises ConfigError for a method that needs gradients, features or logits.
+    """
+    spec, arguments = method_spec(method), parameters_of(method, parameters or {})
+    if not spec.forward_only:
+        able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
+        raise ConfigError(f'"{method}" needs more of a network than its scores', hint=able)
+    scorer = FunctionScorer(scores, batch_size=batch_size)
+    batch = _images(images, targets, image_keys, seed)
+    found = scorer.scores(batch.pixels)
+    if batch.targets.max() >= found.shape[1]:
+        raise ConfigError(f"targets: expected classes from 0 to {found.shape[1] - 1}, got {batch.targets.tolist()}")
+    predicted = found.argmax(axis=1)
+    job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
+    return in_many_passes(job, _with_targets(batch, predicted), predicted)
 
 
 def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:
@@ -219,5 +96,11 @@ def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | 
     names = tuple(keys) if keys is not None else tuple(map(str, range(len(pixels))))
     if len(names) != len(pixels):
         raise ConfigError(f"image_keys: expected one key per image, got {len(names)} for {len(pixels)} images")
+    if pixels.ndim != 4 or len(pixels) == 0:
+        raise ConfigError(f"images: expected an array (N, H, W, C), got one of shape {pixels.shape}")
     wanted = np.full(len(pixels), PREDICTED) if targets is None else np.asarray(targets, np.int64)
     return Images(pixels=pixels, targets=wanted, keys=names, seed=seed)
+
+
+def _with_targets(images: Images, predicted: NDArray[np.int64]) -> Images:
+    return replace(images, targets=np.where(images.targets == PREDICTED, predicted, images.targets))

@@ -78,6 +78,11 @@ class MethodSpec:
     def takes_gradients(self) -> bool:
         return self.backward_passes != "0"
 
+    @property
+    def forward_only(self) -> bool:
+        """Whether scores are all that the method asks of a network: neither gradients nor features."""
+        return not self.takes_gradients and all(parameter.name != "layer" for parameter in self.parameters)
+
     def function(self) -> Callable[..., Any]:
         """Import the method; only now is anything heavy loaded."""
         module, name = self.load.split(":")
