@@ -26,6 +26,14 @@ def preprocess(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
     return np.ascontiguousarray((ordered.astype(np.float32) - mean) * scale)
 
 
+def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
+    """The uint8 RGB images of which `preprocess` makes inputs nearest to these."""
+    pixels = inputs / np.asarray(record["scale"], np.float32) + np.asarray(record["mean"], np.float32)
+    ordered = pixels[..., ::-1] if record["channel_order"] == "bgr" else pixels
+    rounded: NDArray[Any] = np.clip(np.round(ordered), 0, 255).astype(np.uint8)
+    return rounded
+
+
 def quantize(values: NDArray[Any], *, dtype: Any, scale: float, zero_point: int) -> NDArray[Any]:
     """Float values as the integers of an artifact's quantized input, rounded half to even and clipped to the type."""
     limits = np.iinfo(dtype)

@@ -27,6 +27,7 @@ class CatalogueEntry:
     weights: str  # what `weights` is when the experiment does not say: "trained" or "imagenet"
     paper: str
     twin: str | None = None
+    shuffled: str | None = None  # the network that this one is, had its labels not been shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,8 @@ def _larq(path: str, paper: str) -> CatalogueEntry:
     return _imagenet(f"larq_zoo.{path}", paper, _TORCH, family="binarized")
 
 
-def _twin(name: str, partner: str, size: int) -> CatalogueEntry:
-    binarized = name.endswith("binary")
+def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
+    binarized = "-binary" in name
     return CatalogueEntry(
         family="binarized" if binarized else "full-precision",
         build="harness.models.twins:" + ("binary_twin" if binarized else "float_twin"),
@@ -126,6 +127,7 @@ def _twin(name: str, partner: str, size: int) -> CatalogueEntry:
         weights="trained",
         paper="ours",
         twin=partner,
+        shuffled=shuffled,
     )
 
 
@@ -164,6 +166,11 @@ def catalogue_model(name: str, entry: CatalogueEntry, *, weights: str | None = N
         twin=entry.twin,
         seed=seed,
     )
+
+
+def shuffled_partner(name: str) -> str | None:
+    """The network like `name` whose labels were shuffled before training, if there is one."""
+    return next((other for other, entry in CATALOGUE.items() if entry.shuffled == name), None)
 
 
 def model_card(name: str) -> dict[str, Any] | None:

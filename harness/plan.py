@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from converters import FORMATS
 from harness.catalogue import Model
 from harness.datasets.base import Dataset
 from harness.errors import ConfigError
-from harness.experiment import Experiment, SaliencyTable
-from harness.stages import STAGES, accuracy, conversion, fidelity, images, latency, quality, saliency
+from harness.experiment import Experiment
+from harness.explanations import Explanations
+from harness.stages import STAGES, accuracy, conversion, fidelity, images, latency
 from harness.store import Unit
 
 
-def plan(experiment: Experiment, dataset: Dataset) -> list[Unit]:
-    """All units, each once, stage by stage in the order of the STAGES table."""
-    planned = _Plan(experiment, dataset)
+def plan(experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> list[Unit]:
+    """All units, each once, stage by stage in the order of the STAGES table.
+
+    dataset_of  the open data set whose images the model of a name sees.
+    """
+    planned = _Plan(experiment, dataset_of)
     units = {unit.key: unit for unit in planned.units()}
     order = list(STAGES)
     return sorted(units.values(), key=lambda unit: order.index(unit.kind))
@@ -37,28 +41,28 @@ def restrict(units: list[Unit], kinds: Collection[str]) -> list[Unit]:
 
 
 class _Plan:
-    def __init__(self, experiment: Experiment, dataset: Dataset) -> None:
-        self._experiment, self._dataset = experiment, dataset
-        self._devices = [{**device.address(), "runtime": device.runtime} for device in experiment.devices]
+    def __init__(self, experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> None:
+        self._experiment, self._dataset_of = experiment, dataset_of
+        self._devices = [device.spec() for device in experiment.devices]
+        self._artifacts: list[Unit] = []
 
     def units(self) -> Iterator[Unit]:
         for model in self._experiment.models:
             judging = self._images(model, "test", self._experiment.accuracy.images)
             yield from (judging, accuracy.plan_reference(model, judging))
-        artifacts = []
         for model, format_name in self._experiment.artifacts():
             calibration = None
             if FORMATS[format_name].calibrated:
                 calibration = self._images(model, "train", self._experiment.conversion.calibration_images)
                 yield calibration
             artifact = conversion.plan(model, format_name, calibration=calibration)
-            artifacts.append(artifact)
+            self._artifacts.append(artifact)
             yield artifact
             compared = self._images(model, "test", min(self._experiment.accuracy.images, fidelity.IMAGES))
             yield from (compared, fidelity.plan(artifact, compared))
             if model.quantization_aware or not FORMATS[format_name].mark:
                 yield from self._judged(model, artifact)
-        yield from self._latencies(artifacts)
+        yield from self._latencies()
         yield from self._explanations()
 
     def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
@@ -66,37 +70,32 @@ class _Plan:
         for device in self._devices:
             yield accuracy.plan(artifact, judging, device)
 
-    def _latencies(self, artifacts: list[Unit]) -> Iterator[Unit]:
+    def _latencies(self) -> Iterator[Unit]:
         """Every artifact once a round, in an order drawn by seed, so that drift of the board hits all alike."""
         protocol = self._experiment.latency
         if protocol is None:
             return
         shuffle = random.Random(self._experiment.seed)
         for device, round_ in itertools.product(self._devices, range(protocol.rounds)):
-            jobs = list(itertools.product(artifacts, protocol.threads))
+            jobs = list(itertools.product(self._artifacts, protocol.threads))
             shuffle.shuffle(jobs)
             for artifact, num_threads in jobs:
                 yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
 
     def _explanations(self) -> Iterator[Unit]:
-        table, judged_by = self._experiment.saliency, self._experiment.quality
-        if table is None:
-            return
-        for model, method in itertools.product(self._experiment.models, self._experiment.methods):
-            for explained in self._explained(model, table):
-                maps = saliency.plan(model, method, explained, target=table.target, seed=self._experiment.seed)
-                yield from (explained, maps)
-                if judged_by is not None:
-                    for metric in judged_by.metrics:
-                        yield quality.plan(maps, metric, steps=judged_by.steps)
+        table = self._experiment.saliency
+        if table is not None:
+            explanations = Explanations(
+                self._experiment, table, images_of=self._images, has_masks=self._has_masks, artifacts=self._artifacts
+            )
+            yield from explanations.units()
 
-    def _explained(self, model: Model, table: SaliencyTable) -> Iterator[Unit]:
-        """The explained images in batches, so that no unit takes long and none holds more than a batch."""
-        for first in range(0, table.images, table.batch):
-            yield self._images(model, "test", min(table.batch, table.images - first), first=first)
+    def _has_masks(self, model: Model) -> bool:
+        return self._dataset_of(model.name).sample("test", 0).mask is not None
 
     def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:
-        available = self._dataset.size(split)
+        dataset = self._dataset_of(model.name)
+        available = dataset.size(split)
         if first + count > available:
             raise ConfigError(
                 f"[dataset]: {first + count} images of the {split} split are wanted, it has {available}",
@@ -104,4 +103,4 @@ class _Plan:
                 if split == "test"
                 else "a data set with training images",
             )
-        return images.plan(self._experiment, self._dataset.fingerprint, model, split=split, count=count, first=first)
+        return images.plan(self._experiment, dataset.fingerprint, model, split=split, count=count, first=first)

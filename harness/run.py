@@ -22,7 +22,7 @@ from harness.experiment import Experiment
 from harness.plan import plan, restrict
 from harness.processes import Finished, perform, perform_apart, workers_that_fit
 from harness.progress import StageProgress, stage_progress
-from harness.saliency import parameters_of
+from harness.saliency import METHODS, parameters_of
 from harness.stages import STAGES, Stage
 from harness.store import Store, Unit, canonical_json
 from harness.workshop import Workshop
@@ -49,7 +49,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     with _only_run_in(folder), Store(folder) as store:
         workshop = Workshop(experiment, store)
-        units = plan(experiment, workshop.dataset)
+        units = plan(experiment, workshop.dataset_of)
         store.discard_parts()
         damaged = store.forget_damaged("conversion")
         if damaged:
@@ -147,7 +147,7 @@ def _describe(unit: Unit) -> str:
 
 def _chosen(spec: dict[str, Any]) -> list[str]:
     """The parameters of a saliency method that are not its defaults."""
-    if "method" not in spec or "metric" in spec:
+    if spec.get("method") not in METHODS or "metric" in spec:
         return []
     defaults = parameters_of(spec["method"], {})
     return [f"{name}={value}" for name, value in spec["parameters"].items() if defaults.get(name) != value]

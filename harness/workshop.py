@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from harness.datasets import open_dataset
 from harness.datasets.base import Dataset
 from harness.errors import BitlensError
 from harness.experiment import Experiment
+from harness.experiment_file import DatasetTable
 from harness.models.loading import load_model
+from harness.quality.judges import FloatJudge
 from harness.store import Store, StoredUnit
 
 if TYPE_CHECKING:
@@ -48,18 +50,35 @@ class Workshop:
         self._loaded: _LoadedModel | None = None
 
     @cached_property
-    def dataset(self) -> Dataset:
-        table = self.experiment.dataset
-        return open_dataset(table.kind, path=table.path, seed=table.seed)
+    def _datasets(self) -> list[tuple[DatasetTable, Dataset]]:
+        tables = self.experiment.datasets
+        return [(table, open_dataset(table.kind, path=table.path, seed=table.seed)) for table in tables]
+
+    def dataset_of(self, model: str) -> Dataset:
+        """The images that a network sees."""
+        wanted = self.experiment.dataset_of(model)
+        return next(dataset for table, dataset in self._datasets if table is wanted)
+
+    def dataset_with(self, fingerprint: str) -> Dataset:
+        """The data set that an images unit was planned for. Raises BitlensError when its files changed since."""
+        found = next((dataset for _, dataset in self._datasets if dataset.fingerprint == fingerprint), None)
+        if found is None:
+            raise BitlensError("the images of the data set changed since the run was planned", hint="run it again")
+        return found
 
     def model(self, name: str) -> Model:
-        return next(model for model in self.experiment.models if model.name == name)
+        known = (*self.experiment.models, *self.experiment.partners.values())
+        return next(model for model in known if model.name == name)
 
     def keras_model(self, name: str) -> Any:
         return self._load(name).keras_model
 
     def engine(self, name: str) -> GradientEngine:
         return self._load(name).engine
+
+    def judge(self, name: str) -> FloatJudge:
+        """The Keras model as the judge of explanations."""
+        return self._load(name).judge(partial(self.scores, name))
 
     def scores(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class scores (N, K) of the Keras model for uint8 images at its input size."""
@@ -96,12 +115,19 @@ class _LoadedModel:
     def __init__(self, name: str, keras_model: Any) -> None:
         self.name = name
         self.keras_model = keras_model
+        self._judge: FloatJudge | None = None
 
     @cached_property
     def engine(self) -> GradientEngine:
         from harness.saliency import GradientEngine
 
         return GradientEngine(self.keras_model)
+
+    def judge(self, scores: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> FloatJudge:
+        """One judge as long as the network is loaded: it remembers scores."""
+        if self._judge is None:
+            self._judge = FloatJudge(scores)
+        return self._judge
 
     @cached_property
     def _function(self) -> Any:

@@ -27,5 +27,9 @@ STAGES: dict[str, Stage] = {
     "accuracy": Stage(perform="harness.stages.accuracy:perform", doing="measuring accuracy"),
     "latency": Stage(perform="harness.stages.latency:perform", doing="measuring latency"),
     "saliency": Stage(perform="harness.stages.saliency:perform", doing="computing saliency"),
+    "agreement": Stage(perform="harness.stages.agreement:perform", doing="comparing maps"),
+    "amplification": Stage(perform="harness.stages.amplification:perform", doing="following noise through the layers"),
+    "sanity": Stage(perform="harness.stages.sanity:perform", doing="checking sanity of explanations"),
+    "limits": Stage(perform="harness.stages.limits:perform", doing="searching limits for normalised scores"),
     "quality": Stage(perform="harness.stages.quality:perform", doing="scoring explanations"),
 }

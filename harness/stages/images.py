@@ -19,7 +19,7 @@ def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, 
     record = model.preprocessing
     geometry = {name: record[name] for name in ("height", "width", "resize")}
     spec = {
-        "dataset": experiment.dataset.kind,
+        "dataset": experiment.dataset_of(model.name).kind,
         "fingerprint": fingerprint,
         "split": split,
         "first": first,
@@ -35,7 +35,8 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
 
     So a smaller set is the beginning of a larger one: saliency explains images whose accuracy was measured.
     """
-    spec, dataset = unit.spec, workshop.dataset
+    spec = unit.spec
+    dataset = workshop.dataset_with(spec["fingerprint"])
     geometry = {**spec["geometry"], "mean": [0.0] * spec["geometry"]["channels"]}
     order = np.random.default_rng(spec["seed"]).permutation(dataset.size(spec["split"]))
     samples, pixels = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.devices import measure
-from harness.experiment import LatencyTable
+from harness.experiment_file import LatencyTable
 from harness.stages.on_device import artifact_of, as_share, device_of
 from harness.store import Outcome, Unit
 from harness.workshop import Progress, Workshop

@@ -1,61 +1,87 @@
-"""Quality stage: one metric's value for every map of a saliency unit, judged by the float model."""
+"""Quality stage: one metric's value for every map of a saliency unit, judged by the float model or by an artifact."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.quality import METRICS, Evidence, Values
-from harness.saliency import METHODS, saliency_map
+from harness.experiment_choices import Named
+from harness.quality import METRICS, Evidence, Pool, Scores, evaluate
+from harness.stages.judging import FLOAT, explain_of, judge_of, maps_of
 from harness.store import Outcome, Score, Unit
-from harness.tables import resolve
-from harness.workshop import Progress, Workshop
+from harness.workshop import ImageSet, Progress, Workshop
 
 
-def plan(saliency: Unit, metric: str, *, steps: int) -> Unit:
+def plan(
+    saliency: Unit,
+    metric: Named,
+    *,
+    judge: str | dict[str, Any] = FLOAT,
+    limits: Unit | None = None,
+    pool: Unit | None = None,
+    colours: Unit | None = None,
+) -> Unit:
+    """What a metric needs besides the maps is part of the spec where it needs it, and nowhere else.
+
+    limits  of this judge, for normalised metrics.   pool  other images.   colours  images whose mean is a baseline.
+    """
     spec = {
         "model": saliency.spec["model"],
         "saliency": saliency.key,
         "method": saliency.spec["method"],
         "images": saliency.spec["images"],
-        "metric": metric,
-        "parameters": {"steps": steps} if METRICS[metric].needs_judge else {},
-        "judge": "float",
+        "metric": metric.name,
+        "parameters": metric.parameters,
+        "seed": saliency.spec["seed"],
+        "judge": judge,
     }
-    return Unit(kind="quality", spec=spec)
+    extra = {"limits": limits, "pool": pool, "colours": colours}
+    return Unit(kind="quality", spec=spec | {name: unit.key for name, unit in extra.items() if unit is not None})
 
 
 def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     spec, metric = unit.spec, METRICS[unit.spec["metric"]]
-    saliency = workshop.result(spec["saliency"])
-    images = workshop.images(spec["images"])
-    name = spec["model"]["name"]
-
-    def judge(pixels: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        scores = workshop.scores(name, pixels)
-        chosen: NDArray[np.float64] = scores[np.arange(len(scores)), classes].astype(np.float64)
-        return chosen
-
+    saliency, images = workshop.result(spec["saliency"]), workshop.images(spec["images"])
     evidence = Evidence(
         images=images.pixels,
         targets=np.array(saliency.result["targets"], np.int64),
+        keys=images.keys,
+        seed=spec["seed"],
+        parameters=spec["parameters"],
         masks=images.masks,
-        score=judge,
-        steps=spec["parameters"].get("steps", 0),
+        judge=judge_of(spec, workshop) if "judge" in metric.needs else None,
+        explain=explain_of(saliency, workshop),
+        pool=_pool(spec, workshop),
+        limits=_limits(spec, workshop),
+        dataset_mean=mean_colour(spec, workshop),
+        causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )
-    maps = saliency_map(
-        workshop.store.load_array(saliency.result["blob"]),
-        (images.pixels.shape[1], images.pixels.shape[2]),
-        channels=METHODS[saliency.spec["method"]].channels or "max_abs",
-    )
-    values = resolve(metric.load)(maps, evidence)
-    missing = "no mask" if metric.needs_mask and images.masks is None else "blank map"
-    result = {"better": metric.better, "unit": metric.unit}
-    return Outcome(result=result, scores=_scores(images.keys, values, missing=missing))
+    scores = evaluate(spec["metric"], maps_of(saliency, images, workshop), evidence)
+    return Outcome(result={"better": metric.better, "unit": metric.unit}, scores=score_rows(images, scores))
 
 
-def _scores(keys: tuple[str, ...], values: Values, *, missing: str) -> list[Score]:
+def score_rows(images: ImageSet, scores: Scores) -> list[Score]:
+    """One row per image; no value is None, with its reason."""
     return [
-        Score(image=key, value=None if np.isnan(value) else float(value), reason=missing if np.isnan(value) else "")
-        for key, value in zip(keys, values)
+        Score(image=key, value=None if np.isnan(value) else float(value), reason=reason)
+        for key, value, reason in zip(images.keys, scores.values, scores.reasons)
     ]
+
+
+def mean_colour(spec: dict[str, Any], workshop: Workshop) -> Any:
+    """(C,) uint8, the mean over training images; None where the unit does not ask for it."""
+    if "colours" not in spec:
+        return None
+    return np.round(workshop.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
+
+
+def _pool(spec: dict[str, Any], workshop: Workshop) -> Pool | None:
+    if "pool" not in spec:
+        return None
+    images = workshop.images(spec["pool"])
+    return Pool(images=images.pixels, targets=images.labels, keys=images.keys)
+
+
+def _limits(spec: dict[str, Any], workshop: Workshop) -> Any:
+    return workshop.store.load_array(workshop.result(spec["limits"]).result["blob"]) if "limits" in spec else None

@@ -93,7 +93,7 @@ def test_all_names_every_network_of_the_catalogue_and_every_format() -> None:
 def test_conversion_needs_only_the_images_that_calibrate_and_compare(experiment: Path, tmp_path: Path) -> None:
     from harness.datasets.planted import PlantedDataset
 
-    units = restrict(plan(read_experiment(experiment), PlantedDataset(seed=0)), ("conversion", "fidelity"))
+    units = restrict(plan(read_experiment(experiment), lambda model: PlantedDataset(seed=0)), ("conversion", "fidelity"))
     assert [unit.kind for unit in units] == ["images", *["conversion"] * 3, *["fidelity"] * 3]
 
 

@@ -20,7 +20,7 @@ DEMO = Path(resolve("harness.cli:EXAMPLES")) / "demo.toml"
 def planned(tmp_path: Path, *, replace: tuple[str, str] = ("", "")) -> list[Unit]:
     path = tmp_path / "demo.toml"
     path.write_text(DEMO.read_text().replace(*replace))
-    return plan(read_experiment(path), PlantedDataset())
+    return plan(read_experiment(path), lambda model: PlantedDataset())
 
 
 def of_kind(units: list[Unit], kind: str) -> list[Unit]:

@@ -1,0 +1,33 @@
+"""Agreement stage: how alike two maps of the same images are."""
+
+from __future__ import annotations
+
+from harness.quality import AGREEMENTS, agree
+from harness.stages.judging import maps_of
+from harness.stages.quality import score_rows
+from harness.store import Outcome, Unit
+from harness.workshop import Progress, Workshop
+
+
+def plan(first: Unit, second: Unit, metric: str, *, what: str) -> Unit:
+    """Two saliency units on the same images, which may be of two networks.
+
+    what  why they are compared: "reference", "twin", "shuffled", or "deployed" for a board's map and the host's.
+    """
+    spec = {
+        "model": first.spec["model"],
+        "first": first.key,
+        "second": second.key,
+        "images": first.spec["images"],
+        "what": what,
+        "metric": metric,
+    }
+    return Unit(kind="agreement", spec=spec)
+
+
+def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+    spec, images = unit.spec, workshop.images(unit.spec["images"])
+    first, second = (maps_of(workshop.result(spec[name]), images, workshop) for name in ("first", "second"))
+    scores = agree(spec["metric"], first, second)
+    row = AGREEMENTS[spec["metric"]]
+    return Outcome(result={"better": row.better, "unit": row.unit}, scores=score_rows(images, scores))

@@ -1,0 +1,100 @@
+"""What the stages that score explanations share: the judge, the maps, and the method that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.preprocessing import preprocess
+from harness.devices import Device, perturb, predict
+from harness.quality import Explain, Images, Judge, Maps, Targets, Values
+from harness.saliency import METHODS, saliency_map
+from harness.stages.on_device import artifact_of, device_of
+from harness.stages.saliency import CONTROL
+from harness.store import StoredUnit, Unit
+from harness.workshop import ImageSet, Workshop
+
+FLOAT = "float"  # the judge that is the Keras model itself
+
+
+def deployed_judge(conversion: Unit, device: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a judge that is an artifact on a device."""
+    return {
+        "conversion": conversion.key,
+        "format": conversion.spec["format"],
+        "device": device,
+        "runtime": device["runtime"],
+    }
+
+
+def judge_of(spec: Mapping[str, Any], workshop: Workshop) -> Judge:
+    """Who gives class scores for a unit: the float model, or an artifact on its device."""
+    if spec["judge"] == FLOAT:
+        return workshop.judge(spec["model"]["name"])
+    return DeviceJudge(
+        device_of(spec["judge"]),
+        artifact_of(spec["judge"], workshop),
+        preprocessing=spec["model"]["preprocessing"],
+        runtime=spec["judge"]["runtime"],
+    )
+
+
+class DeviceJudge:
+    """A deployed artifact as the judge. Images of a curve are made on the device, from rank maps."""
+
+    def __init__(self, device: Device, artifact: Path, *, preprocessing: Mapping[str, Any], runtime: str) -> None:
+        self._device, self._artifact = device, artifact
+        self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}
+
+    def scores(self, images: Images, targets: Targets) -> Values:
+        found = predict(self._device, self._artifact, images, **self._how).scores
+        chosen: Values = found[np.arange(len(images)), targets].astype(np.float64)
+        return chosen
+
+    def curves(
+        self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
+    ) -> Values:
+        found = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
+        chosen: Values = found[np.arange(len(start)), :, targets].astype(np.float64)
+        return chosen
+
+
+def maps_of(saliency: StoredUnit, images: ImageSet, workshop: Workshop) -> Maps:
+    """(N, H, W) in the geometry of the images, as showing and scoring take them."""
+    return _as_maps(workshop.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
+
+
+def explain_of(saliency: StoredUnit, workshop: Workshop) -> Explain | None:
+    """The method that made the maps, for other images; None for controls and for maps that a board computed."""
+    spec = saliency.spec
+    if spec["method"].startswith(CONTROL) or "device" in spec:
+        return None
+
+    def explain(
+        images: Images, targets: Targets, keys: Sequence[str], changes: Mapping[str, Any] | None = None
+    ) -> Maps:
+        from harness.saliency import compute
+
+        found = compute(
+            workshop.engine(spec["model"]["name"]),
+            spec["method"],
+            preprocess(images, spec["model"]["preprocessing"]),
+            targets,
+            image_keys=list(keys),
+            seed=spec["seed"],
+            parameters={**spec["parameters"], **(changes or {})},
+        )
+        return _as_maps(found.values, spec, images)
+
+    return explain
+
+
+def _as_maps(values: NDArray[np.float32], spec: Mapping[str, Any], images: Images) -> Maps:
+    known = METHODS.get(spec["method"])
+    return saliency_map(
+        values, (images.shape[1], images.shape[2]), channels=(known.channels if known else "") or "max_abs"
+    )

@@ -1,0 +1,107 @@
+"""Sanity stage: does a method's map change when the network has learnt something else, or nothing?
+
+Values per image; what they say of the method is for the report to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from device.preprocessing import preprocess
+from harness.quality import Maps, Scores, agree
+from harness.saliency import METHODS, saliency_map
+from harness.stages.judging import maps_of
+from harness.stages.quality import score_rows
+from harness.store import Outcome, StoredUnit, Unit
+from harness.workshop import ImageSet, Progress, Workshop
+
+
+def plan(maps: Unit, check: str, *, other: Unit | None = None) -> Unit:
+    """other  the same method's maps of the network that was trained on shuffled labels, for data randomisation."""
+    spec = {
+        "model": maps.spec["model"],
+        "method": maps.spec["method"],
+        "parameters": maps.spec["parameters"],
+        "saliency": maps.key,
+        "images": maps.spec["images"],
+        "check": check,
+        "seed": maps.spec["seed"],
+    }
+    return Unit(kind="sanity", spec=spec | ({"other": other.key} if other else {}))
+
+
+def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+    saliency, images = workshop.result(unit.spec["saliency"]), workshop.images(unit.spec["images"])
+    result, scores = _CHECKS[unit.spec["check"]](unit.spec, saliency, images, workshop)
+    return Outcome(result=result, scores=score_rows(images, scores))
+
+
+def _parameter_randomisation(
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+) -> tuple[dict[str, Any], Scores]:
+    """Rank correlation with the maps of the wholly randomised network; the means of every stage are kept."""
+    from harness.quality.randomisation import parameter_randomisation
+
+    model = workshop.keras_model(spec["model"]["name"])
+    cascade = parameter_randomisation(model, _explain_with(saliency, images), seed=spec["seed"])
+    means = {
+        name: [_mean(scores) for scores in by_stage]
+        for name, by_stage in (("spearman", cascade.spearman), ("ssim", cascade.ssim))
+    }
+    return {"unit": "rank correlation", "stages": list(cascade.stages), **means}, cascade.spearman[-1]
+
+
+def _emprt(
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+) -> tuple[dict[str, Any], Scores]:
+    from harness.quality.randomisation import emprt
+
+    model = workshop.keras_model(spec["model"]["name"])
+    scores = emprt(model, _explain_with(saliency, images), seed=spec["seed"])
+    return {"unit": "relative rise of the map's entropy"}, scores
+
+
+def _data_randomisation(
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+) -> tuple[dict[str, Any], Scores]:
+    maps = maps_of(saliency, images, workshop)
+    other = maps_of(workshop.result(spec["other"]), images, workshop)
+    return {"unit": "rank correlation"}, agree("spearman", maps, other)
+
+
+_CHECKS: dict[str, Callable[[dict[str, Any], StoredUnit, ImageSet, Workshop], tuple[dict[str, Any], Scores]]] = {
+    "parameter_randomisation": _parameter_randomisation,
+    "emprt": _emprt,
+    "data_randomisation": _data_randomisation,
+}
+
+
+def _explain_with(saliency: StoredUnit, images: ImageSet) -> Callable[[Any], Maps]:
+    """The unit's maps by any engine: same images, classes, method and dice."""
+    from harness.saliency import compute
+
+    spec = saliency.spec
+    inputs = preprocess(images.pixels, spec["model"]["preprocessing"])
+
+    def explain(engine: Any) -> Maps:
+        found = compute(
+            engine,
+            spec["method"],
+            inputs,
+            np.array(saliency.result["targets"], np.int64),
+            image_keys=list(images.keys),
+            seed=spec["seed"],
+            parameters=spec["parameters"],
+        )
+        height, width = images.pixels.shape[1:3]
+        return saliency_map(found.values, (height, width), channels=METHODS[spec["method"]].channels or "max_abs")
+
+    return explain
+
+
+def _mean(scores: Scores) -> float | None:
+    known = scores.values[np.isfinite(scores.values)]
+    return float(known.mean()) if len(known) else None
