@@ -13,6 +13,7 @@ import typer
 from harness.convert_commands import add_convert_commands
 from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
+from harness.explain_command import add_explain_command
 from harness.report_commands import add_report_commands
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -97,6 +98,7 @@ def build_ops(
 
 
 add_convert_commands(app)
+add_explain_command(app)
 add_report_commands(app)
 app.add_typer(device_app, name="device")
 app.command()(bench)

@@ -12,6 +12,8 @@ import numpy as np
 from harness.datasets.base import Sample
 from harness.errors import ConfigError
 
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
 
 class Cifar10Archive:
     """Images are ordered by index first and class second, so that any leading part of a split is balanced."""

@@ -7,10 +7,9 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from harness.datasets.annotations import RESERVED, Annotations, Box
 from harness.datasets.base import Sample
+from harness.datasets.pictures import read_picture
 from harness.errors import ConfigError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -47,16 +46,8 @@ class ImageFolder:
         return len(self._names[split])
 
     def sample(self, split: str, index: int) -> Sample:
-        from PIL import Image, UnidentifiedImageError
-
         name = self._names[split][index]
-        try:
-            with Image.open(self._folder / name) as file:
-                pixels = np.asarray(file.convert("RGB"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise ConfigError(
-                f'[dataset] path: "{self._folder / name}" could not be read as an image ({error})'
-            ) from error
+        pixels = read_picture(self._folder / name, where="[dataset] path")
         label, (height, width) = self._labels[name], pixels.shape[:2]
         mask = self._annotations.mask(name, height=height, width=width, class_name=self.class_names[label])
         return Sample(key=name, image=pixels, label=label, mask=mask)
