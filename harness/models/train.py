@@ -1,10 +1,15 @@
-"""Trains the four twins of the catalogue and writes their weights and model cards.
+"""Trains the twins of the catalogue and writes their weights and model cards.
 
     python -m harness.models.train planted-binary
     python -m harness.models.train cifar-binary --archive cifar10-jpeg.zip
 
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
+
+Two networks are data-randomised partners (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
+permuted labels until it has memorised them. What it learned has nothing to do with the classes, so a method whose maps
+do not differ between a network and its partner does not show what the network learned. Of these networks the accuracy
+on the permuted labels of their training images is what counts; on the test split they are at chance.
 """
 
 from __future__ import annotations
@@ -37,6 +42,8 @@ class Recipe:
     epochs      of each cycle; a second cycle is a warm restart (Loshchilov & Hutter 2017, arXiv:1608.03983).
     start_from  the twin whose weights training starts from. A binarized network that starts from its float twin finds
                 small objects that it does not find from random weights (Bulat & Tzimiropoulos 2019, arXiv:1909.13863).
+    images      how many of the training split; None is all.
+    shuffled_labels  labels are permuted by the seed, and images are neither flipped nor shifted: to be memorised.
     """
 
     data: str
@@ -47,6 +54,8 @@ class Recipe:
     shift: int
     start_from: str | None = None
     batch_size: int = 100
+    images: int | None = None
+    shuffled_labels: bool = False
 
 
 RECIPES = {
@@ -62,11 +71,50 @@ RECIPES = {
     ),
     "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=(10,), peak_rate=3e-3, shift=3),
     "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=(18,), peak_rate=5e-3, shift=3),
+    "planted-float-shuffled": Recipe(
+        data="planted",
+        image_size=64,
+        binarized=False,
+        epochs=(60,),
+        peak_rate=3e-3,
+        shift=0,
+        batch_size=50,
+        images=1000,
+        shuffled_labels=True,
+    ),
+    "planted-binary-shuffled": Recipe(
+        data="planted",
+        image_size=64,
+        binarized=True,
+        epochs=(60,),
+        peak_rate=2e-3,
+        shift=0,
+        start_from="planted-float-shuffled",
+        batch_size=50,
+        images=1000,
+        shuffled_labels=True,
+    ),
 }
 
 
-def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> tuple[Any, float, float]:
-    """The trained Keras model, its top-1 on the whole test split (a fraction) and the seconds that training took.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained Keras model, its top-1 as fractions, and the seconds that training took.
+
+    top1        on the whole test split.
+    train_top1  on the very images and labels it was trained on; measured where labels were shuffled.
+    """
+
+    model: Any
+    top1: float
+    test_images: int
+    train_top1: float | None
+    train_images: int
+    seconds: float
+
+
+def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> Trained:
+    """Train by the recipe of this name and measure once.
 
     weights  the folder where the twin to start from lies, for recipes that start from one.
     """
@@ -77,7 +125,7 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> tuple[Any
     model = build_twin(image_size=recipe.image_size, classes=len(dataset.class_names), binarized=recipe.binarized)
     if recipe.start_from:
         model.load_weights(weights / f"{recipe.start_from}.h5")
-    images, labels = stack(dataset, "train", range(dataset.size("train")))
+    images, labels = training_data(recipe, dataset, seed=seed)
     batches = _Batches(images, labels, recipe, seed=seed)
     began = time.monotonic()
     for epochs in recipe.epochs:
@@ -89,10 +137,25 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> tuple[Any
         model.fit(_as_sequence(batches), epochs=epochs, shuffle=False, verbose=2)
     seconds = time.monotonic() - began
     test_images, test_labels = stack(dataset, "test", range(dataset.size("test")))
-    predicted = model.predict(
-        preprocess(test_images, minus_one_to_one(recipe.image_size)), batch_size=200, verbose=0
-    ).argmax(1)
-    return model, float((predicted == test_labels).mean()), seconds
+    return Trained(
+        model=model,
+        top1=_top1(model, recipe, test_images, test_labels),
+        test_images=len(test_labels),
+        train_top1=_top1(model, recipe, images, labels) if recipe.shuffled_labels else None,
+        train_images=len(labels),
+        seconds=seconds,
+    )
+
+
+def training_data(recipe: Recipe, dataset: Dataset, *, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The images and the labels that a recipe trains on: permuted, as many of each class as before, if it says so."""
+    images, labels = stack(dataset, "train", range(recipe.images or dataset.size("train")))
+    return images, np.random.default_rng(seed).permutation(labels) if recipe.shuffled_labels else labels
+
+
+def _top1(model: Any, recipe: Recipe, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
+    pixels = preprocess(images, minus_one_to_one(recipe.image_size))
+    return float((model.predict(pixels, batch_size=200, verbose=0).argmax(1) == labels).mean())
 
 
 class _Batches:
@@ -112,7 +175,7 @@ class _Batches:
         rng = np.random.default_rng([self._seed, self._epoch, batch])
         chosen = self._order[batch * size : (batch + 1) * size]
         shifts = rng.integers(0, 2 * recipe.shift + 1, (size, 2))
-        flips = rng.random(size) < 0.5
+        flips = (rng.random(size) < 0.5) & (not recipe.shuffled_labels)
         crops = [
             self._padded[i, y : y + recipe.image_size, x : x + recipe.image_size][:, :: -1 if flip else 1]
             for i, (y, x), flip in zip(chosen, shifts, flips)
@@ -156,7 +219,7 @@ def _one_cycle(recipe: Recipe, *, steps: int) -> Any:
     )
 
 
-def write_card(name: str, *, seed: int, top1: float, test_images: int, seconds: float, directory: Path) -> None:
+def write_card(name: str, trained: Trained, *, seed: int, directory: Path) -> None:
     """The model card: what was trained, by which command, and the accuracy that was measured."""
     recipe = RECIPES[name]
     archive = " --archive cifar10-jpeg.zip" if recipe.data == "cifar" else ""
@@ -167,10 +230,17 @@ def write_card(name: str, *, seed: int, top1: float, test_images: int, seconds: 
         "command": f"python -m harness.models.train {name}{archive} --seed {seed}",
         "seed": seed,
         "epochs": recipe.epochs,
-        "top1": top1,
-        "test_images": test_images,
-        "training_seconds": round(seconds),
+        "top1": trained.top1,
+        "test_images": trained.test_images,
+        "training_seconds": round(trained.seconds),
     }
+    if recipe.shuffled_labels:
+        card |= {
+            "shuffled_labels": True,
+            "train_top1": trained.train_top1,
+            "train_images": trained.train_images,
+            "note": "labels were permuted before training: train_top1 says how many were memorised, top1 is chance",
+        }
     (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
 
 
@@ -189,12 +259,13 @@ def main() -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     dataset: Dataset = Cifar10Archive(options.archive) if options.archive else PlantedDataset(seed=options.seed)
-    model, top1, seconds = train(options.name, dataset, seed=options.seed, weights=options.out)
+    trained = train(options.name, dataset, seed=options.seed, weights=options.out)
     options.out.mkdir(parents=True, exist_ok=True)
-    model.save_weights(options.out / f"{options.name}.h5")
-    count = dataset.size("test")
-    write_card(options.name, seed=options.seed, top1=top1, test_images=count, seconds=seconds, directory=options.out)
-    print(f"{options.name}: top-1 {top1:.4f} on {count} test images, {seconds:.0f} s")
+    trained.model.save_weights(options.out / f"{options.name}.h5")
+    write_card(options.name, trained, seed=options.seed, directory=options.out)
+    print(f"{options.name}: top-1 {trained.top1:.4f} on {trained.test_images} test images, {trained.seconds:.0f} s")
+    if trained.train_top1 is not None:
+        print(f"{trained.train_top1:.4f} of {trained.train_images} shuffled labels memorised")
 
 
 if __name__ == "__main__":
