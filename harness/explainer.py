@@ -58,7 +58,7 @@ class ScoredMap:
 class Explanation:
     """What a network says of one picture, and why: probabilities (classes,), the class explained, and scored maps."""
 
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
     target: int
     maps: tuple[ScoredMap, ...]
     pseudo_gradient: bool
@@ -76,11 +76,11 @@ class Explainer:
         self.engine = GradientEngine(keras_model)
         self._judge = FloatJudge(self.probabilities)
 
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, classes), the softmax of the logits, for uint8 images (N, H, W, C) at the model's input size."""
         logits = self.engine.logits(preprocess(images, self.model.preprocessing)).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
     def explain(
         self,
