@@ -18,7 +18,16 @@ from converters import FORMATS
 from harness.catalogue import CATALOGUE, Model, catalogue_model
 from harness.datasets import DATASETS
 from harness.errors import ConfigError
-from harness.experiment_choices import Agreement, Choices, Deployed, Named, Sanity, require_known, require_unique
+from harness.experiment_choices import (
+    Agreement,
+    Choices,
+    Deployed,
+    Metric,
+    Named,
+    Sanity,
+    require_known,
+    require_unique,
+)
 from harness.experiment_file import (
     AccuracyTable,
     AmplificationTable,
@@ -52,7 +61,7 @@ class Experiment:
     latency: LatencyTable | None
     saliency: SaliencyTable | None
     methods: tuple[Named, ...]
-    metrics: tuple[Named, ...]
+    metrics: tuple[Metric, ...]
     judges: tuple[Deployed, ...]
     on_device: tuple[Deployed, ...]
     agreement: Agreement | None

@@ -14,6 +14,7 @@ from harness.experiment_file import (
     DeviceTable,
     ExperimentFile,
     JudgeTable,
+    MetricTable,
     NamedTable,
     OnDeviceTable,
     QualityTable,
@@ -29,6 +30,16 @@ class Named:
 
     name: str
     parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Named):
+    """A metric and the methods whose maps it scores; None for all."""
+
+    methods: tuple[str, ...] | None = None
+
+    def scores(self, method: str) -> bool:
+        return self.methods is None or method in self.methods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +78,25 @@ class Choices:
         saliency, quality = file.saliency or SaliencyTable(), file.quality or QualityTable()
         self._saliency, self._quality = saliency, quality
         self.methods = _expanded(saliency.methods, METHODS, parameters_of, where="[saliency]", what="method")
-        self.metrics = _expanded(quality.metrics, METRICS, metric_parameters, where="[quality]", what="metric")
+        self.metrics = tuple(itertools.chain.from_iterable(map(self._metric, quality.metrics)))
         if self.metrics and not (self.methods or saliency.controls or saliency.on_device):
             raise ConfigError("[quality] metrics: nothing to judge, because [saliency] names no methods")
         self.devices = tuple(_devices(file))
         require_unique([device.name for device in self.devices], where="devices")
+
+    def _metric(self, table: MetricTable) -> Iterator[Metric]:
+        require_known(table.methods or (), METHODS, where="[quality] methods", what="method")
+        for named in _expanded([table], METRICS, metric_parameters, where="[quality]", what="metric"):
+            methods = None if table.methods is None else tuple(table.methods)
+            yield Metric(name=named.name, parameters=named.parameters, methods=methods)
 
     def judges(self) -> tuple[Deployed, ...]:
         return tuple(self._judge(table) for table in self._quality.judge)
 
     def _judge(self, table: JudgeTable) -> Deployed:
         where = "[[quality.judge]]"
-        asking = tuple(metric for metric in self.metrics if _may_ask_an_artifact(metric))
+        every = (Named(name=metric.name, parameters=metric.parameters) for metric in self.metrics)
+        asking = tuple(metric for metric in every if _may_ask_an_artifact(metric))
         if table.metrics is None:
             metrics = asking
         else:

@@ -107,6 +107,12 @@ class NamedTable(BaseModel):
         return {"name": value} if isinstance(value, str) else value
 
 
+class MetricTable(NamedTable):
+    """A metric of [quality]. `methods` names those whose maps it scores, where not all: some metrics cost a lot."""
+
+    methods: list[str] | None = None
+
+
 class OnDeviceTable(_Table):
     """[[saliency.on_device]]: maps computed on boards from the artifacts alone, by methods of forward passes only.
 
@@ -148,7 +154,7 @@ class JudgeTable(_Table):
 class QualityTable(_Table):
     """[quality]: which metrics judge the maps, and who answers where a metric asks for class scores."""
 
-    metrics: list[NamedTable] = []
+    metrics: list[MetricTable] = []
     judge: list[JudgeTable] = []
 
 

@@ -61,7 +61,8 @@ class Explanations:
         for maps in self._maps(model, images):
             yield maps
             for metric in self._experiment.metrics:
-                yield from self._scored(model, maps, images, metric)
+                if metric.scores(maps.spec["method"]):
+                    yield from self._scored(model, maps, images, metric)
         yield from self._judged_by_artifacts(model, images)
         yield from self._agreements(model, images)
 

@@ -7,11 +7,14 @@ classifier in disguise) is never taken, nor one on a branch that a residual sum 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import ConfigError, nearest
 from harness.saliency.graph import Graph, Step, read_graph
+
+_SHARE = re.compile(r"\d{1,2}%|100%")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,11 @@ def candidates(graph: Graph) -> list[LayerInfo]:
 
 
 def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
-    """The name of a candidate; "default" gives the default one. Raises ConfigError with the nearest name."""
+    """The name of a candidate; "default" gives the default one, and "50%" the one half-way that every path passes.
+
+    A share of the way means the same for networks whose layers have different names. Raises ConfigError with the
+    nearest name.
+    """
     names = [info.name for info in found]
     if not names:
         raise ConfigError(
@@ -63,6 +70,9 @@ def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
         )
     if layer == "default":
         return next((info.name for info in found if info.default), names[-1])
+    if _SHARE.fullmatch(layer):
+        on_the_way = [info.name for info in found if not info.bypassed] or names
+        return on_the_way[round(int(layer[:-1]) / 100 * (len(on_the_way) - 1))]
     if layer not in names:
         raise ConfigError(
             f'layer: model "{model_name}" has no layer "{layer}" with a spatial map larger than 1x1',

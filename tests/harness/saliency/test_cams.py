@@ -105,6 +105,24 @@ def test_the_default_is_the_residual_sum_when_the_last_convolution_is_on_a_branc
     assert not found["first"].bypassed
 
 
+def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3))
+    x = inputs
+    for name in ("first", "second", "third"):
+        x = layers.Conv2D(4, 3, padding="same", name=name)(x)
+    branch = layers.Conv2D(4, 3, padding="same", name="branch")(x)
+    x = layers.Add(name="sum")([x, branch])
+    model = tf.keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+    engine = GradientEngine(model)
+    shares = ("0%", "33%", "50%", "67%", "100%")
+    assert [engine.layer(share) for share in shares] == ["first", "second", "third", "third", "sum"]
+    with pytest.raises(ConfigError):
+        engine.layer("101%")
+
+
 def test_a_model_without_spatial_maps_has_no_class_activation_map() -> None:
     import tensorflow as tf
 
