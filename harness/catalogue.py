@@ -45,6 +45,7 @@ class Model:
     weights: str
     build: str = ""
     twin: str | None = None
+    shuffled: str | None = None  # see CatalogueEntry
     seed: int = 0
     trusted: bool = False
     quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
@@ -66,6 +67,7 @@ class Model:
             "classes": self.classes,
             "weights": self.weights if self.weights in ("trained", "imagenet", "random") else "file",
             "weights_sha256": self._weights_sha256(),
+            **({"shuffled": self.shuffled} if self.shuffled else {}),
         }
 
     def _weights_sha256(self) -> str:
@@ -136,6 +138,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "planted-binary": _twin("planted-binary", "planted-float", 64),
     "cifar-float": _twin("cifar-float", "cifar-binary", 32),
     "cifar-binary": _twin("cifar-binary", "cifar-float", 32),
+    "planted-float-shuffled": _twin("planted-float-shuffled", "planted-binary-shuffled", 64, shuffled="planted-float"),
+    "planted-binary-shuffled": _twin(
+        "planted-binary-shuffled", "planted-float-shuffled", 64, shuffled="planted-binary"
+    ),
     "efficientnet-b0": _keras("EfficientNetB0", "arXiv:1905.11946", _RAW),
     "mobilenet": _keras("MobileNet", "arXiv:1704.04861", minus_one_to_one(224, resize=256)),
     "mobilenet-v2": _keras("MobileNetV2", "arXiv:1801.04381", minus_one_to_one(224, resize=256)),
@@ -164,13 +170,9 @@ def catalogue_model(name: str, entry: CatalogueEntry, *, weights: str | None = N
         weights=chosen,
         build=entry.build,
         twin=entry.twin,
+        shuffled=entry.shuffled,
         seed=seed,
     )
-
-
-def shuffled_partner(name: str) -> str | None:
-    """The network like `name` whose labels were shuffled before training, if there is one."""
-    return next((other for other, entry in CATALOGUE.items() if entry.shuffled == name), None)
 
 
 def model_card(name: str) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ def models() -> Rows:
             "classes": entry.classes,
             "weights": entry.weights,
             "twin": entry.twin,
+            "labels_shuffled_of": entry.shuffled,
             "top1": (model_card(name) or {}).get("top1"),
             "paper": entry.paper,
         }

@@ -14,7 +14,7 @@ from harness.cli import EXAMPLES, app
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
-TWINS = [name for name, entry in CATALOGUE.items() if entry.weights == "trained"]
+TWINS = [name for name, entry in CATALOGUE.items() if entry.weights == "trained" and not entry.shuffled]
 
 
 def twins_table() -> str:

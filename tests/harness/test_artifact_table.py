@@ -78,6 +78,9 @@ def test_stored_run_has_all_ten_networks_in_every_format_that_fits() -> None:
 
     table = json.loads((DOCS / "converters.json").read_text())
     expected = {
-        (n, f) for n, entry in CATALOGUE.items() for f, spec in FORMATS.items() if entry.family in spec.families
+        (n, f)
+        for n, entry in CATALOGUE.items()
+        for f, spec in FORMATS.items()
+        if entry.family in spec.families and not entry.shuffled
     }
     assert {(row["model"], row["format"]) for row in table if row["status"] == "done"} == expected
