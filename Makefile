@@ -1,9 +1,9 @@
-# make setup | demo | test | test-slow | check
+# make setup | demo | test | test-slow | check | wheel
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test test-slow check lock
+.PHONY: setup demo test test-slow check wheel lock
 
 setup: $(READY)
 
@@ -29,6 +29,12 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# With the LCE operators for both targets inside, so that whoever installs it needs no compiler.
+wheel: setup
+	rm -rf build/lib
+	$(BIN)/python -m harness.ops_build
+	$(BIN)/python -m build --wheel --no-isolation
 
 # Writes requirements.lock anew from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for
 # `opencv-python`, which opencv-python-headless is on a machine without a screen.

@@ -1,6 +1,9 @@
-"""Where the LCE operators' shared library comes from: built once per target and source, then taken from a cache.
+"""Where the LCE operators' shared library comes from: the wheel that was installed, or the first compiler here that can
+build it, once per target and source.
 
 Knows compilers and targets; how the sources are compiled is `device/lce_ops/build.py`, which a board can run as well.
+
+    python -m harness.ops_build       builds what a wheel carries (`make wheel`)
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from harness.errors import BitlensError, ConfigError, nearest
 
 LIBRARY = "liblce_ops.so"
 TARGETS = ("x86_64", "aarch64")
+# What a wheel carries, named by source as in the cache: a file left by other sources is never taken.
+PREBUILT = lce_build.HERE / "prebuilt"
 # Raspberry Pi OS and Debian since 10: what ziglang is told to link against.
 OLDEST_GLIBC = "2.28"
 
@@ -35,19 +40,34 @@ def host_library() -> Path:
 
 
 def library(target: str) -> Path:
-    """The operators for `target` ("x86_64" or "aarch64"), built if this version of them never was.
+    """The operators for `target` ("x86_64" or "aarch64"), built if this version of them never was and none came along.
 
     Raises ConfigError for an unknown target, NoCompiler, or BitlensError with the compiler's words.
     """
     if target not in TARGETS:
         raise ConfigError(f'the LCE operators have no target "{target}"', hint=nearest(target, TARGETS))
-    path = cache_directory() / f"{target}-{lce_build.source_hash()}" / LIBRARY
-    if not path.exists():
-        try:
-            lce_build.build(path, compiler_for(target))
-        except lce_build.BuildError as error:
-            raise BitlensError(f"the LCE operators do not compile for {target}: {error}") from error
+    name = Path(f"{target}-{lce_build.source_hash()}") / LIBRARY
+    for path in (PREBUILT / name, cache_directory() / name):
+        if path.exists():
+            return path
+    _build(path, target)
     return path
+
+
+def prebuild(folder: Path) -> None:
+    """Puts the operators for every target into an emptied folder, from where a wheel takes them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for target in TARGETS:
+        path = folder / f"{target}-{lce_build.source_hash()}" / LIBRARY
+        _build(path, target)
+        print(path)
+
+
+def _build(path: Path, target: str) -> None:
+    try:
+        lce_build.build(path, compiler_for(target))
+    except lce_build.BuildError as error:
+        raise BitlensError(f"the LCE operators do not compile for {target}: {error}") from error
 
 
 def cache_directory() -> Path:
@@ -69,3 +89,10 @@ def compiler_for(target: str) -> list[str]:
         f"no C++ compiler for {target} is installed, so binarized artifacts need another runtime there",
         hint=f"apt install g++-{target.replace('_', '-')}-linux-gnu, or pip install ziglang",
     )
+
+
+if __name__ == "__main__":
+    try:
+        prebuild(PREBUILT)
+    except BitlensError as error:
+        sys.exit(str(error))

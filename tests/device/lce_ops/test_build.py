@@ -14,6 +14,7 @@ from device.lce_ops import build as lce_build
 from harness import ops_build
 from harness.errors import BitlensError, ConfigError
 
+ROOT = Path(__file__).parents[3]
 OLDEST_GLIBC, OLDEST_GLIBCXX = (2, 28), (3, 4, 25)  # Debian 10
 
 
@@ -68,6 +69,54 @@ def test_zig_stands_in_for_a_missing_cross_compiler(tmp_path: Path, monkeypatch:
     target = next(t for t in ops_build.TARGETS if t != ops_build.host_target())
     compiler = ops_build.compiler_for(target)
     assert compiler == [sys.executable, "-m", "ziglang", "c++", "-target", f"{target}-linux-gnu.2.28"]
+
+
+def test_a_library_that_came_with_the_wheel_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
+    monkeypatch.setattr(lce_build, "build", lambda path, *_: _write(path))
+    monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
+    ops_build.prebuild(ops_build.PREBUILT)
+    monkeypatch.setattr(lce_build, "build", lambda *_: pytest.fail("built although it came along"))
+    for target in ops_build.TARGETS:
+        assert tmp_path / "prebuilt" in ops_build.library(target).parents
+
+
+def test_a_library_of_other_sources_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
+    monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
+    monkeypatch.setattr(lce_build, "build", lambda path, *_: _write(path))
+    ops_build.prebuild(ops_build.PREBUILT)
+    monkeypatch.setattr(lce_build, "source_hash", lambda: "another")
+    assert tmp_path / "cache" in ops_build.library("aarch64").parents
+
+
+def _write(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+
+
+@pytest.mark.slow
+def test_a_wheel_serves_both_targets_where_there_is_no_compiler(tmp_path: Path) -> None:
+    for target in ops_build.TARGETS:
+        try:
+            ops_build.compiler_for(target)
+        except ops_build.NoCompiler as problem:
+            pytest.skip(str(problem))
+    source, installed = tmp_path / "source", tmp_path / "installed"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "runs", "tests", "prebuilt"))
+    for command in (["-m", "harness.ops_build"], ["-m", "build", "--wheel", "--no-isolation"]):
+        subprocess.run([sys.executable, *command], cwd=source, check=True, capture_output=True)
+    (wheel,) = (source / "dist").glob("*.whl")
+    shutil.unpack_archive(wheel, installed, "zip")
+    ask = "from harness import ops_build; print(*map(ops_build.library, ops_build.TARGETS), sep='\\n')"
+    bare = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", ask], cwd=installed, env=bare, check=True, capture_output=True)
+    libraries = [Path(line) for line in done.stdout.decode().splitlines()]
+    assert [path.parent.name.partition("-")[0] for path in libraries] == list(ops_build.TARGETS)
+    for path in libraries:
+        assert installed in path.parents
+        assert max(symbol_versions(path, "GLIBC")) <= OLDEST_GLIBC
 
 
 def test_a_failing_compiler_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
