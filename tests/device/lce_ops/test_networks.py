@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
+from benchmarks import lce_networks
 from benchmarks import lce_ops as benchmark
-
-from .conftest import Operators
+from harness import ops_build
 
 
 def test_the_neon_loop_needs_no_more_vector_instructions_than_lce() -> None:
@@ -18,18 +17,30 @@ def test_the_neon_loop_needs_no_more_vector_instructions_than_lce() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", benchmark.NETWORKS)
-def test_networks_predict_what_lce_predicts(
-    operators: Operators, name: str, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize("runtime", lce_networks.RUNTIMES)
+@pytest.mark.parametrize("place", ["this-host", "cortex-a72"])
+@pytest.mark.parametrize("network", lce_networks.NETWORKS)
+def test_networks_predict_through_the_agent_what_lce_predicts(
+    network: str, place: str, runtime: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pytest.importorskip("larq_compute_engine")
-    models = tmp_path_factory.getbasetemp() / "networks"
-    benchmark.make_networks(models, [name])
-    path = models / f"{name}.tflite"
-    image = np.random.default_rng(1).normal(size=benchmark.INPUT_SHAPE).astype(np.float32)
-    wanted = benchmark.larq(path, "default")(image)
-    for fuse in (0, 1):
-        (got,) = operators.run(path.read_bytes(), [image], fuse=fuse)
-        # Probabilities; the builtin operators of the two runtimes round differently.
-        np.testing.assert_allclose(got, wanted, atol=1e-5)
-        assert got.argmax() == wanted.argmax()
+    device = lce_networks.HOST if place == "this-host" else emulated_board()
+    folder = tmp_path_factory.getbasetemp() / "lce-networks"
+    row = lce_networks.compare(network, device, runtime, folder=folder, images=2)
+    assert row.same_class == row.images
+    assert row.scores <= 1e-5
+    assert row.logits <= 1e-4  # builtin operators round differently by 1e-6; one sign taken wrongly would show
+
+
+def emulated_board() -> lce_networks.Device:
+    from harness.devices.emulated import EmulatedDevice, missing_parts
+
+    assert isinstance(lce_networks.BOARD, EmulatedDevice)
+    missing = missing_parts(lce_networks.BOARD)
+    if missing:
+        pytest.skip(f"needs the emulated board ({', '.join(missing)}): bitlens device setup cortex-a72")
+    try:
+        ops_build.library("aarch64")
+    except ops_build.NoCompiler as problem:
+        pytest.skip(str(problem))
+    return lce_networks.BOARD

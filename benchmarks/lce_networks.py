@@ -1,0 +1,154 @@
+"""Binarized networks on this host and on the emulated board with our operators, against LCE's own interpreter.
+
+    python benchmarks/lce_networks.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
+
+Every artifact goes through the agent, as in a run. A row tells how many images have the class that LCE's interpreter
+gives them, the largest difference of a score and, on the emulated board, the instructions of one inference. Networks
+without weights of ours get random ones and batch normalisation fitted to the images: with the statistics that a network
+begins with, half of its sums are zero but for rounding, and no two runtimes agree on the sign of those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from device.preprocessing import preprocess  # noqa: E402
+from harness.catalogue import CATALOGUE, Model, catalogue_model  # noqa: E402
+from harness.devices import Device, make_device, measure, predict  # noqa: E402
+
+NETWORKS = tuple(name for name, entry in CATALOGUE.items() if entry.family == "binarized")
+RUNTIMES = ("ai-edge-litert+lce-ops", "tflite-runtime+lce-ops")
+HOST = make_device({"name": "this-host", "kind": "local"})
+BOARD = make_device({"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"})
+FITTING_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact on one device. `scores` and `logits` are the largest differences from LCE's interpreter."""
+
+    network: str
+    device: str
+    runtime: str
+    images: int
+    same_class: int
+    scores: float
+    logits: float  # of the logarithms of the scores: these are the logits but for a constant
+    instructions: int | None = None
+
+
+def network(name: str) -> Model:
+    entry = CATALOGUE[name]
+    return catalogue_model(name, entry, weights="random" if entry.weights == "imagenet" else None)
+
+
+def smooth_images(record: dict[str, Any], count: int, *, seed: int = 0) -> np.ndarray:
+    """(count, H, W, 3) uint8: a few soft blobs each, so that they differ as pictures do."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (count, 8, 8, 3))
+    size, cell = record["height"], record["height"] // 8
+    whole = coarse.repeat(cell, axis=1).repeat(cell, axis=2)
+    for axis in (1, 2):
+        whole = np.mean([np.roll(whole, shift, axis=axis) for shift in range(cell)], axis=0)
+    assert whole.shape[1:3] == (size, size)
+    return whole.astype(np.uint8)
+
+
+def artifact(name: str, folder: Path) -> Path:
+    """The network in format `lce`; kept in the folder."""
+    path = folder / f"{name}.tflite"
+    if not path.exists():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from converters.lce import lce
+        from harness.models.loading import load_model
+
+        model = network(name)
+        keras_model = load_model(model)
+        if model.weights == "random":
+            fit_normalisation(keras_model, preprocess(_images(model, FITTING_IMAGES, seed=1), model.preprocessing))
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lce(keras_model))
+    return path
+
+
+def _images(model: Model, count: int, *, seed: int = 0) -> np.ndarray:
+    return smooth_images(model.preprocessing, count, seed=seed)
+
+
+def fit_normalisation(keras_model: Any, images: np.ndarray) -> None:
+    """One pass in training mode whose statistics replace the initial ones."""
+    import tensorflow as tf
+
+    for layer in keras_model.submodules:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    keras_model(images, training=True)
+
+
+def compare(name: str, device: Device, runtime: str, *, folder: Path, images: int, count: bool = False) -> Row:
+    """One row of the table; `count` adds the instructions, which takes nine more inferences."""
+    model, path = network(name), artifact(name, folder)
+    pixels = _images(model, images)
+    asked: dict[str, Any] = {"preprocessing": model.preprocessing}
+    wanted = predict(HOST, path, pixels, runtime="larq-compute-engine", **asked).scores
+    got = predict(device, path, pixels, runtime=runtime, **asked).scores
+    return Row(
+        network=name,
+        device=device.name,
+        runtime=runtime,
+        images=images,
+        same_class=int((got.argmax(axis=1) == wanted.argmax(axis=1)).sum()),
+        scores=float(np.abs(got - wanted).max()),
+        logits=float(np.abs(np.log(got) - np.log(wanted)).max()),
+        instructions=measure(device, path, runtime=runtime, **asked)["instructions"] if count else None,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print rows for machines, and nothing else")
+    parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-networks")
+    parser.add_argument("--no-board", action="store_true", help="this host only")
+    options = parser.parse_args(arguments)
+    devices = [HOST] if options.no_board else [HOST, BOARD]
+    rows = []
+    for name in options.networks:
+        for device, runtime in itertools.product(devices, RUNTIMES):
+            # Counting slows an emulator down, and the runtimes differ by 1 %.
+            count = device is BOARD and runtime == RUNTIMES[0]
+            row = compare(name, device, runtime, folder=options.artifacts, images=options.images, count=count)
+            rows.append(row)
+            if not options.json:
+                print_row(row, header=len(rows) == 1)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    return 0
+
+
+def print_row(row: Row, *, header: bool) -> None:
+    line = "{:20s} {:12s} {:24s} {:>10s} {:>8s} {:>8s} {:>8s}"
+    if header:
+        print(line.format("network", "device", "runtime", "same class", "score", "logit", "Minstr."))
+    agreement = f"{row.same_class} of {row.images}"
+    millions = "" if row.instructions is None else f"{row.instructions / 1e6:.0f}"
+    print(
+        line.format(row.network, row.device, row.runtime, agreement, f"{row.scores:.1e}", f"{row.logits:.1e}", millions)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
