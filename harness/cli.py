@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,8 @@ from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
 from harness.explain_command import add_explain_command
 from harness.report_commands import add_report_commands
+from harness.team import Team
+from harness.team_options import Cluster, Memory, StorageUrl, Workers, team_of
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -60,18 +63,23 @@ def run_experiment(
         Optional[Path], typer.Option(help="Where the data set is, instead of the path in the file.")
     ] = None,
     retry_failed: RetryFailed = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    cluster: Cluster = None,
+    storage: StorageUrl = None,
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
 
     A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
     """
-    _run(experiment, out, data=data, retry_failed=retry_failed)
+    team = team_of(workers=workers, memory=memory, cluster=cluster, storage=storage)
+    _run(experiment, out, data=data, retry_failed=retry_failed, team=team)
 
 
 @app.command()
-def demo(out: Out = None) -> None:
+def demo(out: Out = None, workers: Workers = None) -> None:
     """Run the built-in experiment: our twin networks, float and binarized, on generated images. No download."""
-    _run(EXAMPLES / "demo.toml", out)
+    _run(EXAMPLES / "demo.toml", out, team=team_of(workers=workers))
 
 
 @app.command("list")
@@ -105,13 +113,13 @@ app.command()(bench)
 app.command()(doctor)
 
 
-def _run(path: Path, out: Path | None, *, data: Path | None = None, retry_failed: bool = False) -> None:
+def _run(path: Path, out: Path | None, *, team: Team, data: Path | None = None, retry_failed: bool = False) -> None:
     from harness.experiment import read_experiment
     from harness.run import run
 
     experiment = read_experiment(path, data=data)
     folder = out or Path("runs") / experiment.name
-    summary = run(experiment, folder, retry_failed=retry_failed)
+    summary = run(experiment, folder, retry_failed=retry_failed, team=team)
     from reports import write
 
     table, page = write(folder)
@@ -129,7 +137,8 @@ def run_command_line() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        print("\nbitlens: stopped; the same command goes on from here", file=sys.stderr)
+        command = shlex.join(["bitlens", *sys.argv[1:]])
+        print(f"\nbitlens: stopped; all that was finished is kept\n  try: {command}", file=sys.stderr)
         raise SystemExit(130) from None
     except BitlensError as error:
         if os.environ.get("BITLENS_DEBUG"):

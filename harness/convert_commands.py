@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.errors import BitlensError, ConfigError, nearest
+from harness.team_options import Memory, Workers, team_of
 
 ALL = Path(__file__).parent / "examples" / "convert-all.toml"
 STAGES = ("conversion", "fidelity")
@@ -32,6 +33,8 @@ def convert(
     out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
     data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
+    workers: Workers = None,
+    memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table for machines.")] = False,
 ) -> None:
     """Convert models, compare every artifact with its Keras model, and say what is inside.
@@ -60,7 +63,9 @@ def convert(
         formats=tuple(name for name in wanted.formats if not format_ or name in format_),
     )
     folder = out or Path("runs") / wanted.name
-    summary = run(wanted, folder, retry_failed=retry_failed, stages=STAGES)
+    summary = run(
+        wanted, folder, retry_failed=retry_failed, stages=STAGES, team=team_of(workers=workers, memory=memory)
+    )
     rows = artifact_table.rows(folder)
     print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))
     if not as_json:

@@ -25,10 +25,14 @@ def plan(experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> list[U
 
     dataset_of  the open data set whose images the model of a name sees.
     """
-    planned = _Plan(experiment, dataset_of)
-    units = {unit.key: unit for unit in planned.units()}
+    units = {unit.key: unit for unit in each_unit(experiment, dataset_of)}
     order = list(STAGES)
     return sorted(units.values(), key=lambda unit: order.index(unit.kind))
+
+
+def each_unit(experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> Iterator[Unit]:
+    """The same units, in no order, some more than once: a plan of any length takes no memory."""
+    return _Plan(experiment, dataset_of).units()
 
 
 def restrict(units: list[Unit], kinds: Collection[str]) -> list[Unit]:

@@ -1,31 +1,42 @@
-"""A run: open the store, plan, do what is missing, stage by stage, and report.
+"""A run: open the store, plan, and have done what is missing, by local workers, a cluster and the boards.
 
-Every unit is committed in a transaction of its own when it is finished, so a run that is killed at any moment is
-continued by the same command, and a run that is complete does nothing.
+The coordinator alone writes the database, and whatever is finished is committed at once, so a run that is killed at any
+moment is continued by the same command, and a run that is complete does nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import itertools
 import os
+import shutil
+import sqlite3
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
+from importlib.metadata import distributions, version
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from harness.errors import ConfigError
+from harness.boards import Boards
+from harness.cluster import Crew
+from harness.dispatch import Dispatcher, builds_on
+from harness.errors import BitlensError, ConfigError
 from harness.experiment import Experiment
-from harness.plan import plan, restrict
-from harness.processes import Finished, perform, perform_apart, workers_that_fit
-from harness.progress import StageProgress, stage_progress
+from harness.plan import each_unit, plan, restrict
+from harness.progress import Tally, run_progress
 from harness.saliency import METHODS, parameters_of
-from harness.stages import STAGES, Stage
-from harness.store import Store, Unit, canonical_json
+from harness.stages import STAGES
+from harness.store import Store, StoredUnit, Unit, canonical_json
+from harness.team import Team
+from harness.work import Finished, Order, board_of, is_disk_full, refers_to
 from harness.workshop import Workshop
+
+COORDINATOR = "coordinator"  # the place of units that need files which only this machine has
+LOOK_SECONDS = 1.0  # how long to wait for something to arrive before looking for new workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,42 +51,49 @@ class RunSummary:
 
 
 def run(
-    experiment: Experiment, folder: Path, *, retry_failed: bool = False, stages: Collection[str] = tuple(STAGES)
+    experiment: Experiment,
+    folder: Path,
+    *,
+    retry_failed: bool = False,
+    stages: Collection[str] = tuple(STAGES),
+    team: Team | None = None,
 ) -> RunSummary:
     """Do every unit of the experiment that the folder's store does not have yet.
 
     stages  do only these, and what they build on; the rest of the plan stays to be done.
+    team    who does them; by default as many processes of this machine as its cores and memory allow.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_run_in(folder), Store(folder) as store:
+    with _only_run_in(folder), _store_errors_explained(), Store(folder) as store:
         workshop = Workshop(experiment, store)
-        units = plan(experiment, workshop.dataset_of)
-        store.discard_parts()
-        damaged = store.forget_damaged("conversion")
-        if damaged:
-            _say(f"{damaged} artifacts are damaged or gone; they are made again")
+        prepare(store, experiment, workshop)
         if retry_failed:
             store.forget_failures()
-        _remember(experiment, store, units)
-        units = restrict(units, stages)
-        finished = store.finished()
-        known = [finished[unit.key] for unit in units if unit.key in finished]
-        missing = [unit for unit in units if unit.key not in finished]
-        _say(f"{experiment.name}: {len(units)} units of work, {len(known)} done before, {len(missing)} to do")
-        failed = sum(not succeeded for succeeded in _perform_all(missing, workshop))
+        part = _part(experiment, workshop, stages)
+        before = store.counts(part)
+        units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
+        _say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
+        _Run(store, experiment, team or Team(), before).perform(
+            unit for unit in store.missing() if part is None or unit.key in part
+        )
+        after = store.counts(part)
     return RunSummary(
         folder=folder,
-        done_before=known.count("done"),
-        done=len(missing) - failed,
-        failed=failed,
-        failed_before=known.count("failed"),
+        done_before=_sum(before, "done"),
+        done=_sum(after, "done") - _sum(before, "done"),
+        failed=_sum(after, "failed") - _sum(before, "failed"),
+        failed_before=_sum(before, "failed"),
     )
 
 
-def _remember(experiment: Experiment, store: Store, units: list[Unit]) -> None:
-    from importlib.metadata import version
-
-    store.replace_plan(units)
+def prepare(store: Store, experiment: Experiment, workshop: Workshop) -> None:
+    """Tidy up after a run that was killed, and write down what this one is to do."""
+    store.discard_parts()
+    shutil.rmtree(store.folder / "logs", ignore_errors=True)
+    damaged = store.forget_damaged("conversion")
+    if damaged:
+        _say(f"{damaged} artifacts are damaged or gone; they are made again")
+    store.replace_plan(each_unit(experiment, workshop.dataset_of), kinds=tuple(STAGES))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
@@ -85,54 +103,155 @@ def _remember(experiment: Experiment, store: Store, units: list[Unit]) -> None:
 
 def _versions() -> dict[str, str]:
     """What is installed of the packages that results depend on."""
-    from importlib.metadata import distributions
-
     names = ("tensorflow-cpu", "tensorflow", "larq", "larq-compute-engine", "numpy", "tflite-runtime", "ai-edge-litert")
     return {d.name: d.version for d in distributions() if d.name in names}
 
 
-def _perform_all(units: Iterable[Unit], workshop: Workshop) -> Iterator[bool]:
-    """Do units in order, a progress bar for each stage; True for each that succeeded."""
-    for kind, group in itertools.groupby(units, key=lambda unit: unit.kind):
-        of_stage, stage = list(group), STAGES[kind]
-        with stage_progress(stage.doing, len(of_stage)) as progress:
-            do = _apart if stage.apart else _here
-            for finished in do(of_stage, stage, workshop, progress):
-                yield _keep(finished, workshop.store)
-                progress.finished_one(_describe(finished.unit))
+def _part(experiment: Experiment, workshop: Workshop, stages: Collection[str]) -> set[str] | None:
+    """The keys of the units that these stages need; None for all."""
+    if set(stages) == set(STAGES):
+        return None
+    return {unit.key for unit in restrict(plan(experiment, workshop.dataset_of), stages)}
 
 
-def _here(units: Iterable[Unit], stage: Stage, workshop: Workshop, progress: StageProgress) -> Iterator[Finished]:
-    for unit in units:
-        what = _describe(unit)
-        progress.working_on(what, 0.0)
-        yield perform(unit, stage.perform, workshop, partial(progress.working_on, what))
+def _sum(counts: dict[str, dict[str, int]], status: str) -> int:
+    return sum(of_kind[status] for of_kind in counts.values())
 
 
-def _apart(units: Sequence[Unit], stage: Stage, workshop: Workshop, progress: StageProgress) -> Iterator[Finished]:
-    return perform_apart(
-        units,
-        stage.perform,
-        experiment=workshop.experiment,
-        folder=workshop.store.folder,
-        workers=workers_that_fit(),
-        on_hand=lambda units: progress.working_on(", ".join(map(_describe, units)), 0.0),
-    )
+class _Run:
+    """Units on their way: handed to workers and boards, and committed in the order in which they come back."""
+
+    def __init__(self, store: Store, experiment: Experiment, team: Team, counts: dict[str, dict[str, int]]) -> None:
+        self._store, self._team = store, team
+        self._arrived: SimpleQueue[Any] = SimpleQueue()
+        self._crew = Crew(team, experiment, store.folder, self._arrived)
+        self._boards = Boards(experiment, store.folder, self._arrived, self._tell, storage=self._crew.storage)
+        self._stages = {kind: _tally(kind, of_kind) for kind, of_kind in counts.items()}
+        self._input = lru_cache(maxsize=256)(store.unit)
+        self._remade: set[str] = set()
+
+    def perform(self, units: Iterable[Unit]) -> None:
+        self._dispatcher = Dispatcher(units, board_for=self._board_for)
+        try:
+            with run_progress(self._stages) as self._progress:
+                while not self._dispatcher.is_finished():
+                    doomed = self._hand_over()
+                    self._keep(doomed or self._receive(wait_seconds=LOOK_SECONDS))
+        except KeyboardInterrupt:
+            self._keep(self._receive(wait_seconds=0.0))
+            raise
+        finally:
+            self._crew.close()
+
+    def _board_for(self, unit: Unit) -> str | None:
+        """Images are prepared here where workers may not see the data set."""
+        return COORDINATOR if unit.kind == "images" and self._team.storage else board_of(unit)
+
+    # ------------------------------------------------------------------------------------------------- handing over
+    def _hand_over(self) -> list[Finished]:
+        """Give every worker and board that is free something to do. Returns the units that cannot be done at all."""
+        doomed = []
+        for following in self._dispatcher.next_for_boards(self._boards.busy):
+            order = self._order(following.unit)
+            if isinstance(order, Finished):
+                doomed.append(order)
+            else:
+                self._boards.hand_over(order, str(following.board))
+        idle = self._crew.idle() if self._dispatcher.has_for_workers() else {}
+        for address, network in idle.items():
+            while found := self._dispatcher.next_for_worker(network, held_by_others=self._crew.networks(address)):
+                order = self._order(found.unit)
+                if isinstance(order, Order):
+                    self._crew.hand_over(order, found.key, address)
+                    break
+                doomed.append(order)
+        return doomed
+
+    def _order(self, unit: Unit) -> Order | Finished:
+        """The unit with the results that it builds on, or why it cannot be done: one of them failed."""
+        inputs = self._inputs(unit)
+        needed = set(refers_to(unit))
+        for stored in inputs:
+            if stored.status == "failed" and stored.key in needed:
+                return Finished(
+                    unit=unit, seconds=0.0, reason=f"needs the {stored.kind}, which failed: {stored.reason}"
+                )
+        self._tell(unit, 0.0)
+        return Order(unit=unit, function=STAGES[unit.kind].perform, inputs=inputs)
+
+    def _inputs(self, unit: Unit) -> tuple[StoredUnit, ...]:
+        found = []
+        for key in builds_on(unit):
+            with suppress(KeyError):  # not every long text of a spec is a key
+                found.append(self._input(key))
+        return tuple(found)
+
+    def _tell(self, unit: Unit, share: float) -> None:
+        self._progress.working_on(unit.kind, describe(unit), share)
+
+    # --------------------------------------------------------------------------------------------------- coming back
+    def _receive(self, *, wait_seconds: float) -> list[Finished]:
+        """All that has arrived since the last time; waits for the first."""
+        finished: list[Finished] = []
+        futures: dict[str, Any] = {}
+        with suppress(Empty):
+            arrival = self._arrived.get(timeout=wait_seconds) if wait_seconds else self._arrived.get_nowait()
+            while True:
+                if isinstance(arrival, Finished):
+                    finished.append(arrival)
+                else:
+                    futures.update([arrival])
+                arrival = self._arrived.get_nowait()
+        return finished + self._crew.receive(futures)
+
+    def _keep(self, finished: Iterable[Finished]) -> None:
+        """Store outcomes and reasons; all that came back together in one transaction."""
+        kept = []
+        with self._store.together():
+            for one in finished:
+                if one.disk_full:
+                    raise OSError(errno.ENOSPC, one.reason)
+                source = self._source_of(one)
+                if source is not None or one.again:
+                    self._dispatcher.again(one.unit, after=source)
+                else:
+                    self._commit(one)
+                    kept.append(one)
+        for one in kept:
+            self._dispatcher.finished(one.unit.key)
+            failed = one.outcome is None
+            self._progress.finished_one(one.unit.kind, describe(one.unit), seconds=one.seconds, failed=failed)
+            if failed:
+                _say(f"failed: {STAGES[one.unit.kind].doing}, {describe(one.unit)}: {one.reason}")
+            if failed and os.environ.get("BITLENS_DEBUG"):
+                _say(one.trace)
+
+    def _commit(self, one: Finished) -> None:
+        if one.outcome is not None:
+            self._store.commit(one.unit, one.outcome, seconds=one.seconds)
+        else:
+            self._store.fail(one.unit, one.reason, seconds=one.seconds)
+
+    def _source_of(self, one: Finished) -> Unit | None:
+        """The unit whose file was found damaged, forgotten so that it is done anew; once, and never twice."""
+        if not one.damaged:
+            return None
+        for stored in self._inputs(one.unit):
+            if one.damaged in stored.result.values() and stored.key not in self._remade:
+                _say(f"damaged or gone: what {describe(stored)} made; it is made again")
+                self._remade.add(stored.key)
+                self._store.forget([stored.key])
+                self._input.cache_clear()
+                return Unit(kind=stored.kind, spec=stored.spec)
+        return None
 
 
-def _keep(finished: Finished, store: Store) -> bool:
-    """Store a unit's outcome, or the reason why there is none. True when there is an outcome."""
-    if finished.outcome is not None:
-        store.commit(finished.unit, finished.outcome, seconds=finished.seconds)
-        return True
-    store.fail(finished.unit, finished.reason, seconds=finished.seconds)
-    _say(f"failed: {STAGES[finished.unit.kind].doing}, {_describe(finished.unit)}: {finished.reason}")
-    if os.environ.get("BITLENS_DEBUG"):
-        _say(finished.trace)
-    return False
+def _tally(kind: str, counts: dict[str, int]) -> Tally:
+    total = sum(counts.values())
+    return Tally(doing=STAGES[kind].doing, total=total, done=total - counts["planned"], failed=counts["failed"])
 
 
-def _describe(unit: Unit) -> str:
+def describe(unit: Unit | StoredUnit) -> str:
     """A unit in a few words, such as "planted-binary lce on this-host, 2 threads"."""
     spec = unit.spec
     if unit.kind == "images":
@@ -151,6 +270,20 @@ def _chosen(spec: dict[str, Any]) -> list[str]:
         return []
     defaults = parameters_of(spec["method"], {})
     return [f"{name}={value}" for name, value in spec["parameters"].items() if defaults.get(name) != value]
+
+
+@contextmanager
+def _store_errors_explained() -> Iterator[None]:
+    """A disk that is full, or a database that another program holds, ends a run: every further unit would fail too."""
+    kept = "all that was finished is kept"
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        if is_disk_full(error) or "disk is full" in str(error):
+            raise BitlensError(f"the disk is full; {kept}", hint="make room, then the same command") from error
+        if "locked" in str(error):
+            raise BitlensError(f"another program holds the run's database; {kept}", hint="close it") from error
+        raise
 
 
 @contextmanager

@@ -3,31 +3,27 @@
 It knows units of work by key, kind and result, and nothing about how they are done. The coordinator writes it; reports
 read it.
 
-    <run>/store.sqlite      units, their results, predictions and scores; write-ahead log, one transaction per unit
+    <run>/store.sqlite      units, their results, predictions and scores; write-ahead log, no unit without all its rows
     <run>/blobs/<sha256>    saliency maps and images (.npy), artifacts (.tflite)
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from harness.blobs import Blobs
 
 SCHEMA_VERSION = 1  # 2026-11-23: first version
 
-_PART = "part-"  # what the names of files begin with that are being written
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE planned (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL);
@@ -105,13 +101,12 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-class Store:
+class Store(Blobs):
     """One run's folder. Use as a context manager; safe to kill at any moment."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "blobs")
         self.folder = folder
-        self._blobs = folder / "blobs"
-        self._blobs.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(folder / "store.sqlite", timeout=30.0, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
@@ -127,20 +122,39 @@ class Store:
         self._database.close()
 
     # ------------------------------------------------------------------------------------------------ writing
-    def replace_plan(self, units: Iterable[Unit]) -> None:
-        """Remember which units the latest command asked for, in order: reports show these and no others."""
-        rows = [(i, u.key, u.kind, canonical_json(u.spec)) for i, u in enumerate(units)]
-        with self._transaction():
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction for all that the block writes: all of it is kept, or nothing if the block raises."""
+        if self._database.in_transaction:
+            yield
+            return
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                self._database.execute("ROLLBACK")
+            raise
+
+    def replace_plan(self, units: Iterable[Unit], *, kinds: Sequence[str] = ()) -> None:
+        """Remember which units the latest command asked for, each once: reports show these and no others.
+
+        kinds  the order of the stages, if the units do not come in it. A plan of any length takes little memory.
+        """
+        rank = {kind: number << 40 for number, kind in enumerate(kinds)}
+        rows = ((rank.get(u.kind, 0) + i, u.key, u.kind, canonical_json(u.spec)) for i, u in enumerate(units))
+        with self.together():
             self._database.execute("DELETE FROM planned")
-            self._database.executemany("INSERT INTO planned VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR IGNORE INTO planned VALUES (?, ?, ?, ?)", rows)
 
     def set_meta(self, name: str, value: str) -> None:
-        with self._transaction():
+        with self.together():
             self._database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def commit(self, unit: Unit, outcome: Outcome, *, seconds: float) -> None:
-        """Store a finished unit and all its rows, in one transaction."""
-        with self._transaction():
+        """Store a finished unit and all its rows, or nothing of it."""
+        with self.together():
             self._insert_unit(unit, "done", "", outcome.result, seconds)
             self._database.executemany(
                 "INSERT INTO prediction VALUES (?, ?, ?, ?, ?)",
@@ -153,49 +167,28 @@ class Store:
 
     def fail(self, unit: Unit, reason: str, *, seconds: float) -> None:
         """Store that a unit was tried and why it failed. It is not tried again until it is forgotten."""
-        with self._transaction():
+        with self.together():
             self._insert_unit(unit, "failed", reason, {}, seconds)
 
     def forget_failures(self) -> int:
         """Drop failed units so that the next plan does them again. Returns how many there were."""
-        with self._transaction():
+        with self.together():
             return self._database.execute("DELETE FROM unit WHERE status = 'failed'").rowcount
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop units and their rows, so that they are done again."""
+        keys = list(keys)
+        with self.together():
+            for table, column in (("prediction", "unit"), ("score", "unit"), ("unit", "key")):
+                self._database.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(key,) for key in keys])
 
     def forget_damaged(self, kind: str) -> int:
         """Drop units of a kind whose blob is missing, cut short or altered, so that they are done again; how many."""
         stored = self._database.execute("SELECT key, result FROM unit WHERE kind = ? AND status = 'done'", (kind,))
         blobs = {key: json.loads(result).get("blob") for key, result in stored.fetchall()}
-        damaged = [(key,) for key, sha256 in blobs.items() if sha256 and not self._is_intact(sha256)]
-        with self._transaction():
-            self._database.executemany("DELETE FROM unit WHERE key = ?", damaged)
+        damaged = [key for key, sha256 in blobs.items() if sha256 and not self.is_intact(sha256)]
+        self.forget(damaged)
         return len(damaged)
-
-    def discard_parts(self) -> None:
-        """Remove what processes that were killed left half-written."""
-        for part in self._blobs.glob(f"{_PART}*"):
-            part.unlink()
-
-    def save_blob(self, content: bytes) -> str:
-        """Keep bytes under their SHA-256, which is returned. Written beside and renamed: never seen half-written."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        if not self._is_intact(sha256):
-            handle, temporary = tempfile.mkstemp(dir=self._blobs, prefix=_PART)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.blob_path(sha256))
-            except BaseException:
-                os.unlink(temporary)
-                raise
-        return sha256
-
-    def save_array(self, array: NDArray[Any]) -> str:
-        """Keep an array as .npy under the SHA-256 of its file."""
-        buffer = io.BytesIO()
-        np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        return self.save_blob(buffer.getvalue())
 
     # ------------------------------------------------------------------------------------------------ reading
     def finished(self) -> dict[str, str]:
@@ -210,6 +203,29 @@ class Store:
         if row is None:
             raise KeyError(key)
         return _stored_unit(row)
+
+    def missing(self) -> Iterator[Unit]:
+        """The planned units that are neither done nor failed, in order; units may be committed meanwhile."""
+        position = -1
+        while rows := self._database.execute(
+            "SELECT position, p.kind, p.spec FROM planned p LEFT JOIN unit u USING (key) "
+            "WHERE position > ? AND u.key IS NULL ORDER BY position LIMIT 200",
+            (position,),
+        ).fetchall():
+            yield from (Unit(kind=kind, spec=json.loads(spec)) for _, kind, spec in rows)
+            position = rows[-1][0]
+
+    def counts(self, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+        """Per kind of the latest plan, in its order: how many units are done, failed and planned."""
+        rows = self._database.execute(
+            "SELECT p.key, p.kind, coalesce(u.status, 'planned') FROM planned p LEFT JOIN unit u USING (key) "
+            "ORDER BY position"
+        )
+        counts: dict[str, dict[str, int]] = {}
+        for key, kind, status in rows:
+            if keys is None or key in keys:
+                counts.setdefault(kind, {"done": 0, "failed": 0, "planned": 0})[status] += 1
+        return counts
 
     def planned_units(self, kind: str | None = None) -> Iterator[StoredUnit]:
         """The units of the latest plan, in order, finished or not."""
@@ -236,16 +252,9 @@ class Store:
         row = self._database.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
-    def blob_path(self, sha256: str) -> Path:
-        return self._blobs / sha256
-
-    def load_array(self, sha256: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self.blob_path(sha256), allow_pickle=False)
-        return array
-
     # ----------------------------------------------------------------------------------------------- internals
     def _create_tables(self) -> None:
-        with self._transaction():
+        with self.together():
             if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     self._database.execute(statement)
@@ -257,28 +266,6 @@ class Store:
             "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (unit.key, unit.kind, canonical_json(unit.spec), status, reason, canonical_json(result), now, seconds),
         )
-
-    def _is_intact(self, sha256: str) -> bool:
-        path = self.blob_path(sha256)
-        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.execute("ROLLBACK" if error else "COMMIT")
 
 
 def _stored_unit(row: tuple[Any, ...]) -> StoredUnit:

@@ -22,6 +22,7 @@ from harness.experiment import Experiment
 from harness.experiment_file import DatasetTable
 from harness.models.loading import load_model
 from harness.quality.judges import FloatJudge
+from harness.shelf import Shelf
 from harness.store import Store, StoredUnit
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ImageSet:
 class Workshop:
     """One run's shared means. Not a cache of results: those are in the store."""
 
-    def __init__(self, experiment: Experiment, store: Store) -> None:
+    def __init__(self, experiment: Experiment, store: Store | Shelf) -> None:
         self.experiment = experiment
         self.store = store
         self._loaded: _LoadedModel | None = None

@@ -12,18 +12,25 @@ from dataclasses import dataclass
 class Stage:
     """`perform` names a function (unit, workshop, progress) -> Outcome; `doing` is what a person reads meanwhile.
 
-    apart  its units are done in processes of their own, several networks at once where memory allows.
+    one_at_a_time  units of one network are done one after the other, because each takes much memory.
+    helped_by      names a function unit -> keys: units that save this one work if they are done before it.
     """
 
     perform: str
     doing: str
-    apart: bool = False
+    one_at_a_time: bool = False
+    helped_by: str = ""
 
 
 STAGES: dict[str, Stage] = {
     "images": Stage(perform="harness.stages.images:perform", doing="preparing images"),
-    "conversion": Stage(perform="harness.stages.conversion:perform", doing="converting models", apart=True),
-    "fidelity": Stage(perform="harness.stages.fidelity:perform", doing="checking fidelity", apart=True),
+    "conversion": Stage(
+        perform="harness.stages.conversion:perform",
+        doing="converting models",
+        one_at_a_time=True,
+        helped_by="harness.stages.conversion:helped_by",
+    ),
+    "fidelity": Stage(perform="harness.stages.fidelity:perform", doing="checking fidelity"),
     "accuracy": Stage(perform="harness.stages.accuracy:perform", doing="measuring accuracy"),
     "latency": Stage(perform="harness.stages.latency:perform", doing="measuring latency"),
     "saliency": Stage(perform="harness.stages.saliency:perform", doing="computing saliency"),

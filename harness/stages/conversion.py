@@ -69,17 +69,21 @@ def _converted(unit: Unit, workshop: Workshop) -> bytes:
     return content
 
 
-def _unfinished(unit: Unit, workshop: Workshop) -> bytes | None:
-    """The artifact of the format that differs in its finish only, if the store has it: calibration takes minutes."""
+def helped_by(unit: Unit) -> list[str]:
+    """The conversion to the format that differs in its finish only: calibration takes minutes."""
     spec = FORMATS[unit.spec["format"]]
     sibling = next(
         (name for name, other in FORMATS.items() if other.convert == spec.convert and not other.finish), None
     )
-    key = Unit(kind=unit.kind, spec={**unit.spec, "format": sibling}).key
-    if not spec.finish or workshop.store.finished().get(key) != "done":
-        return None
-    path = workshop.store.blob_path(workshop.result(key).result["blob"])
-    return path.read_bytes()
+    return [Unit(kind=unit.kind, spec={**unit.spec, "format": sibling}).key] if spec.finish and sibling else []
+
+
+def _unfinished(unit: Unit, workshop: Workshop) -> bytes | None:
+    """The artifact of that format, if it is there."""
+    for key in helped_by(unit):
+        if workshop.store.finished().get(key) == "done":
+            return workshop.store.blob_path(workshop.result(key).result["blob"]).read_bytes()
+    return None
 
 
 def _saved(content: bytes, unit: Unit, workshop: Workshop) -> str:

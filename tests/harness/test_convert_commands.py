@@ -93,7 +93,9 @@ def test_all_names_every_network_of_the_catalogue_and_every_format() -> None:
 def test_conversion_needs_only_the_images_that_calibrate_and_compare(experiment: Path, tmp_path: Path) -> None:
     from harness.datasets.planted import PlantedDataset
 
-    units = restrict(plan(read_experiment(experiment), lambda model: PlantedDataset(seed=0)), ("conversion", "fidelity"))
+    units = restrict(
+        plan(read_experiment(experiment), lambda model: PlantedDataset(seed=0)), ("conversion", "fidelity")
+    )
     assert [unit.kind for unit in units] == ["images", *["conversion"] * 3, *["fidelity"] * 3]
 
 
@@ -104,7 +106,7 @@ def full(*_: object) -> None:
 
 def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(tmp_path) as store:
-        monkeypatch.setattr("harness.store.os.fsync", full)
+        monkeypatch.setattr("harness.blobs.os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
             store.save_blob(b"artifact")
     assert list((tmp_path / "blobs").iterdir()) == []

@@ -1,0 +1,263 @@
+"""The coordinator's side of Dask: workers that are started here or found at an address, and units handed to them.
+
+A worker is given one unit at a time, so that a worker that dies costs nobody else, and the next one while it still
+holds the network. Dask moves a unit whose worker died to another one; when that dies as well, the unit has failed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from harness.deaths import Deaths
+from harness.errors import BitlensError, ConfigError
+from harness.experiment import Experiment
+from harness.shelf import Shelf
+from harness.storage import Storage
+from harness.team import Team, available_bytes, cores, size_of
+from harness.work import Finished, Order, network_of
+
+if TYPE_CHECKING:
+    from harness.worker import Delivery
+
+ATTEMPTS = 2  # workers that may die of a unit before it has failed
+REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
+
+
+class Crew:
+    """The workers of a run, from the first unit on. What arrives from them is put into a queue as (key, future)."""
+
+    def __init__(self, team: Team, experiment: Experiment, folder: Path, arrived: SimpleQueue[Any]) -> None:
+        self._team, self._experiment, self._folder, self._arrived = team, experiment, folder.resolve(), arrived
+        self._name = f"bitlens-{uuid.uuid4().hex}"
+        self.storage = Storage(url=team.storage) if team.storage else None
+        self._deaths = Deaths()
+        self._client: Any = None
+        self._cluster: Any = None
+        self._keep_bytes: int | None = None
+        self._asked = 0.0
+        self._holds: dict[str, str] = {}  # the network of each address
+        self._busy: dict[str, str] = {}  # the unit that each address was given
+        self._orders: dict[str, tuple[Order, Any]] = {}
+        self._number = itertools.count()
+
+    def networks(self, address: str) -> set[str]:
+        """Those that other workers than this one hold."""
+        return {network for other, network in self._holds.items() if other != address}
+
+    def idle(self) -> dict[str, str]:
+        """The workers that have nothing to do, and the network that each holds; the first call starts them."""
+        if self._client is None:
+            self._start()
+        if time.monotonic() - self._asked > REFRESH_SECONDS:
+            self._ask()
+        return {address: network for address, network in self._holds.items() if address not in self._busy}
+
+    def _ask(self) -> None:
+        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._holds = {address: self._holds.get(address, "") for address in there}
+        self._busy = {address: key for address, key in self._busy.items() if address in there}
+        self._asked = time.monotonic()
+
+    def hand_over(self, order: Order, key: str, address: str) -> None:
+        """Give a unit to a worker. Should it be gone by then, Dask gives the unit to another."""
+        from harness.worker import do
+
+        self._busy[address] = key
+        self._holds[address] = network_of(order.unit) or self._holds[address]
+        future = self._client.submit(
+            do, order, self._name, key=f"{key}-{next(self._number)}", workers=[address], allow_other_workers=True
+        )
+        self._orders[key] = order, future
+        future.add_done_callback(lambda future: self._arrived.put((key, future)))
+
+    def receive(self, arrived: dict[str, Any]) -> list[Finished]:
+        """What became of the units whose futures arrived. Raises BitlensError when the scheduler is gone."""
+        done = {key: future for key, future in arrived.items() if future.status == "finished"}
+        deliveries = dict(zip(done, self._client.gather(list(done.values()))))
+        finished = []
+        for key, future in arrived.items():
+            order, _ = self._orders.pop(key)
+            self._busy = {address: busy for address, busy in self._busy.items() if busy != key}
+            if key in deliveries:
+                finished.append(self._unpack(deliveries[key]))
+            elif future.status == "error":
+                finished.append(self._explain(order, key, future.exception()))
+            else:
+                raise BitlensError(
+                    f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
+                    hint="the same command when it is back",
+                )
+        return finished
+
+    def close(self) -> None:
+        """End the workers that were started here, at once; those of a cluster forget the run."""
+        if self._cluster is not None:
+            for nanny in self._cluster.workers.values():
+                _kill(nanny)
+        if self._client is not None:
+            with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
+                if self._cluster is None:
+                    self._client.cancel([future for _, future in self._orders.values()], force=True)
+                    self._client.unregister_worker_plugin(self._name)
+                self._client.close(timeout=2)
+            with suppress(Exception):
+                if self._cluster is not None:
+                    self._cluster.close(timeout=2)
+        self._client = self._cluster = None
+
+    # ------------------------------------------------------------------------------------------------ deliveries
+    def _unpack(self, delivery: Delivery) -> Finished:
+        finished = delivery.finished
+        self._holds[delivery.address] = network_of(finished.unit) or self._holds.get(delivery.address, "")
+        if self.storage is not None and finished.outcome is not None:
+            self._fetch(finished.outcome.result)
+        if delivery.has_grown and self._cluster is not None:
+            self._start_anew(delivery.address)
+        return finished
+
+    def _fetch(self, result: dict[str, Any]) -> None:
+        """Bring the blobs that a result names into the run's folder."""
+        assert self.storage is not None
+        shelf = Shelf(self._folder / "blobs", self.storage)
+        for name, value in result.items():
+            if name.endswith("blob") and value:
+                shelf.blob_path(value)
+
+    def _start_anew(self, address: str) -> None:
+        """TensorFlow gives little memory back: a new process does. Meanwhile the others go on."""
+        self._busy[address] = "being started anew"
+        restart = partial(self._client.restart_workers, [address], timeout=60, raise_for_error=False)
+        threading.Thread(target=restart, daemon=True).start()
+
+    def _explain(self, order: Order, key: str, error: BaseException) -> Finished:
+        """Why a unit has no outcome though it raised nothing: its worker died, and so did the next one."""
+        from distributed.scheduler import KilledWorker
+
+        if not isinstance(error, KilledWorker):
+            return Finished(unit=order.unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+        logs = sorted((self._folder / "logs").glob(f"{key}.*"), key=lambda path: path.stat().st_mtime)
+        if not logs and self.storage is None:  # it was waiting for a worker that died of something else
+            return Finished(unit=order.unit, seconds=0.0, again=True)
+        reason = "its worker died"
+        if logs:
+            how = self._deaths.of(int(logs[-1].suffix[1:]))
+            said = [line.strip() for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()]
+            reason = f"its process died{how}" + (f"; it last said: {said[-1][:300]}" if said else "")
+        for log in logs:
+            log.unlink(missing_ok=True)
+        return Finished(unit=order.unit, seconds=0.0, reason=f"{reason} (tried {error.allowed_failures + 1} times)")
+
+    # --------------------------------------------------------------------------------------------- the cluster
+    def _start(self) -> None:
+        """Ctrl-C is for the coordinator alone: what is started with the signal blocked never hears it."""
+        blocked = {signal.SIGINT} if threading.current_thread() is threading.main_thread() else set()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        try:
+            self._client = self._connect() if self._team.cluster else self._start_workers()
+            self._deaths.listen()
+            self._client.register_plugin(self._bench())
+        except RuntimeError as error:  # a worker that cannot take part says why
+            raise ConfigError(f"a Dask worker cannot take part: {error}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start_workers(self) -> Any:
+        import dask
+        from distributed import Client, LocalCluster
+
+        size = size_of(self._team, self._experiment, cores=cores(), available=available_bytes())
+        self._keep_bytes = size.keep_bytes
+        threads = str(max(1, cores() // max(1, size.workers)))
+        dask.config.set(_CONFIGURATION)
+        self._cluster = LocalCluster(
+            n_workers=max(1, size.workers),
+            threads_per_worker=1,
+            processes=size.workers > 0,
+            memory_limit=size.limit_bytes if size.workers else 0,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            **({"env": {"OMP_NUM_THREADS": threads}} if size.workers else {}),
+        )
+        return Client(self._cluster, set_as_default=False)
+
+    def _connect(self) -> Any:
+        from distributed import Client
+
+        if self.storage is not None:
+            self.storage.check()
+        try:
+            client = Client(self._team.cluster, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"--cluster {self._team.cluster}: no Dask scheduler answered ({error})", hint="tcp://host:8786"
+            ) from error
+        if not client.scheduler_info(n_workers=1)["workers"]:
+            print(f"waiting for workers of {self._team.cluster}", file=sys.stderr, flush=True)
+        return client
+
+    def _bench(self) -> Any:
+        from harness.worker import Bench, Setting, versions
+
+        setting = Setting(
+            experiment=self._experiment,
+            folder=self._folder,
+            storage=self.storage,
+            files=self._stored_weights() if self.storage else {},
+            keep_bytes=self._keep_bytes,
+            versions=versions(),
+            quiet=self._team.workers != 0 and not os.environ.get("BITLENS_DEBUG"),
+        )
+        return Bench(self._name, setting)
+
+    def _stored_weights(self) -> dict[str, str]:
+        """Leave the files of weights in the storage; their names there by path."""
+        assert self.storage is not None
+        shelf, stored = Shelf(self._folder / "blobs", self.storage), {}
+        for model in self._experiment.models:
+            path = model.weights_path
+            if path is None or model.weights == "trained":  # ours come with bitlens
+                continue
+            if path.is_dir():
+                raise ConfigError(
+                    f'model "{model.name}": --storage holds weights in one file, got the folder {path}',
+                    hint="an .h5 or .keras file, or a run folder that all workers see",
+                )
+            stored[model.weights] = shelf.save_blob(path.read_bytes())
+        return stored
+
+
+# What a run needs to be different from Dask's defaults. A worker that holds a network is not "full" and must not pause;
+# sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
+_CONFIGURATION: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.nanny.pre-spawn-environ": {},
+}
+
+
+def _kill(nanny: Any) -> None:
+    """End a local worker in the middle of whatever it does: it holds nothing that needs tidying."""
+    nanny.auto_restart = False
+    if getattr(nanny, "pid", None):
+        with suppress(ProcessLookupError):
+            os.kill(nanny.pid, signal.SIGKILL)

@@ -1,0 +1,58 @@
+"""What a unit finds and leaves while it is done: results that it builds on, and blobs. It knows no database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.blobs import Blobs
+from harness.storage import Storage
+from harness.store import StoredUnit
+
+
+class Damaged(Exception):
+    """A blob is missing, cut short or altered."""
+
+
+class Shelf(Blobs):
+    """The `store` of a workshop where the run's own is not at hand: in a worker, and in a board's thread.
+
+    storage  where blobs are fetched from and left when the folder is not the run's own.
+    """
+
+    def __init__(self, folder: Path, storage: Storage | None = None) -> None:
+        super().__init__(folder)
+        self._storage = storage
+        self._inputs: dict[str, StoredUnit] = {}
+        self._verified: set[tuple[str, int]] = set()
+
+    def lay_out(self, inputs: Iterable[StoredUnit]) -> None:
+        self._inputs = {stored.key: stored for stored in inputs}
+
+    def unit(self, key: str) -> StoredUnit:
+        return self._inputs[key]
+
+    def finished(self) -> dict[str, str]:
+        return {key: stored.status for key, stored in self._inputs.items()}
+
+    def save_blob(self, content: bytes) -> str:
+        sha256 = super().save_blob(content)
+        if self._storage is not None:
+            self._storage.put(sha256, content)
+        return sha256
+
+    def blob_path(self, sha256: str) -> Path:
+        """The file, verified the first time. Raises Damaged when it is not what its name says."""
+        path = super().blob_path(sha256)
+        try:
+            if self._storage is not None and not path.exists():
+                super().save_blob(self._storage.get(sha256))
+            modified = path.stat().st_mtime_ns
+            if (sha256, modified) not in self._verified:
+                if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+                    raise Damaged(sha256)
+                self._verified.add((sha256, modified))
+        except FileNotFoundError:
+            raise Damaged(sha256) from None
+        return path
