@@ -29,6 +29,9 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as SVG, PNG and CSV.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Also print the table for a pull request.")] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Also print what the run says of the paper's claims.")
+    ] = False,
 ) -> None:
     """Write the CSV files and the HTML page of a run anew."""
     import reports
@@ -40,8 +43,8 @@ def report(
         from reports.export import write_figures
 
         print(f"figures {run / 'figures'} ({len(write_figures(run))} files)")
-    if markdown:
-        _print_markdown(run)
+    if markdown or claims:
+        _print_markdown(run, comparison=markdown, claims=claims)
     if open_page:
         typer.launch(page.resolve().as_uri())
 
@@ -92,12 +95,15 @@ def serve(
         raise ConfigError(f"serve: port {port}: {error.strerror}", hint="--port 0") from None
 
 
-def _print_markdown(run: Path) -> None:
+def _print_markdown(run: Path, *, comparison: bool, claims: bool) -> None:
     from harness.store import Store
-    from reports.markdown import comparison_markdown
+    from reports.markdown import claims_markdown, comparison_markdown
 
     with Store(run) as store:
-        print(comparison_markdown(store), end="")
+        if comparison:
+            print(comparison_markdown(store), end="")
+        if claims:
+            print(claims_markdown(store), end="")
 
 
 def _check_is_run(folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -105,18 +106,83 @@ def _differences(view: RunView, unit: StoredUnit, reference: StoredUnit) -> list
 
 
 def sanity_checks(view: RunView) -> Records:
-    """Units of kind `sanity`: a check of a method on a network, its value with interval, and whether it passed."""
+    """Units of kind `sanity`: a check of a method on a network, its mean over images, and whether it passed."""
+    return [_sanity_record(view, unit) for unit in view.of_kind("sanity")]
+
+
+def _sanity_record(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    scores = view.scores(unit)
+    found = mean_interval([score.value for score in scores if score.value is not None])
+    undefined = sum(score.value is None for score in scores)
+    rule, passes = SANITY[unit.spec["check"]]
+    return {
+        "model": unit.spec["model"]["name"],
+        "method": view.method_labels.get(unit.spec["saliency"], unit.spec["method"]),
+        "check": unit.spec["check"],
+        "unit": unit.result.get("unit", ""),
+        "value": found.value if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "rule": rule,
+        "verdict": unit.status if unit.status != "done" else passes(found),
+        "reason": view.reason(unit) or (f"{undefined} of {len(scores)} images undefined" if undefined else ""),
+    }
+
+
+def _stays_below(limit: float) -> Callable[[Interval | None], str]:
+    def verdict(found: Interval | None) -> str:
+        if found is None or found.low is None or found.high is None:
+            return "unclear"
+        return "passed" if found.high < limit else "failed" if found.low > limit else "unclear"
+
+    return verdict
+
+
+def _rises(found: Interval | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return "unclear"
+    return "passed" if found.low > 0 else "failed" if found.high < 0 else "unclear"
+
+
+STILL_ALIKE = 0.5  # rank correlation: maps that agree more than this look alike to a reader
+SANITY: dict[str, tuple[str, Callable[[Interval | None], str]]] = {
+    "parameter_randomisation": (f"rank correlation below {STILL_ALIKE}", _stays_below(STILL_ALIKE)),
+    "data_randomisation": (f"rank correlation below {STILL_ALIKE}", _stays_below(STILL_ALIKE)),
+    "emprt": ("the map's entropy rises", _rises),
+}
+
+
+def baseline_disagreements(summary: pd.DataFrame) -> Records:
+    """Where the choice of what replaces pixels decides which method scores best on a network."""
+    groups: dict[tuple[str, str], dict[str, Records]] = {}
+    for row in _with_baselines(summary):
+        groups.setdefault((row["model"], row["metric"]), {}).setdefault(row["baseline"], []).append(row)
+    records = []
+    for (model, metric), by_baseline in groups.items():
+        best = {name: _best(candidates)["label"] for name, candidates in by_baseline.items()}
+        if len(set(best.values())) > 1:
+            told = "; ".join(f"{name}: {label}" for name, label in best.items())
+            records.append({"model": model, "metric": metric, "best": told})
+    return records
+
+
+def _with_baselines(summary: pd.DataFrame) -> Records:
+    """The float judge's rows of real methods: controls take no part in a ranking."""
+    rows = summary[(summary["judge"] == "float") & summary["mean"].notna()].to_dict("records")
     return [
-        {
-            "model": (unit.spec.get("model") or {}).get("name", ""),
-            "method": unit.spec.get("method", ""),
-            "check": unit.spec.get("check", ""),
-            **{name: unit.result.get(name) for name in ("value", "low", "high")},
-            "verdict": unit.result.get("verdict") or unit.status,
-            "reason": unit.result.get("reason") or view.reason(unit),
-        }
-        for unit in view.of_kind("sanity")
+        {**_picked(row, "model", "metric", "label", "mean", "better"), "baseline": baseline}
+        for row in rows
+        if (baseline := json.loads(row["metric_parameters"]).get("baseline")) and not _is_control(row["method"])
     ]
+
+
+def _is_control(method: str) -> bool:
+    return method.startswith("control-")
+
+
+def _best(rows: Records) -> dict[str, Any]:
+    pick = max if rows[0]["better"] == "higher" else min
+    return pick(rows, key=lambda row: row["mean"])
 
 
 def _picked(row: Mapping[Any, Any], *names: str) -> dict[str, Any]:

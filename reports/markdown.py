@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.store import Store
 from reports import formatting, tables
+from reports.claims import Finding, answers
 from reports.compare import POINTS, Difference
 from reports.gates import change_text, row_text
 from reports.rows import page_rows
@@ -49,6 +50,25 @@ def differences_markdown(differences: Sequence[Difference]) -> str:
 
 def _difference_cells(d: Difference) -> tuple[str, ...]:
     return d.run, row_text(d), d.measure, _value(d, d.before), _value(d, d.after), change_text(d), d.verdict
+
+
+def claims_markdown(store: Store) -> str:
+    """The paper's claims with their numbers, one row per number."""
+    headings = ("§", "claim", "networks", "number", "value (95 %)", "expected", "verdict")
+    rows = []
+    for answer in answers(RunView(store)):
+        rows.append(
+            (answer.section, answer.claim, answer.contrast, "**all together**", "", "", f"**{answer.verdict}**")
+        )
+        rows += [("", "", "", *_finding_cells(finding)) for finding in answer.findings]
+    return markdown_table(headings, rows)
+
+
+def _finding_cells(finding: Finding) -> tuple[str, str, str, str]:
+    found = finding.found
+    assert found is not None  # an answer holds only findings that have a value
+    bounds = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
+    return finding.what, f"{found.value:.3f}{bounds}", finding.expected, finding.verdict
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from harness.store import Store, StoredUnit
-from reports import charts, evidence, formatting, published, tables, timing
+from reports import charts, claims, evidence, formatting, published, tables, timing
 from reports.colours import colour_tables, css_gradients
 from reports.grids import grids
 from reports.rows import explanation_choices, page_rows, quality_tables
@@ -58,6 +58,8 @@ def render(store: Store, *, live: bool = False) -> str:
             sustained=timing.burst_and_sustained(sources["latency_over_time"]),
             quantiles=timing.QUANTILES,
             sanity=evidence.sanity_checks(view),
+            baseline_disagreements=evidence.baseline_disagreements(summary),
+            claims=claims.answers(view),
             published=published.matching(rows),
             causes=published.likely_causes(rows),
             artifacts=_artifacts(view),

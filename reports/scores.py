@@ -14,7 +14,8 @@ from reports.view import RunView, device_name, full_label
 
 SUMMARY = (
     "model", "family", "method", "label", "full_label", "parameters", "spec_parameters", "metric", "metric_label",
-    "better", "unit", "judge", "judge_device", "mean", "low", "high", "images", "undefined", "status", "reason",
+    "metric_parameters", "better", "unit", "judge", "judge_device", "mean", "low", "high", "images", "undefined",
+    "status", "reason",
 )  # fmt: skip
 
 

@@ -60,8 +60,9 @@ class RunView:
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
-        """The model records by name, in the order of the plan."""
-        return {u.spec["model"]["name"]: u.spec["model"] for u in self.units if isinstance(u.spec.get("model"), dict)}
+        """The model records by name, in the order of the plan; not those that only serve to compare with."""
+        records = (unit.spec["model"] for unit in self.units if isinstance(unit.spec.get("model"), dict))
+        return {record["name"]: record for record in records if not record.get("shuffled")}
 
     @cached_property
     def method_labels(self) -> dict[str, str]:

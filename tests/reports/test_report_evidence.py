@@ -36,7 +36,7 @@ def sweep_run(folder: Path) -> Path:
     run.latency(TWINS[0], "int8", conversion, extra={"operators": [{"name": "CONV_2D", "ns": 900_000}] * 2})
     run.quality(maps, shown, "insertion_auc", mean=0.7)
     run.quality(maps, shown, "insertion_auc", mean=0.5, judge={"conversion": conversion.key, "device": BOARD})
-    run.add("sanity", {"model": TWINS[0], "method": "gradient", "check": "randomised weights"}, None)
+    run.add("sanity", {"model": TWINS[0], "method": "gradient", "check": "emprt", "saliency": maps.key}, None)
     return run.build()
 
 
