@@ -54,7 +54,7 @@ class GradientEngine:
         self.graph = binarized.quantize_kernels_once(graph) if fast else graph
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
-        self.folds = faster.find_folds(self.graph) if fast and not self.pseudo_gradient else ()
+        self.folds = faster.find_folds(self.graph) if fast else ()
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         self.threads = threads or batches_at_a_time()
@@ -170,12 +170,15 @@ class GradientEngine:
         key = (shape, layers, wanted)
         with _TRACING:
             if key not in self._functions:
-                self._functions[key] = compiled(self._traced_graph(layers), shape, layers, wanted)
+                self._functions[key] = compiled(self._traced_graph(layers, wanted), shape, layers, wanted)
         return self._functions[key]
 
-    def _traced_graph(self, keep: tuple[str, ...]) -> Graph:
+    def _traced_graph(self, keep: tuple[str, ...], wanted: str) -> Graph:
         """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""
-        return faster.quicken(faster.fold(self.graph, self.folds, keep=keep)) if self.fast else self.graph
+        if not self.fast:
+            return self.graph
+        sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
+        return faster.quicken(faster.fold(self.graph, self.folds, keep=keep), sources=sources)
 
     def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
         expected = tuple(size or "any" for size in self.input_shape)

@@ -24,20 +24,14 @@ DEFAULT_LAYERS = {  # numbered names depend on what was built before; None is ch
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "size"),
     [
-        "MobileNet",
-        "QuickNet",
-        "BinaryAlexNet",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in networks.TEN
-            if name not in ("MobileNet", "QuickNet", "BinaryAlexNet")
-        ),
+        *((name, 96) for name in ("MobileNet", "QuickNet", "BinaryAlexNet")),
+        *(pytest.param(name, 224, marks=pytest.mark.slow) for name in networks.TEN),
     ],
 )
-def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str) -> None:
-    model, images = networks.build(name), networks.images(2, name=name)
+def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str, size: int) -> None:
+    model, images = networks.build(name, size=size), networks.images(2, size=size, name=name)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert fast.has_softmax, "all ten end in a softmax"
     assert fast.pseudo_gradient == (name in networks.BINARIZED)
