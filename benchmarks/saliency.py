@@ -1,6 +1,7 @@
 """Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
 
-    python -m benchmarks.saliency [--quick] [--output ratios.json]
+    python -m benchmarks.saliency [--quick] [--memory] [--json] [--output figures.json]
+    python -m benchmarks.saliency --combine mobilenet.json resnet.json     one run per network, read together
 
 Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
 told apart; only one of them works at a time. Networks have random weights. Ratios above 1 mean that ours is faster.
@@ -16,6 +17,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,23 +33,36 @@ METHODS = ("gradient", "gradcam", "smoothgrad")
 
 def main() -> None:
     arguments = _arguments()
+    figures = combined(arguments.combine) if arguments.combine else measure(arguments)
+    result = {"ratios": ratios(figures), "figures": figures}
+    if arguments.output:
+        Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        print(table(figures["maps_per_second"]))
+        print(json.dumps(result["ratios"], indent=1))
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All figures of a run: maps per second by network, method and contender, and what they were taken on."""
     names = arguments.networks or (QUICK if arguments.quick else NETWORKS)
-    rates = {name: measure_network(name, arguments) for name in names}
-    memory = measure_memory() if arguments.memory else None
-    result = {
+    return {
         "schema": 1,
         "machine": _machine(),
         "images": IMAGES,
         "samples": arguments.samples,
         "clock": arguments.clock,
-        "maps_per_second": rates,
-        "ratios": ratios(rates),
-        "memory": memory,
+        "maps_per_second": {name: measure_network(name, arguments) for name in names},
+        "peak_rss_mib": measure_memory() if arguments.memory else {},
     }
-    print(table(rates))
-    print(json.dumps(result["ratios"], indent=1))
-    if arguments.output:
-        Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n")
+
+
+def combined(paths: list[str]) -> dict[str, Any]:
+    """The figures of several runs as one; what they were taken on is that of the first."""
+    runs = [json.loads(Path(path).read_text())["figures"] for path in paths]
+    joined = {key: {k: v for run in runs for k, v in run[key].items()} for key in ("maps_per_second", "peak_rss_mib")}
+    return {**runs[0], **joined}
 
 
 def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -72,12 +87,12 @@ def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[
         "achieved": rates["gradient"]["ours"] * 3 * about["ours"]["forward_gflop"],
         "machine": about["ours"]["machine_gflops"],
     }
-    print(name, json.dumps(rates), flush=True)
+    print(name, json.dumps(rates), file=sys.stderr, flush=True)
     return rates
 
 
 def measure_memory() -> dict[str, float]:
-    """Peak resident MiB for SmoothGrad with 50 samples on VGG16, each contender in a fresh process."""
+    """Peak resident MiB of the whole process for SmoothGrad with 50 samples on VGG16, each in a fresh one."""
     peaks = {}
     for contender in ("ours", "tf-keras-vis"):
         with _workers("VGG16", contenders=(contender,)) as workers:
@@ -86,8 +101,9 @@ def measure_memory() -> dict[str, float]:
     return peaks
 
 
-def ratios(rates: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
-    """The figures that the issue tracker and the change log quote."""
+def ratios(figures: dict[str, Any]) -> dict[str, float]:
+    """How many times as fast ours is, over networks; `vs_xplique` and `vs_plain_function` over the methods, too."""
+    rates: dict[str, dict[str, dict[str, float]]] = figures["maps_per_second"]
 
     def against(contender: str, method: str) -> list[float]:
         return [found[method]["ours"] / found[method][contender] for found in rates.values()]
@@ -111,6 +127,8 @@ def ratios(rates: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
         found["gradient+gradcam"]["ours"] * (1 / found["gradient"]["ours"] + 1 / found["gradcam"]["ours"])
         for found in rates.values()
     )
+    if peaks := figures["peak_rss_mib"]:
+        result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
     return {name: round(value, 3) for name, value in result.items()}
 
 
@@ -172,7 +190,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
     parser.add_argument("--rounds", type=int, default=5, help="repeats per method and contender; SmoothGrad at most 2")
-    parser.add_argument("--output", help="write everything as JSON here")
+    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
+    parser.add_argument("--output", help="write the same here")
+    parser.add_argument("--combine", nargs="+", metavar="FILE", help="measure nothing: read what --output wrote")
     return parser.parse_args()
 
 
