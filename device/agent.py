@@ -118,7 +118,7 @@ class Agent:
             cooled_s = latency.cool_down(telemetry.temperatures_c, on_progress=progress, **cool_down)
         self._circumstances_before = telemetry.snapshot()
         if cpus:
-            os.sched_setaffinity(0, cpus)  # before the runtime starts its threads, which inherit it
+            _pin(cpus)  # before the runtime starts its threads, which inherit it
         operators = self._path(library) if library else None
         engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators)
         self._engine, self._preprocessing = engine, preprocessing
@@ -323,6 +323,14 @@ class Agent:
 
 
 VERBS = ("hello", "put", "load", "predict", "perturb", "measure", "count", "profile", "energy", "stat", "bye")
+
+
+def _pin(cpus: list[int]) -> None:
+    """The kernel would quietly leave out a CPU that it does not have."""
+    there = os.sched_getaffinity(0)
+    if not there.issuperset(cpus):
+        raise ValueError(f"cpus: expected some of {sorted(there)}, got {cpus}")
+    os.sched_setaffinity(0, cpus)
 
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:

@@ -21,6 +21,7 @@ DEFAULT_PROTOCOL: dict[str, Any] = {
     "min_seconds": 1.0,
     "max_seconds": 60.0,  # ... unless this has passed, or max_runs samples are in
     "max_runs": 100_000,
+    "max_samples": 100_000,  # kept of a measurement with more runs: every second, fourth, ... one, evenly
     "warmup_window": 5,  # steady: the medians of two windows of so many runs in a row ...
     "warmup_tolerance": 0.02,  # ... differ by less than this share
     "warmup_max_runs": 500,
@@ -59,12 +60,13 @@ def measure(
         first_run_ns = timer.run()
         on_progress({"stage": "warm-up", "done": 0})
         warmup_ns, steady = _warm_up(timer, protocol, clock)
-        samples_ns, during = _sample(timer, protocol, clock, glance, on_progress)
+        samples_ns, every, during = _sample(timer, protocol, clock, glance, on_progress)
     return {
         "first_run_ns": first_run_ns,
         "warmup_ns": warmup_ns,
         "steady": steady,
         "samples_ns": samples_ns,
+        "sampled_every": every,
         "during": during,
     }
 
@@ -111,17 +113,25 @@ def _sample(
     clock: Clock,
     glance: Callable[[], dict[str, Any]],
     on_progress: Callable[[dict[str, Any]], None],
-) -> tuple[list[int], list[dict[str, Any]]]:
+) -> tuple[list[int], int, list[dict[str, Any]]]:
+    """The samples, of which runs they are (1: of all), and what was seen between them; `run` counts samples."""
     started = next_glance = clock()
     samples: list[int] = []
     during: list[dict[str, Any]] = []
-    while not _enough(len(samples), (clock() - started) / 1e9, protocol):
+    runs, every = 0, 1
+    while not _enough(runs, (clock() - started) / 1e9, protocol):
         if clock() >= next_glance:
             during.append({"run": len(samples), **glance()})
-            on_progress({"stage": "timing", "done": len(samples), "of": protocol["min_runs"]})
+            on_progress({"stage": "timing", "done": _share(runs, (clock() - started) / 1e9, protocol), "of": 1})
             next_glance = clock() + int(GLANCE_SECONDS * 1e9)
-        samples.append(timer.run())
-    return samples, during
+        taken = timer.run()
+        if runs % every == 0:
+            samples.append(taken)
+        runs += 1
+        if len(samples) > protocol["max_samples"]:
+            samples, every = samples[::2], 2 * every
+            during = [{**seen, "run": (seen["run"] + 1) // 2} for seen in during]
+    return samples, every, during
 
 
 def _enough(runs: int, seconds: float, protocol: dict[str, Any]) -> bool:
@@ -129,6 +139,12 @@ def _enough(runs: int, seconds: float, protocol: dict[str, Any]) -> bool:
     if runs >= protocol["max_runs"] or (runs > 0 and seconds >= protocol["max_seconds"]):
         return True
     return bool(runs >= protocol["min_runs"] and seconds >= protocol["min_seconds"])
+
+
+def _share(runs: int, seconds: float, protocol: dict[str, Any]) -> float:
+    """How much is done of the minimum that takes longer."""
+    by_runs: float = runs / protocol["min_runs"]
+    return min(1.0, by_runs, seconds / protocol["min_seconds"] if protocol["min_seconds"] else 1.0)
 
 
 def cool_down(

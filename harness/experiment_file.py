@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from harness.catalogue import CATALOGUE
+from harness.devices.sustained import sustained_seconds
 from harness.errors import nearest
 from harness.quality import AGREEMENTS
 
@@ -86,12 +87,37 @@ class AccuracyTable(_Table):
 
 
 class LatencyTable(_Table):
-    """[latency]: the measuring protocol."""
+    """[latency]: the measuring protocol.
 
-    threads: list[Count] = [1]
+    cpus       the CPUs that a process is pinned to; the kernel decides by default.
+    sustained  how long every artifact runs on, once more after the rounds: "90s", "30min", "1h". Not by default.
+    """
+
+    threads: Annotated[list[Count], Field(min_length=1)] = [1]
     min_runs: Count = 50
     min_seconds: Annotated[float, Field(ge=0)] = 1.0
     rounds: Count = 3
+    cpus: list[Annotated[int, Field(ge=0)]] | None = None
+    sustained: str | None = None
+
+    @field_validator("cpus")
+    @classmethod
+    def _a_cpu_for_every_thread(cls, cpus: list[int] | None, info: ValidationInfo) -> list[int] | None:
+        most = max(info.data.get("threads", [1]))
+        if cpus is not None and not most <= len(cpus) == len(set(cpus)):
+            raise ValueError(f"different CPUs, as many as there are threads ({most}) or more")
+        return cpus
+
+    @field_validator("sustained")
+    @classmethod
+    def _a_duration(cls, text: str | None) -> str | None:
+        if text is not None:
+            sustained_seconds(text)
+        return text
+
+    @property
+    def sustained_s(self) -> float | None:
+        return None if self.sustained is None else sustained_seconds(self.sustained)
 
 
 class NamedTable(BaseModel):
@@ -243,6 +269,7 @@ _WANTED = {
     "list_type": "a list in [brackets]",
     "model_type": "a table",
     "missing": "a value",
+    "too_short": "at least one",
 }
 
 

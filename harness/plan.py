@@ -85,6 +85,10 @@ class _Plan:
             shuffle.shuffle(jobs)
             for artifact, num_threads in jobs:
                 yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
+        timed = [device for device in self._devices if device["kind"] != "emulated"]
+        if protocol.sustained is not None:
+            for device, artifact in itertools.product(timed, artifacts):
+                yield latency.plan_sustained(artifact, device, protocol)
 
     def _explanations(self) -> Iterator[Unit]:
         table = self._experiment.saliency

@@ -35,6 +35,7 @@ def render(store: Store, *, live: bool = False) -> str:
         "deployment_gap": evidence.deployment_gap(view, summary),
         "published": published.beside(rows),
     }
+    sustained = timing.burst_and_sustained(view)
     pictures = grids(view)
     return (
         _environment()
@@ -55,7 +56,8 @@ def render(store: Store, *, live: bool = False) -> str:
             choices=_choices(sources),
             best_levels=evidence.best_levels(sources["noise_sweep"]),
             circumstances=timing.circumstances(view),
-            sustained=timing.burst_and_sustained(sources["latency_over_time"]),
+            sustained=sustained,
+            rankings=timing.rankings(sustained),
             quantiles=timing.QUANTILES,
             sanity=evidence.sanity_checks(view),
             baseline_disagreements=evidence.baseline_disagreements(summary),

@@ -13,7 +13,7 @@ from harness.store import Prediction, Store, StoredUnit
 from reports.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
 from reports.scores import attach_quality, quality_summary
 from reports.stats import Interval, percentile, percentile_interval, wilson
-from reports.view import KERAS, RunView, device_kind, device_name
+from reports.view import KERAS, RunView, device_kind, device_name, is_sustained
 
 VERDICTS = ("valid", "suspect", "void")  # best to worst
 COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
@@ -88,7 +88,8 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
     timed: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
-        timed.setdefault(row_id(unit), []).append(unit)
+        row = row_id(unit)
+        timed.setdefault(row._replace(mode="burst") if is_sustained(unit) else row, []).append(unit)
     untimed = {row for row in accuracy if row.format != KERAS} - {_without_threads(row) for row in timed}
     known = {(row.model, row.format) for row in [*timed, *untimed]}
     for unit in view.of_kind("conversion"):
@@ -114,7 +115,7 @@ def identity(unit: StoredUnit) -> RowId:
 def row_id(unit: StoredUnit) -> RowId:
     """The row of the comparison to which a latency unit belongs."""
     spec = unit.spec
-    mode = (spec.get("protocol") or {}).get("mode") or "burst"
+    mode = "sustained" if is_sustained(unit) else (spec.get("protocol") or {}).get("mode") or "burst"
     row = RowId(spec["model"]["name"], spec["format"], device_name(spec), str(spec["runtime"]))
     return row._replace(num_threads=spec["num_threads"], mode=mode)
 
@@ -128,6 +129,7 @@ def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[
     conversion = next((view.find(u.spec.get("conversion")) for u in units if u.spec.get("conversion")), None)
     conversion = conversion or next((u for u in units if u.kind == "conversion"), None)
     tested = next((u for u in units if u.kind == "accuracy"), None)
+    timed = [u for u in units if u.kind == "latency" and u.status == "done"]
     kind = next((device_kind(u.spec) for u in units if device_kind(u.spec)), "")
     return {
         **row._asdict(),
@@ -138,7 +140,8 @@ def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[
         **_artifact_facts(conversion),
         **_fidelity_facts(view, conversion, row.runtime),
         **_accuracy_facts(view, tested, latency_only=_is_latency_only(model, conversion)),
-        **_latency_facts([u for u in units if u.kind == "latency" and u.status == "done"]),
+        **_latency_facts([u for u in timed if not is_sustained(u)]),
+        **_sustained_facts([u for u in timed if is_sustained(u)]),
     }
 
 
@@ -153,7 +156,9 @@ def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
 
 
 def _stage(unit: StoredUnit) -> str:
-    return f"latency round {unit.spec.get('round')}" if unit.kind == "latency" else unit.kind
+    if unit.kind != "latency":
+        return unit.kind
+    return "sustained latency" if is_sustained(unit) else f"latency round {unit.spec.get('round')}"
 
 
 def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
@@ -224,6 +229,16 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
         "kernels": results[0].get("kernels"),
     }
     return facts | ({} if emulated or verdict == "void" else _times(results))
+
+
+def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
+    """What the long measurement says, if there is one that is worth something."""
+    for unit in long:
+        found = unit.result.get("sustained")
+        if found and unit.result.get("verdict") != "void":
+            names = {"burst_ns": "burst_ns", "sustained_ns": "sustained_ns", "sustained_seconds": "seconds"}
+            return {column: round(found[name]) for column, name in names.items()}
+    return {}
 
 
 def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:

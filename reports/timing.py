@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from harness.store import StoredUnit
 from reports.tables import COUNTERS, RowId, row_id, worst_verdict
-from reports.view import RunView
+from reports.verdict import LATENCY_MARGIN
+from reports.view import RunView, is_sustained
 
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
 LARGEST_OPERATORS = 12
-LONG_SECONDS = 60.0  # a small board takes about that long to warm up
 WINDOWS = 60
 
 Records = list[dict[str, Any]]
@@ -23,7 +24,7 @@ def distributions(view: RunView) -> Records:
     """Evenly spaced quantiles of every row's samples, rounds pooled. Void ones say so; emulated ones are no latency."""
     rows: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
-        if unit.result.get("samples_ns") and not unit.result.get("emulated"):
+        if unit.result.get("samples_ns") and not unit.result.get("emulated") and not is_sustained(unit):
             rows.setdefault(row_id(unit), []).append(unit)
     return [record for row, rounds in rows.items() for record in _distribution(view, row, rounds)]
 
@@ -76,38 +77,57 @@ def over_time(view: RunView) -> Records:
 
     Time is that of the agent's glances, about one a second: they say which run came next and when.
     """
-    records: Records = []
-    for unit in view.of_kind("latency"):
-        glances = (unit.result.get("circumstances") or {}).get("during") or unit.result.get("during") or []
-        timed = [glance for glance in glances if "monotonic_ns" in glance and "run" in glance]
-        if not unit.result.get("emulated") and _seconds(timed) >= LONG_SECONDS:
-            row = row_id(unit)
-            common = {**row._asdict(), "label": row_label(row), "family": view.models[row.model].get("family", "")}
-            records += [{**common, **window} for window in _windows(timed, unit.result["samples_ns"])]
-    return records
-
-
-def burst_and_sustained(over_time: Records) -> Records:
-    """Per long measurement, its first and its last window, and the ratio of the two."""
-    ends: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
-    for record in over_time:
-        key = record["device"], record["label"]
-        ends[key] = ends.get(key, (record, record))[0], record
     return [
-        {
-            "device": device,
-            "label": label,
-            "burst_ms": first["ms"],
-            "sustained_ms": last["ms"],
-            "slowdown": last["ms"] / first["ms"],
-            "seconds": last["seconds"],
-        }
-        for (device, label), (first, last) in ends.items()
+        {**_names(view, unit), **window}
+        for unit in _long(view)
+        for window in _windows(unit.result["circumstances"]["during"], unit.result["samples_ns"])
     ]
 
 
-def _seconds(glances: list[dict[str, Any]]) -> float:
-    return (glances[-1]["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9 if glances else 0.0
+def burst_and_sustained(view: RunView) -> Records:
+    """Per long measurement, the speed of its beginning and of its end, their ratio, and what it is worth."""
+    return [
+        {
+            **_names(view, unit),
+            "burst_ns": found["burst_ns"],
+            "sustained_ns": found["sustained_ns"],
+            "slowdown": found["sustained_ns"] / found["burst_ns"],
+            "seconds": found["seconds"],
+            "verdict": unit.result["verdict"],
+            "reason": unit.result["verdict_reason"],
+        }
+        for unit in _long(view)
+        for found in [unit.result["sustained"]]
+    ]
+
+
+def rankings(sustained: Records) -> dict[str, bool]:
+    """Per device with several long measurements, whether heat makes the clearly faster of two the clearly slower."""
+    worthy: dict[str, Records] = {}
+    for record in sustained:
+        if record["verdict"] != "void":
+            worthy.setdefault(record["device"], []).append(record)
+    return {
+        device: any(
+            _clearly_faster(one, other, "burst_ns") and _clearly_faster(other, one, "sustained_ns")
+            for one, other in itertools.permutations(records, 2)
+        )
+        for device, records in worthy.items()
+        if len(records) > 1
+    }
+
+
+def _clearly_faster(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    return bool(one[name] * (1 + LATENCY_MARGIN) < other[name])
+
+
+def _long(view: RunView) -> list[StoredUnit]:
+    return [unit for unit in view.of_kind("latency") if is_sustained(unit) and unit.result.get("sustained")]
+
+
+def _names(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    row = row_id(unit)._replace(mode="")
+    return {**row._asdict(), "label": row_label(row), "family": view.models[row.model].get("family", "")}
 
 
 def _windows(glances: list[dict[str, Any]], samples: list[int]) -> Iterator[dict[str, Any]]:

@@ -108,6 +108,11 @@ class RunView:
         return np.asarray(array[:count])
 
 
+def is_sustained(unit: StoredUnit) -> bool:
+    """Whether a latency unit is the long measurement of its row, and not one of the rounds."""
+    return "sustained_s" in unit.spec
+
+
 def device_name(spec: Mapping[str, Any]) -> str:
     device = spec.get("device")
     return str(device["name"] if isinstance(device, dict) else device or "")

@@ -12,18 +12,11 @@ from typing import Any
 
 from harness.devices import jobs
 from harness.devices.base import Device
-from harness.devices.rounds import (
-    Sustained,
-    interleaved,
-    ranking_changed,
-    spread_between_processes,
-    sustained,
-    sustained_protocol,
-)
+from harness.devices.rounds import interleaved, spread_between_processes
 from harness.devices.statistics import percentile
+from harness.devices.sustained import Sustained, measure_sustained, ranking_changed, sustained_seconds
 from harness.errors import ConfigError, DeviceError
 
-_UNITS_S = {"s": 1, "min": 60, "h": 3600}
 _SEVERITY = ("valid", "suspect", "void")
 
 
@@ -50,13 +43,18 @@ class BenchResult:
     num_threads: int
     records: tuple[dict[str, Any], ...]
     failures: tuple[str, ...]
-    sustained: Sustained | None = None
+    long_record: dict[str, Any] | None = None
     energy: dict[str, Any] | None = None
     profile: dict[str, Any] | None = field(default=None)
 
     @property
     def samples_ns(self) -> list[int]:
         return [sample for record in self.records for sample in record["samples_ns"]]
+
+    @property
+    def sustained(self) -> Sustained | None:
+        found = self.long_record and self.long_record["sustained"]
+        return Sustained(**found) if found else None
 
     @property
     def verdict(self) -> tuple[str, str]:
@@ -87,8 +85,8 @@ def _result(request: Bench, count: int, records: list[dict[str, Any]], failures:
     where: dict[str, Any] = {"num_threads": count, "runtime": request.runtime}
     extras: dict[str, Any] = {}
     if request.sustained_s:
-        record = _measure(request, count, sustained_protocol(request.sustained_s))
-        extras["sustained"] = sustained(record["samples_ns"], record["circumstances"]["during"])
+        long: dict[str, Any] = {"seconds": request.sustained_s, "protocol": {}, "preprocessing": None}
+        extras["long_record"] = measure_sustained(request.device, request.artifact, **long, **where)
     if request.energy:
         extras["energy"] = jobs.energy(request.device, request.artifact, preprocessing=None, **where)
     if request.profile:
@@ -119,12 +117,12 @@ def parse_threads(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(word) for word in text.split(",")))
 
 
-def parse_duration(text: str) -> float:
-    """ "30min" -> 1800.0 seconds. Raises ConfigError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)", text)
-    if not match:
-        raise ConfigError(f"duration: expected a number with s, min or h, such as 30min, got {text!r}")
-    return float(match[1]) * _UNITS_S[match[2]]
+def parse_sustained(text: str) -> float:
+    """ "30min" -> 1800.0 seconds, and 0 for an empty text. Raises ConfigError."""
+    try:
+        return sustained_seconds(text) if text else 0.0
+    except ValueError as error:
+        raise ConfigError(f"--sustained: expected {error}, got {text!r}") from error
 
 
 def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
@@ -184,13 +182,17 @@ def _extra_lines(result: BenchResult) -> Iterator[str]:
     if result.sustained is not None:
         long = result.sustained
         first = f"{_ms(long.burst_ns)} at first: x {long.slowdown:.2f}"
-        yield f"  sustained {_ms(long.sustained_ns)} after {long.seconds:.0f} s, {first}"
+        yield f"  sustained {_ms(long.sustained_ns)} after {long.seconds:.0f} s, {first}{_doubt(result.long_record)}"
     if result.energy is not None:
         millijoules = result.energy["joules_per_inference"] * 1000
         yield f"  energy    about {millijoules:.2f} mJ per inference (estimate: {result.energy['source']})"
     if result.profile is not None:
         yield f"  operators by {result.profile['method']}, delegate {result.profile['delegate']}"
         yield from (f"    {_ms(row['ns']):>12}  {row['name']}" for row in result.profile["operators"])
+
+
+def _doubt(record: dict[str, Any] | None) -> str:
+    return f" ({record['verdict']}: {record['verdict_reason']})" if record and record["verdict_reason"] else ""
 
 
 def _threads(count: int) -> str:

@@ -80,7 +80,7 @@ def bench(
         "runtime": runtime,
         "rounds": rounds,
         "seconds": seconds,
-        "sustained_s": benching.parse_duration(sustained) if sustained else 0.0,
+        "sustained_s": benching.parse_sustained(sustained),
         "energy": energy,
         "profile": profile,
     }

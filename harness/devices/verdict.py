@@ -22,6 +22,7 @@ _THROTTLE_WORDS = ("under-voltage", "clock capped", "throttled", "soft temperatu
 
 Record = dict[str, Any]
 Finding = tuple[str, str]  # (suspect | void, reason)
+Rule = Callable[[Record], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,14 @@ class Verdict:
     reason: str
 
 
-def judge(record: Record) -> Verdict:
-    """The verdict on one latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ..."""
+def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Verdict:
+    """The verdict on one latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ...
+
+    rules  all of them by default.
+    """
     if record.get("emulated"):
         return Verdict(verdict="void", reason="emulated: time under an emulator is not a latency")
-    findings = [finding for rule in RULES for finding in rule(record)]
+    findings = [finding for rule in rules or RULES for finding in rule(record)]
     for word in ("void", "suspect"):
         reasons = [reason for severity, reason in findings if severity == word]
         if reasons:
@@ -136,7 +140,7 @@ def _swapping(record: Record) -> Iterator[Finding]:
         yield "suspect", f"swapping: {(after - before) >> 20} MiB went to swap meanwhile"
 
 
-RULES: tuple[Callable[[Record], Iterator[Finding]], ...] = (
+RULES: tuple[Rule, ...] = (
     _too_few_samples,
     _never_steady,
     _drifting,
@@ -148,3 +152,6 @@ RULES: tuple[Callable[[Record], Iterator[Finding]], ...] = (
     _powersave,
     _swapping,
 )
+
+# A long measurement looks for heat and what comes of it; finding them does not spoil it.
+SUSTAINED_RULES = tuple(rule for rule in RULES if rule not in (_drifting, _throttled, _clock_changed, _hot))

@@ -1,10 +1,14 @@
-"""Latency stage: one artifact on one device with one number of threads, in a process of its own."""
+"""Latency stage: one artifact on one device with one number of threads, in a process of its own.
+
+A round is short, and there are several; a sustained measurement goes on for minutes, once, to see what heat does.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from harness.devices import measure
+from harness.devices.sustained import measure_sustained
 from harness.experiment_file import LatencyTable
 from harness.stages.on_device import artifact_of, as_share, device_of
 from harness.store import Outcome, Unit
@@ -12,28 +16,38 @@ from harness.workshop import Progress, Workshop
 
 
 def plan(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, *, num_threads: int, round_: int) -> Unit:
-    spec = {
+    return Unit(kind="latency", spec={**_spec(conversion, device, protocol, num_threads), "round": round_})
+
+
+def plan_sustained(conversion: Unit, device: dict[str, Any], protocol: LatencyTable) -> Unit:
+    """With the first number of threads: there is time for one."""
+    spec = _spec(conversion, device, protocol, protocol.threads[0])
+    return Unit(kind="latency", spec={**spec, "sustained_s": protocol.sustained_s})
+
+
+def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_threads: int) -> dict[str, Any]:
+    pinned = {"cpus": protocol.cpus} if protocol.cpus else {}
+    return {
         "model": conversion.spec["model"],
         "format": conversion.spec["format"],
         "conversion": conversion.key,
         "device": device,
         "runtime": device["runtime"],
         "num_threads": num_threads,
-        "protocol": {"min_runs": protocol.min_runs, "min_seconds": protocol.min_seconds},
-        "round": round_,
+        "protocol": {"min_runs": protocol.min_runs, "min_seconds": protocol.min_seconds, **pinned},
     }
-    return Unit(kind="latency", spec=spec)
 
 
 def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     spec = unit.spec
-    result = measure(
-        device_of(spec),
-        artifact_of(spec, workshop),
-        preprocessing=spec["model"]["preprocessing"],
-        num_threads=spec["num_threads"],
-        protocol=spec["protocol"],
-        runtime=spec["runtime"],
-        on_progress=as_share(progress),
-    )
-    return Outcome(result=result)
+    what = device_of(spec), artifact_of(spec, workshop)
+    how = {
+        "preprocessing": spec["model"]["preprocessing"],
+        "num_threads": spec["num_threads"],
+        "protocol": spec["protocol"],
+        "runtime": spec["runtime"],
+        "on_progress": as_share(progress),
+    }
+    if "sustained_s" in spec:
+        return Outcome(result=measure_sustained(*what, seconds=spec["sustained_s"], **how))
+    return Outcome(result=measure(*what, **how))

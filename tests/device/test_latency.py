@@ -79,6 +79,23 @@ def test_either_maximum_stops_early_but_never_without_a_sample() -> None:
     assert len(many["samples_ns"]) == 4
 
 
+def test_a_very_long_measurement_keeps_samples_that_are_evenly_spread() -> None:
+    machine = Machine(itertools.chain([1] * 17, itertools.count(1000)))
+    limits = {"warmup_max_runs": 16, "min_runs": 100, "max_runs": 100, "max_samples": 10}
+    result = machine.measure({**PROTOCOL, **limits, "warmup_window": 8})
+    assert result["sampled_every"] == 16
+    assert result["samples_ns"] == [1000 + 16 * i for i in range(7)]
+
+
+def test_glances_still_find_their_samples_when_some_are_dropped() -> None:
+    second = 10**9 // 4
+    machine = Machine(itertools.repeat(second))
+    limits = {"min_runs": 80, "max_runs": 80, "max_samples": 16}
+    result = machine.measure({**PROTOCOL, **limits})
+    assert result["sampled_every"] == 8
+    assert [seen["run"] for seen in result["during"]] == [(4 * i + 7) // 8 for i in range(20)]
+
+
 def test_every_run_has_the_next_input() -> None:
     machine = Machine(itertools.repeat(100))
     machine.measure(PROTOCOL)

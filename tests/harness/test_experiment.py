@@ -72,6 +72,19 @@ def test_random_weights_of_a_catalogue_network_are_marked(tmp_path: Path) -> Non
         (GOOD + "[accuracy]\nimages = 0", "[accuracy] images: expected a number >= 1, got 0"),
         (GOOD + '[accuracy]\nimages = "many"', '[accuracy] images: expected an integer, got "many"'),
         (GOOD + "[latency]\nthreads = [1, -3]", "[latency] threads, item 2: expected a number >= 1, got -3"),
+        (GOOD + "[latency]\nthreads = []", "[latency] threads: expected at least one, got []"),
+        (
+            GOOD + '[latency]\nsustained = "30"',
+            '[latency] sustained: expected a duration such as "30min", "15s" at least, got "30"',
+        ),
+        (GOOD + '[latency]\nsustained = "10s"', '"15s" at least, got "10s"'),
+        (GOOD + "[latency]\nsustained = 30", "[latency] sustained: expected a text in quotes, got 30"),
+        (
+            GOOD + "[latency]\nthreads = [1, 4]\ncpus = [0, 1]",
+            "[latency] cpus: expected different CPUs, as many as there are threads (4) or more, got [0, 1]",
+        ),
+        (GOOD + "[latency]\ncpus = [1, 1]", "[latency] cpus: expected different CPUs"),
+        (GOOD + "[latency]\ncpus = [-1]", "[latency] cpus, item 1: expected a number >= 0, got -1"),
         (GOOD + "[latncy]\nthreads = [1]", 'latncy: no such key\n  try: "latency"'),
         (
             GOOD + '[saliency]\nmethods = [{name = "smothgrad"}]',

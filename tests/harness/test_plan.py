@@ -92,6 +92,31 @@ def test_artifacts_are_measured_in_seeded_interleaved_rounds(tmp_path: Path) -> 
     assert first != second
 
 
+def test_a_sustained_measurement_follows_the_rounds_and_changes_none_of_them(tmp_path: Path) -> None:
+    before = of_kind(planned(tmp_path), "latency")
+    asked = 'threads = [1, 2]\nsustained = "30min"'
+    after = of_kind(planned(tmp_path, replace=("threads = [1, 2]", asked)), "latency")
+    assert [unit.key for unit in after[: len(before)]] == [unit.key for unit in before]
+    long = [unit.spec for unit in after[len(before) :]]
+    artifacts = {unit.spec["conversion"] for unit in before}
+    assert {spec["conversion"] for spec in long} == artifacts
+    assert [(spec["sustained_s"], spec["num_threads"]) for spec in long] == [(1800.0, 1)] * len(artifacts)
+
+
+def test_an_emulated_device_has_no_sustained_speed(tmp_path: Path) -> None:
+    asked = '[[device]]\nname = "cortex-a72"\nkind = "emulated"\n\n[latency]\nsustained = "30min"'
+    units = of_kind(planned(tmp_path, replace=("[latency]", asked)), "latency")
+    kinds = {unit.spec["device"]["kind"] for unit in units if "sustained_s" in unit.spec}
+    assert {unit.spec["device"]["kind"] for unit in units} - kinds == {"emulated"}
+
+
+def test_pinning_is_part_of_the_protocol_where_it_is_asked_for(tmp_path: Path) -> None:
+    plain = of_kind(planned(tmp_path), "latency")
+    pinned = of_kind(planned(tmp_path, replace=("threads = [1, 2]", "threads = [1, 2]\ncpus = [0, 1]")), "latency")
+    assert {tuple(unit.spec["protocol"]) for unit in plain} == {("min_runs", "min_seconds")}
+    assert all(unit.spec["protocol"]["cpus"] == [0, 1] for unit in pinned)
+
+
 def test_more_images_than_the_data_set_has_is_refused_with_both_numbers(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="6000 images of the test split are wanted, it has 5000"):
         planned(tmp_path, replace=("images = 500", "images = 6000"))

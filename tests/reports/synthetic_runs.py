@@ -216,6 +216,32 @@ class RunBuilder:
         }
         return self.add("latency", spec, Outcome(result=result))
 
+    def sustained(
+        self,
+        model: dict[str, Any],
+        format: str,
+        conversion: Unit,
+        *,
+        burst_ms: float = 1.0,
+        sustained_ms: float = 1.0,
+        verdict: str = "valid",
+        outcome: str = "done",
+    ) -> Unit:
+        """90 s on this host, ten runs a second; the speed changes in the middle."""
+        glances = [{"run": 10 * i, "monotonic_ns": i * 10**9} for i in range(91)]
+        ends = {"burst_ns": burst_ms * 1e6, "sustained_ns": sustained_ms * 1e6, "seconds": 90.0}
+        result = {
+            "samples_ns": [int(burst_ms * 1e6)] * 450 + [int(sustained_ms * 1e6)] * 450,
+            "circumstances": {"before": {}, "during": glances, "after": {}},
+            "sustained": ends,
+            "verdict": verdict,
+            "verdict_reason": "",
+            "emulated": False,
+        }
+        spec = {"model": model, "format": format, "conversion": conversion.key, "device": HOST}
+        spec |= {"runtime": "tflite-runtime", "num_threads": 1, "protocol": {}, "sustained_s": 90.0}
+        return self.add("latency", spec, Outcome(result=result) if outcome == "done" else outcome)
+
     def saliency(self, model: dict[str, Any], method: dict[str, Any], images: Unit, *, outcome: str = "done") -> Unit:
         binarized = model["family"] == "binarized"
         spec = {"model": model, **method, "images": images.key, "seed": 0, "target": "predicted"}

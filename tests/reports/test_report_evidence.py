@@ -132,17 +132,37 @@ def test_a_distribution_keeps_the_median_and_the_verdict(tmp_path: Path) -> None
 
 def test_a_long_measurement_shows_burst_against_sustained_speed(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
-    glances = [{"run": 10 * i, "monotonic_ns": i * 10**9} for i in range(91)]
-    samples = [1_000_000] * 450 + [1_500_000] * 450  # the board throttles after 45 s
-    extra = {"samples_ns": samples, "circumstances": {"before": {}, "during": glances, "after": {}}}
-    run.latency(TWINS[0], "fp32", run.conversion(TWINS[0], "fp32"), extra=extra)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.latency(TWINS[0], "fp32", conversion)
+    run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.5)
+    run.sustained(TWINS[0], "int8", conversion, burst_ms=1.2, sustained_ms=1.2)
     with Store(run.build()) as store:
-        over_time = timing.over_time(RunView(store))
-        assert "Burst and sustained speed" in render(store)
-    [ends] = timing.burst_and_sustained(over_time)
-    assert (ends["burst_ms"], ends["sustained_ms"], ends["slowdown"]) == (1.0, 1.5, 1.5)
-    assert ends["seconds"] == 90
-    assert [record["ms"] for record in over_time] == sorted(record["ms"] for record in over_time)
+        view, page = RunView(store), render(store)
+        over_time, ends = timing.over_time(view), timing.burst_and_sustained(view)
+        assert len(timing.distributions(view)) == timing.QUANTILES  # of the round alone
+    assert [(end["burst_ns"], end["sustained_ns"], end["slowdown"]) for end in ends] == [
+        (1e6, 1.5e6, 1.5),
+        (1.2e6, 1.2e6, 1),
+    ]
+    fp32 = [record["ms"] for record in over_time if record["format"] == "fp32"]
+    assert (fp32[0], fp32[-1]) == (1.0, 1.5)
+    assert fp32 == sorted(fp32)
+    assert timing.rankings(ends) == {"this-host": True}
+    assert "Burst and sustained speed" in page
+    assert "On this-host the ranking of the artifacts changed." in page
+
+
+def test_a_ranking_needs_two_artifacts_that_are_clearly_apart(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.04)
+    with Store(run.build()) as store:
+        assert timing.rankings(timing.burst_and_sustained(RunView(store))) == {}
+    run = RunBuilder(tmp_path / "two")
+    run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.04)
+    run.sustained(TWINS[0], "int8", conversion, burst_ms=1.04, sustained_ms=1.0)
+    with Store(run.build()) as store:
+        assert timing.rankings(timing.burst_and_sustained(RunView(store))) == {"this-host": False}
 
 
 # ------------------------------------------------------------------------------------------------ published figures

@@ -64,6 +64,32 @@ def test_rounds_are_pooled_and_the_worst_verdict_counts(tmp_path: Path) -> None:
     assert pd.isna(row.latency_p99_ns)
 
 
+def test_a_long_measurement_has_columns_of_its_own_in_the_row_of_its_rounds(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.latency(TWINS[0], "fp32", conversion, samples=20)
+    run.sustained(TWINS[0], "fp32", conversion, burst_ms=10.0, sustained_ms=20.0, verdict="suspect")
+    with Store(run.build()) as store:
+        table, samples = tables.comparison(store), tables.latency_samples(store)
+    added = ["burst_ns", "sustained_ns", "sustained_seconds"]
+    assert table[added].to_dict("records") == [dict(zip(added, (10_000_000, 20_000_000, 90)))]
+    without = one_row(tmp_path / "without", samples=20)
+    pd.testing.assert_series_equal(table.iloc[0].drop(added), without.drop(added))
+    assert samples[samples["phase"] == "timed"].groupby("mode").size().to_dict() == {"burst": 20, "sustained": 900}
+
+
+def test_a_long_measurement_that_failed_is_the_rows_reason(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.latency(TWINS[0], "fp32", conversion)
+    run.sustained(TWINS[0], "fp32", conversion, outcome="the board was gone")
+    with Store(run.build()) as store:
+        row = tables.comparison(store).iloc[0]
+    assert (row.status, row.reason) == ("failed", "sustained latency: the board was gone")
+    assert pd.notna(row.latency_p50_ns)
+    assert pd.isna(row.sustained_ns)
+
+
 def test_p99_is_blank_below_299_samples(tmp_path: Path) -> None:
     assert pd.isna(one_row(tmp_path / "few", samples=298).latency_p99_ns)
     assert pd.notna(one_row(tmp_path / "enough", samples=299).latency_p99_ns)

@@ -15,10 +15,9 @@ from harness.devices.benching import (
     as_text,
     bench,
     bench_all,
-    parse_duration,
+    parse_sustained,
     parse_threads,
 )
-from harness.devices.rounds import Sustained
 from harness.errors import ConfigError
 
 HOST = make_device({"name": "this-host", "kind": "local"})
@@ -61,8 +60,8 @@ def test_the_verdict_is_the_worst_of_the_rounds() -> None:
 
 def test_a_changed_ranking_is_said() -> None:
     def ran(burst_ns: float, sustained_ns: float) -> list[BenchResult]:
-        long = Sustained(burst_ns=burst_ns, sustained_ns=sustained_ns, seconds=1800.0)
-        return [BenchResult(num_threads=4, records=(), failures=(), sustained=long)]
+        long = {"burst_ns": burst_ns, "sustained_ns": sustained_ns, "seconds": 1800.0}
+        return [BenchResult(num_threads=4, records=(), failures=(), long_record={"sustained": long})]
 
     changed = as_text({"a": ran(1e6, 3e6), "b": ran(2e6, 2e6)})
     assert changed.endswith("sustained speed changed the ranking of the artifacts, 4 threads")
@@ -70,9 +69,9 @@ def test_a_changed_ranking_is_said() -> None:
 
 
 def test_durations_and_thread_counts_are_parsed_or_refused() -> None:
-    assert parse_duration("30min") == 1800
-    assert parse_duration("1.5 h") == 5400
+    assert parse_sustained("30min") == 1800
+    assert parse_sustained("") == 0
     assert parse_threads("4,1,4") == (4, 1)
-    for text, parse in (("30", parse_duration), ("1,", parse_threads), ("0", parse_threads), ("two", parse_threads)):
+    for text, parse in (("30", parse_sustained), ("1,", parse_threads), ("0", parse_threads), ("two", parse_threads)):
         with pytest.raises(ConfigError, match="expected"):
             parse(text)

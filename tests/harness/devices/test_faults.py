@@ -290,6 +290,11 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error_of_the_put(local: LocalDevic
             session.request("put", deadline_s=30, **ask, content=content)
 
 
+def test_a_cpu_that_is_not_there_is_refused(local: LocalDevice) -> None:
+    with pytest.raises(AgentError, match=r"cpus: expected some of \[0.*got \[0, 999\]"):
+        measure(local, FLOAT, preprocessing=RECORD, protocol={**QUICK, "cpus": [0, 999]})
+
+
 def test_a_missing_runtime_says_which_are_there(local: LocalDevice) -> None:
     with pytest.raises(AgentError, match='runtime "hexagon" is not usable here; usable: ') as caught:
         predict(local, FLOAT, IMAGES, preprocessing=RECORD, runtime="hexagon")
