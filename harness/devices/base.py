@@ -12,12 +12,20 @@ from harness.errors import ConfigError, nearest
 
 
 class Device(Protocol):
-    """A place where artifacts run. Each `open` starts one fresh process, which serves one job and ends."""
+    """A place where artifacts run. Each `open` starts one fresh process, which serves one job and ends.
+
+    `setup` prepares it and can be repeated, `remove` undoes that; both say what they do. `python` is the board's
+    interpreter to build on, where there is a choice.
+    """
 
     name: str
     kind: str
 
     def open(self) -> AbstractContextManager[Session]: ...
+
+    def setup(self, *, python: str) -> None: ...
+
+    def remove(self, *, python: str) -> None: ...
 
 
 KINDS = {

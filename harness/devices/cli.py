@@ -25,35 +25,17 @@ def list_devices() -> None:
 @device_app.command()
 def setup(name: Name, python: BoardPython = "python3") -> None:
     """Prepare a board: a private environment with NumPy and a TFLite runtime. Repeatable; says what it does."""
-    from harness.devices import board_setup, emulated_root
-    from harness.devices.emulated import EmulatedDevice
-    from harness.devices.ssh import SshDevice
     from harness.devices.table import find_device
 
-    device = find_device(name)
-    if isinstance(device, SshDevice):
-        board_setup.setup(device, python=python)
-    elif isinstance(device, EmulatedDevice):
-        emulated_root.build(device)
-    else:
-        print(f"{name}: nothing to prepare, this host's own environment is used")
+    find_device(name).setup(python=python)
 
 
 @device_app.command()
 def remove(name: Name, python: BoardPython = "python3") -> None:
     """Undo `setup`."""
-    from harness.devices import board_setup, emulated_root
-    from harness.devices.emulated import EmulatedDevice
-    from harness.devices.ssh import SshDevice
     from harness.devices.table import find_device
 
-    device = find_device(name)
-    if isinstance(device, SshDevice):
-        board_setup.remove(device, python=python)
-    elif isinstance(device, EmulatedDevice):
-        emulated_root.remove(device)
-    else:
-        print(f"{name}: nothing to remove")
+    find_device(name).remove(python=python)
 
 
 def bench(

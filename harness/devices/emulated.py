@@ -41,6 +41,16 @@ class EmulatedDevice:
             with open_session(connection, cache=str(board_folder(self) / "home")) as session:
                 yield session
 
+    def setup(self, *, python: str) -> None:
+        from harness.devices import emulated_root
+
+        emulated_root.build(self)
+
+    def remove(self, *, python: str) -> None:
+        from harness.devices import emulated_root
+
+        emulated_root.remove(self)
+
     def connection(self, *, counters: Path) -> Connection:
         folder = board_folder(self)
         command = (

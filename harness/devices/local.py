@@ -23,6 +23,12 @@ class LocalDevice:
     def open(self) -> AbstractContextManager[Session]:
         return open_session(self.connection(), cache=self.cache)
 
+    def setup(self, *, python: str) -> None:
+        print(f"{self.name}: nothing to prepare, this host's own environment is used")
+
+    def remove(self, *, python: str) -> None:
+        print(f"{self.name}: nothing to remove")
+
     def connection(self) -> Connection:
         return Connection(
             device=self.name,

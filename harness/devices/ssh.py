@@ -31,6 +31,16 @@ class SshDevice:
     def open(self) -> AbstractContextManager[Session]:
         return open_session(self.connection(), cache=self.cache)
 
+    def setup(self, *, python: str) -> None:
+        from harness.devices import board_setup
+
+        board_setup.setup(self, python=python)
+
+    def remove(self, *, python: str) -> None:
+        from harness.devices import board_setup
+
+        board_setup.remove(self, python=python)
+
     def connection(self, *, python: str | None = None) -> Connection:
         ssh = ["ssh", *_OPTIONS]
         ssh += ["-F", self.config] if self.config else []
