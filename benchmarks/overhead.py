@@ -42,7 +42,9 @@ def main() -> None:
     times = _measure_rounds(options.artifacts, rounds=options.rounds, runs=options.runs)
     results = {f"native_over_ours_{name}": _ratios(times[f"native {name}"], times[f"ours {name}"]) for name in FORMATS}
     if options.json:
-        print(json.dumps({"ratios": {name: row["median"] for name, row in results.items()}, "figures": _figures(times)}))
+        print(
+            json.dumps({"ratios": {name: row["median"] for name, row in results.items()}, "figures": _figures(times)})
+        )
     else:
         for name, row in results.items():
             print(f"{name}  {row['median']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]  fastest {row['fastest']:.3f}")

@@ -85,9 +85,9 @@ class _Plan:
             shuffle.shuffle(jobs)
             for artifact, num_threads in jobs:
                 yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
-        timed = [device for device in self._devices if device["kind"] != "emulated"]
         if protocol.sustained is not None:
-            for device, artifact in itertools.product(timed, artifacts):
+            timed = [device for device in self._devices if device["kind"] != "emulated"]
+            for device, artifact in itertools.product(timed, self._artifacts):
                 yield latency.plan_sustained(artifact, device, protocol)
 
     def _explanations(self) -> Iterator[Unit]:
