@@ -18,6 +18,7 @@ from harness.quality.evidence import Evidence, Maps, Scores, Values
 from harness.quality.metrics import METRICS, MetricSpec
 from harness.tables import look_up, resolve
 
+NO_OBJECT = "no object is marked on this image"
 ABSENT = {
     "mask": "nobody knows where the object is",
     "judge": "there is no judge",
@@ -103,7 +104,11 @@ def _unusable(spec: MetricSpec, maps: Maps, evidence: Evidence) -> list[str]:
     if spec.any_map:
         return [""] * len(maps)
     causes = why_blank(maps, evidence)
-    return [cause if cause in ("", NOT_FINITE) else f"blank map: {cause}" for cause in causes]
+    reasons = [cause if cause in ("", NOT_FINITE) else f"blank map: {cause}" for cause in causes]
+    if "mask" in spec.needs and evidence.masks is not None:
+        marked = evidence.masks.any(axis=(1, 2))
+        reasons = [reason or ("" if known else NO_OBJECT) for reason, known in zip(reasons, marked)]
+    return reasons
 
 
 def _nothing(reasons: list[str]) -> Scores:

@@ -48,12 +48,11 @@ def test_relevance_rank_accuracy_of_tied_pixels_is_what_chance_would_give() -> N
     assert value("relevance_rank_accuracy", saliency_map) == pytest.approx((1 + 15 * 15 / 255) / 16)
 
 
-def test_localisation_by_an_empty_mask_is_undefined_or_zero_and_never_crashes() -> None:
-    about = evidence(masks=np.zeros((1, SIZE, SIZE), bool))
-    found = evaluate("relevance_rank_accuracy", oracle_map(), about)
+@pytest.mark.parametrize("metric", ["mass_in_object", "pointing_game_hit_rate", "relevance_rank_accuracy"])
+def test_localisation_on_an_image_without_a_marked_object_is_undefined_and_says_so(metric: str) -> None:
+    found = evaluate(metric, oracle_map(), evidence(masks=np.zeros((1, SIZE, SIZE), bool)))
     assert np.isnan(found.values[0])
-    assert found.reasons == ("the metric is undefined for this map",)
-    assert value("mass_in_object", oracle_map(), about) == 0
+    assert found.reasons == ("no object is marked on this image",)
 
 
 def test_sparseness_and_entropy_of_one_pixel_and_of_two_equal_ones() -> None:
