@@ -110,7 +110,7 @@ class GradientEngine:
     def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
         """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
         size = getattr(self._inside, "size", None) or self._size_of_batches(len(items))
-        chunks = [list(items[i : i + size]) for i in range(0, len(items), size)]
+        chunks = (list(items[i : i + size]) for i in range(0, len(items), size))
 
         def run(chunk: list[Item]) -> Result:
             outer, self._inside.size = getattr(self._inside, "size", None), size
@@ -119,7 +119,7 @@ class GradientEngine:
             finally:
                 self._inside.size = outer
 
-        if self.threads == 1 or len(chunks) == 1 or getattr(self._inside, "size", None):
+        if self.threads == 1 or len(items) <= size or getattr(self._inside, "size", None):
             yield from ((chunk, run(chunk)) for chunk in chunks)
             return
         with ThreadPoolExecutor(self.threads) as pool:

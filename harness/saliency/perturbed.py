@@ -29,15 +29,14 @@ def over_copies(
     change   the pixels of these images, the i-th as its copy of the i-th index.
     measure  one value or one attribution per image of a batch.
     """
-    pairs = [(i, copy) for i in range(len(images)) for copy in range(copies)]
 
-    def work(chunk: list[tuple[int, int]]) -> Array:
-        batch = images.take([i for i, _ in chunk])
-        return measure(batch.replace(change(batch, [copy for _, copy in chunk])))
+    def work(chunk: list[int]) -> Array:
+        batch = images.take([pair // copies for pair in chunk])
+        return measure(batch.replace(change(batch, [pair % copies for pair in chunk])))
 
-    for chunk, values in engine.map(pairs, work):
-        for (i, copy), value in zip(chunk, values, strict=True):
-            yield i, copy, value
+    for chunk, values in engine.map(range(len(images) * copies), work):
+        for pair, value in zip(chunk, values, strict=True):
+            yield pair // copies, pair % copies, value
 
 
 def noisy_attributions(

@@ -123,6 +123,20 @@ def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
         engine.layer("101%")
 
 
+def test_a_share_of_the_way_gives_a_layer_that_every_path_passes() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    inputs = tf.keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="first")(inputs)
+    x = layers.Add(name="sum")([x, layers.Conv2D(4, 3, padding="same", name="branch")(x)])
+    x = layers.ReLU(name="last")(x)
+    engine = GradientEngine(tf.keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
+    assert [engine.layer(share) for share in ("0%", "50%", "100%")] == ["first", "sum", "last"]
+    with pytest.raises(ConfigError, match='has no layer "101%"'):
+        engine.layer("101%")
+
+
 def test_a_model_without_spatial_maps_has_no_class_activation_map() -> None:
     import tensorflow as tf
 
