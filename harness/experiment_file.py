@@ -37,7 +37,7 @@ class PreprocessingTable(_Table):
         return self
 
     def record(self) -> dict[str, Any]:
-        return {**self.model_dump(), "resize": self.resize or min(self.height, self.width)}
+        return {**self.model_dump(), "resize": self.resize or max(self.height, self.width)}
 
 
 class ModelTable(_Table):
@@ -75,7 +75,7 @@ class DatasetTable(_Table):
 
 
 class ConversionTable(_Table):
-    """[conversion]: how many images of the train split calibrate the int8 formats."""
+    """[conversion]: how many images of the train split calibrate the int8 formats; baselines take their mean colour."""
 
     calibration_images: Count = 200
 

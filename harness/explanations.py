@@ -19,7 +19,6 @@ from harness.stages.judging import FLOAT, deployed_judge
 from harness.store import Unit
 
 POOL_IMAGES = 32  # other images that a metric may show beside the explained one: the first of the test split
-COLOUR_IMAGES = 200  # training images whose mean colour is a baseline
 DATA_RANDOMISATION = "data_randomisation"
 
 
@@ -90,9 +89,9 @@ class Explanations:
         needs = METRICS[metric.name].needs
         extra: dict[str, Unit] = {}
         if "pool" in needs:
-            extra["pool"] = self._images_of(model, "test", POOL_IMAGES)
+            extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, self._table.images))
         if metric.parameters.get("baseline") == "dataset_mean":
-            extra["colours"] = self._images_of(model, "train", COLOUR_IMAGES)
+            extra["colours"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
         if "limits" in needs:
             colours = extra.get("colours")
             extra["limits"] = limits.plan(model, metric, images, target=self._table.target, colours=colours)

@@ -99,6 +99,7 @@ class _Plan:
             yield from explanations.units()
 
     def _has_masks(self, model: Model) -> bool:
+        """As the first image says: decoding all of them would take as long as the run."""
         return self._dataset_of(model.name).sample("test", 0).mask is not None
 
     def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:

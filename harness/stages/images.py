@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.catalogue import Model
+from harness.datasets.base import Sample
 from harness.experiment import Experiment
 from harness.preprocessing import fit_image, fit_mask
 from harness.store import Outcome, Unit
@@ -45,13 +50,18 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
         samples.append(sample)
         pixels.append(fit_image(sample.image, geometry))
         progress((done + 1) / spec["count"])
-    masks = [fit_mask(sample.mask, geometry) for sample in samples if sample.mask is not None]
-    complete = len(masks) == len(samples)
+    known = any(sample.mask is not None for sample in samples)
     result = {
         "blob": workshop.store.save_array(np.stack(pixels)),
-        "masks_blob": workshop.store.save_array(np.stack(masks)) if complete else None,
+        "masks_blob": workshop.store.save_array(_masks(samples, geometry)) if known else None,
         "images": [sample.key for sample in samples],
         "labels": [sample.label for sample in samples],
         "class_names": list(dataset.class_names),
     }
     return Outcome(result=result)
+
+
+def _masks(samples: Sequence[Sample], geometry: dict[str, Any]) -> NDArray[np.bool_]:
+    """(N, H, W); nothing is marked on an image of which nobody knows where the object is."""
+    nothing = np.zeros((geometry["height"], geometry["width"]), np.bool_)
+    return np.stack([nothing if s.mask is None else fit_mask(s.mask, geometry) for s in samples])
