@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from devices_under_test import ARTIFACTS, QUICK, RECORD
+from devices_under_test import ARTIFACTS, QUICK, RECORD, SshServer, emulated_device, ssh_device
 
 from harness import ops_build
-from harness.devices import AgentError, hello, measure, predict
+from harness.devices import AgentError, hello, make_device, measure, predict
 from harness.devices.base import Device
+
+THIS_HOST = {"name": "this-host", "kind": "local"}
 
 
 def oracle(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +48,31 @@ def test_scores_of_the_int8_artifact_follow_keras_within_quantization(device: De
     images, scores = oracle("int8")
     result = predict(device, ARTIFACTS / "int8.tflite", images, preprocessing=RECORD)
     np.testing.assert_allclose(result.scores, scores, atol=8 / 256)  # a few steps of the output's 1/256
+
+
+# On images of noise, the hardest case: float kernels of two processors add up in different orders, int8 ones do not.
+TOLERANCE = {"float": 1e-5, "int8": 1 / 256, "lce": 1e-5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TOLERANCE)
+def test_all_devices_predict_the_same(name: str, ssh_server: SshServer) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3), np.uint8)
+    host, *others = (make_device(THIS_HOST), ssh_device(ssh_server), emulated_device())
+    expected = predict(host, ARTIFACTS / f"{name}.tflite", images, preprocessing=RECORD).scores
+    for other in others:
+        scores = predict(other, ARTIFACTS / f"{name}.tflite", images, preprocessing=RECORD).scores
+        np.testing.assert_allclose(scores, expected, atol=TOLERANCE[name], rtol=0)
+        near_ties = np.diff(np.sort(expected)[:, -2:]).ravel() <= 2 * TOLERANCE[name]
+        assert (scores.argmax(1) == expected.argmax(1))[~near_ties].all()
+
+
+@pytest.mark.slow
+def test_instructions_are_the_same_in_every_process_within_one_percent() -> None:
+    device = emulated_device()
+    artifact = ARTIFACTS / "float.tflite"
+    counts = [measure(device, artifact, preprocessing=RECORD)["instructions"] for _ in range(3)]
+    assert max(counts) <= 1.01 * min(counts)
 
 
 def test_measuring_gives_samples_or_instructions_and_a_verdict(device: Device) -> None:
