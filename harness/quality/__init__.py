@@ -9,7 +9,8 @@ The quality stage of a run calls it:
     control_maps(name, evidence) -> Maps                  CONTROLS: maps that every metric must be able to place
     limits.aopc_limits(evidence) -> (N, 2)                what `deletion_naopc` and `insertion_naopc` are normalised by
     randomisation.parameter_randomisation(...), randomisation.emprt(...)   sanity checks of a method on a network
-    judges.FloatJudge(predict), judges.KerasJudge(model, preprocessing)    judges on this host
+    judges.FloatJudge(predict)                            a judge on this host, over any function of uint8 images;
+    compiled_network.CompiledNetwork(model, preprocessing)   such a function, the fastest for full-precision networks
 """
 
 from __future__ import annotations
