@@ -1,4 +1,5 @@
-"""The operators under AddressSanitizer, UBSan and ThreadSanitizer, and their options reader under libFuzzer."""
+"""The operators under AddressSanitizer, UBSan and ThreadSanitizer, with mutated models, and their options reader under
+libFuzzer."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def test_good_and_bad_graphs_under_address_and_undefined_behaviour_sanitizers(
         [sys.executable, HERE / "stress.py", checked_library, runtime, 1],
         LD_PRELOAD=":".join(preload),
         # Python itself leaks; the address space of a refused, huge size must not be asked for.
-        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=500",
         UBSAN_OPTIONS="print_stacktrace=1",
         PYTHONMALLOC="malloc",
     )
@@ -66,9 +67,23 @@ def test_no_task_of_the_pool_is_lost_or_races(tmp_path: Path) -> None:
     program = tmp_path / "stress_pool"
     flags = ["-std=c++17", "-O1", "-g", "-pthread", "-fsanitize=thread", f"-I{SOURCES}"]
     run([compiler("g++"), *flags, HERE / "stress_pool.cc", SOURCES / "pool.cc", "-o", program])
-    # ThreadSanitizer of GCC 12 does not start where addresses are randomised over more bits than it knows of.
-    launcher = ["setarch", "-R"] if shutil.which("setarch") else []
-    run([*launcher, program])
+    run([*unrandomised(), program])
+
+
+def unrandomised() -> list[object]:
+    """ThreadSanitizer of GCC 12 does not start where addresses are randomised over more bits than it knows of."""
+    return ["setarch", "-R"] if shutil.which("setarch") else []
+
+
+@pytest.mark.slow
+def test_interpreters_on_several_threads_do_not_race(tmp_path: Path) -> None:
+    """The whole library, through its C interface, on a runtime of our own: the real ones are not instrumented."""
+    program, library = tmp_path / "stress_delegate", tmp_path / "liblce_ops.so"
+    flags = ["-O1", "-g", "-fsanitize=thread"]
+    lce_build.build(library, [compiler("g++")], extra_flags=flags, strip=False)
+    sources = [HERE / "stress_delegate.cc", library, f"-I{SOURCES}", f"-Wl,-rpath,{tmp_path}"]
+    run([compiler("g++"), "-std=c++17", "-pthread", *flags, *sources, "-o", program])
+    assert "all results as from one thread" in run([*unrandomised(), program])
 
 
 @pytest.mark.slow
