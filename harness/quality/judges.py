@@ -40,10 +40,7 @@ class FloatJudge:
         last = int(ranks.max())
         whole = [k for k, step in enumerate(steps) if step <= 0 or step > last]
         for k in whole:
-            source = start if steps[k] <= 0 else end
-            curves[:, k] = [
-                self._remembered(np.broadcast_to(source[i], start[i].shape), targets[i]) for i in range(len(start))
-            ]
+            curves[:, k] = self._remembered(start if steps[k] <= 0 else np.broadcast_to(end, start.shape), targets)
         between = [(i, k) for i in range(len(start)) for k in range(len(steps)) if k not in whole]
         for chunk in _chunks(between, self._batch):
             images = np.concatenate(
@@ -58,14 +55,20 @@ class FloatJudge:
         chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
         return chosen
 
-    def _remembered(self, image: Images, target: np.int64) -> float:
-        digest = hashlib.blake2b(
-            np.ascontiguousarray(image).tobytes() + int(target).to_bytes(8, "little"), digest_size=16
-        )
-        key = digest.digest()
-        if key not in self._known:
-            self._known[key] = float(self._scores(image[None], np.array([target]))[0])
-        return self._known[key]
+    def _remembered(self, images: Images, targets: Targets) -> Values:
+        keys = [_digest(image, target) for image, target in zip(images, targets)]
+        new = {key: i for i, key in enumerate(keys) if key not in self._known}
+        chosen = list(new.values())
+        for first in range(0, len(chosen), self._batch):
+            batch = chosen[first : first + self._batch]
+            scores = self._scores(images[batch], targets[batch])
+            self._known.update({keys[i]: float(score) for i, score in zip(batch, scores)})
+        return np.array([self._known[key] for key in keys])
+
+
+def _digest(image: Images, target: np.int64) -> bytes:
+    content = np.ascontiguousarray(image).tobytes() + int(target).to_bytes(8, "little")
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _chunks(pairs: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
