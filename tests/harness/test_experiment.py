@@ -23,6 +23,13 @@ def read(tmp_path: Path, text: str) -> Experiment:
     return read_experiment(path)
 
 
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "examples").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_examples_are_good_experiments(path: Path) -> None:
+    assert read_experiment(path).methods
+
+
 def test_smallest_experiment_gets_sensible_defaults(tmp_path: Path) -> None:
     experiment = read(tmp_path, GOOD)
     assert experiment.accuracy.images == 500
