@@ -3,8 +3,8 @@
 Folding a batch norm into the convolution before it changes the last bits of what follows. Where a network decides by a
 comparison, they may matter: by a sign in a binarized network (folding gave a BinaryAlexNet other maps altogether), by a
 ReLU or a maximum in any other (one gate near zero moves a patch of ResNet50's map by 1 to 3 % of the range). So norms
-are folded in smooth networks only. Elsewhere the forward pass stays the plain one, bit for bit: products of +1 and -1
-are exact in any order, and the rest changes backward passes alone.
+are folded in smooth networks only. Elsewhere the forward pass stays the plain one, bit for bit, but for convolutions on
+a single pixel: they become matrix products, which are exact for +1 and -1. The rest changes backward passes alone.
 """
 
 from __future__ import annotations
