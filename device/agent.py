@@ -29,6 +29,7 @@ from .preprocessing import preprocess
 PROTOCOL = 1
 DEADLINE_GRACE_S = 2.0  # the host's own deadline passes first, so that its message is the one that is read
 PROGRESS_SECONDS = 0.5
+ENERGY_SECONDS = {"idle_s": 3.0, "busy_s": 10.0}
 KEPT_BYTES = 2 << 30  # of artifacts on the device: four of the largest
 STALE_UPLOAD_SECONDS = 24 * 3600
 Progress = Callable[[dict[str, Any]], None]
@@ -152,7 +153,7 @@ class Agent:
             on_progress=progress,
         )
         during = measured.pop("during")
-        return {
+        record = {
             **measured,
             "protocol": complete,
             "peak_rss_bytes": telemetry.peak_rss_bytes(),
@@ -164,6 +165,7 @@ class Agent:
             },
             "machine": telemetry.machine(),
         }
+        return {**record, "energy": self._energy(inputs, **ENERGY_SECONDS) if complete["energy"] else None}
 
     def count(self, progress: Progress, *, few: int, many: int, seed: int) -> dict[str, Any]:
         """Instructions per inference of the loaded artifact, where an emulator counts them."""
@@ -207,13 +209,8 @@ class Agent:
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
         """An estimate of the energy of one inference of the loaded artifact, or None where nothing can tell."""
-        inputs = itertools.cycle(self._measurement_inputs({"inputs": 8, "seed": seed}))
-
-        def run() -> None:
-            self._engine.set_inputs(next(inputs))
-            self._engine.invoke()
-
-        return {"energy": energy.estimate(run, energy.find_source(), idle_s=idle_s, busy_s=busy_s)}
+        inputs = self._measurement_inputs({"inputs": 8, "seed": seed})
+        return {"energy": self._energy(inputs, idle_s=idle_s, busy_s=busy_s)}
 
     def stat(self, progress: Progress) -> dict[str, Any]:
         """Sensors now, room on the disk of the cache, and who is measuring."""
@@ -306,6 +303,15 @@ class Agent:
         self._engine.invoke()
         scores: NDArray[np.float32] = target.decode(self._engine.get_outputs()[0])
         return scores.reshape(source.shape[0], -1)[: len(images)]
+
+    def _energy(self, inputs: list[list[NDArray[Any]]], *, idle_s: float, busy_s: float) -> dict[str, Any] | None:
+        turns = itertools.cycle(inputs)
+
+        def run() -> None:
+            self._engine.set_inputs(next(turns))
+            self._engine.invoke()
+
+        return energy.estimate(run, energy.find_source(), idle_s=idle_s, busy_s=busy_s)
 
     def _measurement_inputs(self, protocol: dict[str, Any]) -> list[list[NDArray[Any]]]:
         """Several inputs that take turns, so that nothing is answered from a cache of the last one."""

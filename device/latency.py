@@ -29,6 +29,7 @@ DEFAULT_PROTOCOL: dict[str, Any] = {
     "inputs": 8,  # how many different inputs take turns
     "seed": 0,
     "cpus": None,  # CPUs to pin the process to, or None
+    "energy": False,  # whether to estimate it afterwards, where a sensor can tell
     "cool_below_c": 65.0,  # wait before the start until every thermometer is below this ...
     "cool_max_seconds": 300.0,  # ... at most so long
 }

@@ -90,6 +90,7 @@ class LatencyTable(_Table):
     """[latency]: the measuring protocol.
 
     cpus       the CPUs that a process is pinned to; the kernel decides by default.
+    energy     whether to estimate the energy of an inference after each round, on a device with a sensor.
     sustained  how long every artifact runs on, once more after the rounds: "90s", "30min", "1h". Not by default.
     """
 
@@ -98,6 +99,7 @@ class LatencyTable(_Table):
     min_seconds: Annotated[float, Field(ge=0)] = 1.0
     rounds: Count = 3
     cpus: list[Annotated[int, Field(ge=0)]] | None = None
+    energy: bool = False
     sustained: str | None = None
 
     @field_validator("cpus")

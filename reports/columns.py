@@ -68,7 +68,11 @@ COMPARISON = (
     Column("verdict_reason", TEXT, "why it is not valid"),
     Column("emulated", TRUTH, "true when the device was emulated; such a row has no latency"),
     Column("instructions", WHOLE, "executed instructions per run, where the device counts them"),
-    Column("energy_nj", WHOLE, "energy per run in nJ, where the device measures it"),
+    Column(
+        "energy_nj",
+        WHOLE,
+        "estimated energy per run in nJ, idle power subtracted; empty where no sensor tells or nobody asked",
+    ),
     Column("delegate", TEXT, "delegate of the runtime"),
     Column("kernels", TEXT, "optimized or reference kernels"),
     Column("artifact_sha256", TEXT, "the artifact"),

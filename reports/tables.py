@@ -224,7 +224,7 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
         "verdict_reason": "; ".join(reasons),
         "emulated": emulated,
         "instructions": _middle(results, "instructions"),
-        "energy_nj": _middle(results, "energy_nj"),
+        "energy_nj": _energy_nj(results),
         "delegate": results[0].get("delegate"),
         "kernels": results[0].get("kernels"),
     }
@@ -253,6 +253,12 @@ def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         names = (f"latency_p{q}_ns", f"latency_p{q}_low_ns", f"latency_p{q}_high_ns")
         facts |= dict(zip(names, (percentile(samples, q), low, high)))
     return facts
+
+
+def _energy_nj(results: Sequence[dict[str, Any]]) -> int | None:
+    """The median of the rounds' estimates."""
+    joules = [result["energy"]["joules_per_inference"] for result in results if result.get("energy")]
+    return round(1e9 * median(joules)) if joules else None
 
 
 def _middle(results: Iterable[dict[str, Any]], name: str) -> int | None:

@@ -16,7 +16,10 @@ from harness.workshop import Progress, Workshop
 
 
 def plan(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, *, num_threads: int, round_: int) -> Unit:
-    return Unit(kind="latency", spec={**_spec(conversion, device, protocol, num_threads), "round": round_})
+    spec = {**_spec(conversion, device, protocol, num_threads), "round": round_}
+    if protocol.energy:
+        spec["protocol"]["energy"] = True
+    return Unit(kind="latency", spec=spec)
 
 
 def plan_sustained(conversion: Unit, device: dict[str, Any], protocol: LatencyTable) -> Unit:

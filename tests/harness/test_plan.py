@@ -110,6 +110,11 @@ def test_an_emulated_device_has_no_sustained_speed(tmp_path: Path) -> None:
     assert {unit.spec["device"]["kind"] for unit in units} - kinds == {"emulated"}
 
 
+def test_energy_is_estimated_where_it_is_asked_for(tmp_path: Path) -> None:
+    asked = ("threads = [1, 2]", "threads = [1, 2]\nenergy = true")
+    assert all(unit.spec["protocol"]["energy"] for unit in of_kind(planned(tmp_path, replace=asked), "latency"))
+
+
 def test_pinning_is_part_of_the_protocol_where_it_is_asked_for(tmp_path: Path) -> None:
     plain = of_kind(planned(tmp_path), "latency")
     pinned = of_kind(planned(tmp_path, replace=("threads = [1, 2]", "threads = [1, 2]\ncpus = [0, 1]")), "latency")

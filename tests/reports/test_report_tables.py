@@ -78,6 +78,18 @@ def test_a_long_measurement_has_columns_of_its_own_in_the_row_of_its_rounds(tmp_
     assert samples[samples["phase"] == "timed"].groupby("mode").size().to_dict() == {"burst": 20, "sustained": 900}
 
 
+def test_energy_is_the_median_of_the_rounds_that_could_estimate_it(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    for round, joules in enumerate((0.001, 0.004, 0.002)):
+        extra = {"energy": {"joules_per_inference": joules, "source": "INA219", "estimate": True}}
+        run.latency(TWINS[0], "fp32", conversion, round=round, extra=extra)
+    run.latency(TWINS[0], "fp32", conversion, round=3, extra={"energy": None})
+    with Store(run.build()) as store:
+        assert tables.comparison(store).iloc[0].energy_nj == 2_000_000
+    assert pd.isna(one_row(tmp_path / "without").energy_nj)
+
+
 def test_a_long_measurement_that_failed_is_the_rows_reason(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion = run.conversion(TWINS[0], "fp32")

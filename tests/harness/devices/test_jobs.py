@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from devices_under_test import ARTIFACTS, QUICK, RECORD, emulated_device
 
 from device.perturbation import perturbed
 from harness.devices import jobs, make_device, measure, perturb, predict
+from harness.devices.local import LocalDevice
 
 HOST = make_device({"name": "this-host", "kind": "local"})
 FLOAT = ARTIFACTS / "float.tflite"
@@ -73,3 +76,20 @@ def test_instructions_are_repeatable_within_one_percent() -> None:
     device = emulated_device()
     counts = [measure(device, FLOAT, preprocessing=RECORD)["instructions"] for _ in range(3)]
     assert max(counts) <= 1.01 * min(counts)
+
+
+@pytest.mark.slow
+def test_energy_is_estimated_after_the_round_where_a_sensor_tells(tmp_path: Path) -> None:
+    """A Raspberry Pi's command that tells 1 W when first asked and 3 W ever after."""
+    command = tmp_path / "vcgencmd"
+    amperes = "$(test -e busy && echo 3 || echo 1)"
+    command.write_text(f'#!/bin/sh\ncd {tmp_path}; echo "5V_A current(0)={amperes}A 5V_V volt(1)=1.0V"; touch busy\n')
+    command.chmod(0o755)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPATH={tmp_path}:$PATH exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    board = LocalDevice(name="pi5", python=str(python))
+    record = measure(board, FLOAT, preprocessing=RECORD, protocol={**QUICK, "energy": True})
+    assert record["samples_ns"]
+    assert record["energy"]["source"].startswith("Raspberry Pi")
+    assert record["energy"]["idle_w"] <= record["energy"]["busy_w"] == 3.0

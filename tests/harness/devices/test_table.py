@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from devices_under_test import SshServer
 
-from harness.devices import make_device
+from harness.devices import hello, make_device
 from harness.devices.emulated import EmulatedDevice
 from harness.devices.ssh import SshDevice
 from harness.devices.table import find_device, known_devices
@@ -43,6 +45,16 @@ def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     table.write_text(text)
     with pytest.raises(ConfigError, match=words):
         known_devices(table)
+
+
+def test_a_board_behind_another_is_reached_as_the_ssh_configuration_says(ssh_server: SshServer, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    behind = "Host behind\n    ProxyJump board\n" + ssh_server.config.read_text().replace(
+        "Host board\n", "Host board behind\n"
+    )
+    config.write_text(behind)
+    row = {"name": "pi4", "kind": "ssh", "host": "behind", "config": str(config), "python": sys.executable}
+    assert hello(make_device(row))["protocol"] == 1
 
 
 def test_an_unknown_device_suggests_the_nearest(tmp_path: Path) -> None:
