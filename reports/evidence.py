@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from harness.store import StoredUnit
 from reports import formatting
 from reports.stats import Interval, mean_interval
-from reports.view import RunView
+from reports.view import RunView, device_name
 
 Records = list[dict[str, Any]]
 MEANS = ("model", "family", "metric", "better", "mean", "low", "high")
@@ -79,6 +79,32 @@ def deployment_gap(view: RunView, summary: pd.DataFrame) -> Records:
             gap = mean_interval(_differences(view, unit, reference))
             records += [_gap_record(row, gap)] if gap else []
     return records
+
+
+def judge_curves(view: RunView) -> Records:
+    """Mean probability along insertion and deletion curves by every judge, of maps that a deployed one judged too."""
+    units = [unit for unit in view.of_kind("quality") if unit.result.get("curves")]
+    by_artifacts = {_what_is_judged(unit) for unit in units if not _is_float(unit)}
+    return [record for unit in units if _what_is_judged(unit) in by_artifacts for record in _curve_records(view, unit)]
+
+
+def _curve_records(view: RunView, unit: StoredUnit) -> Iterator[dict[str, Any]]:
+    judge, maps = unit.spec.get("judge", "float"), view.find(unit.spec["saliency"])
+    curves = [curve for curve in unit.result["curves"] if curve is not None]
+    if maps is None or not curves:
+        return
+    conversion = None if _is_float(unit) else view.find(judge["conversion"])
+    name = f"{conversion.spec['format']} on {device_name(judge)}" if conversion else "float"
+    points = len(curves[0])
+    for index, values in enumerate(zip(*curves)):
+        yield {
+            "model": maps.spec["model"]["name"],
+            "metric": unit.spec["metric"],
+            "label": view.method_labels[unit.spec["saliency"]],
+            "judge": name,
+            "share_percent": 100 * index / (points - 1),
+            "mean": sum(values) / len(values),
+        }
 
 
 def _gap_record(row: Mapping[Any, Any], gap: Interval) -> dict[str, Any]:

@@ -61,6 +61,7 @@ def _charts(store: Store) -> Iterator[tuple[str, str, Records]]:
     yield from _split("noise_sweep", evidence.noise_sweep(summary), "series", "metric")
     yield from _split("layer_sweep", evidence.layer_sweep(summary), "model", "metric")
     yield from _split("deployment_gap", evidence.deployment_gap(view, summary), "label", "metric")
+    yield from _split("judge_curves", evidence.judge_curves(view), "model", "label", "metric")
     yield from _split("published", published.beside(rows))
 
 

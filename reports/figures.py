@@ -15,6 +15,7 @@ FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
 FORMATS = ("fp32", "fp16", "dynamic", "int8", "int8-io", "lce", "lce-int8")
 FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "triangle-right", "cross", "triangle-down")
+JUDGE_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
@@ -141,6 +142,22 @@ def deployment_gap(records: Records = ()) -> Chart:
     return alt.layer(zero, spans, marks).properties(width=640, height=alt.Step(ROW_STEP + 4))
 
 
+def judge_curves(records: Records = ()) -> Chart:
+    """The class's probability along insertion or deletion, one line per judge."""
+    return (
+        alt.Chart(_data(records))
+        .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=1.6)
+        .encode(
+            alt.X("share_percent:Q", title="pixels changed, most salient first (%)"),
+            alt.Y("mean:Q", title="mean probability of the class", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color("judge:N", scale=alt.Scale(range=JUDGE_COLOURS), legend=alt.Legend(title="judge")),
+            strokeDash=alt.StrokeDash("judge:N", legend=None),
+            tooltip=_tooltip(judge="judge", share_percent="% changed", mean="mean probability"),
+        )
+        .properties(width=460, height=280)
+    )
+
+
 def published(records: Records = ()) -> Chart:
     """This run's p50 next to published figures of other boards."""
     points = (
@@ -166,6 +183,7 @@ CHARTS = {
     "noise_sweep": noise_sweep,
     "layer_sweep": layer_sweep,
     "deployment_gap": deployment_gap,
+    "judge_curves": judge_curves,
     "published": published,
 }
 

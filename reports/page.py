@@ -33,6 +33,7 @@ def render(store: Store, *, live: bool = False) -> str:
         "noise_sweep": evidence.noise_sweep(summary),
         "layer_sweep": evidence.layer_sweep(summary),
         "deployment_gap": evidence.deployment_gap(view, summary),
+        "judge_curves": evidence.judge_curves(view),
         "published": published.beside(rows),
     }
     sustained = timing.burst_and_sustained(view)
@@ -93,7 +94,8 @@ def _scaling(rows: list[dict[str, Any]]) -> list[str]:
 def _choices(sources: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
     """What the selectors of the charts offer."""
     wanted = (("noise_sweep", "metric"), ("noise_sweep", "series"), ("layer_sweep", "metric"), ("layer_sweep", "model"),
-              ("deployment_gap", "metric"), ("deployment_gap", "label"))  # fmt: skip
+              ("deployment_gap", "metric"), ("deployment_gap", "label"), ("judge_curves", "metric"),
+              ("judge_curves", "label"), ("judge_curves", "model"))  # fmt: skip
     return {f"{source}_{field}": list(dict.fromkeys(r[field] for r in sources[source])) for source, field in wanted}
 
 

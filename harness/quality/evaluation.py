@@ -122,4 +122,8 @@ def _spread(found: Scores | Values, usable: NDArray[np.int64], reasons: list[str
     for i, value, reason in zip(usable, scores.values, scores.reasons):
         values[i] = value if np.isfinite(value) else np.nan
         said[i] = reason or ("" if np.isfinite(value) else "the metric is undefined for this map")
-    return Scores(values=values, reasons=tuple(said))
+    curves = None
+    if scores.curves is not None:
+        curves = np.full((len(reasons), scores.curves.shape[1]), np.nan)
+        curves[usable] = scores.curves
+    return Scores(values=values, reasons=tuple(said), curves=curves)

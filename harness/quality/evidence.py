@@ -94,7 +94,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """One metric's value per map. `reasons[i]` says why values[i] is NaN, or what a reader must know of it; else ""."""
+    """One metric's value per map. `reasons[i]` says why values[i] is NaN, or what a reader must know of it; else "".
+
+    curves  (N, points) what the values are areas of, where they are; NaN where there is no value.
+    """
 
     values: Values
     reasons: tuple[str, ...]
+    curves: Values | None = None

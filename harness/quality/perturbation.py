@@ -27,7 +27,7 @@ def curve_areas(maps: Maps, evidence: Evidence, wanted: Mapping[str, Mapping[str
         ends = [_WAYS[name](evidence, known[name]["baseline"]) for name in names]
         curves = _curves(ends, ranks, evidence, steps)
         for name, curve in zip(names, curves):
-            found[name] = Scores(values=area(curve), reasons=("",) * len(maps))
+            found[name] = Scores(values=area(curve), reasons=("",) * len(maps), curves=curve)
     return found
 
 

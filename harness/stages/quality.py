@@ -58,7 +58,10 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
         causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )
     scores = evaluate(spec["metric"], maps_of(saliency, images, workshop), evidence)
-    return Outcome(result={"better": metric.better, "unit": metric.unit}, scores=score_rows(images, scores))
+    result: dict[str, Any] = {"better": metric.better, "unit": metric.unit}
+    if scores.curves is not None:
+        result["curves"] = [None if np.isnan(curve).any() else curve.round(5).tolist() for curve in scores.curves]
+    return Outcome(result=result, scores=score_rows(images, scores))
 
 
 def score_rows(images: ImageSet, scores: Scores) -> list[Score]:

@@ -265,7 +265,15 @@ class RunBuilder:
         return self.add("saliency", spec, Outcome(result=result))
 
     def quality(
-        self, saliency: Unit, images: Unit, metric: str, *, mean: float, judge: Any = "float", better: str | None = None
+        self,
+        saliency: Unit,
+        images: Unit,
+        metric: str,
+        *,
+        mean: float,
+        judge: Any = "float",
+        better: str | None = None,
+        curves: list[list[float] | None] | None = None,
     ) -> Unit:
         scores = []
         for i in range(self.image_count):
@@ -274,6 +282,7 @@ class RunBuilder:
             scores.append(Score(image=f"test/{i:06d}", value=value, reason="the map is blank" if blank else ""))
         spec = {"saliency": saliency.key, "images": images.key, "metric": metric, "parameters": {}, "judge": judge}
         result = {"better": better or METRICS.get(metric, "higher"), "unit": "1"}
+        result |= {"curves": curves} if curves else {}
         return self.add("quality", spec, Outcome(result=result, scores=scores))
 
 

@@ -34,8 +34,9 @@ def sweep_run(folder: Path) -> Path:
     maps = run.saliency(TWINS[0], {"method": "gradient", "parameters": {}}, shown)
     conversion = run.conversion(TWINS[0], "int8")
     run.latency(TWINS[0], "int8", conversion, extra={"operators": [{"name": "CONV_2D", "ns": 900_000}] * 2})
-    run.quality(maps, shown, "insertion_auc", mean=0.7)
-    run.quality(maps, shown, "insertion_auc", mean=0.5, judge={"conversion": conversion.key, "device": BOARD})
+    run.quality(maps, shown, "insertion_auc", mean=0.7, curves=[[0.2, 0.6, 1.0], [0.4, 0.8, 1.0], None])
+    judge = {"conversion": conversion.key, "device": BOARD}
+    run.quality(maps, shown, "insertion_auc", mean=0.5, judge=judge, curves=[[0.1, 0.3, 0.9], None, None])
     run.add("sanity", {"model": TWINS[0], "method": "gradient", "check": "emprt", "saliency": maps.key}, None)
     return run.build()
 
@@ -49,6 +50,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def view(folder: Path) -> Any:
     with Store(folder) as store:
         yield RunView(store)
+
+
+def test_curves_are_means_over_images_with_one_line_per_judge(view: RunView) -> None:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for record in evidence.judge_curves(view):
+        lines.setdefault(record["judge"], []).append((record["share_percent"], record["mean"]))
+    assert lines["float"] == [(0, pytest.approx(0.3)), (50, pytest.approx(0.7)), (100, 1.0)]
+    assert lines["int8 on pi4"] == [(0, 0.1), (50, 0.3), (100, 0.9)]
 
 
 def test_the_best_noise_level_of_each_network_is_found_with_its_range(view: RunView) -> None:
