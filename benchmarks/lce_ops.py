@@ -1,12 +1,14 @@
 """How fast the LCE operators are: ratios of whole networks, measured side by side in one run.
 
     python benchmarks/lce_ops.py [--json] [--networks QuickNet ...] [--rounds 15]
+    python benchmarks/lce_ops.py --layers
 
 Every contender runs once per round, in a shuffled order. One thread is measured by the processor time of the calling
 thread, which other work on the machine does not lengthen; a ratio is taken within each round, and the table shows the
 median of the rounds with a 95 % interval. Two threads are measured by the clock, and their ratio is that of the fastest
-rounds. Needs the host's packages and larq-compute-engine; converted networks are kept under --models between runs. The
-last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
+rounds. `--layers` times QuickNet's four convolutions by themselves, with each kernel: how near they are to what the
+processor can do. Needs the host's packages and larq-compute-engine; converted networks are kept under --models between
+runs. The last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
 """
 
 from __future__ import annotations
@@ -59,6 +61,11 @@ FLOORS = {
 }
 # LCE's inner block on aarch64: 96 vector instructions beside its loads for 4096 products.
 LCE_PRODUCTS_PER_INSTRUCTION = 4096 / 96
+
+# QuickNet's convolutions as (map, channels): all of them multiply equally often.
+LAYERS = ((56, 64), (28, 128), (14, 256), (7, 512))
+LAYER_PRODUCTS = 56 * 56 * 64 * 64 * 9
+LAYER_KERNELS = ("avx512", "avx2", "neon", "portable")
 
 Run = Callable[[np.ndarray], Any]
 
@@ -261,6 +268,54 @@ def innermost_loops(listing: str) -> list[str]:
     return loops
 
 
+# ------------------------------------------------------------------------------------------------ single layers
+
+
+def layer_times(*, rounds: int = 400) -> dict[tuple[str, str], float]:
+    """Fastest microseconds of QuickNet's 3x3 convolutions, from bits to floats, one thread, by (kernel, layer)."""
+    times = {}
+    for size, channels in LAYERS:
+        model = _layer(size, channels)
+        bits = np.random.default_rng(0).integers(-(2**31), 2**31, (1, size, size, channels // 32), dtype=np.int32)
+        for kernel in LAYER_KERNELS:
+            runtime = importlib.import_module(RUNTIME)
+            try:
+                delegate = runtime.load_delegate(str(host_library()), {"kernel": kernel})
+            except ValueError:  # not on this processor
+                continue
+            interpreter = runtime.Interpreter(model_content=model, experimental_delegates=[delegate], num_threads=1)
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], bits)
+            name = f"{size}x{size}x{channels}"
+            times[kernel, name] = min(_microseconds(interpreter.invoke) for _ in range(rounds))
+    return times
+
+
+def _microseconds(run: Callable[[], Any]) -> float:
+    started = time.thread_time_ns()
+    run()
+    return (time.thread_time_ns() - started) / 1e3
+
+
+def _layer(size: int, channels: int) -> bytes:
+    from tests.device.lce_ops.graphs import Graph, conv_options, flexbuffer, pack
+
+    rng, graph = np.random.default_rng(0), Graph()
+    source = graph.tensor((1, size, size, channels // 32), "int32")
+    filters = pack(rng.random((channels, 3, 3, channels)) < 0.5)
+    constants = [graph.tensor(filters.shape, "int32", filters)]
+    constants += [graph.tensor([channels], "float32", rng.normal(size=channels)) for _ in range(2)]
+    target = graph.tensor((1, size, size, channels), "float32")
+    graph.custom("LceBconv2d", [source, *constants, -1], target, flexbuffer(conv_options(channels)))
+    return graph.model([source], [target])
+
+
+def print_layers(times: dict[tuple[str, str], float]) -> None:
+    print(f"{'kernel':10s} {'layer':10s} {'fastest us':>10s} {'products per ns':>16s}")
+    for (kernel, layer), microseconds in times.items():
+        print(f"{kernel:10s} {layer:10s} {microseconds:10.0f} {LAYER_PRODUCTS / microseconds / 1e3:16.0f}")
+
+
 # ------------------------------------------------------------------------------------------------ printing
 
 
@@ -292,7 +347,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
+    parser.add_argument("--layers", action="store_true", help="single convolutions with each kernel, and nothing else")
     options = parser.parse_args(arguments)
+    if options.layers:
+        print_layers(layer_times())
+        return 0
     make_networks(options.models, options.networks)
     all_times = {
         name: measure(network_contenders(name, options.models), rounds=options.rounds) for name in options.networks

@@ -2,8 +2,8 @@
 
     python stress.py LIBRARY RUNTIME SEED
 
-Options and shapes are tried in this process. Whole files with changed bytes are tried in a child each, because they also
-bring down the runtimes themselves: only a child whose last words name our library counts.
+Options and shapes are tried in this process. Whole files with changed bytes are tried in a child each, because they
+also bring down the runtimes themselves: only a child whose last words name our library counts.
 """
 
 from __future__ import annotations
