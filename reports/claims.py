@@ -1,7 +1,8 @@
 """The claims of arXiv 2106.12569, each with its numbers and what they say: supported, not supported, or unclear.
 
 The paper looked at maps; here a claim is a few numbers with their intervals over images, and what it makes us expect of
-each. It is supported if all its numbers are as expected, not supported if one clearly is not, and unclear otherwise.
+each. It is supported if all its numbers are clearly as expected, not supported if none is and one clearly is not, and
+unclear otherwise: also where numbers contradict each other.
 """
 
 from __future__ import annotations
@@ -69,22 +70,25 @@ def answers(view: RunView) -> list[Answer]:
 
 # ---------------------------------------------------------------------------------------------- what is expected
 def above(limit: float) -> tuple[str, Verdict]:
-    return f"above {limit:g}", lambda found: _by_bounds(found, limit, None)
+    return f"above {limit:g}", lambda found: _verdict(found, lambda low, high: (low > limit, high <= limit))
 
 
 def below(limit: float) -> tuple[str, Verdict]:
-    return f"below {limit:g}", lambda found: _by_bounds(found, None, limit)
+    return f"below {limit:g}", lambda found: _verdict(found, lambda low, high: (high < limit, low >= limit))
 
 
-def between(low: float, high: float) -> tuple[str, Verdict]:
-    return f"{low:.3g} to {high:.3g}", lambda found: _by_bounds(found, low, high)
+def between(least: float, most: float) -> tuple[str, Verdict]:
+    def bounds(low: float, high: float) -> tuple[bool, bool]:
+        return least <= low and high <= most, high < least or low > most
+
+    return f"{least:.3g} to {most:.3g}", lambda found: _verdict(found, bounds)
 
 
-def _by_bounds(found: Interval, low: float | None, high: float | None) -> str:
+def _verdict(found: Interval, inside_outside: Callable[[float, float], tuple[bool, bool]]) -> str:
+    """What an interval says, if it lies wholly inside or wholly outside of what was expected."""
     if found.low is None or found.high is None:
         return "unclear"
-    inside = (low is None or found.low >= low) and (high is None or found.high <= high)
-    outside = (low is not None and found.high < low) or (high is not None and found.low > high)
+    inside, outside = inside_outside(found.low, found.high)
     return "supported" if inside else "not supported" if outside else "unclear"
 
 
@@ -109,12 +113,12 @@ def _finding(
 
 
 def _all_of(verdicts: list[str]) -> str:
-    told = [verdict for verdict in verdicts if verdict]
+    told = {verdict for verdict in verdicts if verdict}
     if not told:
         return "measured"
-    if "not supported" in told:
-        return "not supported"
-    return "supported" if set(told) == {"supported"} else "unclear"
+    if told == {"supported"}:
+        return "supported"
+    return "not supported" if "not supported" in told and "supported" not in told else "unclear"
 
 
 # --------------------------------------------------------------------------------------------------- the claims
@@ -141,19 +145,22 @@ def _smoothgrad_is_noisier(study: Study, contrast: Contrast, about: About) -> Fi
     yield about(what, difference(binarized, full), below(0))
 
 
-def _smoothgrad_decays(study: Study, contrast: Contrast, about: About) -> Findings:
-    levels = study.levels("noise_level", "smoothgrad")
-    if len(levels) < 2:
-        return
-    for (family, models), expected in zip(contrast.sides(), (above(KEEPS_SHAPE), below(ALMOST_RANDOM))):
-        swept = [
-            study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": x}) for x in (levels[0], levels[-1])
-        ]
+def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
+    """What the strongest noise leaves of that by which a map at the weakest noise is better than a random one."""
+
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        if len(levels) < 2:
+            return
+        ends = (levels[0], levels[-1])
+        swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
         random = study.scores(models, "control-random", FAITHFUL)
         table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
         left = bootstrapped(_share_left, table) if len(table) >= 5 else None
-        what = f"{family}: share of {FAITHFUL} above a random map that is left from {levels[0]:.0%} to {levels[-1]:.0%}"
+        what = f"share of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
         yield about(what, left, expected)
+
+    return collect
 
 
 def _share_left(table: NDArray[np.float64]) -> float:
@@ -162,14 +169,16 @@ def _share_left(table: NDArray[np.float64]) -> float:
     return float((much - random) / (little - random)) if little != random else np.nan
 
 
-def _best_level(study: Study, contrast: Contrast, about: About) -> Findings:
-    levels = study.levels("noise_level", "smoothgrad")
-    metrics = (FAITHFUL, "mass_in_object")
-    for (family, models), metric in ((side, metric) for metric in metrics for side in contrast.sides()):
-        columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
-        if len(levels) >= 3 and all(columns):
-            best = bootstrapped(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
-            yield about(f"{family}: noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
+def _best_level(family: str) -> Callable[[Study, Contrast, About], Findings]:
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        for metric in (FAITHFUL, "mass_in_object"):
+            columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
+            if len(levels) >= 3 and all(columns):
+                best = bootstrapped(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
+                yield about(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
+
+    return collect
 
 
 def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findings:
@@ -208,16 +217,19 @@ def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study,
     return collect
 
 
-def _another_layer_is_better(study: Study, contrast: Contrast, about: About) -> Findings:
-    others = [layer for layer in study.levels("layer", "gradcam") if layer != "default"]
-    for (family, models), expected in zip(contrast.sides(), (below(0), above(0))):
+def _best_other_layer(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models = contrast.side(family)
+        others = [layer for layer in study.levels("layer", "gradcam") if layer != "default"]
         usual = study.scores(models, "gradcam", FAITHFUL, having=CAM)
         scored = {layer: study.scores(models, "gradcam", FAITHFUL, having={**CAM, "layer": layer}) for layer in others}
         known = {layer: scores for layer, scores in scored.items() if scores}
         if usual and known:
             best = max(known, key=lambda layer: float(np.mean(list(known[layer].values()))))
-            what = f"{family}: {FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
+            what = f"{FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
             yield about(what, difference(known[best], usual), expected)
+
+    return collect
 
 
 def _estimator_matters(study: Study, contrast: Contrast, about: About) -> Findings:
@@ -240,15 +252,22 @@ CLAIMS: tuple[tuple[str, str, Callable[[Study, Contrast, About], Findings]], ...
     ("3.3", "SmoothGrad at 20 % noise is much noisier for binarized networks", _smoothgrad_is_noisier),
     (
         "3.3",
-        "From weak to strong noise binarized maps decay to almost random, others keep the shape",
-        _smoothgrad_decays,
+        "From weak to strong noise binarized maps decay to almost random",
+        _left_at_strong_noise("binarized", below(ALMOST_RANDOM)),
     ),
-    ("3.3", "The best noise level is 2-6 % for binarized networks, 10-20 % for others", _best_level),
+    (
+        "3.3",
+        "From weak to strong noise full-precision maps keep the object's shape",
+        _left_at_strong_noise("full-precision", above(KEEPS_SHAPE)),
+    ),
+    ("3.3", "The best noise level is 2-6 % for binarized networks", _best_level("binarized")),
+    ("3.3", "The best noise level is 10-20 % for full-precision networks", _best_level("full-precision")),
     ("3.3", "Binarized networks amplify perturbations more, layer by layer", _noise_is_amplified),
     ("3.4", "GradCAM of binarized networks is often blank", _gradcam_is_blank),
     ("3.4", "GradCAM of binarized networks often highlights the background", _gradcam_misses),
     ("3.4", "Without the ReLU binarized maps come closer", _variant_comes_closer({"relu": False}, "no ReLU")),
     ("3.4", "Inverted, binarized maps come closer", _variant_comes_closer({"invert": True}, "inverted")),
-    ("3.4", "The last layer is best for float networks; binarized ones store more elsewhere", _another_layer_is_better),
+    ("3.4", "The last layer is best for full-precision networks", _best_other_layer("full-precision", below(0))),
+    ("3.4", "Binarized networks store more at another layer than the last", _best_other_layer("binarized", above(0))),
     ("2", "The straight-through estimator is a choice", _estimator_matters),
 )

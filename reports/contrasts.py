@@ -32,6 +32,9 @@ class Contrast:
     full_precision: tuple[str, ...]
     binarized: tuple[str, ...]
 
+    def side(self, family: str) -> tuple[str, ...]:
+        return dict(self.sides())[family]
+
     def sides(self) -> tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]:
         return (FAMILIES[0], self.full_precision), (FAMILIES[1], self.binarized)
 
