@@ -1,7 +1,7 @@
 """The coordinator's side of Dask: workers that are started here or found at an address, and units handed to them.
 
-A worker is given one unit at a time, so that a worker that dies costs nobody else, and the next one while it still
-holds the network. Dask moves a unit whose worker died to another one; when that dies as well, the unit has failed.
+A worker is given one unit at a time, so that it is known what it died of, and preferably of the network that it still
+holds. A unit whose worker died is given to another one; when that dies as well, the unit has failed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,11 +35,22 @@ if TYPE_CHECKING:
     from harness.worker import Delivery
 
 ATTEMPTS = 2  # workers that may die of a unit before it has failed
+CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
+RESULT_SECONDS = 30.0  # how long the result of a finished unit may be on its way
 REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A unit that is being done."""
+
+    order: Order
+    future: Any
+    address: str
+
+
 class Crew:
-    """The workers of a run, from the first unit on. What arrives from them is put into a queue as (key, future)."""
+    """The workers of a run, from the first unit on. What arrives is put into a queue: (key, future), or Finished."""
 
     def __init__(self, team: Team, experiment: Experiment, folder: Path, arrived: SimpleQueue[Any]) -> None:
         self._team, self._experiment, self._folder, self._arrived = team, experiment, folder.resolve(), arrived
@@ -49,7 +63,8 @@ class Crew:
         self._asked = 0.0
         self._holds: dict[str, str] = {}  # the network of each address
         self._busy: dict[str, str] = {}  # the unit that each address was given
-        self._orders: dict[str, tuple[Order, Any]] = {}
+        self._orders: dict[str, _Given] = {}
+        self._lost: Counter[str] = Counter()  # how many workers died of each unit
         self._number = itertools.count()
 
     def networks(self, address: str) -> set[str]:
@@ -60,62 +75,109 @@ class Crew:
         """The workers that have nothing to do, and the network that each holds; the first call starts them."""
         if self._client is None:
             self._start()
-        if time.monotonic() - self._asked > REFRESH_SECONDS:
-            self._ask()
+        self.look()
         return {address: network for address, network in self._holds.items() if address not in self._busy}
 
-    def _ask(self) -> None:
+    def look(self) -> None:
+        """See who is there, from time to time: the units of those who are gone come back."""
+        if self._client is None or time.monotonic() - self._asked < REFRESH_SECONDS:
+            return
         there = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._asked = time.monotonic()
         self._holds = {address: self._holds.get(address, "") for address in there}
         self._busy = {address: key for address, key in self._busy.items() if address in there}
-        self._asked = time.monotonic()
+        for key, given in list(self._orders.items()):
+            if given.address not in there and given.future.status == "pending":
+                self._arrived.put(self._take_back(key))
 
     def hand_over(self, order: Order, key: str, address: str) -> None:
-        """Give a unit to a worker. Should it be gone by then, Dask gives the unit to another."""
+        """Give a unit to a worker and to no other, so that it is known which unit a worker died of."""
         from harness.worker import do
 
         self._busy[address] = key
         self._holds[address] = network_of(order.unit) or self._holds[address]
-        future = self._client.submit(
-            do, order, self._name, key=f"{key}-{next(self._number)}", workers=[address], allow_other_workers=True
-        )
-        self._orders[key] = order, future
+        future = self._client.submit(do, order, self._name, key=f"{key}-{next(self._number)}", workers=[address])
+        self._orders[key] = _Given(order=order, future=future, address=address)
         future.add_done_callback(lambda future: self._arrived.put((key, future)))
 
     def receive(self, arrived: dict[str, Any]) -> list[Finished]:
         """What became of the units whose futures arrived. Raises BitlensError when the scheduler is gone."""
-        done = {key: future for key, future in arrived.items() if future.status == "finished"}
-        deliveries = dict(zip(done, self._client.gather(list(done.values()))))
-        finished = []
-        for key, future in arrived.items():
-            order, _ = self._orders.pop(key)
-            self._busy = {address: busy for address, busy in self._busy.items() if busy != key}
-            if key in deliveries:
-                finished.append(self._unpack(deliveries[key]))
-            elif future.status == "error":
-                finished.append(self._explain(order, key, future.exception()))
-            else:
-                raise BitlensError(
-                    f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
-                    hint="the same command when it is back",
-                )
-        return finished
+        return [
+            self._receive(key, future)
+            for key, future in arrived.items()
+            if key in self._orders and self._orders[key].future is future  # not one that was taken back
+        ]
+
+    def _receive(self, key: str, future: Any) -> Finished:
+        from distributed.scheduler import KilledWorker
+
+        if future.status == "finished":
+            try:
+                delivery = future.result(timeout=RESULT_SECONDS)
+            except TimeoutError:  # the worker died with the result in its hands
+                return self._take_back(key)
+            self._release(key)
+            return self._unpack(delivery)
+        if future.status != "error":
+            raise BitlensError(
+                f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
+                hint="the same command when it is back",
+            )
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            return self._take_back(key)
+        return Finished(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+
+    def _release(self, key: str) -> Order:
+        given = self._orders.pop(key)
+        if self._busy.get(given.address) == key:
+            del self._busy[given.address]
+        return given.order
+
+    def _take_back(self, key: str) -> Finished:
+        """A unit whose worker is gone: for another one, unless too many have died of it."""
+        self._orders[key].future.cancel()
+        order = self._release(key)
+        self._lost[key] += 1
+        if self._lost[key] < ATTEMPTS:
+            return Finished(unit=order.unit, seconds=0.0, again=True)
+        reason = f"{self._last_words(key)} (tried {self._lost[key]} times)"
+        return Finished(unit=order.unit, seconds=0.0, reason=reason)
+
+    def _last_words(self, key: str) -> str:
+        """How its last process died, and the last line that it wrote, where workers see the run's folder."""
+        logs = sorted((self._folder / "logs").glob(f"{key}.*"), key=lambda path: path.stat().st_mtime)
+        if not logs:
+            return "its worker died"
+        how = self._deaths.of(int(logs[-1].suffix[1:]))
+        said = [line.strip() for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()]
+        for log in logs:
+            log.unlink(missing_ok=True)
+        return f"its process died{how}" + (f"; it last said: {said[-1][:300]}" if said else "")
 
     def close(self) -> None:
         """End the workers that were started here, at once; those of a cluster forget the run."""
+        if self._client is None:
+            return
         if self._cluster is not None:
             for nanny in self._cluster.workers.values():
                 _kill(nanny)
-        if self._client is not None:
-            with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
-                if self._cluster is None:
-                    self._client.cancel([future for _, future in self._orders.values()], force=True)
-                    self._client.unregister_worker_plugin(self._name)
-                self._client.close(timeout=2)
-            with suppress(Exception):
-                if self._cluster is not None:
-                    self._cluster.close(timeout=2)
+            self._cluster.shutdown_on_close = False  # nor again, and patiently, when the interpreter ends
+        closing = threading.Thread(target=self._close, args=(self._client, self._cluster), daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+        shutil.rmtree(self._folder / "logs", ignore_errors=True)
         self._client = self._cluster = None
+
+    def _close(self, client: Any, cluster: Any) -> None:
+        with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
+            if cluster is None:
+                client.cancel([given.future for given in self._orders.values()], force=True)
+                client.unregister_worker_plugin(self._name)
+            client.close(timeout=2)
+        with suppress(Exception):
+            if cluster is not None:
+                cluster.close(timeout=2)
 
     # ------------------------------------------------------------------------------------------------ deliveries
     def _unpack(self, delivery: Delivery) -> Finished:
@@ -140,24 +202,6 @@ class Crew:
         self._busy[address] = "being started anew"
         restart = partial(self._client.restart_workers, [address], timeout=60, raise_for_error=False)
         threading.Thread(target=restart, daemon=True).start()
-
-    def _explain(self, order: Order, key: str, error: BaseException) -> Finished:
-        """Why a unit has no outcome though it raised nothing: its worker died, and so did the next one."""
-        from distributed.scheduler import KilledWorker
-
-        if not isinstance(error, KilledWorker):
-            return Finished(unit=order.unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
-        logs = sorted((self._folder / "logs").glob(f"{key}.*"), key=lambda path: path.stat().st_mtime)
-        if not logs and self.storage is None:  # it was waiting for a worker that died of something else
-            return Finished(unit=order.unit, seconds=0.0, again=True)
-        reason = "its worker died"
-        if logs:
-            how = self._deaths.of(int(logs[-1].suffix[1:]))
-            said = [line.strip() for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()]
-            reason = f"its process died{how}" + (f"; it last said: {said[-1][:300]}" if said else "")
-        for log in logs:
-            log.unlink(missing_ok=True)
-        return Finished(unit=order.unit, seconds=0.0, reason=f"{reason} (tried {error.allowed_failures + 1} times)")
 
     # --------------------------------------------------------------------------------------------- the cluster
     def _start(self) -> None:

@@ -64,21 +64,26 @@ def run(
     team    who does them; by default as many processes of this machine as its cores and memory allow.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_run_in(folder), _store_errors_explained(), Store(folder) as store:
+    with only_run_in(folder), store_errors_explained(), Store(folder) as store:
         workshop = Workshop(experiment, store)
         prepare(store, experiment, workshop)
         if retry_failed:
             store.forget_failures()
         part = _part(experiment, workshop, stages)
-        before = store.counts(part)
-        units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
-        _say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
-        _Run(store, experiment, team or Team(), before).perform(
-            unit for unit in store.missing() if part is None or unit.key in part
-        )
-        after = store.counts(part)
+        return perform_missing(store, experiment, team or Team(), part=part)
+
+
+def perform_missing(
+    store: Store, experiment: Experiment, team: Team, *, part: Collection[str] | None = None
+) -> RunSummary:
+    """Do the planned units that the store does not have; only those with these keys, if any are given."""
+    before = store.counts(part)
+    units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
+    _say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
+    _Run(store, experiment, team, before).perform(u for u in store.missing() if part is None or u.key in part)
+    after = store.counts(part)
     return RunSummary(
-        folder=folder,
+        folder=store.folder,
         done_before=_sum(before, "done"),
         done=_sum(after, "done") - _sum(before, "done"),
         failed=_sum(after, "failed") - _sum(before, "failed"),
@@ -135,6 +140,7 @@ class _Run:
         try:
             with run_progress(self._stages) as self._progress:
                 while not self._dispatcher.is_finished():
+                    self._crew.look()
                     doomed = self._hand_over()
                     self._keep(doomed or self._receive(wait_seconds=LOOK_SECONDS))
         except KeyboardInterrupt:
@@ -273,7 +279,7 @@ def _chosen(spec: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _store_errors_explained() -> Iterator[None]:
+def store_errors_explained() -> Iterator[None]:
     """A disk that is full, or a database that another program holds, ends a run: every further unit would fail too."""
     kept = "all that was finished is kept"
     try:
@@ -287,7 +293,7 @@ def _store_errors_explained() -> Iterator[None]:
 
 
 @contextmanager
-def _only_run_in(folder: Path) -> Iterator[None]:
+def only_run_in(folder: Path) -> Iterator[None]:
     """Hold the folder's lock. The kernel lets go of it when the process ends, however it ends."""
     with (folder / "lock").open("w") as file:
         try:

@@ -23,7 +23,7 @@ from harness.catalogue import Model
 from harness.experiment import Experiment
 from harness.shelf import Shelf
 from harness.storage import Storage
-from harness.work import Finished, Order, network_of, perform
+from harness.work import Finished, Order, perform
 from harness.workshop import Workshop
 
 ALIKE = ("bitlens", "numpy", "tensorflow-cpu", "tensorflow", "larq", "larq-compute-engine")
@@ -74,12 +74,9 @@ class Bench(WorkerPlugin):
         self._busy = threading.Lock()
         self._worker = worker
         self._workshop: Workshop | None = None
-        self._has_tensorflow = False
 
     def do(self, order: Order) -> Delivery:
         with self._busy, self._output_kept(order.unit.key):
-            if network_of(order.unit):
-                self._prepare_tensorflow()
             self._workshop = self._workshop or self._make_workshop()
             self._shelf.lay_out(order.inputs)
             finished = perform(order, self._workshop)
@@ -104,14 +101,6 @@ class Bench(WorkerPlugin):
         if not named.exists():
             os.link(path, named)
         return replace(model, weights=str(named))
-
-    def _prepare_tensorflow(self) -> None:
-        """Before TensorFlow starts; in the coordinator's own process it may have started long ago."""
-        if not self._has_tensorflow and self._setting.quiet:
-            from harness.saliency.threads import use_one_thread_per_batch
-
-            use_one_thread_per_batch()
-        self._has_tensorflow = True
 
     def _has_grown(self) -> bool:
         limit = self._setting.keep_bytes or 3 * (self._worker.memory_manager.memory_limit or 0) // 4

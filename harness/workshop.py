@@ -22,6 +22,7 @@ from harness.experiment import Experiment
 from harness.experiment_file import DatasetTable
 from harness.models.loading import load_model
 from harness.quality.judges import FloatJudge
+from harness.saliency.threads import cores, use_one_thread_per_batch
 from harness.shelf import Shelf
 from harness.store import Store, StoredUnit
 
@@ -108,6 +109,8 @@ class Workshop:
     def _load(self, name: str) -> _LoadedModel:
         if self._loaded is None or self._loaded.name != name:
             self._loaded = None  # let go of the old network before the new one needs its memory
+            if cores() == 1:  # one of several workers: threads inside an operation would be in the others' way
+                use_one_thread_per_batch()
             self._loaded = _LoadedModel(name, load_model(self.model(name)))
         return self._loaded
 

@@ -24,5 +24,10 @@ def batches_at_a_time() -> int:
     """One per core this process may use, if TensorFlow uses one thread inside an operation; else one."""
     import tensorflow as tf
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
+    return cores() if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
+
+
+def cores() -> int:
+    """Those that this process may use; fewer where several workers share a machine, as Dask says in this variable."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, int(os.environ.get("OMP_NUM_THREADS") or available))
