@@ -111,9 +111,14 @@ def compare(name: str, device: Device, runtime: str, *, folder: Path, images: in
         images=images,
         same_class=int((got.argmax(axis=1) == wanted.argmax(axis=1)).sum()),
         scores=float(np.abs(got - wanted).max()),
-        logits=float(np.abs(np.log(got) - np.log(wanted)).max()),
+        logits=float(np.abs(logarithms(got) - logarithms(wanted)).max()),
         instructions=measure(device, path, runtime=runtime, **asked)["instructions"] if count else None,
     )
+
+
+def logarithms(scores: np.ndarray) -> np.ndarray:
+    """Of scores too small for float32 to hold exactly, nothing is said."""
+    return np.log(np.maximum(scores, 1e-20))
 
 
 def main(arguments: list[str]) -> int:
