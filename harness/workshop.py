@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converters import ConversionError
 from device.preprocessing import preprocess
 from harness.catalogue import Model
 from harness.datasets import open_dataset
@@ -21,6 +22,7 @@ from harness.errors import BitlensError
 from harness.experiment import Experiment
 from harness.experiment_file import DatasetTable
 from harness.models.loading import load_model
+from harness.quality.compiled_network import CompiledNetwork, has_quantizers
 from harness.quality.judges import FloatJudge
 from harness.saliency.threads import cores, use_one_thread_per_batch
 from harness.shelf import Shelf
@@ -29,6 +31,7 @@ from harness.store import Store, StoredUnit
 if TYPE_CHECKING:
     from harness.saliency import GradientEngine
 
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Progress = Callable[[float], None]  # told the share of a unit that is done, 0 … 1
 BATCH = 64  # images per forward pass: enough for a CPU, and a bounded memory at 224 x 224
 
@@ -80,7 +83,7 @@ class Workshop:
 
     def judge(self, name: str) -> FloatJudge:
         """The Keras model as the judge of explanations."""
-        return self._load(name).judge(partial(self.scores, name))
+        return self._load(name).judge(self.model(name).preprocessing, partial(self.scores, name))
 
     def scores(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class scores (N, K) of the Keras model for uint8 images at its input size."""
@@ -127,11 +130,20 @@ class _LoadedModel:
 
         return GradientEngine(self.keras_model)
 
-    def judge(self, scores: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> FloatJudge:
+    def judge(self, preprocessing: dict[str, Any], scores: Predict) -> FloatJudge:
         """One judge as long as the network is loaded: it remembers scores."""
         if self._judge is None:
-            self._judge = FloatJudge(scores)
+            self._judge = FloatJudge(self._compiled(preprocessing) or scores)
         return self._judge
+
+    def _compiled(self, preprocessing: dict[str, Any]) -> CompiledNetwork | None:
+        """A quicker way to the same scores; None for binarized networks, and for those that cannot be converted."""
+        if has_quantizers(self.keras_model):
+            return None
+        try:
+            return CompiledNetwork(self.keras_model, preprocessing)
+        except ConversionError:
+            return None
 
     @cached_property
     def _function(self) -> Any:

@@ -6,7 +6,6 @@ signs in a binarized one, which therefore is refused here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ from converters.tflite import fp32
 from device.preprocessing import preprocess
 from harness.errors import ConfigError
 from harness.quality.evidence import Images
+from harness.saliency.threads import cores
 
 
 class CompiledNetwork:
@@ -32,8 +32,7 @@ class CompiledNetwork:
             raise ConfigError(f'model "{model.name}": binarized, so that rounding would change its scores')
         content = fp32(model)
         self._record = dict(preprocessing)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._interpreters = [_interpreter(content) for _ in range(threads or cores)]
+        self._interpreters = [_interpreter(content) for _ in range(threads or cores())]
         self._pool = ThreadPoolExecutor(len(self._interpreters))
 
     def __call__(self, images: Images) -> NDArray[np.float32]:
