@@ -15,6 +15,7 @@ from harness.convert_commands import add_convert_commands
 from harness.devices.cli import bench, device_app, doctor
 from harness.errors import BitlensError
 from harness.explain_command import add_explain_command
+from harness.plan_command import add_plan_command
 from harness.report_commands import add_report_commands
 from harness.team import Team
 from harness.team_options import Cluster, Memory, StorageUrl, Workers, team_of
@@ -107,6 +108,7 @@ def build_ops(
 
 add_convert_commands(app)
 add_explain_command(app)
+add_plan_command(app)
 add_report_commands(app)
 app.add_typer(device_app, name="device")
 app.command()(bench)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.stages import STAGES
 from harness.store import Unit
 from harness.tables import resolve
 from harness.work import board_of, device_of, needs_quiet, network_of, refers_to
 
+Name = TypeVar("Name")
 READ_AHEAD = 2000  # units in memory at once, however long the plan is
 ON_THIS_MACHINE = ("local", "emulated")  # kinds of device whose work this machine does itself
 
@@ -44,7 +46,7 @@ class Dispatcher:
         self._waiting: dict[str, list[Next]] = {}  # by the key of what they wait for
         self._lacking: dict[str, int] = {}  # how many units each of these still waits for
         self._networks: dict[str, deque[Next]] = {}  # ready for a worker
-        self._boards: dict[str, deque[Next]] = {}  # ready for a board
+        self._boards: dict[tuple[str, bool], deque[Next]] = {}  # ready for a board; what is timed here queues apart
         self._in_hand: dict[str, Next] = {}
         self._timed = self._on_host = 0  # how many of the open ones are timed here, and how many use this machine
         self._read()
@@ -73,9 +75,9 @@ class Dispatcher:
 
     def next_for_boards(self, busy: Collection[str]) -> Iterator[Next]:
         """A unit for each board that is free."""
-        for board in list(self._boards):
-            if board not in busy and self._may_begin(self._boards[board][0]):
-                yield self._take(self._boards, board)
+        for queue in list(self._boards):
+            if queue[0] not in busy and self._may_begin(self._boards[queue][0]):
+                yield self._take(self._boards, queue)
 
     def _must_wait(self, network: str, first: Next, alone: Collection[str]) -> bool:
         return network in alone and STAGES[first.unit.kind].one_at_a_time
@@ -88,7 +90,7 @@ class Dispatcher:
     def _is_timing(self) -> bool:
         return any(n.needs_quiet for n in self._in_hand.values())
 
-    def _take(self, queues: dict[str, deque[Next]], name: str) -> Next:
+    def _take(self, queues: dict[Name, deque[Next]], name: Name) -> Next:
         taken = queues[name].popleft()
         if not queues[name]:
             del queues[name]
@@ -160,7 +162,7 @@ class Dispatcher:
         if following.board is None:
             self._networks.setdefault(network_of(following.unit), deque()).append(following)
         else:
-            self._boards.setdefault(following.board, deque()).append(following)
+            self._boards.setdefault((following.board, following.needs_quiet), deque()).append(following)
 
 
 def builds_on(unit: Unit) -> list[str]:

@@ -63,14 +63,19 @@ def run(
     stages  do only these, and what they build on; the rest of the plan stays to be done.
     team    who does them; by default as many processes of this machine as its cores and memory allow.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_run_in(folder), store_errors_explained(), Store(folder) as store:
-        workshop = Workshop(experiment, store)
-        prepare(store, experiment, workshop)
+    with opened(experiment, folder) as store:
         if retry_failed:
             store.forget_failures()
-        part = _part(experiment, workshop, stages)
-        return perform_missing(store, experiment, team or Team(), part=part)
+        return perform_missing(store, experiment, team or Team(), part=_part(experiment, store, stages))
+
+
+@contextmanager
+def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
+    """The store of a run, with the experiment's plan in it, for this process alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_run_in(folder), store_errors_explained(), Store(folder) as store:
+        _prepare(store, experiment)
+        yield store
 
 
 def perform_missing(
@@ -91,14 +96,14 @@ def perform_missing(
     )
 
 
-def prepare(store: Store, experiment: Experiment, workshop: Workshop) -> None:
+def _prepare(store: Store, experiment: Experiment) -> None:
     """Tidy up after a run that was killed, and write down what this one is to do."""
     store.discard_parts()
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
     damaged = store.forget_damaged("conversion")
     if damaged:
         _say(f"{damaged} artifacts are damaged or gone; they are made again")
-    store.replace_plan(each_unit(experiment, workshop.dataset_of), kinds=tuple(STAGES))
+    store.replace_plan(each_unit(experiment, Workshop(experiment, store).dataset_of), kinds=tuple(STAGES))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
@@ -112,11 +117,11 @@ def _versions() -> dict[str, str]:
     return {d.name: d.version for d in distributions() if d.name in names}
 
 
-def _part(experiment: Experiment, workshop: Workshop, stages: Collection[str]) -> set[str] | None:
+def _part(experiment: Experiment, store: Store, stages: Collection[str]) -> set[str] | None:
     """The keys of the units that these stages need; None for all."""
     if set(stages) == set(STAGES):
         return None
-    return {unit.key for unit in restrict(plan(experiment, workshop.dataset_of), stages)}
+    return {unit.key for unit in restrict(plan(experiment, Workshop(experiment, store).dataset_of), stages)}
 
 
 def _sum(counts: dict[str, dict[str, int]], status: str) -> int:

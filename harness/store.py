@@ -215,6 +215,11 @@ class Store(Blobs):
             yield from (Unit(kind=kind, spec=json.loads(spec)) for _, kind, spec in rows)
             position = rows[-1][0]
 
+    def planned_unit(self, key: str) -> Unit | None:
+        """The unit of the latest plan that has this key."""
+        row = self._database.execute("SELECT kind, spec FROM planned WHERE key = ?", (key,)).fetchone()
+        return Unit(kind=row[0], spec=json.loads(row[1])) if row else None
+
     def counts(self, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         """Per kind of the latest plan, in its order: how many units are done, failed and planned."""
         rows = self._database.execute(
