@@ -18,7 +18,11 @@ STE_CHOICES = ("own", "ste_sign", "ste_identity", "approx_sign", "swish_sign")
 STE = Parameter(
     name="ste", default="own", unit="straight-through estimator of activation quantizers", choices=STE_CHOICES
 )
-LAYER = Parameter(name="layer", default="default", unit="layer name, see `bitlens list layers MODEL`, or a share of the way such as 50%")
+LAYER = Parameter(
+    name="layer",
+    default="default",
+    unit="layer name, see `bitlens list layers MODEL`, or a share of the way such as 50%",
+)
 RELU = Parameter(name="relu", default=True, unit="drop negative values of the map")
 INVERT = Parameter(name="invert", default=False, unit="map of what speaks against the class: the weights' signs turned")
 SAMPLES = Parameter(name="samples", default=25, unit="noisy copies per image", minimum=1, maximum=100_000)
