@@ -96,7 +96,8 @@ class Crew:
 
         self._busy[address] = key
         self._holds[address] = network_of(order.unit) or self._holds[address]
-        future = self._client.submit(do, order, self._name, key=f"{key}-{next(self._number)}", workers=[address])
+        task = (self._name, next(self._number))  # a tuple: Dask keeps statistics of every other sort of name for ever
+        future = self._client.submit(do, order, self._name, key=task, workers=[address])
         self._orders[key] = _Given(order=order, future=future, address=address)
         future.add_done_callback(lambda future: self._arrived.put((key, future)))
 
