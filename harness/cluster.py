@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 2  # workers that may die of a unit before it has failed
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
+SEND_SECONDS = 0.001  # Dask gathers what a client sends for 10 ms, which every single unit would wait
 RESULT_SECONDS = 30.0  # how long the result of a finished unit may be on its way
 REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 
@@ -84,6 +85,8 @@ class Crew:
             return
         there = self._client.scheduler_info(n_workers=-1)["workers"]
         self._asked = time.monotonic()
+        for stream in self._cluster.scheduler.stream_comms.values() if self._cluster else ():
+            stream.interval = SEND_SECONDS
         self._holds = {address: self._holds.get(address, "") for address in there}
         self._busy = {address: key for address, key in self._busy.items() if address in there}
         for key, given in list(self._orders.items()):
@@ -212,6 +215,7 @@ class Crew:
         try:
             self._client = self._connect() if self._team.cluster else self._start_workers()
             self._deaths.listen()
+            self._client.scheduler_comm.interval = SEND_SECONDS
             self._client.register_plugin(self._bench())
         except RuntimeError as error:  # a worker that cannot take part says why
             raise ConfigError(f"a Dask worker cannot take part: {error}") from error
