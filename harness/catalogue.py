@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,14 @@ class Model:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         digest = hashlib.sha256()
         for file in files:
-            digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+            digest.update(file.name.encode() + _sha256_of(file, file.stat().st_mtime_ns, file.stat().st_size))
         return digest.hexdigest()
+
+
+@cache
+def _sha256_of(file: Path, modified_ns: int, size: int) -> bytes:
+    """A plan names a network's weights once for every unit: the file is read again only when it changed."""
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 def _record(size: int, *, resize: int, mean: list[float], scale: list[float], order: str = "rgb") -> dict[str, Any]:

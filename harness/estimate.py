@@ -19,7 +19,7 @@ Group = tuple[tuple[str, str], ...]  # what units have in common that take equal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """One stage. `hours` of one worker or board and `gigabytes` are of what is to do; None where nothing was done yet."""
+    """One stage. `hours` of one worker or board and `gigabytes` are of what is to do; None where nothing was done."""
 
     kind: str
     total: int

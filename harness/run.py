@@ -267,9 +267,14 @@ def describe(unit: Unit | StoredUnit) -> str:
     spec = unit.spec
     if unit.kind == "images":
         return f"{spec['count']} of {spec['dataset']} {spec['split']}"
-    words = [spec["model"]["name"], spec.get("format"), spec.get("method"), *_chosen(spec), spec.get("metric")]
+    words = [spec["model"]["name"], spec.get("format"), spec.get("method"), *_chosen(spec)]
+    words += [spec.get("metric"), spec.get("check")]
+    if isinstance(spec.get("judge"), dict):
+        words.append(f"by {spec['judge']['format']} on {spec['judge']['device']['name']}")
     if spec.get("device"):
         words.append(f"on {spec['device']['name']}")
+    if "sustained_s" in spec:
+        words.append("sustained")
     if "num_threads" in spec:
         words.append(f"{spec['num_threads']} thread{'s' * (spec['num_threads'] > 1)}")
     return " ".join(word for word in words if word)
