@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.store import StoredUnit
 from reports.thumbnails import image_source, map_picture
-from reports.view import RunView
+from reports.view import RunView, method_name
 
 LARGEST_PAYLOAD = 10_500_000  # characters of all pictures: the page stays within 15 MB
 
@@ -76,7 +76,7 @@ def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
         "family": unit.spec["model"].get("family", ""),
         "pseudo_gradient": bool(result.get("pseudo_gradient")),
         "layer": result.get("layer") or "",
-        "method": unit.spec["method"],
+        "method": method_name(unit.spec),
         "swept": {name: (unit.spec.get("parameters") or {}).get(name) for name in ("noise_level", "layer")},
         "notes": result.get("notes") or [],
         "maps": maps,

@@ -10,7 +10,7 @@ import pandas as pd
 from harness.store import Store, StoredUnit
 from reports.columns import QUALITY, frame
 from reports.stats import mean_interval
-from reports.view import RunView, device_name, full_label
+from reports.view import RunView, device_name, full_label, method_name
 
 SUMMARY = (
     "model", "family", "method", "label", "full_label", "parameters", "spec_parameters", "metric", "metric_label",
@@ -43,7 +43,7 @@ def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
     return {
         "model": model.get("name"),
         "family": model.get("family"),
-        "method": spec.get("method"),
+        "method": method_name(spec) if saliency else None,
         "parameters": json.dumps(spec.get("parameters", {}), sort_keys=True),
         "seed": spec.get("seed"),
         "pseudo_gradient": saliency.result.get("pseudo_gradient") if saliency else None,

@@ -68,7 +68,7 @@ class RunView:
     def method_labels(self) -> dict[str, str]:
         """A short name of every saliency spec: the method, and the parameters that this run varies."""
         units = self.of_kind("saliency")
-        return short_labels({u.key: (u.spec["method"], u.spec.get("parameters", {})) for u in units})
+        return short_labels({u.key: (method_name(u.spec), u.spec.get("parameters", {})) for u in units})
 
     @cached_property
     def metric_labels(self) -> dict[str, str]:
@@ -123,10 +123,16 @@ def device_kind(spec: Mapping[str, Any]) -> str:
     return str(device.get("kind", "")) if isinstance(device, dict) else ""
 
 
+def method_name(saliency: Mapping[str, Any]) -> str:
+    """The method, and of maps that an artifact computed on its device, which artifact and where."""
+    deployed = f" by {saliency['format']} on {device_name(saliency)}" if saliency.get("device") else ""
+    return f"{saliency['method']}{deployed}"
+
+
 def full_label(saliency: Mapping[str, Any]) -> str:
     """The method with all its parameters: the same in every run, so that columns keep their names."""
     parameters = {name: value for name, value in sorted(saliency.get("parameters", {}).items()) if value is not None}
-    return " ".join([saliency["method"], *(f"{name}={_plain(value)}" for name, value in parameters.items())])
+    return " ".join([method_name(saliency), *(f"{name}={_plain(value)}" for name, value in parameters.items())])
 
 
 def short_labels(named: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, str]:

@@ -60,6 +60,21 @@ def test_curves_are_means_over_images_with_one_line_per_judge(view: RunView) -> 
     assert lines["int8 on pi4"] == [(0, 0.1), (50, 0.3), (100, 0.9)]
 
 
+def test_maps_that_a_board_computed_are_told_from_those_of_the_host(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    shown = run.images()
+    here = {"method": "occlusion", "parameters": {"window": 0.2}}
+    there = {**here, "format": "int8", "device": BOARD}
+    for method, mean in ((here, 0.9), (there, 0.1)):
+        run.quality(run.saliency(TWINS[0], method, shown), shown, "mass_in_object", mean=mean)
+    with Store(run.build()) as store:
+        means = {row["method"]: row["mean"] for row in quality_summary(RunView(store)).to_dict("records")}
+        page = render(store)
+    assert means["occlusion"] == pytest.approx(0.9, abs=0.1)
+    assert means["occlusion by int8 on pi4"] == pytest.approx(0.1, abs=0.1)
+    assert "occlusion by int8 on pi4" in page
+
+
 def test_the_best_noise_level_of_each_network_is_found_with_its_range(view: RunView) -> None:
     sweep = evidence.noise_sweep(quality_summary(view))
     assert len(sweep) == 2 * len(LEVELS)
