@@ -83,7 +83,10 @@ class Crew:
         """See who is there, from time to time: the units of those who are gone come back."""
         if self._client is None or time.monotonic() - self._asked < REFRESH_SECONDS:
             return
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        try:
+            there = self._client.scheduler_info(n_workers=-1)["workers"]
+        except OSError as error:  # what Dask says of a connection that was cut
+            raise self._scheduler_is_gone() from error
         self._asked = time.monotonic()
         for stream in self._cluster.scheduler.stream_comms.values() if self._cluster else ():
             stream.interval = SEND_SECONDS
@@ -120,17 +123,22 @@ class Crew:
                 delivery = future.result(timeout=RESULT_SECONDS)
             except TimeoutError:  # the worker died with the result in its hands
                 return self._take_back(key)
+            except OSError as error:
+                raise self._scheduler_is_gone() from error
             self._release(key)
             return self._unpack(delivery)
         if future.status != "error":
-            raise BitlensError(
-                f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
-                hint="the same command when it is back",
-            )
+            raise self._scheduler_is_gone()
         error = future.exception()
         if isinstance(error, KilledWorker):
             return self._take_back(key)
         return Finished(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+
+    def _scheduler_is_gone(self) -> BitlensError:
+        return BitlensError(
+            f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
+            hint="the same command when it is back",
+        )
 
     def _release(self, key: str) -> Order:
         given = self._orders.pop(key)
