@@ -123,8 +123,8 @@ class Crew:
                 delivery = future.result(timeout=RESULT_SECONDS)
             except TimeoutError:  # the worker died with the result in its hands
                 return self._take_back(key)
-            except OSError as error:
-                raise self._scheduler_is_gone() from error
+            except OSError as cut:
+                raise self._scheduler_is_gone() from cut
             self._release(key)
             return self._unpack(delivery)
         if future.status != "error":
