@@ -81,6 +81,9 @@ class Choices:
         self.metrics = tuple(itertools.chain.from_iterable(map(self._metric, quality.metrics)))
         if self.metrics and not (self.methods or saliency.controls or saliency.on_device):
             raise ConfigError("[quality] metrics: nothing to judge, because [saliency] names no methods")
+        for name in ("agreement", "sanity", "amplification"):
+            if getattr(file, name) is not None and file.saliency is None:
+                raise ConfigError(f"[{name}]: expected a [saliency] table beside it, which says what is explained")
         self.devices = tuple(_devices(file))
         require_unique([device.name for device in self.devices], where="devices")
 

@@ -144,6 +144,14 @@ def test_a_mistake_is_a_sentence(tmp_path: Path, tables: str, sentence: str) -> 
         planned(tmp_path, tables)
 
 
+@pytest.mark.parametrize("table", ["[sanity]", "[agreement]", "[amplification]\nnoise_levels = [0.1]"])
+def test_a_table_on_explanations_alone_is_refused_and_never_ignored(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text(BASE[: BASE.index("[saliency]")] + table)
+    with pytest.raises(ConfigError, match=r"expected a \[saliency\] table beside it"):
+        read_experiment(path)
+
+
 def test_every_model_sees_the_images_of_exactly_one_table(tmp_path: Path) -> None:
     text = BASE.replace("[dataset]", "[[dataset]]").replace(
         'kind = "planted"', 'kind = "planted"\nmodels = ["planted-float"]'
