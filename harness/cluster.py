@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 from harness.deaths import Deaths
 from harness.errors import BitlensError, ConfigError
 from harness.experiment import Experiment
+from harness.saliency.threads import available_cores
 from harness.shelf import Shelf
 from harness.storage import Storage
-from harness.team import Team, available_bytes, cores, size_of
+from harness.team import Team, available_bytes, size_of
 from harness.work import Finished, Order, network_of
 
 if TYPE_CHECKING:
@@ -234,9 +235,9 @@ class Crew:
         import dask
         from distributed import Client, LocalCluster
 
-        size = size_of(self._team, self._experiment, cores=cores(), available=available_bytes())
+        size = size_of(self._team, self._experiment, cores=available_cores(), available=available_bytes())
         self._keep_bytes = size.keep_bytes
-        threads = str(max(1, cores() // max(1, size.workers)))
+        threads = str(max(1, available_cores() // max(1, size.workers)))
         dask.config.set(_CONFIGURATION)
         self._cluster = LocalCluster(
             n_workers=max(1, size.workers),

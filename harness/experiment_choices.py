@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.devices import make_device
 from harness.devices.table import known_devices
-from harness.errors import ConfigError, nearest
+from harness.errors import ConfigError
 from harness.experiment_file import (
     DeviceTable,
     ExperimentFile,
@@ -22,6 +22,7 @@ from harness.experiment_file import (
 )
 from harness.quality import AGREEMENTS, METRICS, metric_parameters
 from harness.saliency import METHODS, parameters_of
+from harness.tables import look_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +213,7 @@ def _among(chosen: Iterable[Named], available: tuple[Named, ...], *, where: str,
 
 def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:
     for name in names:
-        if name not in table:
-            raise ConfigError(f'{where}: expected a {what}, got "{name}"', hint=nearest(name, table))
+        look_up(table, name, where=where, what=what)
 
 
 def require_unique(names: list[str], *, where: str) -> None:

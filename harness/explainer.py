@@ -108,7 +108,7 @@ class Explainer:
             seed=seed,
         )
         maps = [
-            saliency_map(attribution.values, image.shape[:2], channels=METHODS[method.name].channels or "max_abs")[0]
+            saliency_map(attribution.values, image.shape[:2], channels=METHODS[method.name].channels)[0]
             for method, attribution in zip(methods, found, strict=True)
         ]
         unscored = [

@@ -26,7 +26,7 @@ class Explanations:
     """The units that make maps of one experiment and judge them.
 
     images_of  plans images: (model, split, count, *, first=0) -> Unit.
-    has_masks  does anybody know where the objects are on the images of a model?
+    has_masks  does anybody know where the objects are on the images of a model of this name?
     artifacts  the conversion units of the plan.
     """
 
@@ -36,7 +36,7 @@ class Explanations:
         table: SaliencyTable,
         *,
         images_of: Callable[..., Unit],
-        has_masks: Callable[[Model], bool],
+        has_masks: Callable[[str], bool],
         artifacts: list[Unit],
     ) -> None:
         self._experiment, self._table = experiment, table
@@ -70,7 +70,7 @@ class Explanations:
             yield self._map(model, method, images)
         if self._table.controls:
             for name, spec in CONTROLS.items():
-                if "mask" not in spec.needs or self._has_masks(model):
+                if "mask" not in spec.needs or self._has_masks(model.name):
                     yield self._map(model, Named(name=saliency.CONTROL + name, parameters={}), images)
         yield from self._device_maps(model, images)
 

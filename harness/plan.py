@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 
 from converters import FORMATS
 from harness.catalogue import Model
@@ -94,13 +95,17 @@ class _Plan:
         table = self._experiment.saliency
         if table is not None:
             explanations = Explanations(
-                self._experiment, table, images_of=self._images, has_masks=self._has_masks, artifacts=self._artifacts
+                self._experiment,
+                table,
+                images_of=self._images,
+                has_masks=cache(self._has_masks),
+                artifacts=self._artifacts,
             )
             yield from explanations.units()
 
-    def _has_masks(self, model: Model) -> bool:
+    def _has_masks(self, model: str) -> bool:
         """As the first image says: decoding all of them would take as long as the run."""
-        return self._dataset_of(model.name).sample("test", 0).mask is not None
+        return self._dataset_of(model).sample("test", 0).mask is not None
 
     def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:
         dataset = self._dataset_of(model.name)

@@ -35,13 +35,14 @@ def plan(
     from harness.estimate import estimate, samples
     from harness.experiment import read_experiment
     from harness.run import opened, perform_missing
-    from harness.team import available_bytes, cores, size_of
+    from harness.saliency.threads import available_cores
+    from harness.team import available_bytes, size_of
 
     wanted, team = read_experiment(experiment, data=data), team_of(workers=workers, memory=memory)
     with opened(wanted, out or Path("runs") / wanted.name) as store:
         if calibrate:
             perform_missing(store, wanted, team, part=samples(store))
-        size = size_of(team, wanted, cores=cores(), available=available_bytes())
+        size = size_of(team, wanted, cores=available_cores(), available=available_bytes())
         found = estimate(store, workers=max(1, size.workers))
     print(json.dumps(dataclasses.asdict(found)) if as_json else as_text(found))
 

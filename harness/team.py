@@ -63,8 +63,3 @@ def available_bytes() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     return kilobytes * 1024
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError, nearest
 from harness.quality.blankness import NOT_FINITE, why_blank
 from harness.quality.evidence import Evidence, Maps, Scores, Values
 from harness.quality.metrics import METRICS, MetricSpec
+from harness.saliency.spec import complete_parameters
 from harness.tables import look_up, resolve
 
 NO_OBJECT = "no object is marked on this image"
@@ -35,12 +35,8 @@ def metric_parameters(
 
     where  what an error message begins with, such as `experiment.toml [quality]`; the metric's name if empty.
     """
-    where, given = where or name, given or {}
     known = {parameter.name: parameter for parameter in _spec(name).parameters}
-    for key in given:
-        if key not in known:
-            raise ConfigError(f'{where} {key}: "{name}" has no such parameter', hint=nearest(key, known))
-    return {key: parameter.check(given.get(key, parameter.default), where=where) for key, parameter in known.items()}
+    return complete_parameters(name, known, given or {}, where=where or name)
 
 
 def evaluate(name: str, maps: Maps, evidence: Evidence) -> Scores:

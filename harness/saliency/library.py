@@ -36,5 +36,4 @@ def explain(
     """
     engine = model if isinstance(model, GradientEngine) else GradientEngine(model)
     found = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
-    channels = method_spec(method).channels or "max_abs"
-    return saliency_map(found.values, np.shape(images)[1:3], channels=channels)
+    return saliency_map(found.values, np.shape(images)[1:3], channels=method_spec(method).channels)

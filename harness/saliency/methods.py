@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import ConfigError, nearest
-from harness.saliency.spec import MethodSpec, Parameter
+from harness.saliency.spec import MethodSpec, Parameter, complete_parameters
 
 STE_CHOICES = ("own", "ste_sign", "ste_identity", "approx_sign", "swish_sign")
 STE = Parameter(
@@ -267,8 +267,4 @@ def parameters_of(name: str, given: Mapping[str, Any], *, where: str = "") -> di
     if "base" in known:  # a method over another one takes the other one's parameters too
         base = known["base"].check(given.get("base", known["base"].default), where=where or name)
         known.update({parameter.name: parameter for parameter in method_spec(str(base)).parameters})
-    where = where or name
-    for key in given:
-        if key not in known:
-            raise ConfigError(f'{where} {key}: "{name}" has no such parameter', hint=nearest(key, known))
-    return {key: parameter.check(given.get(key, parameter.default), where=where) for key, parameter in known.items()}
+    return complete_parameters(name, known, given, where=where or name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,16 @@ class Parameter:
         if self.maximum is None:
             return f"{kind} >= {self.minimum:g}" if self.minimum is not None else kind
         return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+
+
+def complete_parameters(
+    name: str, known: Mapping[str, Parameter], given: Mapping[str, Any], *, where: str
+) -> dict[str, bool | int | float | str]:
+    """All parameters that `name`, a method or metric, has: those given, checked, and the defaults of the others."""
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'{where} {key}: "{name}" has no such parameter', hint=nearest(key, known))
+    return {key: parameter.check(given.get(key, parameter.default), where=where) for key, parameter in known.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

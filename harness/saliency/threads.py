@@ -27,7 +27,12 @@ def batches_at_a_time() -> int:
     return cores() if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
 
 
+def available_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def cores() -> int:
     """Those that this process may use; fewer where several workers share a machine, as Dask says in this variable."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = available_cores()
     return min(available, int(os.environ.get("OMP_NUM_THREADS") or available))

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.preprocessing import preprocess
 from harness.devices import Device, perturb, predict
 from harness.quality import Explain, Images, Judge, Maps, Targets, Values
 from harness.saliency import METHODS, saliency_map
 from harness.stages.on_device import artifact_of, device_of
-from harness.stages.saliency import CONTROL
+from harness.stages.saliency import CONTROL, attribute
 from harness.store import StoredUnit, Unit
 from harness.workshop import ImageSet, Workshop
 
@@ -65,7 +64,7 @@ class DeviceJudge:
 
 def maps_of(saliency: StoredUnit, images: ImageSet, workshop: Workshop) -> Maps:
     """(N, H, W) in the geometry of the images, as showing and scoring take them."""
-    return _as_maps(workshop.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
+    return as_maps(workshop.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
 
 
 def explain_of(saliency: StoredUnit, workshop: Workshop) -> Explain | None:
@@ -74,27 +73,14 @@ def explain_of(saliency: StoredUnit, workshop: Workshop) -> Explain | None:
     if spec["method"].startswith(CONTROL) or "device" in spec:
         return None
 
-    def explain(
-        images: Images, targets: Targets, keys: Sequence[str], changes: Mapping[str, Any] | None = None
-    ) -> Maps:
-        from harness.saliency import compute
-
-        found = compute(
-            workshop.engine(spec["model"]["name"]),
-            spec["method"],
-            preprocess(images, spec["model"]["preprocessing"]),
-            targets,
-            image_keys=list(keys),
-            seed=spec["seed"],
-            parameters={**spec["parameters"], **(changes or {})},
-        )
-        return _as_maps(found.values, spec, images)
+    def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
+        found = attribute(workshop.engine(spec["model"]["name"]), spec, images, targets, keys)
+        return as_maps(found.values, spec, images)
 
     return explain
 
 
-def _as_maps(values: NDArray[np.float32], spec: Mapping[str, Any], images: Images) -> Maps:
+def as_maps(values: NDArray[np.float32], spec: Mapping[str, Any], images: Images) -> Maps:
+    """Raw attributions of a saliency unit's method, or of a control, in the geometry of the images."""
     known = METHODS.get(spec["method"])
-    return saliency_map(
-        values, (images.shape[1], images.shape[2]), channels=(known.channels if known else "") or "max_abs"
-    )
+    return saliency_map(values, images.shape[1:3], channels=known.channels if known else "")

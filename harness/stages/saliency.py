@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,9 +75,10 @@ def _attributions(
         )
         values = control_maps(spec["method"].removeprefix(CONTROL), evidence)
         return {"blob": workshop.store.save_array(values)}
-    attribution = (
-        _on_device(spec, images, targets, workshop) if "device" in spec else _here(spec, images, targets, workshop)
-    )
+    if "device" in spec:
+        attribution = _on_device(spec, images, targets, workshop)
+    else:
+        attribution = attribute(workshop.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
     return {
         "blob": workshop.store.save_array(attribution.values),
         "layer": attribution.layer,
@@ -87,15 +89,22 @@ def _attributions(
     }
 
 
-def _here(spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], workshop: Workshop) -> Attribution:
+def attribute(
+    engine: Any,
+    spec: Mapping[str, Any],
+    pixels: NDArray[np.uint8],
+    targets: NDArray[np.int64],
+    keys: Sequence[str],
+) -> Attribution:
+    """What the method of a saliency unit says of any images by any engine."""
     from harness.saliency import compute
 
     return compute(
-        workshop.engine(spec["model"]["name"]),
+        engine,
         spec["method"],
-        preprocess(images.pixels, spec["model"]["preprocessing"]),
+        preprocess(pixels, spec["model"]["preprocessing"]),
         targets,
-        image_keys=list(images.keys),
+        image_keys=list(keys),
         seed=spec["seed"],
         parameters=spec["parameters"],
     )

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from device.preprocessing import preprocess
 from harness.quality import Maps, Scores, agree
-from harness.saliency import METHODS, saliency_map
-from harness.stages.judging import maps_of
+from harness.stages.judging import as_maps, maps_of
 from harness.stages.quality import score_rows
+from harness.stages.saliency import attribute
 from harness.store import Outcome, StoredUnit, Unit
 from harness.workshop import ImageSet, Progress, Workshop
 
@@ -81,23 +80,11 @@ _CHECKS: dict[str, Callable[[dict[str, Any], StoredUnit, ImageSet, Workshop], tu
 
 def _explain_with(saliency: StoredUnit, images: ImageSet) -> Callable[[Any], Maps]:
     """The unit's maps by any engine: same images, classes, method and dice."""
-    from harness.saliency import compute
-
-    spec = saliency.spec
-    inputs = preprocess(images.pixels, spec["model"]["preprocessing"])
+    targets = np.array(saliency.result["targets"], np.int64)
 
     def explain(engine: Any) -> Maps:
-        found = compute(
-            engine,
-            spec["method"],
-            inputs,
-            np.array(saliency.result["targets"], np.int64),
-            image_keys=list(images.keys),
-            seed=spec["seed"],
-            parameters=spec["parameters"],
-        )
-        height, width = images.pixels.shape[1:3]
-        return saliency_map(found.values, (height, width), channels=METHODS[spec["method"]].channels or "max_abs")
+        found = attribute(engine, saliency.spec, images.pixels, targets, images.keys)
+        return as_maps(found.values, saliency.spec, images.pixels)
 
     return explain
 
