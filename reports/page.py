@@ -19,8 +19,8 @@ from reports.verdict import LATENCY_MARGIN, verdicts
 from reports.view import RunView
 
 
-def render(store: Store, *, live: bool = False) -> str:
-    """The page as text: a pure function of the store. A `live` one, from `serve`, tells when there are new results."""
+def render(store: Store, *, live: str = "") -> str:
+    """The page as text: a pure function of the store. With `live`, the store's version, it tells when `serve` has another."""
     view = RunView(store)
     summary = quality_summary(view)
     distributions = timing.distributions(view)

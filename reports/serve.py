@@ -67,7 +67,7 @@ class RunsServer:
         with self._rendering, Store(folder) as store:
             version = self.version(name)
             if self._pages.get(name, ("", ""))[0] != version:
-                self._pages[name] = (version, render(store, live=True))
+                self._pages[name] = (version, render(store, live=version))
             return self._pages[name][1]
 
     def version(self, name: str) -> str:

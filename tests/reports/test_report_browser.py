@@ -251,6 +251,8 @@ def test_a_served_run_tells_of_new_results(browser: Any, tmp_path: Path) -> None
         try:
             page = browser.new_page()
             page.goto(server.address)
+            # No answer to its first questions: results may well arrive before the page has asked once.
+            page.route("**/version", lambda route: route.abort())
             page.click("text=mine")
             page.wait_for_selector("html[data-complete]", state="attached")
             assert "This run is not finished" in page.inner_text("main")
@@ -258,6 +260,7 @@ def test_a_served_run_tells_of_new_results(browser: Any, tmp_path: Path) -> None
             again.planned = run.planned
             again.latency(TWINS[0], "fp32", conversion)
             again.build()
+            page.unroute("**/version")
             page.click("#reload", timeout=20_000)
             page.wait_for_selector("html[data-complete]", state="attached")
             assert "This run is not finished" not in page.inner_text("main")
