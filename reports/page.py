@@ -20,7 +20,7 @@ from reports.view import RunView
 
 
 def render(store: Store, *, live: str = "") -> str:
-    """The page as text: a pure function of the store. With `live`, the store's version, it tells when `serve` has another."""
+    """The page as text: a pure function of the store. `live`, the store's version, makes it tell of a newer one."""
     view = RunView(store)
     summary = quality_summary(view)
     distributions = timing.distributions(view)
