@@ -6,79 +6,22 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from harness.stages import STAGES
 from harness.store import Store
 from harness.team import Team
+from tests.harness.loopback import ROOT, dask_on_loopback
 from tests.harness.simulated import STAGE, chains, do
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 0.1  # of a simulated unit
 
 
 @pytest.fixture(autouse=True)
 def _simulated_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STAGES, "simulated", STAGE)
-
-
-class DaskOnLoopback:
-    """`dask scheduler` and two `dask worker` as a user starts them, nannies and all."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        self.address = self._address()
-        self.workers = [self.start_worker() for _ in range(2)]
-
-    def start_worker(self) -> subprocess.Popen[str]:
-        options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
-        return self._start("worker", self.address, *options)
-
-    def kill_a_worker(self, moments: random.Random) -> None:
-        """The process that does the work; its nanny starts another one."""
-        nanny = moments.choice(self.workers)
-        for child in psutil.Process(nanny.pid).children():
-            if "spawn_main" in " ".join(child.cmdline()) or "forkserver" in " ".join(child.cmdline()):
-                child.kill()
-
-    def close(self) -> None:
-        for process in [*self.workers, self.scheduler]:
-            with suppress(psutil.NoSuchProcess):
-                for child in psutil.Process(process.pid).children(recursive=True):
-                    child.kill()
-            process.kill()
-            process.wait()
-
-    def _start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", *words],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def _address(self) -> str:
-        assert self.scheduler.stderr is not None
-        for line in self.scheduler.stderr:
-            if "Scheduler at:" in line:
-                return line.split()[-1]
-        raise AssertionError("the scheduler did not say where it is")
-
-
-@contextmanager
-def dask_on_loopback(folder: Path) -> Iterator[DaskOnLoopback]:
-    dask = DaskOnLoopback(folder)
-    try:
-        yield dask
-    finally:
-        dask.close()
 
 
 def coordinator(folder: Path, units: int, address: str) -> subprocess.Popen[str]:
