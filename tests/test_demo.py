@@ -11,18 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from harness.store import Store, StoredUnit
+from harness.store import Store
+from tests.same_store import assert_same_store
 
 ROOT = Path(__file__).parents[1]
 KILLS = 10
-# What an undisturbed repetition may change: when and how fast, never what.
-TIMED = {"latency"}
-MEASURED = {"peak_rss_bytes"}
 
 
 @pytest.fixture(scope="module")
@@ -117,39 +113,3 @@ def kill_after(seconds: float, command: list[str], *, cwd: Path) -> bool:
         process.wait()
         return True
     return False
-
-
-def assert_same_store(first: Path, second: Path) -> None:
-    with Store(first) as one, Store(second) as other:
-        units, again = list(one.planned_units()), list(other.planned_units())
-        assert [(u.key, u.status, u.reason) for u in units] == [(u.key, u.status, u.reason) for u in again]
-        for unit, repeated in zip(units, again):
-            assert_same_result(unit, repeated, one, other)
-            assert_same_rows(unit, one, other)
-
-
-def assert_same_result(unit: StoredUnit, repeated: StoredUnit, one: Store, other: Store) -> None:
-    assert unit.result.keys() == repeated.result.keys()
-    if unit.kind in TIMED:
-        assert unit.result["samples_ns"]
-        assert repeated.result["samples_ns"]
-        return
-    for name in unit.result.keys() - MEASURED:
-        if name == "blob" and unit.kind == "saliency":
-            np.testing.assert_allclose(
-                one.load_array(unit.result[name]), other.load_array(repeated.result[name]), rtol=1e-4, atol=1e-6
-            )
-        else:
-            assert unit.result[name] == approximately(repeated.result[name]), (unit.kind, name)
-
-
-def assert_same_rows(unit: StoredUnit, one: Store, other: Store) -> None:
-    for first, second in zip(one.predictions(unit.key), other.predictions(unit.key), strict=True):
-        assert (first.image, first.label, first.ranked) == (second.image, second.label, second.ranked)
-        assert first.scores == pytest.approx(second.scores, abs=1e-5)
-    for a, b in zip(one.scores(unit.key), other.scores(unit.key), strict=True):
-        assert (a.image, a.reason, a.value) == (b.image, b.reason, approximately(b.value))
-
-
-def approximately(value: Any) -> Any:
-    return pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
