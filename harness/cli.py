@@ -86,7 +86,7 @@ def demo(out: Out = None, workers: Workers = None) -> None:
 @app.command("list")
 def list_(
     what: Annotated[What, typer.Argument(help="What to list.")],
-    model: Annotated[Optional[str], typer.Argument(help="Whose layers, for `bitlens list layers MODEL`.")] = None,
+    model: Annotated[Optional[str], typer.Argument(help="Whose `layers`: a catalogue name, or a Keras file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List what an experiment file may name. Only `layers` builds a network; the others answer at once."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from converters import FORMATS
-from harness.catalogue import CATALOGUE, catalogue_model, model_card
+from harness.catalogue import CATALOGUE, Model, model_card
 from harness.datasets import DATASETS
 from harness.errors import ConfigError
 from harness.quality import METRICS
-from harness.saliency import METHODS
-from harness.tables import look_up
+from harness.saliency import METHODS, Parameter
+
+if TYPE_CHECKING:
+    from harness.saliency.layers import LayerInfo
 
 Rows = list[dict[str, Any]]
+ONE_PIXEL_NOTE = "no candidate: a map of 1x1 is blank"
 
 
 def models() -> Rows:
@@ -45,7 +50,8 @@ def methods() -> Rows:
     return [
         {
             "name": name,
-            "parameters": {parameter.name: parameter.default for parameter in spec.parameters},
+            "signed": spec.signed,
+            "parameters": _parameters(spec.parameters),
             "passes": f"{spec.forward_passes} forward, {spec.backward_passes} backward",
             "paper": spec.paper,
             "summary": spec.about,
@@ -61,7 +67,7 @@ def metrics() -> Rows:
             "better": spec.better,
             "unit": spec.unit,
             "needs": list(spec.needs),
-            "parameters": {parameter.name: parameter.default for parameter in spec.parameters},
+            "parameters": _parameters(spec.parameters),
             "paper": spec.paper,
             "summary": spec.summary,
         }
@@ -90,16 +96,21 @@ def runtimes() -> Rows:
 
 
 def layers(model_name: str | None) -> Rows:
-    """Where a class activation map of a network can be taken; builds the network, with random weights."""
-    from dataclasses import asdict
+    """Where a class activation map of a network can be taken, and the convolutions where it would be blank.
 
-    from harness.models.loading import load_model
-    from harness.saliency import list_layers
-
+    Reads a file of the user's own, or builds a network of the catalogue with random weights.
+    """
     if model_name is None:
-        raise ConfigError("bitlens list layers: expected the name of a model", hint="bitlens list layers quicknet")
-    entry = look_up(CATALOGUE, model_name, where="bitlens list layers", what="model of the catalogue")
-    return [asdict(layer) for layer in list_layers(load_model(catalogue_model(model_name, entry, weights="random")))]
+        raise ConfigError(
+            "list layers: expected the name of a model or a model file", hint="bitlens list layers quicknet"
+        )
+    from harness.saliency.layers import list_layers, list_one_pixel_convolutions
+
+    keras_model = _keras_model(model_name)
+    return [
+        *(_layer_row(info, note="") for info in list_layers(keras_model)),
+        *(_layer_row(info, note=ONE_PIXEL_NOTE) for info in list_one_pixel_convolutions(keras_model)),
+    ]
 
 
 LISTS: dict[str, Callable[[], Rows]] = {
@@ -125,11 +136,41 @@ def as_table(rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def _parameters(parameters: Iterable[Parameter]) -> dict[str, dict[str, Any]]:
+    """By name: what is taken when nothing is given, in which unit, and what may be given."""
+    return {
+        parameter.name: {"default": parameter.default, "unit": parameter.unit, "valid": parameter.expected()}
+        for parameter in parameters
+    }
+
+
+def _keras_model(name: str) -> Any:
+    from harness.models import single
+    from harness.models.files import read_model
+
+    if single.is_file(name):
+        path = Path(name).expanduser()
+        return read_model(Model(name=path.stem, family="", preprocessing={}, classes=0, weights=str(path)))
+    return single.open_named(name, weights="random")[1]
+
+
+def _layer_row(info: LayerInfo, *, note: str) -> dict[str, Any]:
+    """A size that the network leaves open is None."""
+    return {**asdict(info), "height": info.height or None, "width": info.width or None, "note": note}
+
+
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
+    """A cell. A row's own yes or no is one, that of a parameter is written as in an experiment file."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, dict):
-        return " ".join(f"{key}={_text(item)}" for key, item in value.items())
+        return " ".join(f"{key}={_value(entry['default'])}" for key, entry in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    return "" if value is None else _value(value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)

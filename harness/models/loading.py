@@ -24,6 +24,7 @@ def load_model(model: Model) -> Any:
 def _build(model: Model) -> Any:
     import tensorflow as tf
 
+    tf.keras.backend.reset_uids()  # or the numbers in layers' names would depend on what was built before
     tf.keras.utils.set_random_seed(model.seed)
     builder = resolve(model.build)
     if model.weights == "imagenet":

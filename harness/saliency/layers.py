@@ -19,7 +19,7 @@ _SHARE = re.compile(r"\d{1,2}%|100%")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerInfo:
-    """One candidate layer, in order of execution."""
+    """One layer. A height or width of 0 is one that the model leaves open."""
 
     name: str
     kind: str  # class of the layer
@@ -36,24 +36,19 @@ def list_layers(model: Any) -> list[LayerInfo]:
     return candidates(read_graph(model))
 
 
+def list_one_pixel_convolutions(model: Any) -> list[LayerInfo]:
+    """The convolutions that are no candidates, since their map is a single pixel: it would always be blank."""
+    graph = read_graph(model)
+    passed = _passed_by_all(graph)
+    return [_info(step, passed) for step in graph.steps if _is_convolution(step) and step.shape[1:3] == (1, 1)]
+
+
 def candidates(graph: Graph) -> list[LayerInfo]:
     """The layers that a class activation map can be taken from."""
     spatial = [step for step in graph.steps if _is_spatial(step)]
     passed = _passed_by_all(graph)
     chosen = _default(spatial, passed)
-    return [
-        LayerInfo(
-            name=step.name,
-            kind=type(step.layer).__name__,
-            height=step.shape[1] or 0,
-            width=step.shape[2] or 0,
-            channels=step.shape[3] or 0,
-            convolution=_is_convolution(step),
-            bypassed=step.name not in passed,
-            default=step.name == chosen,
-        )
-        for step in spatial
-    ]
+    return [_info(step, passed, default=step.name == chosen) for step in spatial]
 
 
 def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
@@ -81,6 +76,19 @@ def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
     return layer
 
 
+def _info(step: Step, passed: set[str], *, default: bool = False) -> LayerInfo:
+    return LayerInfo(
+        name=step.name,
+        kind=type(step.layer).__name__,
+        height=step.shape[1] or 0,
+        width=step.shape[2] or 0,
+        channels=step.shape[3] or 0,
+        convolution=_is_convolution(step),
+        bypassed=step.name not in passed,
+        default=default,
+    )
+
+
 def _default(spatial: list[Step], passed: set[str]) -> str | None:
     convolutions = [i for i, step in enumerate(spatial) if _is_convolution(step)]
     after_last = spatial[convolutions[-1] :] if convolutions else []
@@ -105,7 +113,7 @@ def _passed_by_all(graph: Graph) -> set[str]:
 
 
 def _is_spatial(step: Step) -> bool:
-    return len(step.shape) == 4 and all(size is None or size > 1 for size in step.shape[1:3])
+    return len(step.shape) == 4 and step.shape[1:3] != (1, 1)
 
 
 def _is_convolution(step: Step) -> bool:

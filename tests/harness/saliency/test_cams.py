@@ -119,22 +119,22 @@ def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
     engine = GradientEngine(model)
     shares = ("0%", "33%", "50%", "67%", "100%")
     assert [engine.layer(share) for share in shares] == ["first", "second", "third", "third", "sum"]
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match='has no layer "101%"'):
         engine.layer("101%")
 
 
-def test_a_share_of_the_way_gives_a_layer_that_every_path_passes() -> None:
+def test_a_map_of_one_row_is_a_candidate() -> None:
     import tensorflow as tf
 
     layers = tf.keras.layers
-    inputs = tf.keras.Input((8, 8, 3))
-    x = layers.Conv2D(4, 3, padding="same", name="first")(inputs)
-    x = layers.Add(name="sum")([x, layers.Conv2D(4, 3, padding="same", name="branch")(x)])
-    x = layers.ReLU(name="last")(x)
-    engine = GradientEngine(tf.keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
-    assert [engine.layer(share) for share in ("0%", "50%", "100%")] == ["first", "sum", "last"]
-    with pytest.raises(ConfigError, match='has no layer "101%"'):
-        engine.layer("101%")
+    model = tf.keras.Sequential(
+        [tf.keras.Input((3, 8, 1)), layers.Conv2D(4, 3, name="row"), layers.GlobalMaxPooling2D(), layers.Dense(2)]
+    )
+    assert [(info.name, info.height, info.width, info.default) for info in list_layers(model)] == [("row", 1, 6, True)]
+    images = np.random.default_rng(0).normal(size=(2, 3, 8, 1))
+    found = compute(GradientEngine(model), "gradcam", images, [0, 1], parameters={"relu": False})
+    assert found.values.shape == (2, 1, 6)
+    assert found.causes == ("", "")
 
 
 def test_a_model_without_spatial_maps_has_no_class_activation_map() -> None:
