@@ -101,9 +101,7 @@ def layers(model_name: str | None) -> Rows:
     Reads a file of the user's own, or builds a network of the catalogue with random weights.
     """
     if model_name is None:
-        raise ConfigError(
-            "list layers: expected the name of a model or a model file", hint="bitlens list layers quicknet"
-        )
+        raise ConfigError("list layers: expected a model or a model file", hint="bitlens list layers quicknet")
     from harness.saliency.layers import list_layers, list_one_pixel_convolutions
 
     keras_model = _keras_model(model_name)
