@@ -45,14 +45,29 @@ class Shelf(Blobs):
     def blob_path(self, sha256: str) -> Path:
         """The file, verified the first time. Raises Damaged when it is not what its name says."""
         path = super().blob_path(sha256)
+        if not self._is_verified(path, sha256):
+            if self._storage is None:
+                raise Damaged(sha256)
+            self._fetch(sha256, self._storage)
+        return path
+
+    def _is_verified(self, path: Path, sha256: str) -> bool:
         try:
-            if self._storage is not None and not path.exists():
-                super().save_blob(self._storage.get(sha256))
             modified = path.stat().st_mtime_ns
             if (sha256, modified) not in self._verified:
                 if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-                    raise Damaged(sha256)
+                    return False
                 self._verified.add((sha256, modified))
         except FileNotFoundError:
+            return False
+        return True
+
+    def _fetch(self, sha256: str, storage: Storage) -> None:
+        try:
+            content = storage.get(sha256)
+        except FileNotFoundError:
             raise Damaged(sha256) from None
-        return path
+        if hashlib.sha256(content).hexdigest() != sha256:
+            storage.remove(sha256)  # or what is made again would find its place taken
+            raise Damaged(sha256)
+        super().save_blob(content)

@@ -6,6 +6,7 @@ For clusters whose machines share no folder with the coordinator. Blobs are name
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ class Storage:
         try:
             self.put(name, b"bitlens")
             works = self.get(name) == b"bitlens"
-            self._files[0].rm(f"{self._files[1]}/{name}")
+            self.remove(name)
         except Exception as error:
             raise ConfigError(f"--storage {self.url}: {type(error).__name__}: {error}") from error
         if not works:
@@ -44,6 +45,11 @@ class Storage:
         files, root = self._files
         content: bytes = files.cat_file(f"{root}/{name}")
         return content
+
+    def remove(self, name: str) -> None:
+        files, root = self._files
+        with suppress(FileNotFoundError):  # another process was quicker
+            files.rm_file(f"{root}/{name}")
 
     @property
     def _files(self) -> tuple[Any, str]:

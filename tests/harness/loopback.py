@@ -18,17 +18,20 @@ ROOT = Path(__file__).parents[2]
 class DaskOnLoopback:
     """`dask scheduler` and two `dask worker`, nannies and all.
 
-    folder  where the workers keep their own files, and what they log.
+    folder   where the workers keep their own files, and what they log.
+    preload  a module that each worker imports first.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, preload: str = "") -> None:
+        self._folder, self._preload = folder, preload
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         self.address = self._address()
         self.workers = [self.start_worker() for _ in range(2)]
 
     def start_worker(self) -> subprocess.Popen[str]:
         options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
+        if self._preload:
+            options += ("--preload", self._preload)
         with (self._folder / "workers.log").open("a") as log:  # a pipe that nobody reads would fill up
             return self._start("worker", self.address, *options, log=log)
 
@@ -66,9 +69,20 @@ def _works(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def dask_on_loopback(folder: Path) -> Iterator[DaskOnLoopback]:
-    dask = DaskOnLoopback(folder)
+def dask_on_loopback(folder: Path, *, preload: str = "") -> Iterator[DaskOnLoopback]:
+    dask = DaskOnLoopback(folder, preload=preload)
     try:
         yield dask
     finally:
         dask.close()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
+    """Read what a process says until it has said this."""
+    said = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        said.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words}, but {''.join(said)}")
