@@ -16,9 +16,9 @@ def gradcam_plus_plus(backward: Backward, *, layer: str, normalize_alpha: bool =
     normalize_alpha  let the alphas of each channel sum to 1, as the authors' code and tf-keras-vis do.
     """
     features, gradients = backward.features[layer], backward.gradients[layer]
-    squares = np.square(gradients)
-    denominator = 2 * squares + squares * gradients * features.sum(axis=(1, 2), keepdims=True)
-    alpha = np.divide(squares, denominator, out=np.zeros_like(squares), where=denominator != 0)
+    # The paper's g^2 / (2 g^2 + g^3 sum A) without its squares and cubes, which may leave float32; 0 where g is 0.
+    denominator = 2 + gradients * features.sum(axis=(1, 2), keepdims=True)
+    alpha = np.divide(1, denominator, out=np.zeros_like(gradients), where=(denominator != 0) & (gradients != 0))
     if normalize_alpha:
         total = alpha.sum(axis=(1, 2), keepdims=True)
         alpha = np.divide(alpha, total, out=np.zeros_like(alpha), where=total != 0)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import MeasurementError
 from harness.saliency.attribution import Array, Attribution, Backward, Images
 from harness.saliency.blank import AT_BASELINE, CONSTANT, ZERO_GRADIENT, blank_causes, notes_on_blank_maps
 from harness.saliency.engine import GradientEngine
@@ -151,6 +152,12 @@ def _cause_over_copies(job: Job, base: Job, image: Images) -> str:
 
 
 def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: NDArray[np.int64]) -> Attribution:
+    if not np.isfinite(values).all():  # logits and gradients were finite: features, or products of them, are not
+        place = f' of layer "{job.layer}"' if job.layer else ""
+        raise MeasurementError(
+            f"{job.name}: the map{place} holds NaN or infinite values",
+            hint="check the weights and the preprocessing of the images",
+        )
     return Attribution(
         values=np.ascontiguousarray(values, np.float32),
         layer=job.layer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, MeasurementError
 from harness.saliency import GradientEngine, compute, list_layers
 from tests import oracles
 
@@ -62,6 +62,41 @@ def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
     expected = weighted(alpha * np.maximum(g, 0) * np.prod(SIZE))
     found = cam("gradcam_plus_plus", relu=False, normalize_alpha=normalize_alpha)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-22, 1e-12, 1e12])
+def test_gradcam_plus_plus_survives_gradients_whose_cubes_leave_float32(scale: float) -> None:
+    """A network with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
+    found = compute(
+        GradientEngine(oracles.feature_model(2, WEIGHTS * scale, size=SIZE)),
+        "gradcam_plus_plus",
+        IMAGES,
+        TARGETS,
+        parameters={"layer": "features", "relu": False},
+    ).values
+    g = GRADIENTS.astype(np.float64) * scale
+    alpha = 1 / (2 + g * IMAGES.sum(axis=(1, 2)))
+    expected = weighted(alpha * np.maximum(g, 0) * np.prod(SIZE))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_map_that_leaves_float32_is_an_error_that_names_its_layer() -> None:
+    """Features near the end of float32, in the second image alone; a ReLU6 hides them from the logits."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            tf.keras.Input((2, 2, 1)),
+            layers.Conv2D(1, 1, use_bias=False, name="huge", kernel_initializer="ones"),
+            layers.ReLU(6.0, name="bounded"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, kernel_initializer=tf.keras.initializers.Constant(100.0)),
+        ]
+    )
+    images = np.stack([np.ones((2, 2, 1)), [[[3e38], [1.0]], [[3e38], [1.0]]]]).astype(np.float32)  # gradients: 25
+    with pytest.raises(MeasurementError, match='gradcam: the map of layer "huge" holds NaN or infinite values'):
+        compute(GradientEngine(model), "gradcam", images, [0, 0], parameters={"layer": "huge"})
 
 
 def test_the_chosen_layer_and_its_alternatives_are_recorded() -> None:

@@ -124,6 +124,28 @@ def test_activations_that_are_not_finite_name_their_layer(value: float) -> None:
         compute(GradientEngine(model), "gradient", IMAGES)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_feature_maps_are_let_go_of_batch_by_batch(threads: int) -> None:
+    import weakref
+
+    engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=False), batch_size=2, threads=threads)
+    held: list[weakref.ref[np.ndarray]] = []
+    most, backward = 0, engine.backward
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        nonlocal most
+        found = backward(*args, **kwargs)
+        held.extend(weakref.ref(features) for features in found.features.values())
+        most = max(most, sum(reference() is not None for reference in held))
+        return found
+
+    engine.backward = watched  # type: ignore[method-assign]
+    images = np.random.default_rng(1).normal(size=(24, 32, 32, 3)).astype(np.float32)
+    assert compute(engine, "gradcam", images).values.shape == (24, 8, 8)
+    assert len(held) == 12
+    assert most <= 2 * threads + 1
+
+
 def test_wrong_shapes_and_targets_say_what_was_expected() -> None:
     engine = GradientEngine(oracles.linear_model(np.zeros((4, 4, 1, 3))))
     with pytest.raises(ConfigError, match=r"expected images of shape \(N, \*\(4, 4, 1\)\), got \(2, 5, 4, 1\)"):

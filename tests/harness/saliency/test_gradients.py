@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from harness.errors import ConfigError
 from harness.models.twins import build_twin
 from harness.saliency import GradientEngine, compute
 from tests import oracles
+from tests.harness.saliency import networks
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(3, 4, 5, 2)).astype(np.float32)
@@ -51,19 +54,66 @@ def test_guided_backprop_drops_what_is_negative_before_a_relu() -> None:
     assert not np.allclose(plain.values, found.values), "the guided rule must not leak into the plain engine"
 
 
+@pytest.mark.parametrize("written", ["layer", "activation layer", "activation", "relu6", "operation", "operation6"])
+def test_guided_backprop_finds_a_relu_however_it_is_written(written: str) -> None:
+    import tensorflow as tf
+
+    layers, inputs = tf.keras.layers, tf.keras.Input((4, 5, 2))
+    convolution = layers.Conv2D(6, 1, activation="relu" if written == "activation" else None)
+    after = {
+        "layer": layers.ReLU(),
+        "activation layer": layers.Activation("relu"),
+        "activation": layers.Activation("linear"),
+        "relu6": layers.ReLU(6.0),
+        "operation": tf.nn.relu,
+        "operation6": tf.nn.relu6,
+    }[written]
+    dense = layers.Dense(3, use_bias=False)
+    outputs = dense(layers.Flatten()(layers.GlobalAveragePooling2D(keepdims=True)(after(convolution(inputs)))))
+    convolution.set_weights([KERNEL[None, None], BIAS])
+    dense.set_weights([READOUT])
+    engine = GradientEngine(tf.keras.Model(inputs, outputs))
+    found = compute(engine, "guided_backprop", IMAGES, TARGETS)
+    assert (IMAGES @ KERNEL + BIAS).max() < 6, "else a ReLU6 would be another function"
+    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+        expected = oracles.relu_model_gradient(image, KERNEL, BIAS, np.maximum(READOUT, 0), target) / 20
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_guided_backprop_refuses_a_network_without_relu() -> None:
     with pytest.raises(ConfigError, match="no ReLU"):
         compute(GradientEngine(oracles.linear_model(WEIGHTS)), "guided_backprop", IMAGES)
 
 
-def test_gradient_of_the_float_twin_matches_finite_differences() -> None:
-    engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=False))
-    image = np.random.default_rng(1).normal(size=(1, 32, 32, 3)).astype(np.float32)
-    gradient = compute(engine, "gradient", image, [1]).values
-    direction = gradient / np.linalg.norm(gradient)  # where the slope is largest, so that rounding matters least
-    step = np.float32(1e-2)
-    high, low = (engine.logits(image + sign * step * direction)[0, 1] for sign in (1, -1))
-    assert np.linalg.norm(gradient) == pytest.approx((high - low) / (2 * step), rel=1e-2)  # some ReLUs switch
+def float_twin() -> Any:
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(0)
+    return build_twin(image_size=32, classes=10, binarized=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("twin", 0.01),
+        *(pytest.param(name, 0.01, marks=pytest.mark.slow) for name in ("MobileNet", "VGG16", "ResNet50")),
+        # Smooth, so that the step may be long; its pixels are 0...255. MobileNetV2 is left out: with random weights its
+        # slope is 1e-13, far below the last bit of a logit.
+        pytest.param("EfficientNetB0", 10, marks=pytest.mark.slow),
+    ],
+)
+def test_gradient_matches_finite_differences_in_random_directions(name: str, step: float) -> None:
+    model = float_twin() if name == "twin" else networks.build(name, size=64)
+    engine = GradientEngine(model)
+    image = networks.images(1, size=model.input_shape[1], name=name)
+    gradient = compute(engine, "gradient", image, [7]).values
+    directions = np.random.default_rng(2).normal(size=(24, *image.shape[1:])).astype(np.float32)
+    directions /= np.linalg.norm(directions.reshape(24, -1), axis=1)[:, None, None, None]
+    high, low = (engine.logits(image + np.float32(sign * step) * directions)[:, 7] for sign in (1, -1))
+    measured, slopes = (high - low) / (2 * step), (gradient * directions).sum(axis=(1, 2, 3))
+    tolerance = 1e-4 if name == "EfficientNetB0" else 2e-2  # in the others some ReLUs switch on the way
+    assert oracles.correlation(measured, slopes) > 1 - tolerance / 10
+    assert measured @ slopes == pytest.approx(slopes @ slopes, rel=tolerance)
 
 
 @pytest.mark.parametrize("ste", oracles.STRAIGHT_THROUGH)
@@ -74,6 +124,26 @@ def test_pseudo_gradient_matches_the_closed_form_of_the_estimator(ste: str, give
     engine = GradientEngine(oracles.quantized_model(lq.quantizers.get(given), WEIGHTS))
     found = compute(engine, "gradient", IMAGES, TARGETS, parameters={"ste": ste})
     expected = np.moveaxis(WEIGHTS, -1, 0)[TARGETS] * oracles.STRAIGHT_THROUGH[ste](IMAGES)
+    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
+    assert found.pseudo_gradient
+
+
+@pytest.mark.parametrize("ste", oracles.STRAIGHT_THROUGH)
+def test_pseudo_gradient_through_a_binarized_layer_has_signed_kernels_and_the_estimator_of_its_input(ste: str) -> None:
+    import larq as lq
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((4, 5, 2))
+    binarized = lq.layers.QuantConv2D(6, 1, input_quantizer="ste_sign", kernel_quantizer="ste_sign", use_bias=False)
+    dense = tf.keras.layers.Dense(3, use_bias=False)
+    outputs = dense(tf.keras.layers.GlobalAveragePooling2D()(binarized(inputs)))
+    binarized.set_weights([KERNEL[None, None]])
+    dense.set_weights([READOUT])
+    found = compute(
+        GradientEngine(tf.keras.Model(inputs, outputs)), "gradient", IMAGES, TARGETS, parameters={"ste": ste}
+    )
+    upstream = READOUT.T[TARGETS] @ np.sign(KERNEL).T / 20  # (N, channels), the same at all 20 pixels
+    expected = upstream[:, None, None, :] * oracles.STRAIGHT_THROUGH[ste](IMAGES)
     np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
     assert found.pseudo_gradient
 
@@ -120,6 +190,34 @@ def test_integrated_gradients_sum_to_the_logit_difference(baseline: str) -> None
     np.testing.assert_allclose(found.values.sum(axis=(1, 2, 3)), expected, rtol=5e-3, atol=5e-2)
 
 
+@pytest.mark.parametrize(
+    ("baseline", "start"),
+    [
+        ("zero", np.zeros_like(IMAGES)),
+        ("minimum", np.stack([np.full_like(image, image.min()) for image in IMAGES])),
+        ("maximum", np.stack([np.full_like(image, image.max()) for image in IMAGES])),
+        ("channel_mean", np.stack([np.zeros_like(image) + image.reshape(-1, 2).mean(axis=0) for image in IMAGES])),
+    ],
+)
+def test_integrated_gradients_of_a_linear_model_are_its_weights_times_the_way(baseline: str, start: np.ndarray) -> None:
+    engine = GradientEngine(oracles.linear_model(WEIGHTS))
+    found = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2, "baseline": baseline})
+    np.testing.assert_allclose(
+        found.values, (IMAGES - start) * np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_integrated_gradients_of_a_square_are_exact_with_two_points() -> None:
+    """Gauss's rule of n points integrates polynomials of degree 2n - 1 exactly, and a logit x**2 has the share x**2."""
+    import tensorflow as tf
+
+    inputs = tf.keras.Input((4, 5, 2))
+    outputs = tf.keras.layers.Dense(3, kernel_initializer="ones")(tf.keras.layers.Flatten()(tf.square(inputs)))
+    engine = GradientEngine(tf.keras.Model(inputs, outputs))
+    found = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2})
+    np.testing.assert_allclose(found.values, IMAGES**2, rtol=1e-4, atol=1e-6)
+
+
 def test_fullgrad_parts_sum_to_the_logit() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=False))
     images = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
@@ -145,6 +243,26 @@ def test_fullgrad_of_a_model_with_activation_inside_the_convolution_is_complete(
     engine = GradientEngine(model)
     found = compute(engine, "fullgrad", images, [0, 2], parameters={"combine": "sum"})
     np.testing.assert_allclose(found.values.sum(axis=(1, 2)), engine.logits(images)[[0, 1], [0, 2]], rtol=1e-4)
+
+
+def test_fullgrad_as_in_the_paper_adds_up_rescaled_absolute_shares() -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    convolution, dense = layers.Conv2D(6, 1, activation="relu"), layers.Dense(3)
+    model = tf.keras.Sequential([tf.keras.Input((4, 5, 2)), convolution, layers.GlobalAveragePooling2D(), dense])
+    convolution.set_weights([KERNEL[None, None], BIAS])
+    dense.set_weights([READOUT, np.ones(3)])
+    found = compute(GradientEngine(model), "fullgrad", IMAGES, TARGETS)
+
+    def rescaled(values: np.ndarray) -> np.ndarray:
+        values = np.abs(values) - np.abs(values).min()
+        return values / values.max()
+
+    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+        gate = (image @ KERNEL + BIAS > 0) * READOUT[:, target] / 20
+        expected = rescaled(image * (gate @ KERNEL.T)).sum(axis=-1) + rescaled(gate * BIAS).sum(axis=-1)
+        np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fullgrad_refuses_a_binarized_network() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.saliency import GradientEngine, compute
+from harness.saliency import GradientEngine, compute, parameters_of
+from harness.saliency.methods import ONE_PASS_BASES
 from harness.saliency.noise import gaussian
 from tests import oracles
 
@@ -57,12 +58,29 @@ def test_smoothgrad_with_zero_noise_equals_gradient(engine) -> None:
     np.testing.assert_allclose(smooth.values, compute(engine, "gradient", IMAGES, TARGETS).values, rtol=1e-6)
 
 
-def test_smoothgrad_wraps_any_base_method(engine) -> None:
-    parameters = {"base": "gradcam", "layer": "features", "relu": False, "noise_level": 0, "samples": 2}
-    smooth = compute(engine, "smoothgrad", IMAGES, TARGETS, parameters=parameters)
-    plain = compute(engine, "gradcam", IMAGES, TARGETS, parameters={"layer": "features", "relu": False})
-    np.testing.assert_allclose(smooth.values, plain.values, rtol=1e-5)
-    assert smooth.layer == "features"
+@pytest.mark.parametrize("base", ONE_PASS_BASES)
+def test_noisy_methods_wrap_any_base_method(engine, base) -> None:
+    """Without noise, the mean over the copies is the base method, and the mean square is its square."""
+    own = {"layer": "features", "relu": False} if "layer" in parameters_of(base, {}) else {}
+    if "relu" not in parameters_of(base, {}):
+        own.pop("relu", None)
+    noisy = {"base": base, "noise_level": 0, "samples": 2, **own}
+    smooth, squared, variance = (
+        compute(engine, method, IMAGES, TARGETS, parameters=noisy)
+        for method in ("smoothgrad", "smoothgrad_squared", "vargrad")
+    )
+    plain = compute(engine, base, IMAGES, TARGETS, parameters=own)
+    assert np.abs(plain.values).max() > 0
+    np.testing.assert_allclose(smooth.values, plain.values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(squared.values, np.square(plain.values), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(variance.values, 0, atol=1e-6)
+    assert smooth.layer == plain.layer
+
+
+def test_an_image_of_one_grey_has_no_range_and_its_copies_no_noise(engine) -> None:
+    grey = np.full((1, 6, 5, 2), 0.5, np.float32)
+    noisy = compute(engine, "smoothgrad", grey, [1], parameters={"samples": 3, "noise_level": 0.5})
+    np.testing.assert_allclose(noisy.values, compute(engine, "gradient", grey, [1]).values, rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "vargrad", "rise"])
@@ -119,6 +137,26 @@ def test_rise_finds_the_only_pixel_that_matters() -> None:
     found = compute(engine, "rise", np.ones((1, 14, 14, 1)), [1], parameters={"masks": 2000}).values[0]
     y, x = np.unravel_index(found.argmax(), found.shape)
     assert max(abs(y - 3), abs(x - 10)) <= 1
+
+
+def test_rise_that_keeps_everything_is_the_score_everywhere(engine) -> None:
+    found = compute(engine, "rise", IMAGES, TARGETS, parameters={"masks": 5, "keep": 1.0, "output": "logit"})
+    expected = engine.logits(IMAGES)[np.arange(3), TARGETS]
+    np.testing.assert_allclose(found.values, np.broadcast_to(expected[:, None, None], (3, 6, 5)), rtol=1e-5)
+
+
+def test_scorecam_follows_its_formula() -> None:
+    """Features are the image's own channels and as large as it, so that masks need no enlarging."""
+    weights = np.array([[3.0, -1.0], [-2.0, 4.0]], np.float32)
+    images = IMAGES[:2]
+    engine = GradientEngine(oracles.feature_model(2, weights, size=(6, 5)))
+    found = compute(engine, "scorecam", images, [0, 1], parameters={"layer": "features", "relu": False}).values
+    for image, target, values in zip(images, (0, 1), found, strict=True):
+        masks = np.moveaxis(image, -1, 0)
+        masks = [(mask - mask.min()) / np.ptp(mask) for mask in masks]
+        scores = np.array([(image * mask[..., None]).mean(axis=(0, 1)) @ weights[:, target] for mask in masks])
+        shares = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(values, image @ shares, rtol=1e-4, atol=1e-5)
 
 
 def test_scorecam_weights_the_channel_that_raises_the_logit() -> None:
