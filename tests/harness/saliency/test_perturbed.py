@@ -145,6 +145,13 @@ def test_rise_that_keeps_everything_is_the_score_everywhere(engine) -> None:
     np.testing.assert_allclose(found.values, np.broadcast_to(expected[:, None, None], (3, 6, 5)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("keep", [0.25, 0.75])
+def test_rise_of_a_score_that_never_changes_is_the_score_whatever_share_is_kept(keep) -> None:
+    engine = GradientEngine(oracles.linear_model(np.zeros((6, 5, 2, 3)), np.array([1.0, 2.0, 3.0])))
+    found = compute(engine, "rise", IMAGES[:1], [1], parameters={"masks": 3000, "keep": keep, "output": "logit"})
+    np.testing.assert_allclose(found.values, 2, rtol=0.15)  # a mean of random masks
+
+
 def test_scorecam_follows_its_formula() -> None:
     """Features are the image's own channels and as large as it, so that masks need no enlarging."""
     weights = np.array([[3.0, -1.0], [-2.0, 4.0]], np.float32)
