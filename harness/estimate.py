@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from harness.store import Store, StoredUnit, Unit
@@ -13,6 +14,7 @@ from harness.work import board_of, refers_to
 
 SAMPLES = 2  # units of each group that a calibration does: the first also loads the network
 CUTS = ("model", "method", "noise_level", "format", "metric")
+EXPLAINING = ("saliency", "limits", "agreement", "quality")  # stages that do as much for each explained image
 
 Group = tuple[tuple[str, str], ...]  # what units have in common that take equally long
 
@@ -32,7 +34,7 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """What the run would be spared without everything of one name, in hours of one worker."""
+    """What the run would be spared without everything of one name and what builds on it, in hours of one worker."""
 
     without: str
     hours: float
@@ -112,7 +114,7 @@ def estimate(store: Store, *, workers: int) -> Estimate:
         workers=workers,
         hours=(by_workers / workers + max(boards.values(), default=0.0)) / 3600,
         gigabytes=sum(count * known[group][1] for group, count in missing.items() if group in known) / 1e9,
-        cuts=tuple(_cuts(seconds)),
+        cuts=tuple(_cuts(store, known)),
         unknown=tuple(" ".join(value for _, value in group) for group in missing if group not in known),
     )
 
@@ -151,14 +153,27 @@ def _stages(store: Store, missing: Counter[Group], known: Mapping[Group, tuple[f
         )
 
 
-def _cuts(seconds: Mapping[Group, float]) -> Iterable[Cut]:
-    """What costs most by each name; half of the images spares half of all explanations."""
-    spared: Counter[str] = Counter()
-    for group, of_group in seconds.items():
-        names = dict(group)
-        for name in CUTS:
-            if name in names:
-                spared[f"{name} {names[name]}"] += of_group  # type: ignore[assignment]
-        if names["kind"] in ("saliency", "quality"):
-            spared["half of the explained images"] += of_group / 2  # type: ignore[assignment]
-    return [Cut(without=name, hours=value / 3600) for name, value in spared.most_common(8)]
+def _cuts(store: Store, known: Mapping[Group, tuple[float, float]]) -> list[Cut]:
+    """What costs most by each name, with all that builds on it; half of the images spares half of all explanations."""
+
+    @lru_cache(maxsize=10_000)  # many units build on the same
+    def names_of(key: str) -> frozenset[str]:
+        unit = store.planned_unit(key)
+        return names(unit) if unit else frozenset()
+
+    def names(unit: Unit) -> frozenset[str]:
+        return _own_names(unit).union(*map(names_of, refers_to(unit)))
+
+    spared: defaultdict[str, float] = defaultdict(float)
+    for unit in store.missing():
+        seconds, _ = known.get(group_of(unit), (0.0, 0.0))
+        for name in names(unit):
+            spared[name] += seconds
+        if unit.kind in EXPLAINING:
+            spared["half of the explained images"] += seconds / 2
+    dearest = sorted(spared.items(), key=lambda item: item[1], reverse=True)
+    return [Cut(without=name, hours=value / 3600) for name, value in dearest[:8] if value]
+
+
+def _own_names(unit: Unit) -> frozenset[str]:
+    return frozenset(f"{name} {value}" for name, value in group_of(unit) if name in CUTS)

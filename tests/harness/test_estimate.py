@@ -34,6 +34,37 @@ def test_hours_and_gigabytes_are_those_of_units_alike_times_what_is_left(tmp_pat
     assert next(cut.hours for cut in found.cuts if cut.without == "method gradient") == pytest.approx(1.0)
 
 
+def test_cut_spares_all_that_builds_on_what_it_leaves_out(tmp_path: Path) -> None:
+    """Two noise levels of four images each: a map takes an hour, its score two, comparing the two levels three."""
+    hours = {"saliency": 1, "quality": 2, "agreement": 3}
+    low, high = ([unit("smoothgrad", n, parameters={"noise_level": level}) for n in range(4)] for level in (0.1, 0.2))
+    model = {"name": "a"}
+    scores = [
+        Unit(kind="quality", spec={"model": model, "method": "smoothgrad", "metric": "entropy", "saliency": maps.key})
+        for maps in (*low, *high)
+    ]
+    compared = [
+        Unit(kind="agreement", spec={"model": model, "first": one.key, "second": other.key, "metric": "ssim"})
+        for one, other in zip(low, high)
+    ]
+    with Store(tmp_path) as store:
+        store.replace_plan([*low, *high, *scores, *compared])
+        for done in (low[0], high[0], scores[0], scores[4], compared[0]):
+            store.commit(done, Outcome(), seconds=3600.0 * hours[done.kind])
+        cuts = {cut.without: cut.hours for cut in estimate(store, workers=1).cuts}
+    assert cuts == pytest.approx(
+        {
+            "model a": 6 * 1 + 6 * 2 + 3 * 3,
+            "method smoothgrad": 6 * 1 + 6 * 2 + 3 * 3,
+            "noise_level 0.1": 3 * (1 + 2 + 3),
+            "noise_level 0.2": 3 * (1 + 2 + 3),
+            "metric entropy": 6 * 2,
+            "metric ssim": 3 * 3,
+            "half of the explained images": (6 * 1 + 6 * 2 + 3 * 3) / 2,
+        }
+    )
+
+
 def test_calibration_takes_two_of_each_sort_with_what_they_build_on_and_nothing_for_boards(tmp_path: Path) -> None:
     images = [Unit(kind="images", spec={"first": n}) for n in range(4)]
     maps = [unit("gradient", n, images=images[n].key) for n in range(4)]
