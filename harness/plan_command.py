@@ -53,6 +53,10 @@ def as_text(found: Estimate) -> str:
     for row in found.stages:
         hours, size = (f"{value:.2f}" if value is not None else "?" for value in (row.hours, row.gigabytes))
         lines.append(f"{row.kind:<14}{row.total:>9}{row.done:>9}{row.failed:>8}{row.to_do:>9}{hours:>9}{size:>9}")
+    if not any(row.to_do for row in found.stages):
+        failed = sum(row.failed for row in found.stages)
+        again = f", {failed} without a result: `bitlens run` with --retry-failed does those again" if failed else ""
+        return "\n".join([*lines, f"\nall is done{again}"])
     lines.append(
         f"\nabout {found.hours:.2f} hours with {found.workers} worker{'s' * (found.workers > 1)}, "
         f"and {found.gigabytes:.2f} GB (the stages' hours are those of one worker or board)"
