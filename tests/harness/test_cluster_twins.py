@@ -11,11 +11,11 @@ import pytest
 
 from harness.store import Store
 from tests.harness.loopback import ROOT, dask_on_loopback, read_until
-from tests.harness.twins import SMALL, WHOLE, undisturbed, written
+from tests.harness.twins import TINY, WHOLE, undisturbed, written
 from tests.same_store import assert_same_store
 
 
-@pytest.mark.parametrize("text", [SMALL, pytest.param(WHOLE, marks=pytest.mark.slow)], ids=["small", "whole"])
+@pytest.mark.parametrize("text", [TINY, pytest.param(WHOLE, marks=pytest.mark.slow)], ids=["tiny", "whole"])
 def test_twins_whose_worker_and_coordinator_were_killed_end_as_one_undisturbed_process(
     tmp_path: Path, text: str
 ) -> None:

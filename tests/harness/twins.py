@@ -8,6 +8,26 @@ from harness.experiment import read_experiment
 from harness.run import run
 from harness.team import Team
 
+TINY = """
+models = ["planted-float", "planted-binary"]
+formats = ["fp32"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 8
+[saliency]
+images = 4
+batch = 1
+methods = [{{ name = "gradient" }}, {{ name = "gradcam" }}]
+[quality]
+metrics = ["mass_in_object", "sparseness"]
+[agreement]
+twins = true
+[[device]]
+name = "this-host"
+kind = "local"
+"""
+
 SMALL = """
 models = ["planted-float", "planted-binary"]
 formats = ["fp32"]
