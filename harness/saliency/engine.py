@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, MeasurementError
-from harness.saliency import binarized, faster, layers, logits, relus
+from harness.saliency import binarized, faster, folding, layers, logits, relus
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.compiled import PREDICTED, all_finite, as_numpy, compiled, first_not_finite, joined, padded
 from harness.saliency.graph import Graph, read_graph
@@ -54,7 +54,7 @@ class GradientEngine:
         self.graph = binarized.quantize_kernels_once(graph) if fast else graph
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
-        self.folds = faster.find_folds(self.graph) if fast else ()
+        self.folds = folding.find_folds(self.graph) if fast else ()
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         self.threads = threads or batches_at_a_time()
@@ -178,7 +178,7 @@ class GradientEngine:
         if not self.fast:
             return self.graph
         sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
-        return faster.quicken(faster.fold(self.graph, self.folds, keep=keep), sources=sources)
+        return faster.quicken(self.graph, self.folds, keep=keep, sources=sources)
 
     def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
         expected = tuple(size or "any" for size in self.input_shape)
