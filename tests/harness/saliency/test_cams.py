@@ -64,6 +64,44 @@ def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def of_its_own_gradient_at_each_pixel(method: str, **parameters: object) -> np.ndarray:
+    """A map of a network whose features are the image's channels, each value of them with a weight of its own."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    features, dense = layers.Conv2D(2, 1, use_bias=False, name="features"), layers.Dense(2, use_bias=False)
+    model = tf.keras.Sequential([tf.keras.Input((*SIZE, 2)), features, layers.Flatten(), dense])
+    features.set_weights([np.eye(2)[None, None]])
+    dense.set_weights([EVERYWHERE.reshape(-1, 2)])
+    return compute(GradientEngine(model), method, IMAGES, TARGETS, parameters={"relu": False, **parameters}).values
+
+
+EVERYWHERE = np.random.default_rng(1).normal(size=(*SIZE, 2, 2)).astype(np.float32)  # (h, w, channels, classes)
+OWN = np.moveaxis(EVERYWHERE, -1, 0)[TARGETS].astype(np.float64)  # (N, h, w, channels)
+ALPHA = 1 / (2 + OWN * IMAGES.sum(axis=(1, 2), keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "expected"),
+    [
+        ("gradcam", {}, weighted(OWN.mean(axis=(1, 2)))),
+        ("hirescam", {}, (OWN * IMAGES).sum(axis=-1)),
+        ("layercam", {}, (np.maximum(OWN, 0) * IMAGES).sum(axis=-1)),
+        ("gradcam_plus_plus", {}, weighted((ALPHA * np.maximum(OWN, 0)).sum(axis=(1, 2)))),
+        (
+            "gradcam_plus_plus",
+            {"normalize_alpha": True},
+            weighted((ALPHA / ALPHA.sum(axis=(1, 2), keepdims=True) * np.maximum(OWN, 0)).sum(axis=(1, 2))),
+        ),
+    ],
+)
+def test_gradients_that_differ_from_pixel_to_pixel_are_used_as_in_the_formula(
+    method: str, parameters: dict[str, bool], expected: np.ndarray
+) -> None:
+    found = of_its_own_gradient_at_each_pixel(method, **parameters)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("scale", [1e-22, 1e-12, 1e12])
 def test_gradcam_plus_plus_survives_gradients_whose_cubes_leave_float32(scale: float) -> None:
     """A network with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
