@@ -1,13 +1,16 @@
 """What handing out work costs: two workers against two bare processes, overhead for each unit, memory, a large store.
 
-    python benchmarks/scale.py [--json] [--units 1000000] [--rows 10000000]
+    python benchmarks/scale.py [--json] [--units 1000000] [--rows 10000000] [--only store]
 
 two_process_efficiency  units a second of two workers over those of two bare processes that do the same busy work side
                         by side, between the first and the last unit; measured in turns, the median of the rounds.
 overhead_ms             time for each unit that does nothing, with one worker: all that is not the unit itself.
 coordinator             memory of the process that hands out, through Dask for thousands of units, and for more with
-                        workers that return at once, so that a million take minutes; and its time for each unit.
-store                   score rows: how fast they are written, how large they are, how fast a report reads them.
+                        workers that return at once, so that a million take minutes; and its time for each unit, which
+                        is what stays flat or not as work grows: the unit itself knows nothing of the others.
+store                   score rows of ten networks, three methods and ten metrics: how fast they are written, how large
+                        they are, and how long it takes to see what is left, to make a report's view, and to read the
+                        scores of one network, and of all.
 
 Work is simulated: what a network takes is in benchmarks/saliency.py.
 """
@@ -15,13 +18,14 @@ Work is simulated: what a network takes is in benchmarks/saliency.py.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +44,9 @@ from harness.work import Finished, Order  # noqa: E402
 LOOPS = 4_000_000  # of a busy unit: a third of a second or so
 BUSY_UNITS, ROUNDS = 24, 3
 IDLE_UNITS = 2000
+DASK_UNITS = (1000, 5000, 20_000)
 IMAGES = 32  # score rows of a unit
+NETWORKS, METHODS, METRICS = 10, 3, 10  # of the study whose scores fill the store
 MIB = 1 << 20
 
 
@@ -91,27 +97,48 @@ class InstantCrew:
 def main() -> None:
     options = _options()
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
+    measured: dict[str, Callable[[], dict[str, Any]]] = {
+        "throughput": _throughput,
+        "overhead": lambda: {"overhead_ms": 1000 / _rate(1, units=IDLE_UNITS, loops=0)},
+        "coordinator_dask": lambda: {"coordinator_dask": [_apart(_coordinator, n, True) for n in DASK_UNITS]},
+        "coordinator": lambda: {"coordinator": [_apart(_coordinator, n, False) for n in _counts(options.units)]},
+        "store": lambda: {"store": _apart(_store, options.rows)},
+    }
+    figures: dict[str, Any] = {}
+    for name, measure in measured.items():
+        if options.only in (None, name):
+            figures.update(measure())
+    ratios = _ratios(figures)
+    if options.json:
+        print(json.dumps({"ratios": ratios, "figures": figures}))
+        return
+    for name, value in {**ratios, **figures}.items():
+        for row in value if isinstance(value, list) else [value]:
+            print(f"{name:<36}  {row if isinstance(row, dict) else round(row, 3)}")
+
+
+def _throughput() -> dict[str, float]:
     bare, two = zip(*[(_bare_rate(2), _rate(2)) for _ in range(ROUNDS)])
-    efficiency = statistics.median(ours / theirs for ours, theirs in zip(two, bare))
-    overhead = 1000 / _rate(1, units=IDLE_UNITS, loops=0)
-    counts = [count for count in (1000, 10_000, 100_000, 1_000_000) if count <= options.units]
-    figures = {
+    return {
+        "two_process_efficiency": statistics.median(ours / theirs for ours, theirs in zip(two, bare)),
         "units_per_second_two_workers": statistics.median(two),
         "units_per_second_two_bare_processes": statistics.median(bare),
         "units_per_second_one_bare_process": _bare_rate(1),
-        "overhead_ms": overhead,
-        "coordinator_dask": [_apart(_coordinator, count, True) for count in (1000, 5000)],
-        "coordinator": [_apart(_coordinator, count, False) for count in counts],
-        "store": _apart(_store, options.rows),
     }
-    if options.json:
-        ratios = {"two_process_efficiency": efficiency, "overhead_5ms_over_ours": 5.0 / overhead}
-        print(json.dumps({"ratios": ratios, "figures": figures}))
-        return
-    print(f"two_process_efficiency  {efficiency:.3f}\noverhead_ms             {overhead:.2f}")
-    for name, value in figures.items():
-        for row in value if isinstance(value, list) else [value]:
-            print(f"{name:<36}  {row if isinstance(row, dict) else round(row, 2)}")
+
+
+def _ratios(figures: dict[str, Any]) -> dict[str, float]:
+    """What must not fall below one figure or another, taken out of what was measured."""
+    found = {}
+    if "two_process_efficiency" in figures:
+        found["two_process_efficiency"] = figures.pop("two_process_efficiency")
+    if "overhead_ms" in figures:
+        found["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
+    return found
+
+
+def _counts(longest: int) -> list[int]:
+    return [count for count in (1000, 10_000, 100_000, 1_000_000) if count <= longest]
 
 
 def _options() -> argparse.Namespace:
@@ -119,6 +146,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print only {ratios, figures}")
     parser.add_argument("--units", type=int, default=100_000, help="the longest simulated plan")
     parser.add_argument("--rows", type=int, default=1_000_000, help="score rows of the simulated store")
+    parts = ("throughput", "overhead", "coordinator_dask", "coordinator", "store")
+    parser.add_argument("--only", choices=parts, help="measure no more than this")
     return parser.parse_args()
 
 
@@ -197,30 +226,65 @@ def _coordinator(count: int, dask: bool) -> dict[str, float]:
 
 
 def _store(rows: int) -> dict[str, float]:
-    units = rows // IMAGES
-    scores = [Score(image=f"ILSVRC2012_val_{image:08d}", value=image / IMAGES) for image in range(IMAGES)]
+    from reports.view import RunView
+
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
-        began = time.monotonic()
-        for first in range(0, units, 64):  # what many workers bring back together
-            with store.together():
-                for unit in _units(min(64, units - first), first):
-                    store.commit(unit, Outcome(scores=scores), seconds=0.0)
-        written = time.monotonic() - began
+        _, planning = _timed(lambda: store.replace_plan(_study(rows), kinds=("images", "quality")))
+        written, writing = _timed(lambda: _fill(store, rows))
         size = (Path(folder) / "store.sqlite").stat().st_size
-        store.replace_plan(unit for first in range(0, units, 64) for unit in _units(min(64, units - first), first))
-        began = time.monotonic()
-        keys = [unit.key for unit in store.planned_units()]
-        planned = time.monotonic() - began
-        began = time.monotonic()
-        read = sum(len(store.scores(key)) for key in keys)
-        seconds = time.monotonic() - began
+        _, resuming = _timed(lambda: (store.counts(), list(store.missing())))
+        view, viewing = _timed(lambda: RunView(store))
+        units = view.of_kind("quality")
+        of_one = [unit for unit in units if unit.spec["model"]["name"] == "network 0"]
+        _, reading_one = _timed(lambda: sum(len(view.scores(unit)) for unit in of_one))
+        read, reading = _timed(lambda: sum(len(view.scores(unit)) for unit in units))
+        assert read == written
     return {
         "rows": read,
-        "rows_written_per_second": read / written,
-        "bytes_per_row": size / read,
-        "seconds_to_read_the_plan": planned,
-        "rows_read_per_second": read / seconds,
+        "bytes_per_row": round(size / read),
+        "rows_written_per_second": round(written / writing),
+        "rows_read_per_second": round(read / reading),
+        "seconds_to_write_the_plan": round(planning, 2),
+        "seconds_to_see_what_is_left": round(resuming, 2),
+        "seconds_to_make_a_view": round(viewing, 2),
+        "seconds_to_read_one_network": round(reading_one, 2),
+        "rss_mib": round(psutil.Process().memory_info().rss / MIB),
     }
+
+
+def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.monotonic()
+    return function(), time.monotonic() - began
+
+
+def _fill(store: Store, rows: int) -> int:
+    """The scores of every unit of the study, 64 units in a transaction, as workers bring them back; how many rows."""
+    units, scores, written = _study(rows), _scores(0), 0
+    while some := list(itertools.islice(units, 64)):
+        with store.together():
+            for unit in some:
+                if unit.kind == "images":
+                    scores = _scores(unit.spec["first"])
+                of_unit = scores if unit.kind == "quality" else []
+                store.commit(unit, Outcome(scores=of_unit), seconds=0.0)
+                written += len(of_unit)
+    return written
+
+
+def _scores(first: int) -> list[Score]:
+    return [Score(image=f"ILSVRC2012_val_{first + i:08d}", value=i / IMAGES) for i in range(IMAGES)]
+
+
+def _study(rows: int) -> Iterator[Unit]:
+    """So many batches of images, and for each the quality units of every network, method and metric."""
+    names = list(itertools.product(range(NETWORKS), range(METHODS), range(METRICS)))
+    for first in range(0, max(1, rows // len(names)), IMAGES):
+        images = Unit(kind="images", spec={"first": first, "count": IMAGES})
+        yield images
+        key = images.key
+        for network, method, metric in names:
+            spec = {"method": f"method {method}", "metric": f"metric {metric}", "images": key}
+            yield Unit(kind="quality", spec={"model": {"name": f"network {network}"}, **spec})
 
 
 if __name__ == "__main__":

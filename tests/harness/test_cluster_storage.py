@@ -74,6 +74,18 @@ def test_twins_with_weights_from_a_file_find_the_same_through_a_storage(tmp_path
     assert list(elsewhere.glob("dask-scratch-space/*/blobs/*.h5"))  # what a worker read the weights from
 
 
+def test_store_of_objects_that_renames_nothing_serves_as_well_as_a_folder(tmp_path: Path) -> None:
+    storage = Storage(url=f"memory://{tmp_path.name}")
+    storage.check()
+    name = Shelf(tmp_path / "one", storage).save_blob(b"content")
+    Shelf(tmp_path / "two", storage).save_blob(b"content")  # it is there already
+    assert Shelf(tmp_path / "other", storage).blob_path(name).read_bytes() == b"content"
+    storage.remove(name)
+    storage.remove(name)
+    with pytest.raises(Damaged, match=name):
+        Shelf(tmp_path / "third", storage).blob_path(name)
+
+
 def test_file_that_is_damaged_in_the_storage_can_be_made_again(tmp_path: Path) -> None:
     storage = Storage(url=str(tmp_path / "storage"))
     name = Shelf(tmp_path / "one", storage).save_blob(b"content")
