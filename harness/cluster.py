@@ -1,7 +1,8 @@
 """The coordinator's side of Dask: workers that are started here or found at an address, and units handed to them.
 
-A worker is given one unit at a time, so that it is known what it died of, and preferably of the network that it still
-holds. A unit whose worker died is given to another one; when that dies as well, the unit has failed.
+A worker is given units of the network that it still holds, and short ones before it has done the last, so that it does
+not wait for them. The units of a worker that died are given to others, each alone, so that it is known what they die
+of: when another one does, the unit has failed.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from harness.deaths import Deaths
 from harness.errors import BitlensError, ConfigError
+from harness.estimate import Group, group_of
 from harness.experiment import Experiment
 from harness.saliency.threads import available_cores
 from harness.shelf import Shelf
@@ -38,7 +41,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 2  # workers that may die of a unit before it has failed
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # Dask gathers what a client sends for 10 ms, which every single unit would wait
-RESULT_SECONDS = 30.0  # how long the result of a finished unit may be on its way
+DEPTH = 8  # units that a worker has at most, the one that it is doing among them
+AHEAD_SECONDS = 0.25  # a worker with so much to do gets nothing more: what waits there, another one may be free for
 REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 
 
@@ -64,9 +68,12 @@ class Crew:
         self._keep_bytes: int | None = None
         self._asked = 0.0
         self._holds: dict[str, str] = {}  # the network of each address
-        self._busy: dict[str, str] = {}  # the unit that each address was given
+        self._queues: dict[str, list[str]] = {}  # the units that each address has
+        self._leaving: set[str] = set()  # addresses that are started anew when they have done what they have
         self._orders: dict[str, _Given] = {}
-        self._lost: Counter[str] = Counter()  # how many workers died of each unit
+        self._finished: list[tuple[str, Any]] = []  # units and futures whose results are to be fetched
+        self._suspects: Counter[str] = Counter()  # how many workers died that had this unit
+        self._seconds: dict[Group, float] = {}  # what the latest unit of each group took
         self._number = itertools.count()
 
     def networks(self, address: str) -> set[str]:
@@ -74,59 +81,71 @@ class Crew:
         return {network for other, network in self._holds.items() if other != address}
 
     def idle(self) -> dict[str, str]:
-        """The workers that have nothing to do, and the network that each holds; the first call starts them."""
+        """The workers that want another unit, those that have fewest, and the network that each holds then.
+
+        The first call starts them.
+        """
         if self._client is None:
             self._start()
         self.look()
-        return {address: network for address, network in self._holds.items() if address not in self._busy}
+        wanting = [address for address in self._holds if self._wants_more(address)]
+        fewest = min((len(self._queues[address]) for address in wanting), default=0)
+        return {address: self._holds[address] for address in wanting if len(self._queues[address]) == fewest}
+
+    def _wants_more(self, address: str) -> bool:
+        """Units are short if the last ones of their group were; the first of a group may take any time."""
+        queue = self._queues[address]
+        if not queue or address in self._leaving:
+            return address not in self._leaving
+        seconds = sum(self._seconds.get(group_of(self._orders[key].order.unit), inf) for key in queue)
+        return not self._suspects and len(queue) < DEPTH and seconds < AHEAD_SECONDS
 
     def look(self) -> None:
         """See who is there, from time to time: the units of those who are gone come back."""
         if self._client is None or time.monotonic() - self._asked < REFRESH_SECONDS:
             return
+        from dask.utils import key_split
+
         try:
             there = self._client.scheduler_info(n_workers=-1)["workers"]
         except OSError as error:  # what Dask says of a connection that was cut
             raise self._scheduler_is_gone() from error
         self._asked = time.monotonic()
+        key_split.cache_clear()  # Dask's scheduler would keep the names of 100,000 units
         for stream in self._cluster.scheduler.stream_comms.values() if self._cluster else ():
             stream.interval = SEND_SECONDS
         self._holds = {address: self._holds.get(address, "") for address in there}
-        self._busy = {address: key for address, key in self._busy.items() if address in there}
+        self._queues = {address: self._queues.get(address, []) for address in there}
+        self._leaving &= set(there)
         for key, given in list(self._orders.items()):
-            if given.address not in there and given.future.status == "pending":
+            if given.address not in there and given.future.status in ("pending", "lost"):
                 self._arrived.put(self._take_back(key))
 
     def hand_over(self, order: Order, key: str, address: str) -> None:
-        """Give a unit to a worker and to no other, so that it is known which unit a worker died of."""
+        """Give a unit to a worker and to no other, so that it is known which units a worker had when it died."""
         from harness.worker import do
 
-        self._busy[address] = key
+        self._queues[address].append(key)
         self._holds[address] = network_of(order.unit) or self._holds[address]
         task = (self._name, next(self._number))  # a tuple: Dask keeps statistics of every other sort of name for ever
         future = self._client.submit(do, order, self._name, key=task, workers=[address])
         self._orders[key] = _Given(order=order, future=future, address=address)
-        future.add_done_callback(lambda future: self._arrived.put((key, future)))
+        future.add_done_callback(partial(self._is_done, key))
 
     def receive(self, arrived: dict[str, Any]) -> list[Finished]:
         """What became of the units whose futures arrived. Raises BitlensError when the scheduler is gone."""
         return [
-            self._receive(key, future)
-            for key, future in arrived.items()
+            self._receive(key, future, delivery)
+            for key, (future, delivery) in arrived.items()
             if key in self._orders and self._orders[key].future is future  # not one that was taken back
         ]
 
-    def _receive(self, key: str, future: Any) -> Finished:
+    def _receive(self, key: str, future: Any, delivery: Delivery | None) -> Finished:
         from distributed.scheduler import KilledWorker
 
-        if future.status == "finished":
-            try:
-                delivery = future.result(timeout=RESULT_SECONDS)
-            except TimeoutError:  # the worker died with the result in its hands
-                return self._take_back(key)
-            except OSError as cut:
-                raise self._scheduler_is_gone() from cut
+        if delivery is not None:
             self._release(key)
+            self._suspects.pop(key, None)
             return self._unpack(delivery)
         if future.status != "error":
             raise self._scheduler_is_gone()
@@ -134,6 +153,31 @@ class Crew:
         if isinstance(error, KilledWorker):
             return self._take_back(key)
         return Finished(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+
+    def _is_done(self, key: str, future: Any) -> None:
+        """In Dask's thread for callbacks."""
+        if future.status == "finished":
+            self._client.loop.add_callback(self._fetch_result, key, future)
+        else:
+            self._arrived.put((key, (future, None)))
+
+    async def _fetch_result(self, key: str, future: Any) -> None:
+        """In Dask's event loop: ask the workers for all results that there are, once for what came while we asked.
+
+        One that died has taken its results with it: Dask then waits, until `look` takes the units back.
+        """
+        self._finished.append((key, future))
+        if len(self._finished) > 1:  # whoever put the first there goes on with this one
+            return
+        while self._finished:
+            asked = self._finished.copy()
+            try:
+                found = await self._client.gather(dict(asked), errors="skip", asynchronous=True)
+            except Exception:  # the connection was cut, and the run is told so
+                found = {}
+            for key, future in asked:
+                self._arrived.put((key, (future, found.get(key))))
+            del self._finished[: len(asked)]
 
     def _scheduler_is_gone(self) -> BitlensError:
         return BitlensError(
@@ -143,18 +187,18 @@ class Crew:
 
     def _release(self, key: str) -> Order:
         given = self._orders.pop(key)
-        if self._busy.get(given.address) == key:
-            del self._busy[given.address]
+        if given.address in self._queues:
+            self._queues[given.address].remove(key)
         return given.order
 
     def _take_back(self, key: str) -> Finished:
         """A unit whose worker is gone: for another one, unless too many have died of it."""
         self._orders[key].future.cancel()
         order = self._release(key)
-        self._lost[key] += 1
-        if self._lost[key] < ATTEMPTS:
+        self._suspects[key] += 1
+        if self._suspects[key] < ATTEMPTS:
             return Finished(unit=order.unit, seconds=0.0, again=True)
-        reason = f"{self._last_words(key)} (tried {self._lost[key]} times)"
+        reason = f"{self._last_words(key)} (tried {self._suspects.pop(key)} times)"
         return Finished(unit=order.unit, seconds=0.0, reason=reason)
 
     def _last_words(self, key: str) -> str:
@@ -195,10 +239,12 @@ class Crew:
     # ------------------------------------------------------------------------------------------------ deliveries
     def _unpack(self, delivery: Delivery) -> Finished:
         finished = delivery.finished
-        self._holds[delivery.address] = network_of(finished.unit) or self._holds.get(delivery.address, "")
+        self._seconds[group_of(finished.unit)] = finished.seconds
         if self.storage is not None and finished.outcome is not None:
             self._fetch(finished.outcome.result)
         if delivery.has_grown and self._cluster is not None:
+            self._leaving.add(delivery.address)
+        if delivery.address in self._leaving and not self._queues.get(delivery.address):
             self._start_anew(delivery.address)
         return finished
 
@@ -212,9 +258,7 @@ class Crew:
 
     def _start_anew(self, address: str) -> None:
         """TensorFlow gives little memory back: a new process does. Meanwhile the others go on."""
-        self._busy[address] = "being started anew"
-        restart = partial(self._client.restart_workers, [address], timeout=60, raise_for_error=False)
-        threading.Thread(target=restart, daemon=True).start()
+        threading.Thread(target=_restart, args=(self._client, address), daemon=True).start()
 
     # --------------------------------------------------------------------------------------------- the cluster
     def _start(self) -> None:
@@ -234,6 +278,7 @@ class Crew:
     def _start_workers(self) -> Any:
         import dask
         from distributed import Client, LocalCluster
+        from distributed.scheduler import DEFAULT_EXTENSIONS
 
         size = size_of(self._team, self._experiment, cores=available_cores(), available=available_bytes())
         self._keep_bytes = size.keep_bytes
@@ -246,6 +291,7 @@ class Crew:
             memory_limit=size.limit_bytes if size.workers else 0,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
+            scheduler_kwargs={"extensions": {**DEFAULT_EXTENSIONS, "spans": _NoSpans}},
             **({"env": {"OMP_NUM_THREADS": threads}} if size.workers else {}),
         )
         return Client(self._cluster, set_as_default=False)
@@ -307,10 +353,27 @@ _CONFIGURATION: dict[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 100,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "1h",
     "distributed.nanny.pre-spawn-environ": {},
 }
+
+
+class _NoSpans:
+    """In place of Dask's statistics of each span of work, which for units that are handed out singly is each unit."""
+
+    def __init__(self, scheduler: Any) -> None: ...
+
+    def observe_tasks(self, *observed: Any, **more: Any) -> dict[Any, Any]:
+        return {}
+
+    def heartbeat(self, *told: Any) -> None: ...
+
+
+def _restart(client: Any, address: str) -> None:
+    with suppress(Exception):  # the run may end meanwhile, and the worker with it
+        client.restart_workers([address], timeout=60, raise_for_error=False)
 
 
 def _kill(nanny: Any) -> None:

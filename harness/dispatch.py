@@ -109,11 +109,11 @@ class Dispatcher:
         self._read()
 
     def again(self, unit: Unit, *, after: Unit | None = None) -> None:
-        """Put a unit that came back undone to the others, behind another that must be done anew first."""
+        """A unit came back undone: it is the next of its network, behind another that must be done anew first."""
         self._leave(unit.key)
         if after is not None and after.key not in self._open:
-            self._admit(self._next(after))
-        self._admit(self._next(unit))
+            self._admit(self._next(after), first=True)
+        self._admit(self._next(unit), first=True)
 
     def _leave(self, key: str) -> None:
         self._in_hand.pop(key, None)
@@ -146,7 +146,7 @@ class Dispatcher:
             needs_quiet=needs_quiet(unit),
         )
 
-    def _admit(self, following: Next) -> None:
+    def _admit(self, following: Next, *, first: bool = False) -> None:
         self._open[following.key] = following
         self._timed += following.needs_quiet
         self._on_host += following.uses_host and not following.needs_quiet
@@ -156,13 +156,14 @@ class Dispatcher:
         if unfinished:
             self._lacking[following.key] = len(unfinished)
         else:
-            self._ready(following)
+            self._ready(following, first=first)
 
-    def _ready(self, following: Next) -> None:
-        if following.board is None:
-            self._networks.setdefault(network_of(following.unit), deque()).append(following)
+    def _ready(self, ready: Next, *, first: bool = False) -> None:
+        if ready.board is None:
+            queue = self._networks.setdefault(network_of(ready.unit), deque())
         else:
-            self._boards.setdefault((following.board, following.needs_quiet), deque()).append(following)
+            queue = self._boards.setdefault((ready.board, ready.needs_quiet), deque())
+        (queue.appendleft if first else queue.append)(ready)
 
 
 def builds_on(unit: Unit) -> list[str]:

@@ -161,22 +161,29 @@ class _Run:
     # ------------------------------------------------------------------------------------------------- handing over
     def _hand_over(self) -> list[Finished]:
         """Give every worker and board that is free something to do. Returns the units that cannot be done at all."""
-        doomed = []
+        doomed: list[Finished] = []
         for following in self._dispatcher.next_for_boards(self._boards.busy):
             order = self._order(following.unit)
             if isinstance(order, Finished):
                 doomed.append(order)
             else:
                 self._boards.hand_over(order, str(following.board))
-        idle = self._crew.idle() if self._dispatcher.has_for_workers() else {}
-        for address, network in idle.items():
+        while self._dispatcher.has_for_workers() and self._give_one_each(doomed):
+            pass
+        return doomed
+
+    def _give_one_each(self, doomed: list[Finished]) -> bool:
+        """One more unit for each worker that wants one. Returns whether any was given."""
+        has_given = False
+        for address, network in self._crew.idle().items():
             while found := self._dispatcher.next_for_worker(network, held_by_others=self._crew.networks(address)):
                 order = self._order(found.unit)
                 if isinstance(order, Order):
                     self._crew.hand_over(order, found.key, address)
+                    has_given = True
                     break
                 doomed.append(order)
-        return doomed
+        return has_given
 
     def _order(self, unit: Unit) -> Order | Finished:
         """The unit with the results that it builds on, or why it cannot be done: one of them failed."""

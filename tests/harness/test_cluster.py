@@ -7,16 +7,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from harness import cluster
+from harness.cluster import Crew
 from harness.errors import BitlensError
 from harness.run import store_errors_explained
 from harness.stages import STAGES
 from harness.store import Outcome, Store, StoredUnit
-from harness.team import Team
+from harness.team import Team, size_of
+from harness.work import Order
 from tests.harness.simulated import STAGE, chains, do, unit
 
 HERE = Team(workers=0)
@@ -76,6 +80,50 @@ def test_unit_that_kills_its_workers_fails_with_their_last_words(mixed: dict[str
 
 def test_unit_whose_worker_died_is_done_by_another(mixed: dict[str, StoredUnit]) -> None:
     assert mixed["b killed once"].status == "done"
+
+
+@pytest.fixture
+def most_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many units some worker had at once, the one just given to it among them; by unit that was given."""
+    had: list[int] = []
+    give = Crew.hand_over
+
+    def hand_over(crew: Crew, order: Order, key: str, address: str) -> None:
+        give(crew, order, key, address)
+        had.append(len(crew._queues[address]))
+
+    monkeypatch.setattr(Crew, "hand_over", hand_over)
+    return had
+
+
+def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Path, most_at_once: list[int]) -> None:
+    units = [unit("a", number=number) for number in range(12)]
+    units.insert(6, unit("a", "killed"))
+    do(tmp_path, units, Team(workers=1))
+    with Store(tmp_path) as store:
+        statuses = {u.spec.get("number", "poison"): u.status for u in store.planned_units()}
+    assert max(most_at_once) > 1
+    assert statuses.pop("poison") == "failed"
+    assert set(statuses.values()) == {"done"}
+
+
+def test_long_units_do_not_wait_for_a_worker_that_is_busy(
+    tmp_path: Path, most_at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "AHEAD_SECONDS", 0.0)  # whatever a unit takes is long
+    do(tmp_path, [unit("a", number=number) for number in range(6)], Team(workers=0))
+    assert most_at_once == [1] * 6
+
+
+def test_worker_that_has_grown_is_started_anew_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "size_of", lambda *a, **k: replace(size_of(*a, **k), keep_bytes=1))  # all have more
+    do(tmp_path, [unit("a", number=number) for number in range(4)], Team(workers=1))
+    with Store(tmp_path) as store:
+        units = list(store.planned_units())
+    assert [u.status for u in units] == ["done"] * 4
+    assert len({u.result["pid"] for u in units}) > 1
 
 
 def test_worker_that_takes_more_memory_than_it_may_is_ended(tmp_path: Path) -> None:

@@ -107,6 +107,14 @@ def test_unit_that_came_back_undone_waits_for_what_must_be_made_anew() -> None:
     assert taken(dispatcher) == user_again
 
 
+def test_unit_that_came_back_undone_is_the_next_of_its_network() -> None:
+    first, second, third = (unit("saliency", "a", number=number) for number in range(3))
+    dispatcher = Dispatcher([first, second, third])
+    assert taken(dispatcher) == first
+    dispatcher.again(first)
+    assert taken(dispatcher) == first
+
+
 def taken(dispatcher: Dispatcher, holds: str = "", *, others: list[str] | None = None) -> Unit | None:
     found = dispatcher.next_for_worker(holds, held_by_others=others or [])
     return found.unit if found else None
