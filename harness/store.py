@@ -23,6 +23,7 @@ from typing import Any
 from harness.blobs import Blobs
 
 SCHEMA_VERSION = 1  # 2026-11-23: first version
+PAGE = 200  # rows of a plan that are read at once
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -206,14 +207,8 @@ class Store(Blobs):
 
     def missing(self) -> Iterator[Unit]:
         """The planned units that are neither done nor failed, in order; units may be committed meanwhile."""
-        position = -1
-        while rows := self._database.execute(
-            "SELECT position, p.kind, p.spec FROM planned p LEFT JOIN unit u USING (key) "
-            "WHERE position > ? AND u.key IS NULL ORDER BY position LIMIT 200",
-            (position,),
-        ).fetchall():
-            yield from (Unit(kind=kind, spec=json.loads(spec)) for _, kind, spec in rows)
-            position = rows[-1][0]
+        rows = self._plan_rows("p.kind, p.spec", "u.key IS NULL")
+        return (Unit(kind=kind, spec=json.loads(spec)) for kind, spec in rows)
 
     def planned_unit(self, key: str) -> Unit | None:
         """The unit of the latest plan that has this key."""
@@ -233,14 +228,12 @@ class Store(Blobs):
         return counts
 
     def planned_units(self, kind: str | None = None) -> Iterator[StoredUnit]:
-        """The units of the latest plan, in order, finished or not."""
-        rows = self._database.execute(
-            "SELECT p.key, p.kind, p.spec, coalesce(u.status, 'planned'), coalesce(u.reason, ''), "
-            "coalesce(u.result, '{}'), u.seconds FROM planned p LEFT JOIN unit u USING (key) "
-            "WHERE ?1 IS NULL OR p.kind = ?1 ORDER BY p.position",
-            (kind,),
+        """The units of the latest plan, in order, finished or not; units may be committed meanwhile."""
+        columns = (
+            "p.key, p.kind, p.spec, coalesce(u.status, 'planned'), coalesce(u.reason, ''), "
+            "coalesce(u.result, '{}'), u.seconds"
         )
-        return map(_stored_unit, rows.fetchall())
+        return map(_stored_unit, self._plan_rows(columns, "?2 IS NULL OR p.kind = ?2", kind))
 
     def predictions(self, key: str) -> list[Prediction]:
         rows = self._database.execute("SELECT image, label, ranked, scores FROM prediction WHERE unit = ?", (key,))
@@ -264,6 +257,17 @@ class Store(Blobs):
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     self._database.execute(statement)
                 self._database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+
+    def _plan_rows(self, columns: str, condition: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of the plan with what is stored of them, a page at a time: a plan of any length takes little memory."""
+        query = (
+            f"SELECT p.position, {columns} FROM planned p LEFT JOIN unit u USING (key) "
+            f"WHERE p.position > ?1 AND ({condition}) ORDER BY p.position LIMIT {PAGE}"
+        )
+        position = -1
+        while rows := self._database.execute(query, (position, *values)).fetchall():
+            yield from (row[1:] for row in rows)
+            position = rows[-1][0]
 
     def _insert_unit(self, unit: Unit, status: str, reason: str, result: dict[str, Any], seconds: float) -> None:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.store import Outcome, Prediction, Score, Store, Unit
+from harness.store import PAGE, Outcome, Prediction, Score, Store, Unit
 
 UNIT = Unit(kind="quality", spec={"metric": "sparseness", "model": {"name": "a"}})
 OUTCOME = Outcome(
@@ -75,6 +76,36 @@ def test_plan_shows_finished_failed_and_missing_units_in_order(tmp_path: Path) -
         store.commit(units[0], Outcome(), seconds=0.0)
         store.fail(units[2], "why", seconds=0.0)
         assert [unit.status for unit in store.planned_units()] == ["done", "planned", "failed"]
+
+
+def test_long_plan_is_read_in_order_and_once_while_units_are_committed(tmp_path: Path) -> None:
+    units = [Unit(kind="kl"[n % 2], spec={"n": n}) for n in range(2 * PAGE + 10)]
+    seen, done = [], {u.key for u in units[::3]}
+    with Store(tmp_path) as store:
+        store.replace_plan(units)
+        for unit in units[::3]:
+            store.commit(unit, Outcome(), seconds=0.0)
+        for unit in store.missing():
+            store.commit(unit, Outcome(), seconds=0.0)
+            seen.append(unit.key)
+        assert seen == [u.key for u in units if u.key not in done]
+        assert [u.key for u in store.planned_units("l")] == [u.key for u in units if u.kind == "l"]
+        assert {u.status for u in store.planned_units()} == {"done"}
+
+
+def test_plan_of_any_length_is_read_in_little_memory(tmp_path: Path) -> None:
+    units, size = [Unit(kind="k", spec={"n": n}) for n in range(6 * PAGE)], 5000
+    with Store(tmp_path) as store:
+        store.replace_plan(units)
+        with store.together():
+            for unit in units:
+                store.commit(unit, Outcome(result={"curve": "x" * size}), seconds=0.0)
+        tracemalloc.start()
+        read = sum(len(unit.result["curve"]) for unit in store.planned_units())
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert read == size * len(units)
+    assert most < read / 2
 
 
 def test_replaced_plan_forgets_the_old_plan_but_not_its_results(tmp_path: Path) -> None:
