@@ -18,7 +18,7 @@ import time
 import uuid
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -33,7 +33,7 @@ from harness.saliency.threads import available_cores
 from harness.shelf import Shelf
 from harness.storage import Storage
 from harness.team import Team, available_bytes, size_of
-from harness.work import Finished, Order, network_of
+from harness.work import Finished, Order, is_disk_full, network_of
 
 if TYPE_CHECKING:
     from harness.worker import Delivery
@@ -241,20 +241,26 @@ class Crew:
         finished = delivery.finished
         self._seconds[group_of(finished.unit)] = finished.seconds
         if self.storage is not None and finished.outcome is not None:
-            self._fetch(finished.outcome.result)
+            finished = self._brought_home(finished)
         if delivery.has_grown and self._cluster is not None:
             self._leaving.add(delivery.address)
         if delivery.address in self._leaving and not self._queues.get(delivery.address):
             self._start_anew(delivery.address)
         return finished
 
-    def _fetch(self, result: dict[str, Any]) -> None:
-        """Bring the blobs that a result names into the run's folder."""
+    def _brought_home(self, finished: Finished) -> Finished:
+        """The same with the blobs that it names in the run's folder; a failed unit if they cannot be had."""
         assert self.storage is not None
+        assert finished.outcome is not None
         shelf = Shelf(self._folder / "blobs", self.storage)
-        for name, value in result.items():
-            if name.endswith("blob") and value:
-                shelf.blob_path(value)
+        try:
+            for name, value in finished.outcome.result.items():
+                if name.endswith("blob") and value:
+                    shelf.blob_path(value)
+        except Exception as error:  # whatever a storage raises, besides Damaged
+            reason = f"what a worker left in {self.storage.url} cannot be fetched ({type(error).__name__}: {error})"
+            return replace(finished, outcome=None, reason=reason, disk_full=is_disk_full(error))
+        return finished
 
     def _start_anew(self, address: str) -> None:
         """TensorFlow gives little memory back: a new process does. Meanwhile the others go on."""

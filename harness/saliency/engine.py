@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 import numpy as np
@@ -62,6 +62,7 @@ class GradientEngine:
         self._functions: dict[Any, Any] = {}
         self._variants: dict[Any, GradientEngine] = {}
         self._inside = threading.local()
+        self._pool = ThreadPoolExecutor(self.threads)  # kept: oneDNN prepares each operation anew in a new thread
         self._looked_at_activations = False
 
     def logits(self, images: Array) -> Array:
@@ -122,14 +123,16 @@ class GradientEngine:
         if self.threads == 1 or len(items) <= size or getattr(self._inside, "size", None):
             yield from ((chunk, run(chunk)) for chunk in chunks)
             return
-        with ThreadPoolExecutor(self.threads) as pool:
-            waiting: list[tuple[list[Item], Future[Result]]] = []
+        waiting: list[tuple[list[Item], Future[Result]]] = []
+        try:
             for chunk in chunks:
-                waiting.append((chunk, pool.submit(run, chunk)))
+                waiting.append((chunk, self._pool.submit(run, chunk)))
                 if len(waiting) > self.threads:  # bounds what is held, and keeps every thread busy
                     done, future = waiting.pop(0)
                     yield done, future.result()
             yield from ((chunk, future.result()) for chunk, future in waiting)
+        finally:
+            wait([future for _, future in waiting])  # after an error, too, nothing goes on behind the caller's back
 
     def _size_of_batches(self, count: int) -> int:
         """A power of two, so that few sizes are compiled, that gives each thread its share; `batch_size` at most."""

@@ -1,8 +1,7 @@
 """Rewrites that make a graph faster and leave its maps as they are: same numbers, by operations that cost less.
 
 Batch norms go into convolutions where `folding.py` finds that harmless. Otherwise forward passes are the plain ones,
-bit for bit, but for two: convolutions on a single pixel become matrix products, which are exact for +1 and -1, and
-swish, which compares nothing, is compiled by XLA.
+bit for bit, but for convolutions on a single pixel: they become matrix products, which are exact for +1 and -1.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
         return _matrix_product(step)
     if _is_normalization_of_channels(step):
         return _by_rows(step)
-    if getattr(step.layer, "activation", None) in swish_functions():
+    if backward and getattr(step.layer, "activation", None) in swish_functions():
         return call_around(step, activation=_swish)
     if backward and isinstance(step.layer, tf.keras.layers.BatchNormalization):
         return _norm_with_short_gradient(step)
@@ -134,12 +133,8 @@ def _by_rows(step: Step) -> Callable[..., Any]:
 
 
 def _swish(values: Any) -> Any:
-    """x * sigmoid(x) and its gradient in one sweep each: compiled by XLA, which is slower for anything larger here."""
+    """x * sigmoid(x) with its gradient in one sweep: compiled by XLA, which is slower for anything larger here."""
     import tensorflow as tf
-
-    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
-    def forward(x: Any) -> Any:
-        return x * tf.sigmoid(x)
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
     def gradient(x: Any, upstream: Any) -> Any:
@@ -148,6 +143,6 @@ def _swish(values: Any) -> Any:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def swish(x: Any) -> Any:
-        return forward(x), lambda upstream: gradient(x, upstream)
+        return tf.nn.silu(x), lambda upstream: gradient(x, upstream)
 
     return swish(values)

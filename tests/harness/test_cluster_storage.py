@@ -5,18 +5,22 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from harness.catalogue import WEIGHTS
+from harness.cluster import Crew
 from harness.errors import ConfigError
 from harness.experiment import read_experiment
 from harness.run import run
 from harness.shelf import Damaged, Shelf
 from harness.stages import STAGES
 from harness.storage import Storage
-from harness.store import Unit
+from harness.store import Outcome, Unit
 from harness.team import Team
+from harness.work import Finished
+from harness.worker import Delivery
 from tests.harness import hidden
 from tests.harness.loopback import dask_on_loopback
 from tests.harness.simulated import STAGE, do, unit
@@ -108,3 +112,12 @@ def test_storage_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ConfigError, match=f"--storage {tmp_path}/file/in:"):
         Storage(url=str(tmp_path / "file" / "in")).check()
+
+
+def test_unit_whose_results_are_gone_from_the_storage_has_failed_with_that_reason(tmp_path: Path) -> None:
+    team = Team(cluster="tcp://nobody:8786", storage=str(tmp_path / "storage"))
+    crew = Crew(team, read_experiment(written(tmp_path, SMALL)), tmp_path / "run", SimpleQueue())
+    done = Finished(unit=unit(0), seconds=1.0, outcome=Outcome(result={"map_blob": "0" * 64}))
+    found = crew._unpack(Delivery(finished=done, address="tcp://one:1", has_grown=False))
+    assert found.outcome is None
+    assert found.reason.startswith(f"what a worker left in {tmp_path / 'storage'} cannot")
