@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.graph import Graph, replay
 
+_NUMBER = itertools.count()
 PREDICTED = -1  # as a target: the class with the greatest logit
 
 
@@ -30,10 +32,20 @@ def first_not_finite(graph: Graph, images: Array) -> str | None:
 
 
 def compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
-    """One traced function: (images, targets) -> logits, targets, input gradient, features, feature gradients."""
+    """One traced function: (images, targets) -> logits, targets, input gradient, features, feature gradients.
+
+    Its operations have names of their own: where TensorFlow keeps a sum in a variable for a moment, that is named after
+    the operation, and functions that run at the same time must not share it.
+    """
     import tensorflow as tf
 
+    scope = f"pass{next(_NUMBER)}"
+
     def run(images: Any, targets: Any) -> Any:
+        with tf.name_scope(scope):
+            return passes(images, targets)
+
+    def passes(images: Any, targets: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if wanted == "input":
                 tape.watch(images)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class GradientEngine:
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         self.threads = threads or batches_at_a_time()
         self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads)
-        self._functions: dict[Any, Any] = {}
+        self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment
         self._variants: dict[Any, GradientEngine] = {}
         self._inside = threading.local()
         self._pool = ThreadPoolExecutor(self.threads)  # kept: oneDNN prepares each operation anew in a new thread
@@ -104,7 +105,7 @@ class GradientEngine:
             other.__dict__.update(self.__dict__)
             swapped = binarized.swap_ste(self.graph, ste)
             other.graph = relus.guided(swapped) if relu == "guided" else swapped
-            other._functions, other._variants = {}, {}
+            other._idle, other._variants = {}, {}
             self._variants[ste, relu] = other
         return self._variants[ste, relu]
 
@@ -153,8 +154,8 @@ class GradientEngine:
         """One padded batch through the compiled function."""
         count, size = len(images), self._inside.size
         padding = size - count
-        function = self._function((size, *images.shape[1:]), layers, wanted)
-        arrays = function(padded(images, padding), padded(targets.astype(np.int32), padding))
+        with self._function((size, *images.shape[1:]), layers, wanted) as function:
+            arrays = function(padded(images, padding), padded(targets.astype(np.int32), padding))
         values, chosen, gradient, features, gradients = as_numpy(arrays, count)
         result = Backward(
             images=images,
@@ -169,12 +170,17 @@ class GradientEngine:
             raise MeasurementError(f'model "{self.name}": the activations are finite but their gradient is not')
         return result
 
-    def _function(self, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
-        key = (shape, layers, wanted)
-        with _TRACING:
-            if key not in self._functions:
-                self._functions[key] = compiled(self._traced_graph(layers, wanted), shape, layers, wanted)
-        return self._functions[key]
+    @contextmanager
+    def _function(self, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Iterator[Any]:
+        """A compiled function that nobody else runs meanwhile: TensorFlow may keep a sum in a variable of its name."""
+        idle = self._idle.setdefault((shape, layers, wanted), [])
+        try:
+            function = idle.pop()
+        except IndexError:
+            with _TRACING:
+                function = compiled(self._traced_graph(layers, wanted), shape, layers, wanted)
+        yield function
+        idle.append(function)
 
     def _traced_graph(self, keep: tuple[str, ...], wanted: str) -> Graph:
         """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""

@@ -170,3 +170,14 @@ def test_the_memory_budget_bounds_the_batch() -> None:
     model = build_twin(image_size=64, classes=4, binarized=False)
     assert GradientEngine(model, memory_budget_mib=1).batch_size == 1
     assert GradientEngine(model).batch_size == 8
+
+
+def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
+    engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=True))
+    wanted = (IMAGES.shape, (), "input")
+    with engine._function(*wanted) as one, engine._function(*wanted) as other:
+        first, second = ({op.name for op in function.graph.get_operations()} for function in (one, other))
+    at_the_ends = {"images", "targets", "NoOp"}
+    assert {name for name in first & second if not name.startswith("Identity")} <= at_the_ends
+    with engine._function(*wanted) as again:
+        assert again in (one, other)

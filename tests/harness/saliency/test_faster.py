@@ -58,8 +58,8 @@ def test_a_smooth_network_is_folded_and_gives_the_plain_maps() -> None:
 
 def operations(engine: GradientEngine, wanted: str, *, layers: tuple[str, ...] = ()) -> Counter[str]:
     """How often each operation is in what the engine compiles."""
-    function = engine._function(IMAGES.shape, layers, wanted)
-    return Counter(operation.type for operation in function.graph.get_operations())
+    with engine._function(IMAGES.shape, layers, wanted) as function:
+        return Counter(operation.type for operation in function.graph.get_operations())
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_padding_is_left_to_the_convolution_where_it_is_that_of_same(
     found, expected = (engine.backward(images, targets) for engine in (fast, plain))
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-6)
     np.testing.assert_allclose(found.input_gradient, expected.input_gradient, atol=1e-7)
-    compiled = fast._function((4, *images.shape[1:]), (), "input").graph.get_operations()
-    assert any(operation.type == "Pad" for operation in compiled) is not as_same
+    with fast._function((4, *images.shape[1:]), (), "input") as function:
+        assert any(operation.type == "Pad" for operation in function.graph.get_operations()) is not as_same
     np.testing.assert_array_equal(fast.features(images, "pad"), plain.features(images, "pad"))
 
 
