@@ -41,7 +41,7 @@ from harness.store import Outcome, Score, Store, Unit  # noqa: E402
 from harness.team import Team  # noqa: E402
 from harness.work import Finished, Order  # noqa: E402
 
-LOOPS = 4_000_000  # of a busy unit: a third of a second or so
+LOOPS = 24_000_000  # of a busy unit: a third of a second or so
 BUSY_UNITS, ROUNDS = 24, 3
 IDLE_UNITS = 2000
 DASK_UNITS = (1000, 5000, 20_000)
