@@ -26,6 +26,9 @@ from harness.saliency.threads import batches_at_a_time
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 MAX_BATCH = 8  # more gains nothing on the CPUs that we measured, except where weights outweigh activations
+MAX_BATCH_OF_A_THREAD = (
+    4  # where several are at work: each thread is as fast with 4 as with 8, and needs half the memory
+)
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
 
@@ -33,7 +36,7 @@ class GradientEngine:
     """Compiled logits and gradients of one model. The model's weights are read once, when the engine is made.
 
     model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), softmax head or none.
-    batch_size         images per pass; by default as many as the memory budget allows, 8 at most.
+    batch_size         images per pass; by default what the memory budget allows, 8 at most (4 with several threads).
     memory_budget_mib  bound on the activations and gradients held at a time, all threads together.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
@@ -59,7 +62,8 @@ class GradientEngine:
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         self.threads = threads or batches_at_a_time()
-        self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads)
+        most = MAX_BATCH if self.threads == 1 else MAX_BATCH_OF_A_THREAD
+        self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads, most=most)
         self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment
         self._variants: dict[Any, GradientEngine] = {}
         self._inside = threading.local()
@@ -218,8 +222,8 @@ class GradientEngine:
             )
 
 
-def _batch_size(graph: Graph, memory_budget_mib: float) -> int:
+def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
     """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
     per_image = 4 * sum(int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps)
-    fitting = int(np.clip(memory_budget_mib * 2**20 // per_image, 1, MAX_BATCH))
+    fitting = int(np.clip(memory_budget_mib * 2**20 // per_image, 1, most))
     return 1 << (fitting.bit_length() - 1)

@@ -170,6 +170,7 @@ def test_the_memory_budget_bounds_the_batch() -> None:
     model = build_twin(image_size=64, classes=4, binarized=False)
     assert GradientEngine(model, memory_budget_mib=1).batch_size == 1
     assert GradientEngine(model).batch_size == 8
+    assert GradientEngine(model, threads=2).batch_size == 4
 
 
 def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
