@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.saliency.folding import Fold, fold, norm_scale, swish_functions, with_gradient_of
-from harness.saliency.graph import Graph, Step, call_around, identity
+from harness.saliency.graph import Graph, Step, call_around, identity, with_calls
 
 
 def quicken(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], sources: Collection[str]) -> Graph:
@@ -38,7 +38,7 @@ def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:
         consumers = graph.consumers(step.outputs[0])
         if len(consumers) == 1 and step.name not in keep and _pads_as_same(step, consumers[0]):
             calls |= {step.name: identity, consumers[0].name: call_around(consumers[0], padding="same")}
-    return replace(graph, steps=tuple(replace(step, call=calls.get(step.name, step.call)) for step in graph.steps))
+    return with_calls(graph, calls)
 
 
 def _pads_as_same(step: Step, convolution: Step) -> bool:

@@ -10,12 +10,12 @@ backward pass is: it is linear, so its last bits stay last bits, and the forward
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.saliency.graph import Graph, Step, call_around, identity
+from harness.saliency.graph import Graph, Step, call_around, identity, with_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +45,17 @@ def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first:
     numbers = {step.name: number for number, step in enumerate(graph.steps)}
     calls: dict[str, Callable[..., Any]] = {}
     for found in folds:
+        if found.convolution in keep:
+            continue
         convolution, norm = graph.step(found.convolution), graph.step(found.norm)
         folded = call_around(convolution, **found.weights)
         passed = numbers[norm.name] >= first
-        if found.convolution in keep:
-            continue
         if smooth or (continuous and not passed):
             calls |= {convolution.name: folded, norm.name: identity}
         elif passed:
             calls[convolution.name] = with_gradient_of(folded, _unfused(convolution.call))
             calls[norm.name] = with_gradient_of(identity, norm.call)
-    return replace(graph, steps=tuple(replace(step, call=calls.get(step.name, step.call)) for step in graph.steps))
+    return with_calls(graph, calls)
 
 
 def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:

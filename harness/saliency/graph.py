@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ConfigError
@@ -84,6 +84,11 @@ def replay(
         if step.name in keep:
             kept[step.name] = tensors[step.outputs[0]]
     return tensors[graph.output], kept
+
+
+def with_calls(graph: Graph, calls: Mapping[str, Callable[..., Any]]) -> Graph:
+    """The graph with another call for the steps of these names."""
+    return replace(graph, steps=tuple(replace(step, call=calls.get(step.name, step.call)) for step in graph.steps))
 
 
 @contextlib.contextmanager
