@@ -34,17 +34,21 @@ int32_t corrected_threshold(int32_t threshold, int32_t correction) {
 
 }  // namespace
 
-Conv::Conv(const Isa& isa, const FlexMap& options, const ConvOperands& operands, const Values& values)
-    : isa_(isa),
-      operands_(operands),
-      channels_in_(options.integer("channels_in", 1, kMaxSize)),
-      stride_height_(options.integer("stride_height", 1, kAny)),
-      stride_width_(options.integer("stride_width", 1, kAny)),
-      dilation_height_(options.integer("dilation_height_factor", 1, kAny)),
-      dilation_width_(options.integer("dilation_width_factor", 1, kAny)),
-      padding_(static_cast<Padding>(options.integer("padding", 0, 1))),
-      pad_value_(options.integer("pad_values", 0, 1)),
-      activation_(options.integer("fused_activation_function", 0, kAny)) {
+ConvOptions ConvOptions::read(const FlexMap& map) {
+  ConvOptions o;
+  o.channels_in = map.integer("channels_in", 1, kMaxSize);
+  o.stride_height = map.integer("stride_height", 1, kAny);
+  o.stride_width = map.integer("stride_width", 1, kAny);
+  o.dilation_height = map.integer("dilation_height_factor", 1, kAny);
+  o.dilation_width = map.integer("dilation_width_factor", 1, kAny);
+  o.padding = static_cast<Padding>(map.integer("padding", 0, 1));
+  o.pad_value = map.integer("pad_values", 0, 1);
+  o.activation = map.integer("fused_activation_function", 0, kAny);
+  return o;
+}
+
+Conv::Conv(const Isa& isa, const ConvOptions& options, const ConvOperands& operands, const Values& values)
+    : isa_(isa), operands_(operands), options_(options) {
   switch (values[operands.out].type) {
     case tfl::Type::kFloat32:
       output_ = Output::kFloat;
@@ -97,8 +101,8 @@ void Conv::prepare(Values& values) {
   const Value& weights = values[operands_.weights];
   if (!(now == geometry_) || weights.data != packed_from_) {
     packed_from_ = nullptr;  // should packing fail, the next prepare packs again
-    vertical_ = Window::make(now.height, now.filter_height, stride_height_, dilation_height_, padding_);
-    horizontal_ = Window::make(now.width, now.filter_width, stride_width_, dilation_width_, padding_);
+    vertical_ = Window::make(now.height, now.filter_height, options_.stride_height, options_.dilation_height, options_.padding);
+    horizontal_ = Window::make(now.width, now.filter_width, options_.stride_width, options_.dilation_width, options_.padding);
     geometry_ = now;
     set_clamp();
     place_panels();
@@ -158,11 +162,11 @@ Conv::Geometry Conv::geometry(const Values& values) const {
   g.filter_height = weights[1];
   g.filter_width = weights[2];
   g.group_words = weights[3];
-  require(in[3] == words(channels_in_), "the input's last dimension does not hold channels_in bits");
+  require(in[3] == words(options_.channels_in), "the input's last dimension does not hold channels_in bits");
   require(in[3] % g.group_words == 0, "the input's words do not divide into groups of the weights' words");
   g.groups = static_cast<int32_t>(in[3] / g.group_words);
-  require(channels_in_ % g.groups == 0, "the input channels do not divide into the groups");
-  const int32_t group_channels = channels_in_ / g.groups;
+  require(options_.channels_in % g.groups == 0, "the input channels do not divide into the groups");
+  const int32_t group_channels = options_.channels_in / g.groups;
   require(g.groups == 1 || group_channels % kWordBits == 0, "the channels of a group are not a multiple of 32");
   require(g.out_channels % g.groups == 0, "the output channels do not divide into the groups");
   const int64_t taps = checked_product(g.filter_height, g.filter_width);
@@ -172,7 +176,7 @@ Conv::Geometry Conv::geometry(const Values& values) const {
 }
 
 bool Conv::zero_padded() const {
-  return padding_ == Padding::kSame && pad_value_ == 0 &&
+  return options_.padding == Padding::kSame && options_.pad_value == 0 &&
          (vertical_.before || vertical_.after || horizontal_.before || horizontal_.after);
 }
 
@@ -184,9 +188,9 @@ Border Conv::needed_border() const {
 void Conv::set_clamp() {
   const int32_t k = geometry_.products;
   int32_t lowest = -k, highest = k;
-  if (activation_ == kRelu) lowest = 0;
-  if (activation_ == kReluN1To1) lowest = -1, highest = 1;
-  if (activation_ == kRelu6) lowest = 0, highest = std::min(6, k);
+  if (options_.activation == kRelu) lowest = 0;
+  if (options_.activation == kReluN1To1) lowest = -1, highest = 1;
+  if (options_.activation == kRelu6) lowest = 0, highest = std::min(6, k);
   low_ = k - highest;
   high_ = k - lowest;
 }
@@ -277,7 +281,7 @@ void Conv::pack_table(const Values& values) {
 std::vector<int32_t> Conv::border_corrections(const uint32_t* weights, int32_t channel) const {
   const int32_t height = geometry_.filter_height, width = geometry_.filter_width;
   const int64_t tap_words = geometry_.group_words;
-  const int32_t group_channels = channels_in_ / geometry_.groups;
+  const int32_t group_channels = options_.channels_in / geometry_.groups;
   std::vector<int32_t> area((height + 1) * int64_t{width + 1}, 0);
   const auto at = [&](int32_t y, int32_t x) -> int32_t& { return area[y * int64_t{width + 1} + x]; };
   const uint32_t* tap = weights + channel * tap_words * height * width;
@@ -349,13 +353,13 @@ void Conv::run(const Values& values, Pool& pool) {
 
 // Words that follow each other in memory: a filter row if its taps touch, else a tap.
 std::vector<Run> Conv::runs(const BitImages& in, int32_t group) const {
-  const bool rows = dilation_width_ == 1 && geometry_.groups == 1;
+  const bool rows = options_.dilation_width == 1 && geometry_.groups == 1;
   const int32_t pieces = rows ? 1 : geometry_.filter_width;
   const int64_t piece_words = rows ? geometry_.filter_width * geometry_.group_words : geometry_.group_words;
   std::vector<Run> runs;
   for (int32_t y = 0; y < geometry_.filter_height; ++y)
     for (int32_t piece = 0; piece < pieces; ++piece) {
-      const int64_t start = int64_t{y} * dilation_height_ * in.row + int64_t{piece} * dilation_width_ * in.words +
+      const int64_t start = int64_t{y} * options_.dilation_height * in.row + int64_t{piece} * options_.dilation_width * in.words +
                             group * geometry_.group_words * isa_.repeat;
       for (int64_t word = 0; word < piece_words; word += isa_.max_run_words)
         runs.push_back({start + word * isa_.repeat,
@@ -416,7 +420,7 @@ void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_
     tile.pixels = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, last_pixel - pixel));
     for (int32_t p = 0; p < tile.pixels; ++p, ++pixel) {
       tile.in[p] =
-          job.in.at(n, int64_t{y} * stride_height_ - vertical_.before, int64_t{x} * stride_width_ - horizontal_.before);
+          job.in.at(n, int64_t{y} * options_.stride_height - vertical_.before, int64_t{x} * options_.stride_width - horizontal_.before);
       tile.out[p] = job.out ? job.out + pixel * out_bytes : nullptr;
       tile.residual[p] = job.residual ? job.residual + pixel * geometry_.out_channels : nullptr;
       tile.border[p] = row_class_[y] * column_classes_ + column_class_[x];

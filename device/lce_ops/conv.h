@@ -17,9 +17,20 @@ struct ConvOperands {
   Id in, weights, multiplier, bias, thresholds, out;
 };
 
+struct ConvOptions {
+  int32_t channels_in;
+  int32_t stride_height = 1, stride_width = 1, dilation_height = 1, dilation_width = 1;
+  Padding padding = Padding::kValid;
+  int32_t pad_value = 0;   // what zero padding pads with: 0, or +1
+  int32_t activation = 0;  // TFLite's number
+
+  // As they are stored in a file. Throws Refusal.
+  static ConvOptions read(const FlexMap& map);
+};
+
 class Conv : public Step {
  public:
-  Conv(const Isa& isa, const FlexMap& options, const ConvOperands& operands, const Values& values);
+  Conv(const Isa& isa, const ConvOptions& options, const ConvOperands& operands, const Values& values);
 
   const char* name() const override { return "LceBconv2d"; }
   std::vector<Id> reads() const override;
@@ -77,9 +88,7 @@ class Conv : public Step {
   Id residual_ = kNoValue, signs_ = kNoValue;
   bool keep_floats_ = true;
 
-  int32_t channels_in_, stride_height_, stride_width_, dilation_height_, dilation_width_;
-  Padding padding_;
-  int32_t pad_value_, activation_;
+  ConvOptions options_;
   Output output_;
   Correction correction_ = Correction::kNone;
 

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "conv.h"
+#include "export.h"
 #include "partition.h"
-
-#define LCE_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace lce {
 namespace {

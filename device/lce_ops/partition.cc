@@ -82,7 +82,7 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   if (std::strcmp(registration.custom_name, kConvName) == 0) {
     require_arity(node, 5, 1);
     const ConvOperands operands{present(input(0)), present(input(1)), input(2), input(3), input(4), output()};
-    return std::make_unique<Conv>(isa_, options(), operands, values_);
+    return std::make_unique<Conv>(isa_, ConvOptions::read(options()), operands, values_);
   }
   require_arity(node, 1, 1);
   const Id in = present(input(0)), out = output();

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError, nearest
+from harness.saliency.counting import can_count, counted
 from harness.saliency.graph import Graph, Step, call_around
 from harness.saliency.methods import STE_CHOICES
 
@@ -33,9 +34,10 @@ def has_pseudo_gradient(graph: Graph) -> bool:
     return any(_activation_quantizers(step) for step in graph.steps)
 
 
-def quantize_kernels_once(graph: Graph) -> Graph:
-    """Every quantized kernel as a constant tensor: the same numbers, computed once."""
-    return replace(graph, steps=tuple(_with_constant_kernels(step) for step in graph.steps))
+def quantize_kernels_once(graph: Graph, *, threads: int = 1) -> Graph:
+    """Every quantized kernel as a constant tensor: the same numbers, computed once. Convolutions of signs with signs
+    are counted, see `counting.py`, each on so many threads."""
+    return replace(graph, steps=tuple(_with_constant_kernels(step, threads) for step in graph.steps))
 
 
 def constant_kernels(layer: Any) -> dict[str, Any]:
@@ -63,9 +65,13 @@ def swap_ste(graph: Graph, ste: str) -> Graph:
     return replace(graph, steps=tuple(_with_ste(step, ste) for step in graph.steps))
 
 
-def _with_constant_kernels(step: Step) -> Step:
+def _with_constant_kernels(step: Step, threads: int) -> Step:
     kernels = constant_kernels(step.layer)
-    return replace(step, call=call_around(step, **kernels)) if kernels else step
+    if not kernels:
+        return step
+    if can_count(step, kernels.get("kernel")):
+        step = replace(step, call=counted(step, threads=threads))
+    return replace(step, call=call_around(step, **kernels))
 
 
 def _activation_quantizers(step: Step) -> dict[str, Any]:

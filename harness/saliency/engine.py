@@ -21,7 +21,7 @@ from harness.saliency import binarized, faster, folding, layers, logits, relus
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.compiled import PREDICTED, all_finite, as_numpy, compiled, first_not_finite, joined, padded
 from harness.saliency.graph import Graph, read_graph
-from harness.saliency.threads import batches_at_a_time
+from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,13 +55,14 @@ class GradientEngine:
         graph, self.has_softmax = logits.split_softmax(read_graph(model))
         self.name = str(model.name)
         self.fast = fast
-        self.graph = binarized.quantize_kernels_once(graph) if fast else graph
+        self.threads = threads or batches_at_a_time()
+        inside = 1 if self.threads > 1 else threads_of_an_operation()
+        self.graph = binarized.quantize_kernels_once(graph, threads=inside) if fast else graph
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
         self.folds = folding.find_folds(self.graph) if fast else ()
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
-        self.threads = threads or batches_at_a_time()
         most = MAX_BATCH if self.threads == 1 else MAX_BATCH_OF_A_THREAD
         self.batch_size = batch_size or _batch_size(self.graph, memory_budget_mib / self.threads, most=most)
         self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from harness.saliency.folding import Fold, fold, norm_scale, swish_functions, with_gradient_of
-from harness.saliency.graph import Graph, Step, call_around, identity, with_calls
+from harness.saliency.folding import Fold, fold, norm_scale, swish_functions
+from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 
 
 def quicken(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], sources: Collection[str]) -> Graph:

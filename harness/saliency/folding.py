@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.saliency.graph import Graph, Step, call_around, identity, with_calls
+from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +56,6 @@ def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first:
             calls[convolution.name] = with_gradient_of(folded, _unfused(convolution.call))
             calls[norm.name] = with_gradient_of(identity, norm.call)
     return with_calls(graph, calls)
-
-
-def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """The values of `call` with the gradient of `other`, whose own values are never computed if its gradient is free
-    of them."""
-    import tensorflow as tf
-
-    def joined(values: Any, *args: Any, **kwargs: Any) -> Any:
-        def gradient(upstream: Any, variables: Any = ()) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                result = other(values, *args, **kwargs)
-            return tape.gradient(result, values, output_gradients=upstream), [None for _ in variables]
-
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def run(values: Any) -> Any:
-            return call(values, *args, **kwargs), gradient
-
-        return run(values)
-
-    return joined
 
 
 def _unfused(call: Callable[..., Any]) -> Callable[..., Any]:

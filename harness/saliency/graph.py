@@ -119,6 +119,27 @@ def identity(values: Any, *args: Any, **kwargs: Any) -> Any:
     return values
 
 
+def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """The values of `call` with the gradient of `other`, whose own values are never computed if its gradient is free
+    of them."""
+    import tensorflow as tf
+
+    def joined(values: Any, *args: Any, **kwargs: Any) -> Any:
+        def gradient(upstream: Any, variables: Any = ()) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(values)
+                result = other(values, *args, **kwargs)
+            return tape.gradient(result, values, output_gradients=upstream), [None for _ in variables]
+
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def run(values: Any) -> Any:
+            return call(values, *args, **kwargs), gradient
+
+        return run(values)
+
+    return joined
+
+
 def inference_call(layer: Any) -> Callable[..., Any]:
     """The layer's call with training=False, where it has such a mode."""
     if not layer._call_spec.expects_training_arg:

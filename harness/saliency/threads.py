@@ -27,6 +27,13 @@ def batches_at_a_time() -> int:
     return cores() if tf.config.threading.get_intra_op_parallelism_threads() == 1 else 1
 
 
+def threads_of_an_operation() -> int:
+    """As many as TensorFlow uses inside one operation."""
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() or cores()
+
+
 def available_cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
