@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import ops_build
+from harness.arrays import aligned
 from harness.errors import BitlensError, ConfigError
 
 Array = NDArray[np.float32]
@@ -90,7 +91,7 @@ class SignConvolution:
         """Sums (N, h, w, filters) of the products. A value below 0 counts as -1, any other as +1."""
         if values.shape != self.shape:
             raise ConfigError(f"binarized convolution: expected values of shape {self.shape}, got {values.shape}")
-        values, sums = np.ascontiguousarray(values, np.float32), np.empty(self.out_shape, np.float32)
+        values, sums = np.ascontiguousarray(values, np.float32), aligned(self.out_shape)
         self._library.lce_convolution_run(self._handle, values.ctypes.data, sums.ctypes.data)
         return sums
 

@@ -1,5 +1,5 @@
-"""Where the LCE operators' shared library comes from: the wheel that was installed, or the first compiler here that can
-build it, once per target and source.
+"""Where our shared libraries come from: the wheel that was installed, or the first compiler here that can build them,
+once per target and source. There are two: the LCE operators, and the host's own convolutions (`winograd.cc`).
 
 Knows compilers and targets; how the sources are compiled is `device/lce_ops/build.py`, which a board can run as well.
 
@@ -8,6 +8,7 @@ Knows compilers and targets; how the sources are compiled is `device/lce_ops/bui
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import platform
@@ -19,6 +20,8 @@ from device.lce_ops import build as lce_build
 from harness.errors import BitlensError, ConfigError, nearest
 
 LIBRARY = "liblce_ops.so"
+WINOGRAD, WINOGRAD_LIBRARY = Path(__file__).with_name("winograd.cc"), "libwinograd.so"
+WINOGRAD_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
 TARGETS = ("x86_64", "aarch64")
 # What a wheel carries, named by source as in the cache: a file left by other sources is never taken.
 PREBUILT = lce_build.HERE / "prebuilt"
@@ -44,30 +47,47 @@ def library(target: str) -> Path:
 
     Raises ConfigError for an unknown target, NoCompiler, or BitlensError with the compiler's words.
     """
+    return _found_or_built(target, lce_build.source_hash(), LIBRARY)
+
+
+def winograd_library() -> Path:
+    """This machine's convolutions of floats; found, built and refused as the operators are."""
+    return _found_or_built(host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
+
+
+def prebuild(folder: Path) -> None:
+    """Puts both libraries for every target into an emptied folder, from where a wheel takes them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for target in TARGETS:
+        for source_hash, name in ((lce_build.source_hash(), LIBRARY), (_winograd_hash(), WINOGRAD_LIBRARY)):
+            path = folder / f"{target}-{source_hash}" / name
+            _build(path, target)
+            print(path)
+
+
+def _found_or_built(target: str, source_hash: str, name: str) -> Path:
     if target not in TARGETS:
         raise ConfigError(f'the LCE operators have no target "{target}"', hint=nearest(target, TARGETS))
-    name = Path(f"{target}-{lce_build.source_hash()}") / LIBRARY
-    for path in (PREBUILT / name, cache_directory() / name):
+    place = Path(f"{target}-{source_hash}") / name
+    for path in (PREBUILT / place, cache_directory() / place):
         if path.exists():
             return path
     _build(path, target)
     return path
 
 
-def prebuild(folder: Path) -> None:
-    """Puts the operators for every target into an emptied folder, from where a wheel takes them."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for target in TARGETS:
-        path = folder / f"{target}-{lce_build.source_hash()}" / LIBRARY
-        _build(path, target)
-        print(path)
+def _winograd_hash() -> str:
+    return hashlib.sha256(repr(WINOGRAD_FLAGS).encode() + WINOGRAD.read_bytes()).hexdigest()[:16]
 
 
 def _build(path: Path, target: str) -> None:
     try:
-        lce_build.build(path, compiler_for(target))
+        if path.name == LIBRARY:
+            lce_build.build(path, compiler_for(target))
+        else:
+            lce_build.build(path, compiler_for(target), files=[WINOGRAD], extra_flags=WINOGRAD_FLAGS)
     except lce_build.BuildError as error:
-        raise BitlensError(f"the LCE operators do not compile for {target}: {error}") from error
+        raise BitlensError(f"{path.name} does not compile for {target}: {error}") from error
 
 
 def cache_directory() -> Path:

@@ -62,11 +62,13 @@ def build(
     library: Path,
     compiler: Sequence[str],
     *,
+    files: Sequence[Path] | None = None,
     extra_flags: Sequence[str] = (),
     strip: bool = True,
     jobs: int = os.cpu_count() or 1,
 ) -> None:
-    """Writes `library` whole or not at all. Raises BuildError with the compiler's words."""
+    """Writes `library` whole or not at all, from these files: by default, the operators'. Raises BuildError with the
+    compiler's words."""
     library = Path(library)
     library.parent.mkdir(parents=True, exist_ok=True)
     x86 = _is_x86(compiler)
@@ -79,7 +81,7 @@ def build(
             return target
 
         with ThreadPoolExecutor(jobs) as pool:
-            objects = list(pool.map(compile_one, sources()))
+            objects = list(pool.map(compile_one, sources() if files is None else files))
         linked = Path(scratch) / library.name
         _run([*compiler, *objects, *LINK_FLAGS, *(["-s"] if strip else []), *extra_flags, "-o", str(linked)])
         os.replace(linked, library)

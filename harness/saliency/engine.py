@@ -22,6 +22,7 @@ from harness.saliency.attribution import Array, Backward
 from harness.saliency.compiled import PREDICTED, all_finite, as_numpy, compiled, first_not_finite, joined, padded
 from harness.saliency.graph import Graph, read_graph
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
+from harness.saliency.tiles import Tiles
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,6 +30,7 @@ MAX_BATCH = 8  # more gains nothing on the CPUs that we measured, except where w
 MAX_BATCH_OF_A_THREAD = (
     4  # where several are at work: each thread is as fast with 4 as with 8, and needs half the memory
 )
+LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
 
@@ -61,6 +63,7 @@ class GradientEngine:
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
         self.folds = folding.find_folds(self.graph) if fast else ()
+        self.tiles = Tiles(threads=inside)
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         most = MAX_BATCH if self.threads == 1 else MAX_BATCH_OF_A_THREAD
@@ -192,7 +195,7 @@ class GradientEngine:
         if not self.fast:
             return self.graph
         sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
-        return faster.quicken(self.graph, self.folds, keep=keep, sources=sources)
+        return faster.quicken(self.graph, self.folds, self.tiles, keep=keep, sources=sources)
 
     def _check(self, images: Array, targets: NDArray[np.int64]) -> None:
         expected = tuple(size or "any" for size in self.input_shape)
@@ -225,6 +228,6 @@ class GradientEngine:
 
 def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
     """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
-    per_image = 4 * sum(int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps)
-    fitting = int(np.clip(memory_budget_mib * 2**20 // per_image, 1, most))
-    return 1 << (fitting.bit_length() - 1)
+    outputs = [4 * int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps]  # bytes per image
+    fitting = min(memory_budget_mib * 2**20 // sum(outputs), LARGEST_MAP_MIB * 2**20 // max(outputs))
+    return 1 << (int(np.clip(fitting, 1, most)).bit_length() - 1)

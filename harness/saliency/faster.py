@@ -10,11 +10,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from harness.saliency.folding import Fold, fold, norm_scale, swish_functions
+from harness.saliency.folding import Fold, fold, is_continuous, norm_scale, swish_functions
 from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+from harness.saliency.tiles import Tiles, suits
 
 
-def quicken(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], sources: Collection[str]) -> Graph:
+def quicken(
+    graph: Graph, folds: Collection[Fold], tiles: Tiles, *, keep: Collection[str], sources: Collection[str]
+) -> Graph:
     """The graph as it is compiled.
 
     keep     steps whose outputs are asked for: they stay what they are.
@@ -24,11 +27,15 @@ def quicken(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], sou
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
     folded = {found.norm for found in folds if found.convolution not in keep}
-    steps = tuple(
-        replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
-        for i, step in enumerate(_padded_by_convolutions(graph, keep).steps)
-    )
-    return fold(replace(graph, steps=steps), folds, keep=keep, first=first)
+    continuous = is_continuous(graph)
+    steps = []
+    for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
+        step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
+        if suits(step.layer):
+            way = tiles.forward if continuous and i < first else tiles.backward
+            step = replace(step, call=call_around(step, convolution_op=way(step.layer)))
+        steps.append(step)
+    return fold(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
 
 
 def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:

@@ -41,7 +41,7 @@ def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first:
 
     first  number of the first step that a gradient passes.
     """
-    smooth, continuous = all(map(_is_smooth, graph.steps)), all(map(_is_continuous, graph.steps))
+    smooth, continuous = all(map(_is_smooth, graph.steps)), is_continuous(graph)
     numbers = {step.name: number for number, step in enumerate(graph.steps)}
     calls: dict[str, Callable[..., Any]] = {}
     for found in folds:
@@ -68,6 +68,11 @@ def _unfused(call: Callable[..., Any]) -> Callable[..., Any]:
         return tf.raw_ops.PlaceholderWithDefault(input=result, shape=result.shape)
 
     return unfused
+
+
+def is_continuous(graph: Graph) -> bool:
+    """Whether the last bits of a sum never decide more than last bits, as long as no gradient passes."""
+    return all(map(_is_continuous, graph.steps))
 
 
 def norm_scale(norm: Any) -> Any:

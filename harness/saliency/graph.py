@@ -119,17 +119,13 @@ def identity(values: Any, *args: Any, **kwargs: Any) -> Any:
     return values
 
 
-def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """The values of `call` with the gradient of `other`, whose own values are never computed if its gradient is free
-    of them."""
+def with_backward(call: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The call with another backward pass: backward(upstream, values, *args, **kwargs) is the gradient by `values`."""
     import tensorflow as tf
 
     def joined(values: Any, *args: Any, **kwargs: Any) -> Any:
         def gradient(upstream: Any, variables: Any = ()) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                result = other(values, *args, **kwargs)
-            return tape.gradient(result, values, output_gradients=upstream), [None for _ in variables]
+            return backward(upstream, values, *args, **kwargs), [None for _ in variables]
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def run(values: Any) -> Any:
@@ -138,6 +134,20 @@ def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Cal
         return run(values)
 
     return joined
+
+
+def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """The values of `call` with the gradient of `other`, whose own values are never computed if its gradient is free
+    of them."""
+    import tensorflow as tf
+
+    def backward(upstream: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            result = other(values, *args, **kwargs)
+        return tape.gradient(result, values, output_gradients=upstream)
+
+    return with_backward(call, backward)
 
 
 def inference_call(layer: Any) -> Callable[..., Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,10 +13,9 @@ from tests.device.lce_ops import oracle
 
 
 @pytest.fixture(autouse=True, scope="module")
-def operators() -> Iterator[None]:
+def operators() -> None:
     if not is_available():
         pytest.skip("needs the LCE operators: a C++ compiler, or a wheel that carries them")
-    yield
 
 
 def sizes(low: int, high: int) -> st.SearchStrategy[int]:

@@ -73,26 +73,26 @@ def test_zig_stands_in_for_a_missing_cross_compiler(tmp_path: Path, monkeypatch:
 
 def test_a_library_that_came_with_the_wheel_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
-    monkeypatch.setattr(lce_build, "build", lambda path, *_: _write(path))
+    monkeypatch.setattr(lce_build, "build", lambda path, *_, **__: _write(path))
     monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
     ops_build.prebuild(ops_build.PREBUILT)
-    monkeypatch.setattr(lce_build, "build", lambda *_: pytest.fail("built although it came along"))
-    for target in ops_build.TARGETS:
-        assert tmp_path / "prebuilt" in ops_build.library(target).parents
+    monkeypatch.setattr(lce_build, "build", lambda *_, **__: pytest.fail("built although it came along"))
+    for path in (*map(ops_build.library, ops_build.TARGETS), ops_build.winograd_library()):
+        assert tmp_path / "prebuilt" in path.parents
 
 
 def test_a_library_of_other_sources_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
     monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
-    monkeypatch.setattr(lce_build, "build", lambda path, *_: _write(path))
+    monkeypatch.setattr(lce_build, "build", lambda path, *_, **__: _write(path))
     ops_build.prebuild(ops_build.PREBUILT)
     monkeypatch.setattr(lce_build, "source_hash", lambda: "another")
     assert tmp_path / "cache" in ops_build.library("aarch64").parents
 
 
 def _write(path: Path) -> None:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
 
 
@@ -122,7 +122,7 @@ def test_a_wheel_serves_both_targets_where_there_is_no_compiler(tmp_path: Path) 
 def test_a_failing_compiler_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(ops_build, "compiler_for", lambda _: [sys.executable, "-c", "raise SystemExit('out of ink')"])
-    with pytest.raises(BitlensError, match=r"do not compile for aarch64: .*(?s:.*)out of ink"):
+    with pytest.raises(BitlensError, match=r"liblce_ops.so does not compile for aarch64: .*(?s:.*)out of ink"):
         ops_build.library("aarch64")
     assert not list(tmp_path.rglob("*.so"))
 

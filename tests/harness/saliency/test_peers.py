@@ -20,11 +20,16 @@ NAMES = [
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def case(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray, GradientEngine]:
-    """(network cut at its logits, network, images, engine on the same plain graph as the peers')."""
+def network(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
+    """(network cut at its logits, network, images)."""
     model = networks.build(request.param)
-    logits = networks.without_softmax(model)
-    return logits, model, networks.images(2, name=request.param), GradientEngine(model, fast=False)
+    return networks.without_softmax(model), model, networks.images(2, name=request.param)
+
+
+@pytest.fixture(scope="module", params=["plain", "fast"])
+def case(request: pytest.FixtureRequest, network: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
+    """(network cut at its logits, network, images, engine on the peers' own graph or on what users get)."""
+    return *network, GradientEngine(network[1], fast=request.param == "fast")
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
@@ -161,7 +166,7 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
         seek_penultimate_conv_layer=False,
         normalize_cam=False,
     )
-    ours = GradientEngine(amplified, fast=False)
+    ours = GradientEngine(amplified, fast=engine.fast)
     found = compute(ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer})
     factors = np.exp(ours.logits(images)[np.arange(2), TARGETS])
     assert_close(found.values * factors[:, None, None], theirs)
