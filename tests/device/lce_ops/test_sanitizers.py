@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from device.lce_ops import build as lce_build
+from harness import ops_build
 
 from .conftest import RUNTIMES
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 SOURCES = lce_build.HERE
+CHECKS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 
 def compiler(name: str) -> str:
@@ -37,8 +40,7 @@ def run(command: list[object], **environment: str) -> str:
 @pytest.fixture(scope="module")
 def checked_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = tmp_path_factory.mktemp("asan") / "liblce_ops.so"
-    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    lce_build.build(library, [compiler("g++")], extra_flags=flags, strip=False)
+    lce_build.build(library, [compiler("g++")], extra_flags=CHECKS, strip=False)
     return library
 
 
@@ -48,19 +50,43 @@ def test_good_and_bad_graphs_under_address_and_undefined_behaviour_sanitizers(
     checked_library: Path, runtime: str
 ) -> None:
     pytest.importorskip(runtime)
+    output = run([sys.executable, HERE / "stress.py", checked_library, runtime, 1], **checking())
+    assert "bad models" in output
+
+
+@pytest.mark.slow
+def test_convolutions_that_the_host_calls_directly_under_the_same_sanitizers(
+    checked_library: Path, tmp_path: Path
+) -> None:
+    """Their own tests, in a process that finds libraries with checks where it would find those without."""
+    for made in (ops_build.host_library(), ops_build.winograd_library()):
+        place = tmp_path / "bitlens" / "lce_ops" / made.parent.name / made.name
+        if made.name == ops_build.LIBRARY:
+            place.parent.mkdir(parents=True)
+            shutil.copy(checked_library, place)
+        else:
+            flags = [*ops_build.WINOGRAD_FLAGS, *CHECKS]
+            lce_build.build(place, [compiler("g++")], files=[ops_build.WINOGRAD], extra_flags=flags, strip=False)
+    tests = [ROOT / "tests" / "harness" / name for name in ("test_lce_convolution.py", "test_winograd.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    output = run(command, XDG_CACHE_HOME=str(tmp_path), **checking())
+    assert "passed" in output
+    assert "skipped" not in output
+
+
+def checking() -> dict[str, str]:
+    """The environment in which Python loads libraries with checks."""
     preload = [
         run([compiler("g++"), f"-print-file-name={name}"]).strip()
         for name in ("libasan.so", "libubsan.so", "libstdc++.so")
     ]
-    output = run(
-        [sys.executable, HERE / "stress.py", checked_library, runtime, 1],
-        LD_PRELOAD=":".join(preload),
+    return {
+        "LD_PRELOAD": ":".join(preload),
         # Python itself leaks; the address space of a refused, huge size must not be asked for.
-        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=500",
-        UBSAN_OPTIONS="print_stacktrace=1",
-        PYTHONMALLOC="malloc",
-    )
-    assert "bad models" in output
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=500",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+    }
 
 
 def test_no_task_of_the_pool_is_lost_or_races(tmp_path: Path) -> None:
