@@ -72,6 +72,7 @@ class Crew:
         self._leaving: set[str] = set()  # addresses that are started anew when they have done what they have
         self._orders: dict[str, _Given] = {}
         self._finished: list[tuple[str, Any]] = []  # units and futures whose results are to be fetched
+        self._is_cut = False  # nobody could be asked for them
         self._suspects: Counter[str] = Counter()  # how many workers died that had this unit
         self._seconds: dict[Group, float] = {}  # what the latest unit of each group took
         self._number = itertools.count()
@@ -147,10 +148,10 @@ class Crew:
             self._release(key)
             self._suspects.pop(key, None)
             return self._unpack(delivery)
-        if future.status != "error":
+        if self._is_cut or future.status == "cancelled":
             raise self._scheduler_is_gone()
-        error = future.exception()
-        if isinstance(error, KilledWorker):
+        error = future.exception() if future.status == "error" else None
+        if error is None or isinstance(error, KilledWorker):  # without an error, the result died with its worker
             return self._take_back(key)
         return Finished(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
 
@@ -174,7 +175,7 @@ class Crew:
             try:
                 found = await self._client.gather(dict(asked), errors="skip", asynchronous=True)
             except Exception:  # the connection was cut, and the run is told so
-                found = {}
+                self._is_cut, found = True, {}
             for key, future in asked:
                 self._arrived.put((key, (future, found.get(key))))
             del self._finished[: len(asked)]

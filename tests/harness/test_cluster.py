@@ -7,8 +7,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -105,6 +107,27 @@ def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Pat
     assert max(most_at_once) > 1
     assert statuses.pop("poison") == "failed"
     assert set(statuses.values()) == {"done"}
+
+
+def test_result_that_is_lost_with_its_worker_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, statuses = Crew._is_done, []
+
+    def told_late(crew: Crew, key: str, future: Any) -> None:
+        if crew._orders[key].order.unit.spec.get("number") == 2 and not statuses:
+            end = time.monotonic() + 30
+            while future.status == "finished" and time.monotonic() < end:
+                time.sleep(0.01)  # until the next unit has killed the worker that holds the result
+            statuses.append(future.status)
+        told(crew, key, future)
+
+    monkeypatch.setattr(Crew, "_is_done", told_late)
+    monkeypatch.setattr(cluster, "REFRESH_SECONDS", 3.0)  # so that this is known before it shows who is gone
+    units = [unit("a", number=number) for number in range(3)]
+    units.append(unit("a", "killed once", marker=str(tmp_path / "marker"), seconds=0.5))
+    do(tmp_path, units, Team(workers=1))
+    with Store(tmp_path) as store:
+        assert [u.status for u in store.planned_units()] == ["done"] * 4
+    assert statuses == ["lost"]
 
 
 def test_long_units_do_not_wait_for_a_worker_that_is_busy(
