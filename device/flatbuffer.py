@@ -50,7 +50,10 @@ def operators(content: bytes) -> list[Operator]:
 
 def prefix(content: bytes, count: int) -> bytes:
     """The same file, cut off behind its first `count` operators: their last one's output becomes the graph's."""
-    last = operators(content)[count - 1]
+    whole = operators(content)
+    if not 0 < count <= len(whole):
+        raise ValueError(f"expected a number of operators from 1 to the file's {len(whole)}, got {count}")
+    last = whole[count - 1]
     with _clear_errors():
         graph, cut = _graph(content), bytearray(content)
         outputs, body = _vector(content, graph, 2), _vector(content, graph, 3)

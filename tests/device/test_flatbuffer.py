@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device import flatbuffer
@@ -36,6 +36,12 @@ def test_a_prefix_has_so_many_operators_and_ends_in_the_last_ones_output() -> No
     assert len(cut) == len(LCE)
 
 
+@pytest.mark.parametrize("count", [-1, 0, 100])
+def test_a_prefix_longer_than_the_file_or_empty_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"from 1 to the file's {len(flatbuffer.operators(LCE))}, got {count}"):
+        flatbuffer.prefix(LCE, count)
+
+
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x18\0\0\0TFL3", b"\x18\0\0\0XXXX" + bytes(100)])
 def test_what_is_no_flatbuffer_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="not a sound TFLite flatbuffer"):
@@ -44,6 +50,7 @@ def test_what_is_no_flatbuffer_is_refused(content: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(LCE) - 4), st.binary(min_size=1, max_size=4), st.integers(8, len(LCE)))
+@example(at=412, bytes_=b"\0", end=len(LCE))  # leaves a graph of no operators
 def test_a_damaged_file_is_read_or_refused_but_never_crashes(at: int, bytes_: bytes, end: int) -> None:
     damaged = (LCE[:at] + bytes_ + LCE[at + len(bytes_) :])[:end]
     with contextlib.suppress(ValueError):  # ValueError and nothing else
