@@ -19,7 +19,7 @@ import platform
 import statistics
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ NETWORKS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "R
 QUICK = ("MobileNetV2", "QuickNet", "BinaryAlexNet")
 CONTENDERS = ("ours", "tf-keras-vis", "xplique", "plain")
 METHODS = ("gradient", "gradcam", "smoothgrad")
+TOGETHER = "gradient+gradcam"
 
 
 def main() -> None:
@@ -61,33 +62,42 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def combined(paths: list[str]) -> dict[str, Any]:
     """The figures of several runs as one; what they were taken on is that of the first."""
     runs = [json.loads(Path(path).read_text())["figures"] for path in paths]
-    joined = {key: {k: v for run in runs for k, v in run[key].items()} for key in ("maps_per_second", "peak_rss_mib")}
-    return {**runs[0], **joined}
+    rates: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        for name, found in run["maps_per_second"].items():
+            rates.setdefault(name, {}).update(found)
+    peaks = {contender: peak for run in runs for contender, peak in run["peak_rss_mib"].items()}
+    return {**runs[0], "maps_per_second": rates, "peak_rss_mib": peaks}
 
 
 def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Median maps per second by method and contender; the order of contenders turns from round to round."""
+    """Median maps per second by method and contender; whoever is compared takes turns."""
     rounds, clock = arguments.rounds, ("wall", "cpu").index(arguments.clock)
-    with _workers(name, samples=arguments.samples) as workers:
-        methods = (*METHODS, "gradient+gradcam")
-        seconds: dict[str, dict[str, list[float]]] = {method: {} for method in methods}
-        for method in methods:
-            takers = [contender for contender in CONTENDERS if contender == "ours" or method in METHODS]
-            repeats = min(rounds, 2) if method == "smoothgrad" else rounds
+    rates: dict[str, dict[str, float]] = {}
+    contenders = ("ours",) if list(arguments.methods) == [TOGETHER] else CONTENDERS
+    with _workers(name, contenders, arguments.samples) as workers:
+
+        def seconds(takers: list[tuple[str, str]], repeats: int) -> list[float]:
+            """The median of each (contender, job)."""
+            taken: dict[tuple[str, str], list[float]] = {taker: [] for taker in takers}
             for turn in range(repeats):
                 for i in range(len(takers)):
-                    contender = takers[(i + turn) % len(takers)]
-                    seconds[method].setdefault(contender, []).append(_ask(workers[contender], method)[clock])
-        about = {contender: _ask(pipe, "about") for contender, pipe in workers.items()}
-    rates = {
-        method: {contender: IMAGES / statistics.median(times) for contender, times in found.items()}
-        for method, found in seconds.items()
-    }
-    rates["gflops"] = {
+                    contender, job = takers[(i + turn) % len(takers)]
+                    taken[contender, job].append(_ask(workers[contender], job)[clock])
+            return [statistics.median(times) for times in taken.values()]
+
+        for method in METHODS:
+            if method in arguments.methods:
+                found = seconds([(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds)
+                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, found, strict=True)}
+        if TOGETHER in arguments.methods:
+            together, *apart = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
+            rates[TOGETHER] = {"one pass": IMAGES / together, "two": IMAGES / sum(apart)}
+        about = _ask(workers["ours"], "about")
+    if "gradient" in rates:
         # Backwards to the input costs what the forward pass does; gradients of weights are not asked for.
-        "achieved": rates["gradient"]["ours"] * 2 * about["ours"]["forward_gflop"],
-        "machine": about["ours"]["machine_gflops"],
-    }
+        achieved = rates["gradient"]["ours"] * 2 * about["forward_gflop"]
+        rates["gflops"] = {"achieved": achieved, "machine": about["machine_gflops"]}
     print(name, json.dumps(rates), file=sys.stderr, flush=True)
     return rates
 
@@ -106,41 +116,38 @@ def ratios(figures: dict[str, Any]) -> dict[str, float]:
     """How many times as fast ours is, over networks; `vs_xplique` and `vs_plain_function` over the methods, too."""
     rates: dict[str, dict[str, dict[str, float]]] = figures["maps_per_second"]
 
-    def against(contender: str, method: str) -> list[float]:
-        return [found[method]["ours"] / found[method][contender] for found in rates.values()]
+    def against(contender: str, *methods: str) -> list[float]:
+        return [
+            found[method]["ours"] / found[method][contender]
+            for method in methods
+            for found in rates.values()
+            if method in found
+        ]
 
-    def against_all(contender: str) -> list[float]:
-        return [value for method in METHODS for value in against(contender, method)]
-
-    result = {}
-    for method in METHODS:
-        result[f"{method}_vs_tfkerasvis_median"] = statistics.median(against("tf-keras-vis", method))
-        result[f"{method}_vs_tfkerasvis_least"] = min(against("tf-keras-vis", method))
-    result["vs_xplique_median"], result["vs_xplique_least"] = (
-        statistics.median(against_all("xplique")),
-        min(against_all("xplique")),
-    )
-    result["vs_plain_function_median"], result["vs_plain_function_least"] = (
-        statistics.median(against_all("plain")),
-        min(against_all("plain")),
-    )
-    result["together_vs_apart_median"] = statistics.median(
-        found["gradient+gradcam"]["ours"] * (1 / found["gradient"]["ours"] + 1 / found["gradcam"]["ours"])
-        for found in rates.values()
-    )
+    compared = {f"{method}_vs_tfkerasvis": against("tf-keras-vis", method) for method in METHODS}
+    compared |= {"vs_xplique": against("xplique", *METHODS), "vs_plain_function": against("plain", *METHODS)}
+    result = {
+        f"{name}_{of}": take(found)
+        for name, found in compared.items()
+        if found
+        for of, take in (("median", statistics.median), ("least", min))
+    }
+    together = [found[TOGETHER]["one pass"] / found[TOGETHER]["two"] for found in rates.values() if TOGETHER in found]
+    if together:
+        result["together_vs_apart_median"] = statistics.median(together)
     if peaks := figures["peak_rss_mib"]:
         result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
     return {name: round(value, 3) for name, value in result.items()}
 
 
 def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Maps per second: ours / tf-keras-vis / xplique / plain."""
-    lines = [
-        "| network | " + " | ".join(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS) + " |",
-        "|---" * (1 + len(METHODS)) + "|",
-    ]
+    """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass / in two."""
+    columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: one pass / two"]
+    lines = [f"| network | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for name, found in rates.items():
-        cells = [" / ".join(f"{found[method][contender]:.3g}" for contender in CONTENDERS) for method in METHODS]
+        cells = [
+            " / ".join(f"{rate:.3g}" for rate in found.get(method, {}).values()) for method in (*METHODS, TOGETHER)
+        ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -155,11 +162,13 @@ def _workers(name: str, contenders: tuple[str, ...] = CONTENDERS, samples: int =
             pipes[contender], theirs = context.Pipe()
             processes.append(context.Process(target=work, args=(theirs, contender, name, samples), daemon=True))
             processes[-1].start()
+            theirs.close()  # ours alone would keep the pipe of a dead process open, and us waiting
             assert pipes[contender].recv() == "ready"
         yield pipes
     finally:
         for pipe in pipes.values():
-            pipe.send(None)
+            with suppress(BrokenPipeError):
+                pipe.send(None)
         for process in processes:
             process.join(10)
 
@@ -190,6 +199,9 @@ def _arguments() -> argparse.Namespace:
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: CPU seconds of the process, for a busy machine"
     )
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
+    parser.add_argument(
+        "--methods", nargs="+", choices=(*METHODS, TOGETHER), default=(*METHODS, TOGETHER), help="only these"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="repeats per method and contender; SmoothGrad at most 2")
     parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
     parser.add_argument("--output", help="write the same here")
