@@ -16,7 +16,8 @@ namespace {
 
 constexpr int kOut = 4, kIn = 6, kPlaces = kIn * kIn;
 constexpr int kLanes = 16;                // channels transformed together
-constexpr int64_t kBlockFloats = 1 << 20;  // memory of a thread
+// Memory of a thread: little, which stays in a near cache, or much where a block must outweigh the weights read for it.
+constexpr int64_t kLeastBlockFloats = 1 << 16, kMostBlockFloats = 1 << 20, kWeightsPerBlock = 8;
 
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 typedef float Anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
@@ -137,7 +138,9 @@ INLINE void convolve(const Convolution& c, const float* in, const float* weights
   constexpr int64_t kPanel = N * kBytes / 4;
   static_assert(kPanel % kLanes == 0);
   const int64_t panels = (c.out_channels + kPanel - 1) / kPanel, width = panels * kPanel;
-  const int64_t fitting = kBlockFloats / (kPlaces * (c.channels + width));
+  const int64_t floats =
+      std::clamp(kPlaces * c.channels * width / kWeightsPerBlock, kLeastBlockFloats, kMostBlockFloats);
+  const int64_t fitting = floats / (kPlaces * (c.channels + width));
   const int64_t rows = std::max<int64_t>(1, fitting / R) * R;
   static thread_local std::vector<float> memory;  // kept: fresh pages cost a tenth of a small convolution
   memory.resize(std::max(memory.size(), static_cast<size_t>(kPlaces * rows * (c.channels + width))));

@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from harness.saliency.blocks import by_blocks, suits_blocks
 from harness.saliency.folding import Fold, fold, is_continuous, norm_scale, swish_functions
 from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
-from harness.saliency.tiles import Tiles, suits
+from harness.saliency.tiles import Tiles, suits_tiles
 
 
 def quicken(
@@ -31,9 +32,11 @@ def quicken(
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
-        if suits(step.layer):
+        if suits_tiles(step.layer):
             way = tiles.forward if continuous and i < first else tiles.backward
             step = replace(step, call=call_around(step, convolution_op=way(step.layer)))
+        elif i >= first and suits_blocks(step.layer):
+            step = replace(step, call=call_around(step, convolution_op=by_blocks(step.layer)))
         steps.append(step)
     return fold(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
 

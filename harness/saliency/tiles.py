@@ -74,7 +74,7 @@ class Tiles:
         return self._kernels[place][1]
 
 
-def suits(layer: Any) -> bool:
+def suits_tiles(layer: Any) -> bool:
     """Whether a layer is a 3x3 convolution of every pixel, with channels enough."""
     import larq as lq
     import tensorflow as tf

@@ -1,0 +1,103 @@
+"""Backward passes of convolutions of images, two to three times faster.
+
+An image has three channels, and a backward pass to it computes sixteen at a time. So whole blocks of pixels are taken
+for the channels of one: what goes back to a block is a convolution as well, forwards, with the taps that reach each of
+its pixels. The same products are added up in another order, which moves a map by last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.saliency.attribution import Array
+from harness.saliency.graph import with_backward
+
+MOST_CHANNELS = 4  # of an image
+SMALLEST_BLOCK = 2  # where every pixel is visited
+
+
+def suits_blocks(layer: Any) -> bool:
+    """Whether a layer is a convolution of what has as few channels as an image."""
+    import larq as lq
+    import tensorflow as tf
+
+    return (
+        type(layer) in (tf.keras.layers.Conv2D, lq.layers.QuantConv2D)
+        and len(set(layer.strides)) == 1
+        and layer.dilation_rate == (1, 1)
+        and layer.groups == 1
+        and layer.padding in ("same", "valid")
+        and layer.data_format == "channels_last"
+        and layer.kernel.shape[2] <= MOST_CHANNELS
+    )
+
+
+def by_blocks(layer: Any) -> Callable[..., Any]:
+    """The layer's convolution of (values, kernel) with another backward pass."""
+
+    def convolution(values: Any, kernel: Any) -> Any:
+        size = tuple(values.shape[1:3])
+        before = [_before(layer, axis, length) for axis, length in enumerate(size)]
+
+        def backward(upstream: Any, values: Any, kernel: Any) -> Any:
+            return _backward(upstream, kernel, stride=layer.strides[0], before=before, size=size)
+
+        return with_backward(own, backward)(values, kernel)
+
+    own = layer.convolution_op
+    return convolution
+
+
+def _before(layer: Any, axis: int, length: int) -> int:
+    """Zeros before an axis. Larq changes the layer's padding while it calls it, so this is asked while tracing."""
+    if layer.padding == "valid":
+        return 0
+    taps, stride = layer.kernel_size[axis], layer.strides[axis]
+    return int(max((-(-length // stride) - 1) * stride + taps - length, 0) // 2)
+
+
+def _backward(upstream: Any, kernel: Any, *, stride: int, before: list[int], size: tuple[int, int]) -> Any:
+    """What arrives at images of this size."""
+    import tensorflow as tf
+
+    block = max(stride, SMALLEST_BLOCK)
+    with tf.init_scope():  # a variable has values only outside of what is traced
+        values = kernel.numpy()
+    rows, columns = (_reaching(taps, stride, zeros, block) for taps, zeros in zip(values.shape[:2], before))
+    turned = np.einsum("urk,vsl,klcf->uvfrsc", rows.taps, columns.taps, values, optimize=True)
+    turned = turned.reshape(*turned.shape[:3], -1).astype(np.float32)
+    padding = [
+        (-axis.first, max(0, axis.last + (length - 1) // block * axis.step - have + 1))
+        for axis, length, have in zip((rows, columns), size, upstream.shape[1:3])
+    ]
+    found = tf.nn.conv2d(upstream, turned, [rows.step, columns.step], [(0, 0), *padding, (0, 0)])
+    return tf.nn.depth_to_space(found, block)[:, : size[0], : size[1]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reaching:
+    """Along one axis: which outputs of a convolution depend on a block of its inputs, and by which taps.
+
+    taps         (outputs, pixels of the block, taps of the kernel), 1 where they meet.
+    first, last  of these outputs for the first block.
+    step         outputs from one block to the next.
+    """
+
+    taps: Array
+    first: int
+    last: int
+    step: int
+
+
+def _reaching(taps: int, stride: int, before: int, block: int) -> _Reaching:
+    """Output o meets pixel i by tap i + before - o * stride, if there is such a tap."""
+    first, last = -((taps - 1 - before) // stride), (block - 1 + before) // stride
+    outputs, pixels = np.arange(first, last + 1), np.arange(block)
+    meeting = pixels[None, :] + before - outputs[:, None] * stride
+    return _Reaching(
+        taps=(meeting[..., None] == np.arange(taps)).astype(np.float32), first=first, last=last, step=block // stride
+    )
