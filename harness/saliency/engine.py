@@ -26,10 +26,9 @@ from harness.saliency.tiles import Tiles
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-MAX_BATCH = 8  # more gains nothing on the CPUs that we measured, except where weights outweigh activations
-MAX_BATCH_OF_A_THREAD = (
-    4  # where several are at work: each thread is as fast with 4 as with 8, and needs half the memory
-)
+MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
+MAX_BATCH_OF_A_THREAD = 4  # of several: each is as fast with 4 as with 8, and needs half the memory
+MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many images, and each batch reads them anew
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
@@ -38,7 +37,8 @@ class GradientEngine:
     """Compiled logits and gradients of one model. The model's weights are read once, when the engine is made.
 
     model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), softmax head or none.
-    batch_size         images per pass; by default what the memory budget allows, 8 at most (4 with several threads).
+    batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
+                       threads, and 16 for a network whose weights outweigh its activations.
     memory_budget_mib  bound on the activations and gradients held at a time, all threads together.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
@@ -229,5 +229,7 @@ class GradientEngine:
 def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
     """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
     outputs = [4 * int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps]  # bytes per image
+    weights = sum(4 * step.layer.count_params() for step in graph.steps)
+    most = max(most, min(MAX_BATCH_FOR_WEIGHTS, weights // sum(outputs)))
     fitting = min(memory_budget_mib * 2**20 // sum(outputs), LARGEST_MAP_MIB * 2**20 // max(outputs))
     return 1 << (int(np.clip(fitting, 1, most)).bit_length() - 1)

@@ -173,6 +173,15 @@ def test_the_memory_budget_bounds_the_batch() -> None:
     assert GradientEngine(model, threads=2).batch_size == 4
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_weights_that_outweigh_activations_are_read_once_for_more_images(threads: int) -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    model = tf.keras.Sequential([tf.keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(100), layers.Dense(4)])
+    assert GradientEngine(model, threads=threads).batch_size == 16
+
+
 def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=True))
     wanted = (IMAGES.shape, (), "input")
