@@ -91,8 +91,9 @@ def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[
                 found = seconds([(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds)
                 rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, found, strict=True)}
         if TOGETHER in arguments.methods:
-            together, *apart = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
-            rates[TOGETHER] = {"one pass": IMAGES / together, "two": IMAGES / sum(apart)}
+            both, gradient, gradcam = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
+            taken = {"one pass": both, "two": gradient + gradcam, "gradient alone": gradient}
+            rates[TOGETHER] = {way: IMAGES / took for way, took in taken.items()}
         about = _ask(workers["ours"], "about")
     if "gradient" in rates:
         # Backwards to the input costs what the forward pass does; gradients of weights are not asked for.
@@ -132,17 +133,21 @@ def ratios(figures: dict[str, Any]) -> dict[str, float]:
         if found
         for of, take in (("median", statistics.median), ("least", min))
     }
-    together = [found[TOGETHER]["one pass"] / found[TOGETHER]["two"] for found in rates.values() if TOGETHER in found]
-    if together:
-        result["together_vs_apart_median"] = statistics.median(together)
+    together = [found[TOGETHER] for found in rates.values() if TOGETHER in found]
+    for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
+        if together:
+            result[f"together_vs_{name}_median"] = statistics.median(
+                found["one pass"] / found[way] for found in together
+            )
     if peaks := figures["peak_rss_mib"]:
         result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
     return {name: round(value, 3) for name, value in result.items()}
 
 
 def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass / in two."""
-    columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: one pass / two"]
+    """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass, in two, by one alone."""
+    ways = "one pass / two / gradient alone"
+    columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: {ways}"]
     lines = [f"| network | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for name, found in rates.items():
         cells = [
@@ -202,7 +207,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--methods", nargs="+", choices=(*METHODS, TOGETHER), default=(*METHODS, TOGETHER), help="only these"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="repeats per method and contender; SmoothGrad at most 2")
+    parser.add_argument("--rounds", type=int, default=9, help="repeats per method and contender; SmoothGrad at most 2")
     parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
     parser.add_argument("--output", help="write the same here")
     parser.add_argument("--combine", nargs="+", metavar="FILE", help="measure nothing: read what --output wrote")

@@ -16,7 +16,7 @@ from harness.arrays import aligned
 from harness.errors import BitlensError
 
 Array = NDArray[np.float32]
-TAPS, TILE = 3, 4
+TAPS, TILE, PLACES = 3, 4, 36
 # What a row of three taps is at the six points 0, 1, -1, 2, -2 and infinity.
 _TAPS_AT_POINTS = np.array(
     [
@@ -49,13 +49,11 @@ class Kernel:
     def __init__(self, values: Array) -> None:
         self.channels, self.filters = values.shape[2:]
         panel = _library().winograd_panel()
-        panels = -(-self.filters // panel)
-        points = np.zeros((len(_TAPS_AT_POINTS) ** 2, self.channels, panels * panel), np.float32)
-        points[..., : self.filters] = np.einsum(
-            "ai,ijcf,bj->abcf", _TAPS_AT_POINTS, values.astype(np.float64), _TAPS_AT_POINTS, optimize=True
-        ).reshape(-1, self.channels, self.filters)
-        by_panel = points.reshape(len(points), self.channels, panels, panel).transpose(0, 2, 1, 3)
-        self.weights = np.ascontiguousarray(by_panel)
+        self.weights = np.zeros((PLACES, -(-self.filters // panel), self.channels, panel), np.float32)
+        for number in range(self.weights.shape[1]):
+            taps = values[..., number * panel : (number + 1) * panel].astype(np.float64)
+            points = np.einsum("ai,ijcf,bj->abcf", _TAPS_AT_POINTS, taps, _TAPS_AT_POINTS, optimize=True)
+            self.weights[:, number, :, : taps.shape[3]] = points.reshape(PLACES, *taps.shape[2:])
 
 
 def convolve(

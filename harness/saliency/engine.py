@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
 MAX_BATCH_OF_A_THREAD = 4  # of several: each is as fast with 4 as with 8, and needs half the memory
 MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many images, and each batch reads them anew
+KERNELS_SHARE = 12  # of the memory budget, beside it: transformed kernels
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
@@ -39,7 +40,8 @@ class GradientEngine:
     model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), softmax head or none.
     batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
                        threads, and 16 for a network whose weights outweigh its activations.
-    memory_budget_mib  bound on the activations and gradients held at a time, all threads together.
+    memory_budget_mib  bound on the activations and gradients held at a time, all threads together. Kernels that are
+                       kept in another form, which is faster, take a twelfth of it besides.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
@@ -63,7 +65,7 @@ class GradientEngine:
         self.candidates = layers.candidates(self.graph)
         self.pseudo_gradient = binarized.has_pseudo_gradient(self.graph)
         self.folds = folding.find_folds(self.graph) if fast else ()
-        self.tiles = Tiles(threads=inside)
+        self.tiles = Tiles(self.graph, threads=inside, memory_mib=memory_budget_mib / KERNELS_SHARE)
         self.classes = int(model.output_shape[-1])
         self.input_shape: tuple[int | None, ...] = tuple(model.input_shape[1:])
         most = MAX_BATCH if self.threads == 1 else MAX_BATCH_OF_A_THREAD

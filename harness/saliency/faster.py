@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from harness.saliency.blocks import by_blocks, suits_blocks
-from harness.saliency.folding import Fold, fold, is_continuous, norm_scale, swish_functions
+from harness.saliency.folding import Fold, fold, norm_scale, swish_functions
 from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
-from harness.saliency.tiles import Tiles, suits_tiles
+from harness.saliency.tiles import Tiles
 
 
 def quicken(
@@ -28,13 +28,12 @@ def quicken(
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
     folded = {found.norm for found in folds if found.convolution not in keep}
-    continuous = is_continuous(graph)
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
-        if suits_tiles(step.layer):
-            way = tiles.forward if continuous and i < first else tiles.backward
-            step = replace(step, call=call_around(step, convolution_op=way(step.layer)))
+        by_tiles = tiles.convolution_of(step, passed=i >= first)
+        if by_tiles:
+            step = replace(step, call=call_around(step, convolution_op=by_tiles))
         elif i >= first and suits_blocks(step.layer):
             step = replace(step, call=call_around(step, convolution_op=by_blocks(step.layer)))
         steps.append(step)

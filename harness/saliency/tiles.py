@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness import winograd
-from harness.saliency.graph import with_backward
+from harness.saliency.folding import is_continuous
+from harness.saliency.graph import Graph, Step, with_backward
 
 TAPS = winograd.TAPS
 LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
@@ -20,14 +21,43 @@ LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
 class Tiles:
     """Winograd's convolutions for one engine: kernels are transformed once, for all that is compiled.
 
-    threads  that share a convolution.
+    threads     that share a convolution.
+    memory_mib  for all transformed kernels. Those of large maps, which are small and save most, come first.
     """
 
-    def __init__(self, *, threads: int) -> None:
+    def __init__(self, graph: Graph, *, threads: int, memory_mib: float) -> None:
         self.threads = threads
+        self._continuous = is_continuous(graph)
+        self._chosen = self._choose(graph, memory_mib * 2**20)
         self._kernels: dict[tuple[int, bool], tuple[Any, winograd.Kernel]] = {}
 
-    def backward(self, layer: Any) -> Callable[..., Any]:
+    def _choose(self, graph: Graph, memory_bytes: float) -> set[tuple[str, bool]]:
+        """(name of a step, whether forwards) of what is transformed."""
+        ways = (False, True) if self._continuous else (False,)
+        wanted = [
+            (_transformed_bytes(step), forwards, step.name)
+            for step in graph.steps
+            if suits_tiles(step.layer)
+            for forwards in ways
+        ]
+        chosen = set()
+        for needed, forwards, name in sorted(wanted):
+            memory_bytes -= needed
+            if memory_bytes >= 0:
+                chosen.add((name, forwards))
+        return chosen
+
+    def convolution_of(self, step: Step, *, passed: bool) -> Callable[..., Any] | None:
+        """What replaces a step's convolution of (values, kernel), if anything.
+
+        passed  a gradient passes the step.
+        """
+        forwards = self._continuous and not passed
+        if (step.name, forwards) not in self._chosen:
+            return None
+        return self._forward(step.layer) if forwards else self._backward(step.layer)
+
+    def _backward(self, layer: Any) -> Callable[..., Any]:
         """The layer's convolution of (values, kernel) with another backward pass."""
 
         def convolution(values: Any, kernel: Any) -> Any:
@@ -42,7 +72,7 @@ class Tiles:
         own = layer.convolution_op
         return convolution
 
-    def forward(self, layer: Any) -> Callable[..., Any]:
+    def _forward(self, layer: Any) -> Callable[..., Any]:
         """A convolution of (values, kernel) that has no gradient."""
 
         def convolution(values: Any, kernel: Any) -> Any:
@@ -88,6 +118,10 @@ def suits_tiles(layer: Any) -> bool:
         and min(layer.kernel.shape[2:]) >= LEAST_CHANNELS
         and winograd.is_available()
     )
+
+
+def _transformed_bytes(step: Step) -> int:
+    return 4 * winograd.PLACES * int(step.layer.kernel.shape[2] * step.layer.kernel.shape[3])
 
 
 def _before(layer: Any) -> int:

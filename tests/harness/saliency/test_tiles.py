@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch
         engine.backward(IMAGES[:count], TARGETS[:count])
     engine.variant(relu="guided").backward(IMAGES, TARGETS)
     assert made == [(3, 3, 48, 32)]
+
+
+def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> None:
+    model = network(padding="same")
+    kernel_mib = 4 * 36 * 32 * 48 / 2**20
+    too_little, enough = (GradientEngine(model, memory_budget_mib=math.ceil(12 * kernel_mib) - less) for less in (1, 0))
+    assert operations(too_little, SHAPE)["PyFuncStateless"] == 0
+    assert operations(enough, SHAPE)["PyFuncStateless"] == 1
+    assert_plain_but_for_rounding(enough, too_little)
 
 
 def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
