@@ -94,8 +94,8 @@ INLINE void tile_in(const Convolution& c, const float* in, int64_t tile, int64_t
 }
 
 // products[place][tile of the block][channel], rows of `width` floats
-INLINE void tile_out(const Convolution& c, const float* products, int64_t rows, int64_t width, int64_t row, int64_t tile,
-                     float* out) {
+INLINE void tile_out(const Convolution& c, const float* products, int64_t rows, int64_t width, int64_t row,
+                     int64_t tile, float* out) {
   const Place at = place_of(c, tile);
   for (int64_t first = 0; first < c.out_channels; first += kLanes) {
     const int64_t count = c.out_channels - first;

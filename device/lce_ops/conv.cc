@@ -101,8 +101,9 @@ void Conv::prepare(Values& values) {
   const Value& weights = values[operands_.weights];
   if (!(now == geometry_) || weights.data != packed_from_) {
     packed_from_ = nullptr;  // should packing fail, the next prepare packs again
-    vertical_ = Window::make(now.height, now.filter_height, options_.stride_height, options_.dilation_height, options_.padding);
-    horizontal_ = Window::make(now.width, now.filter_width, options_.stride_width, options_.dilation_width, options_.padding);
+    const ConvOptions& o = options_;
+    vertical_ = Window::make(now.height, now.filter_height, o.stride_height, o.dilation_height, o.padding);
+    horizontal_ = Window::make(now.width, now.filter_width, o.stride_width, o.dilation_width, o.padding);
     geometry_ = now;
     set_clamp();
     place_panels();
@@ -359,8 +360,8 @@ std::vector<Run> Conv::runs(const BitImages& in, int32_t group) const {
   std::vector<Run> runs;
   for (int32_t y = 0; y < geometry_.filter_height; ++y)
     for (int32_t piece = 0; piece < pieces; ++piece) {
-      const int64_t start = int64_t{y} * options_.dilation_height * in.row + int64_t{piece} * options_.dilation_width * in.words +
-                            group * geometry_.group_words * isa_.repeat;
+      const int64_t down = int64_t{y} * options_.dilation_height, across = int64_t{piece} * options_.dilation_width;
+      const int64_t start = down * in.row + across * in.words + group * geometry_.group_words * isa_.repeat;
       for (int64_t word = 0; word < piece_words; word += isa_.max_run_words)
         runs.push_back({start + word * isa_.repeat,
                         static_cast<int32_t>(std::min<int64_t>(isa_.max_run_words, piece_words - word))});
@@ -419,8 +420,8 @@ void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_
     uint32_t* bits[kMaxTilePixels];
     tile.pixels = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, last_pixel - pixel));
     for (int32_t p = 0; p < tile.pixels; ++p, ++pixel) {
-      tile.in[p] =
-          job.in.at(n, int64_t{y} * options_.stride_height - vertical_.before, int64_t{x} * options_.stride_width - horizontal_.before);
+      tile.in[p] = job.in.at(n, int64_t{y} * options_.stride_height - vertical_.before,
+                             int64_t{x} * options_.stride_width - horizontal_.before);
       tile.out[p] = job.out ? job.out + pixel * out_bytes : nullptr;
       tile.residual[p] = job.residual ? job.residual + pixel * geometry_.out_channels : nullptr;
       tile.border[p] = row_class_[y] * column_classes_ + column_class_[x];

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.saliency.attribution import Array
+from harness.saliency.convolutions import is_ordinary, zeros_before
 from harness.saliency.graph import with_backward
 
 MOST_CHANNELS = 4  # of an image
@@ -22,26 +23,15 @@ SMALLEST_BLOCK = 2  # where every pixel is visited
 
 def suits_blocks(layer: Any) -> bool:
     """Whether a layer is a convolution of what has as few channels as an image."""
-    import larq as lq
-    import tensorflow as tf
-
-    return (
-        type(layer) in (tf.keras.layers.Conv2D, lq.layers.QuantConv2D)
-        and len(set(layer.strides)) == 1
-        and layer.dilation_rate == (1, 1)
-        and layer.groups == 1
-        and layer.padding in ("same", "valid")
-        and layer.data_format == "channels_last"
-        and layer.kernel.shape[2] <= MOST_CHANNELS
-    )
+    return is_ordinary(layer) and len(set(layer.strides)) == 1 and layer.kernel.shape[2] <= MOST_CHANNELS
 
 
 def by_blocks(layer: Any) -> Callable[..., Any]:
     """The layer's convolution of (values, kernel) with another backward pass."""
 
     def convolution(values: Any, kernel: Any) -> Any:
-        size = tuple(values.shape[1:3])
-        before = [_before(layer, axis, length) for axis, length in enumerate(size)]
+        size = values.shape[1], values.shape[2]
+        before = zeros_before(layer, size)
 
         def backward(upstream: Any, values: Any, kernel: Any) -> Any:
             return _backward(upstream, kernel, stride=layer.strides[0], before=before, size=size)
@@ -52,15 +42,7 @@ def by_blocks(layer: Any) -> Callable[..., Any]:
     return convolution
 
 
-def _before(layer: Any, axis: int, length: int) -> int:
-    """Zeros before an axis. Larq changes the layer's padding while it calls it, so this is asked while tracing."""
-    if layer.padding == "valid":
-        return 0
-    taps, stride = layer.kernel_size[axis], layer.strides[axis]
-    return int(max((-(-length // stride) - 1) * stride + taps - length, 0) // 2)
-
-
-def _backward(upstream: Any, kernel: Any, *, stride: int, before: list[int], size: tuple[int, int]) -> Any:
+def _backward(upstream: Any, kernel: Any, *, stride: int, before: tuple[int, int], size: tuple[int, int]) -> Any:
     """What arrives at images of this size."""
     import tensorflow as tf
 

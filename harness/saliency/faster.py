@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.saliency.blocks import by_blocks, suits_blocks
+from harness.saliency.convolutions import same_padding
 from harness.saliency.folding import Fold, fold, norm_scale, swish_functions
 from harness.saliency.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.tiles import Tiles
@@ -59,17 +60,11 @@ def _pads_as_same(step: Step, convolution: Step) -> bool:
     if layer.padding != "valid" or "channels_first" in (layer.data_format, step.layer.data_format):
         return False
     return all(
-        size is not None and padding == _same_padding(size - sum(padding), kernel, stride, dilation)
+        size is not None and padding == same_padding(size - sum(padding), kernel, stride, dilation)
         for size, padding, kernel, stride, dilation in zip(
             step.shape[1:3], step.layer.padding, layer.kernel_size, layer.strides, layer.dilation_rate
         )
     )
-
-
-def _same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Zeros before and after an axis of the given size in a "same" convolution."""
-    padding = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    return padding // 2, padding - padding // 2
 
 
 def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness import winograd
+from harness.saliency.convolutions import is_ordinary, zeros_before
 from harness.saliency.folding import is_continuous
 from harness.saliency.graph import Graph, Step, with_backward
 
@@ -62,7 +63,8 @@ class Tiles:
 
         def convolution(values: Any, kernel: Any) -> Any:
             # What goes back from a window with so much before it has the rest of it before it.
-            before, size = TAPS - 1 - _before(layer), (values.shape[1], values.shape[2])
+            size = values.shape[1], values.shape[2]
+            before = TAPS - 1 - zeros_before(layer, size)[0]
 
             def backward(upstream: Any, values: Any, kernel: Any) -> Any:
                 return self._convolve(upstream, self._transformed(kernel, turned=True), before, size)
@@ -76,7 +78,7 @@ class Tiles:
         """A convolution of (values, kernel) that has no gradient."""
 
         def convolution(values: Any, kernel: Any) -> Any:
-            before = _before(layer)
+            before = zeros_before(layer, (values.shape[1], values.shape[2]))[0]
             size = (values.shape[1] + 2 * before - TAPS + 1, values.shape[2] + 2 * before - TAPS + 1)
             return self._convolve(values, self._transformed(kernel, turned=False), before, size)
 
@@ -106,15 +108,9 @@ class Tiles:
 
 def suits_tiles(layer: Any) -> bool:
     """Whether a layer is a 3x3 convolution of every pixel, with channels enough."""
-    import larq as lq
-    import tensorflow as tf
-
     return (
-        type(layer) in (tf.keras.layers.Conv2D, lq.layers.QuantConv2D)
-        and (layer.kernel_size, layer.strides, layer.dilation_rate) == ((TAPS, TAPS), (1, 1), (1, 1))
-        and layer.groups == 1
-        and layer.padding in ("same", "valid")
-        and layer.data_format == "channels_last"
+        is_ordinary(layer)
+        and (layer.kernel_size, layer.strides) == ((TAPS, TAPS), (1, 1))
         and min(layer.kernel.shape[2:]) >= LEAST_CHANNELS
         and winograd.is_available()
     )
@@ -122,8 +118,3 @@ def suits_tiles(layer: Any) -> bool:
 
 def _transformed_bytes(step: Step) -> int:
     return 4 * winograd.PLACES * int(step.layer.kernel.shape[2] * step.layer.kernel.shape[3])
-
-
-def _before(layer: Any) -> int:
-    """Zeros before an image. Larq changes the layer's padding while it calls it, so this is asked while tracing."""
-    return 1 if layer.padding == "same" else 0
