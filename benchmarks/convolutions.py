@@ -1,4 +1,5 @@
-"""The host's own 3x3 convolutions against TensorFlow's: Winograd's in floats, and those of signs that count bits.
+"""The host's own convolutions against TensorFlow's: Winograd's 3x3 ones in floats, those of signs that count bits, and
+backward passes to images by blocks of pixels.
 
     python -m benchmarks.convolutions [--rounds 9] [--json]
 
@@ -21,6 +22,8 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 IMAGES = 4
+IMAGE_SIZE, IMAGE_CHANNELS = 224, 3
+WINDOWS = ((7, 2, 64), (11, 4, 64), (3, 2, 32), (3, 1, 64))  # size, stride and filters of convolutions of images
 SHAPES = ((56, 64), (28, 128), (14, 256), (7, 512), (112, 128), (56, 256), (28, 512), (14, 512))
 
 
@@ -32,9 +35,13 @@ def main() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    figures = {f"{size}x{size}x{channels}": measure(size, channels, arguments.rounds) for size, channels in SHAPES}
-    result = {"ratios": ratios(figures), "figures": {"images": IMAGES, "shapes": figures}}
-    print(json.dumps(result) if arguments.json else table(figures))
+    shapes = {f"{size}x{size}x{channels}": measure(size, channels, arguments.rounds) for size, channels in SHAPES}
+    windows = {
+        f"{size}x{size}/{stride}": measure_images(size, stride, filters, arguments.rounds)
+        for size, stride, filters in WINDOWS
+    }
+    result = {"ratios": ratios(shapes, windows), "figures": {"images": IMAGES, "shapes": shapes, "windows": windows}}
+    print(json.dumps(result) if arguments.json else table(shapes, windows))
 
 
 def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
@@ -59,36 +66,67 @@ def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
     lost = {
         name: float(np.abs(contenders[name]() - exact).max() / np.abs(exact).max()) for name in list(contenders)[:2]
     }
+    return {"milliseconds": in_turn(contenders, rounds), "rounding": lost}
+
+
+def measure_images(size: int, stride: int, filters: int, rounds: int) -> dict[str, Any]:
+    """Median milliseconds of the backward pass from a convolution to images."""
+    import tensorflow as tf
+
+    from harness.saliency.blocks import by_blocks
+
+    layer = tf.keras.layers.Conv2D(filters, size, stride, padding="same")
+    images = tf.zeros((IMAGES, IMAGE_SIZE, IMAGE_SIZE, IMAGE_CHANNELS))
+    upstream = tf.random.normal(layer(images).shape)
+
+    def backward(convolution: Callable[..., Any]) -> Callable[[], Any]:
+        @tf.function(autograph=False)
+        def gradient(upstream: Any) -> Any:  # of what goes forwards, nothing is left in the graph
+            return tf.gradients(convolution(images, layer.kernel), images, upstream)
+
+        return lambda: gradient(upstream)[0].numpy()
+
+    contenders = {"tensorflow": backward(layer.convolution_op), "blocks": backward(by_blocks(layer))}
+    return {"milliseconds": in_turn(contenders, rounds)}
+
+
+def in_turn(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """The median milliseconds of each; a first round warms up."""
     taken: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
     for turn in range(rounds + 1):
-        for name in (*list(contenders)[turn % 3 :], *list(contenders)[: turn % 3]):
+        first = turn % len(names)
+        for name in (*names[first:], *names[:first]):
             begin = time.perf_counter()
             contenders[name]()
             taken[name].append(time.perf_counter() - begin)
-    milliseconds = {name: 1000 * statistics.median(seconds[1:]) for name, seconds in taken.items()}
-    return {"milliseconds": milliseconds, "rounding": lost}
+    return {name: 1000 * statistics.median(seconds[1:]) for name, seconds in taken.items()}
 
 
-def ratios(figures: dict[str, Any]) -> dict[str, float]:
+def ratios(shapes: dict[str, Any], windows: dict[str, Any]) -> dict[str, float]:
     """How many times as fast as TensorFlow, over the shapes."""
     result = {}
-    for name in ("winograd", "signs"):
+    for name, figures in (("winograd", shapes), ("signs", shapes), ("blocks", windows)):
         faster = [found["milliseconds"]["tensorflow"] / found["milliseconds"][name] for found in figures.values()]
         result |= {f"{name}_median": round(statistics.median(faster), 2), f"{name}_least": round(min(faster), 2)}
     return result
 
 
-def table(figures: dict[str, Any]) -> str:
+def table(shapes: dict[str, Any], windows: dict[str, Any]) -> str:
     lines = [
         "| map | TensorFlow, ms | Winograd, times faster | signs, times faster | rounding: TensorFlow, Winograd |",
         "|---|---|---|---|---|",
     ]
-    for shape, found in figures.items():
+    for shape, found in shapes.items():
         took, lost = found["milliseconds"], found["rounding"]
         lines.append(
             f"| {shape} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['winograd']:.1f} | "
             f"{took['tensorflow'] / took['signs']:.1f} | {lost['tensorflow']:.1e}, {lost['winograd']:.1e} |"
         )
+    lines += ["", "| window of images / stride | TensorFlow, ms | by blocks, times faster |", "|---|---|---|"]
+    for window, found in windows.items():
+        took = found["milliseconds"]
+        lines.append(f"| {window} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['blocks']:.1f} |")
     return "\n".join(lines)
 
 
