@@ -35,8 +35,8 @@ def case(request: pytest.FixtureRequest, network: Any) -> tuple[Any, Any, np.nda
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
     """Within 1e-4 of the greatest value of each image: what is near zero is a difference of large numbers.
 
-    Most agree to 1.5e-6. RealToBinaryNet's GradCAM is 3e-5 from tf-keras-vis, which runs eagerly: a compiled forward
-    pass whose activations nobody reads has batch norms fused.
+    The plain graph agrees to 1.5e-6, the fast one to 1e-5. RealToBinaryNet's GradCAM is 3e-5 from tf-keras-vis, which
+    runs eagerly: a compiled forward pass whose activations nobody reads has batch norms fused.
     """
     for a, b in zip(found, np.asarray(expected), strict=True):
         assert b.any(), "two blank maps agree about nothing"
