@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from device.lce_ops import build as lce_build
@@ -53,6 +54,15 @@ def library(target: str) -> Path:
 def winograd_library() -> Path:
     """This machine's convolutions of floats; found, built and refused as the operators are."""
     return _found_or_built(host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
+
+
+def loads(load: Callable[[], object]) -> bool:
+    """Whether a function that loads one of these libraries succeeds."""
+    try:
+        load()
+    except (BitlensError, OSError):
+        return False
+    return True
 
 
 def prebuild(folder: Path) -> None:
