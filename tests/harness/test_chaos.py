@@ -82,7 +82,7 @@ def test_killed_scheduler_is_one_sentence_and_another_one_goes_on(tmp_path: Path
 
 @pytest.mark.slow
 def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
-    units, moments = 400, random.Random(0)
+    units, moments = 1000, random.Random(0)
     do(tmp_path / "undisturbed", chains(units, seconds=SECONDS), Team(workers=0))
     kills = 0
     with dask_on_loopback(tmp_path) as dask:
@@ -95,6 +95,8 @@ def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
                 wait_for_lines(running, moments.randint(1, 3))
             if running.poll() is None:
                 kills += 1
+            else:
+                assert running.returncode != 0, "all was done before so many kills"
             running.send_signal(signal.SIGKILL)
             running.wait()
         last = coordinator(tmp_path / "disturbed", units, dask.address)
