@@ -7,9 +7,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -22,8 +23,8 @@ from harness.run import store_errors_explained
 from harness.stages import STAGES
 from harness.store import Outcome, Store, StoredUnit
 from harness.team import Team, size_of
-from harness.work import Order
-from tests.harness.simulated import STAGE, chains, do, unit
+from harness.work import Finished, Order
+from tests.harness.simulated import STAGE, chains, do, experiment_in, unit
 
 HERE = Team(workers=0)
 ROOT = Path(__file__).parents[2]
@@ -109,25 +110,39 @@ def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Pat
     assert set(statuses.values()) == {"done"}
 
 
-def test_result_that_is_lost_with_its_worker_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told, statuses = Crew._is_done, []
+class Future:
+    """What Dask says of a unit."""
 
-    def told_late(crew: Crew, key: str, future: Any) -> None:
-        if crew._orders[key].order.unit.spec.get("number") == 2 and not statuses:
-            end = time.monotonic() + 30
-            while future.status == "finished" and time.monotonic() < end:
-                time.sleep(0.01)  # until the next unit has killed the worker that holds the result
-            statuses.append(future.status)
-        told(crew, key, future)
+    def __init__(self, status: str) -> None:
+        self.status = status
 
-    monkeypatch.setattr(Crew, "_is_done", told_late)
-    monkeypatch.setattr(cluster, "REFRESH_SECONDS", 3.0)  # so that this is known before it shows who is gone
-    units = [unit("a", number=number) for number in range(3)]
-    units.append(unit("a", "killed once", marker=str(tmp_path / "marker"), seconds=0.5))
-    do(tmp_path, units, Team(workers=1))
-    with Store(tmp_path) as store:
-        assert [u.status for u in store.planned_units()] == ["done"] * 4
-    assert statuses == ["lost"]
+    def cancel(self) -> None:
+        pass
+
+
+@pytest.fixture
+def receive(tmp_path: Path) -> Callable[[str], list[Finished]]:
+    """What a crew makes of a future without a result, by its status."""
+
+    def receive(status: str) -> list[Finished]:
+        crew, future = Crew(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue()), Future(status)
+        order = Order(unit=unit("a"), function="", inputs=())
+        crew._orders["key"] = cluster._Given(order=order, future=future, address="of a worker that is gone")
+        return crew.receive({"key": (future, None)})
+
+    return receive
+
+
+@pytest.mark.parametrize("status", ["lost", "pending", "finished"])
+def test_result_that_is_lost_with_its_worker_is_made_again(receive: Any, status: str) -> None:
+    [lost] = receive(status)
+    assert lost.again
+    assert lost.unit == unit("a")
+
+
+def test_future_that_nobody_here_cancelled_says_that_the_scheduler_is_gone(receive: Any) -> None:
+    with pytest.raises(BitlensError, match="is gone; all that was finished is kept"):
+        receive("cancelled")
 
 
 def test_long_units_do_not_wait_for_a_worker_that_is_busy(
