@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+from distributed import Client
 
 ROOT = Path(__file__).parents[2]
+WORKERS = 2
 
 
 class DaskOnLoopback:
@@ -26,7 +28,12 @@ class DaskOnLoopback:
         self._folder, self._preload = folder, preload
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         self.address = self._address()
-        self.workers = [self.start_worker() for _ in range(2)]
+        self.workers = [self.start_worker() for _ in range(WORKERS)]
+
+    def wait_for_workers(self) -> None:
+        """One that joins late may find that the other has done all the work."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(WORKERS, timeout=120)
 
     def start_worker(self) -> subprocess.Popen[str]:
         options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
@@ -72,6 +79,7 @@ def _works(process: psutil.Process) -> bool:
 def dask_on_loopback(folder: Path, *, preload: str = "") -> Iterator[DaskOnLoopback]:
     dask = DaskOnLoopback(folder, preload=preload)
     try:
+        dask.wait_for_workers()
         yield dask
     finally:
         dask.close()
