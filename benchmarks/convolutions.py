@@ -1,7 +1,7 @@
 """The host's own convolutions against TensorFlow's: Winograd's 3x3 ones in floats, those of signs that count bits, and
 backward passes to images by blocks of pixels.
 
-    python -m benchmarks.convolutions [--rounds 9] [--json]
+    python benchmarks/convolutions.py [--rounds 9] [--json]
 
 One thread each, batches of four images, as many channels in as out, contenders in turn, medians. Ratios above 1 mean
 that ours is faster. Rounding is the greatest difference from float64, as a share of the greatest value.

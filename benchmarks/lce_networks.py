@@ -122,7 +122,7 @@ def logarithms(scores: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print rows for machines, and nothing else")
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))

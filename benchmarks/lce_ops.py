@@ -342,7 +342,7 @@ def figures_of(all_times: dict[str, dict[str, Times]]) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print only {ratios, figures}; figures are milliseconds")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))

@@ -1,6 +1,6 @@
 """Deletion and insertion curves per second against xplique, on the same network, images, maps, baseline and steps.
 
-    python -m benchmarks.quality [--quick] [--json]
+    python benchmarks/quality.py [--quick] [--json]
 
 MobileNetV2 at 224 x 224 with random weights: the figures are about cost alone. Each contender lives in a process of its
 own, with the threads and the batch size that it is best with, and they take turns. Before the clock starts,
@@ -189,7 +189,7 @@ def _ask(pipe: Any, count: int) -> dict[str, Any]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="8 images, 8 steps, one round")
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--steps", type=int, default=32)

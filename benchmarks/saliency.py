@@ -1,7 +1,7 @@
 """Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
 
-    python -m benchmarks.saliency [--quick] [--memory] [--json] [--output figures.json]
-    python -m benchmarks.saliency --combine mobilenet.json resnet.json     one run per network, read together
+    python benchmarks/saliency.py [--quick] [--memory] [--json] [--output figures.json]
+    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per network, read together
 
 Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
 told apart; only one of them works at a time. Networks have random weights. Ratios above 1 mean that ours is faster.
@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.saliency_contenders import IMAGES, work
 

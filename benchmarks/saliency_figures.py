@@ -1,8 +1,8 @@
 """The figures of docs/saliency.md: grids of the paper's three methods.
 
-    python -m benchmarks.saliency_figures twins planted --output docs/images/saliency-planted-twins.png
-    python -m benchmarks.saliency_figures twins cifar --path ARCHIVE.zip --output FILE.png
-    python -m benchmarks.saliency_figures networks PHOTO.jpg --output FILE.png
+    python benchmarks/saliency_figures.py twins planted --output docs/images/saliency-planted-twins.png
+    python benchmarks/saliency_figures.py twins cifar --path ARCHIVE.zip --output FILE.png
+    python benchmarks/saliency_figures.py networks PHOTO.jpg --output FILE.png
 
 `twins`: rows are eight test images, columns the float and the binarized twin under each method, true class explained.
 `networks`: rows are the paper's ten networks with random weights, so that their maps mean nothing: a smoke test.

@@ -32,12 +32,10 @@ def quicken(
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
-        by_tiles = tiles.convolution_of(step, passed=i >= first)
-        if by_tiles:
-            step = replace(step, call=call_around(step, convolution_op=by_tiles))
-        elif i >= first and suits_blocks(step.layer):
-            step = replace(step, call=call_around(step, convolution_op=by_blocks(step.layer)))
-        steps.append(step)
+        convolution = tiles.convolution_of(step, passed=i >= first)
+        if not convolution and i >= first and suits_blocks(step.layer):
+            convolution = by_blocks(step.layer)
+        steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
     return fold(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
 
 
