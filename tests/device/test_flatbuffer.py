@@ -48,7 +48,7 @@ def test_what_is_no_flatbuffer_is_refused(content: bytes) -> None:
         flatbuffer.operators(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, len(LCE) - 4), st.binary(min_size=1, max_size=4), st.integers(8, len(LCE)))
 @example(at=412, bytes_=b"\0", end=len(LCE))  # leaves a graph of no operators
 def test_a_damaged_file_is_read_or_refused_but_never_crashes(at: int, bytes_: bytes, end: int) -> None:

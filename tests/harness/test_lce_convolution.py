@@ -26,7 +26,7 @@ def pairs(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
     return st.tuples(sizes(low, high), sizes(low, high))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     images=sizes(1, 3),
     size=pairs(1, 11),

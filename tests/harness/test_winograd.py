@@ -27,7 +27,7 @@ def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     images=st.integers(1, 3),
     height=st.integers(1, 11),

@@ -16,7 +16,7 @@ from .conftest import Operators
 from .graphs import Graph, conv_options, flexbuffer, pack, pool_options, unpack, words
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
-EXAMPLES = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

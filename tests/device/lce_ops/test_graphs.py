@@ -11,7 +11,7 @@ from .conftest import Operators, invoke
 from .graphs import Graph, conv_options, flexbuffer, pack, words
 from .random_graphs import random_graph
 
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:

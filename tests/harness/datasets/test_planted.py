@@ -11,7 +11,7 @@ from harness.datasets import planted
 from harness.datasets.planted import CLASS_NAMES, PlantedDataset
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), index=st.integers(0, 4999))
 def test_same_seed_and_index_give_the_same_pixels_whatever_was_drawn_before(seed: int, index: int) -> None:
     fresh = PlantedDataset(seed=seed).sample("test", index)

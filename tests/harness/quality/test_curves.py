@@ -38,7 +38,7 @@ def test_inverted_oracle_map_scores_worst() -> None:
     assert value("insertion_auc", -oracle_map()) == pytest.approx(0.5 / 16)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32))
 def test_no_map_beats_the_oracle(seed: int) -> None:
     saliency_map = random_maps(seed=seed)
@@ -46,7 +46,7 @@ def test_no_map_beats_the_oracle(seed: int) -> None:
     assert value("insertion_auc", saliency_map) <= value("insertion_auc", oracle_map()) + 1e-12
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 400), st.integers(1, 300))
 def test_curves_go_from_nothing_to_everything_in_equal_portions(pixels: int, steps: int) -> None:
     gone = pixels_gone(pixels, steps)
@@ -197,7 +197,7 @@ def test_normalised_metrics_compare_a_confident_and_a_doubtful_network() -> None
     assert found[0] == pytest.approx(found[1])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(2, 30), st.integers(2, 30), st.integers(1, 2))
 def test_cells_cover_an_image_about_equally(height: int, width: int, cells: int) -> None:
     numbers = cell_numbers((height, width), cells)

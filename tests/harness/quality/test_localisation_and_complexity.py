@@ -90,7 +90,7 @@ def test_every_way_to_compare_is_one_for_equal_maps_and_ignores_scale(name: str)
     assert callable(resolve(AGREEMENTS[name].load))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(arrays(np.float32, (1, 5, 5), elements=st.integers(0, 4).map(float)), st.integers(0, 1000))
 def test_spearman_is_that_of_scipy_with_ties(first: np.ndarray, seed: int) -> None:
     second = np.random.default_rng(seed).integers(0, 3, (1, 5, 5)).astype(np.float32)
