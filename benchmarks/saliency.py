@@ -135,12 +135,10 @@ def ratios(figures: dict[str, Any]) -> dict[str, float]:
         if found
         for of, take in (("median", statistics.median), ("least", min))
     }
-    together = [found[TOGETHER] for found in rates.values() if TOGETHER in found]
-    for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
-        if together:
-            result[f"together_vs_{name}_median"] = statistics.median(
-                found["one pass"] / found[way] for found in together
-            )
+    if together := [found[TOGETHER] for found in rates.values() if TOGETHER in found]:
+        for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
+            faster = [found["one pass"] / found[way] for found in together]
+            result[f"together_vs_{name}_median"] = statistics.median(faster)
     if peaks := figures["peak_rss_mib"]:
         result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
     return {name: round(value, 3) for name, value in result.items()}

@@ -15,7 +15,8 @@ from harness import ops_build
 from harness.arrays import aligned
 
 Array = NDArray[np.float32]
-TAPS, TILE, PLACES = 3, 4, 36
+TAPS, TILE = 3, 4
+PLACES = (TILE + TAPS - 1) ** 2  # of a tile's inputs, and of a transformed kernel
 # What a row of three taps is at the six points 0, 1, -1, 2, -2 and infinity.
 _TAPS_AT_POINTS = np.array(
     [

@@ -8,6 +8,7 @@ with batch norms (see `folding.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from harness import winograd
@@ -28,23 +29,24 @@ class Tiles:
 
     def __init__(self, graph: Graph, *, threads: int, memory_mib: float) -> None:
         self.threads = threads
+        self._graph, self._memory_bytes = graph, memory_mib * 2**20
         self._continuous = is_continuous(graph)
-        self._chosen = self._choose(graph, memory_mib * 2**20)
         self._kernels: dict[tuple[int, bool], tuple[Any, winograd.Kernel]] = {}
 
-    def _choose(self, graph: Graph, memory_bytes: float) -> set[tuple[str, bool]]:
-        """(name of a step, whether forwards) of what is transformed."""
+    @cached_property
+    def _chosen(self) -> set[tuple[str, bool]]:
+        """(name of a step, whether forwards) of what is transformed. The first look may build the library."""
         ways = (False, True) if self._continuous else (False,)
         wanted = [
             (_transformed_bytes(step), forwards, step.name)
-            for step in graph.steps
+            for step in self._graph.steps
             if suits_tiles(step.layer)
             for forwards in ways
         ]
-        chosen = set()
+        chosen, left = set(), self._memory_bytes
         for needed, forwards, name in sorted(wanted):
-            memory_bytes -= needed
-            if memory_bytes >= 0:
+            left -= needed
+            if left >= 0:
                 chosen.add((name, forwards))
         return chosen
 

@@ -116,7 +116,13 @@ def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> N
 def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network(padding="same", norm=True)
     fast = GradientEngine(model)
+    assert "PyFuncStateless" in operations(fast, SHAPE)
     monkeypatch.setattr(winograd, "is_available", lambda: False)
     without = GradientEngine(model)
     assert "PyFuncStateless" not in operations(without, SHAPE)
     assert_plain_but_for_rounding(fast, without)
+
+
+def test_plain_graph_never_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "is_available", lambda: pytest.fail("building it takes seconds"))
+    GradientEngine(network(padding="same"), fast=False).backward(IMAGES, TARGETS)
