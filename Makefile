@@ -33,7 +33,7 @@ check: setup
 # With the LCE operators for both targets inside, so that whoever installs it needs no compiler.
 wheel: setup
 	rm -rf build/lib
-	$(BIN)/python -m harness.ops_build
+	$(BIN)/python -m harness.native.build
 	$(BIN)/python -m build --wheel --no-isolation
 
 # Writes requirements.lock anew from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for

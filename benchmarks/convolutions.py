@@ -48,8 +48,8 @@ def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
     """Median milliseconds of each contender, and what floats lose to rounding."""
     import tensorflow as tf
 
-    from harness import winograd
-    from harness.lce_convolution import SignConvolution
+    from harness.native import winograd
+    from harness.native.sign_convolution import SignConvolution
 
     rng = np.random.default_rng(0)
     values = rng.normal(size=(IMAGES, size, size, channels)).astype(np.float32)
@@ -73,7 +73,7 @@ def measure_images(size: int, stride: int, filters: int, rounds: int) -> dict[st
     """Median milliseconds of the backward pass from a convolution to images."""
     import tensorflow as tf
 
-    from harness.saliency.blocks import by_blocks
+    from harness.saliency.engine.rewrites.blocks import by_blocks
 
     layer = tf.keras.layers.Conv2D(filters, size, stride, padding="same")
     images = tf.zeros((IMAGES, IMAGE_SIZE, IMAGE_SIZE, IMAGE_CHANNELS))

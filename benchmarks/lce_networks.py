@@ -25,9 +25,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from device.preprocessing import preprocess  # noqa: E402
-from harness.catalogue import CATALOGUE, Model, catalogue_model  # noqa: E402
-from harness.devices import Device, make_device, measure, predict  # noqa: E402
+from device.preprocessing import preprocess
+from harness.devices.client import measure, predict
+from harness.devices.device import Device, make_device
+from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 
 NETWORKS = tuple(name for name, entry in CATALOGUE.items() if entry.family == "binarized")
 RUNTIMES = ("ai-edge-litert+lce-ops", "tflite-runtime+lce-ops")

@@ -35,8 +35,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness.errors import BitlensError  # noqa: E402
-from harness.ops_build import host_library, library  # noqa: E402
+from harness.errors import BitlensError
+from harness.native.build import host_library, library
 
 NETWORKS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
 FLOAT_TWIN = "QuickNetFloat"

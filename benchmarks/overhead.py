@@ -23,9 +23,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness.devices import Device, make_device, measure  # noqa: E402
-from harness.devices.rounds import interleaved  # noqa: E402
-from harness.devices.statistics import percentile  # noqa: E402
+from harness.devices.client import measure
+from harness.devices.device import Device, make_device
+from harness.devices.rounds import interleaved
+from harness.devices.statistics import percentile
 
 RUNTIME = "ai-edge-litert"
 TOOL = "ai_edge_litert.tools.benchmark_litert_model"

@@ -92,8 +92,9 @@ def work(pipe: Any, name: str, steps: int) -> None:
 
 
 def ours(steps: int) -> Areas:
-    from harness.quality import Evidence, evaluate_together
-    from harness.quality.compiled_network import CompiledNetwork
+    from harness.models.xnnpack import CompiledNetwork
+    from harness.quality.evaluation import evaluate_together
+    from harness.quality.inputs import Evidence
     from harness.quality.judges import FloatJudge
 
     predict = CompiledNetwork(_network(), RECORD)

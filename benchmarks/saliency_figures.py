@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from device.preprocessing import preprocess
-from harness.catalogue import CATALOGUE, catalogue_model
-from harness.datasets import open_dataset
-from harness.datasets.base import stack
+from harness.datasets.dataset import stack
+from harness.datasets.dataset_kinds import open_dataset
+from harness.datasets.geometry import fit_image
+from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
-from harness.preprocessing import fit_image
 from harness.saliency import GradientEngine, compute_many, saliency_map
 from harness.saliency.maps import clip_percentile, stretch
 

@@ -34,12 +34,12 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness import run  # noqa: E402
-from harness.experiment import read_experiment  # noqa: E402
-from harness.stages import STAGES, Stage  # noqa: E402
-from harness.store import Outcome, Score, Store, Unit  # noqa: E402
-from harness.team import Team  # noqa: E402
-from harness.work import Finished, Order  # noqa: E402
+from harness.execution import coordinator
+from harness.execution.sizing import Team
+from harness.execution.task import Finished, Order
+from harness.experiment.reader import read_experiment
+from harness.stages.stage_table import STAGES, Stage
+from harness.store import Outcome, Score, Store, Unit
 
 LOOPS = 24_000_000  # of a busy unit: a third of a second or so
 BUSY_UNITS, ROUNDS = 24, 3
@@ -195,7 +195,7 @@ def _perform(store: Store, units: Iterator[Unit], team: Team) -> None:
     path = store.folder / "scale.toml"
     path.write_text('models = ["planted-float"]\n[dataset]\nkind = "planted"\n')
     store.replace_plan(units)
-    run.perform_missing(store, read_experiment(path), team)
+    coordinator.perform_missing(store, read_experiment(path), team)
 
 
 # ------------------------------------------------------------------------------------------- memory, and a large store
@@ -216,7 +216,7 @@ def _send(connection: Any, function: Any, *arguments: Any) -> None:
 def _coordinator(count: int, dask: bool) -> dict[str, float]:
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
     if not dask:
-        run.Crew = InstantCrew  # type: ignore[assignment,misc]  # it stands in for it
+        coordinator.Crew = InstantCrew  # type: ignore[assignment,misc]  # it stands in for it
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         began = time.monotonic()
@@ -226,7 +226,7 @@ def _coordinator(count: int, dask: bool) -> dict[str, float]:
 
 
 def _store(rows: int) -> dict[str, float]:
-    from reports.view import RunView
+    from reports.data.view import RunView
 
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         _, planning = _timed(lambda: store.replace_plan(_study(rows), kinds=("images", "quality")))

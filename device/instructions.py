@@ -1,7 +1,7 @@
 """How many instructions this process has executed, where an emulator counts them.
 
-The emulator's plugin (harness/devices/instructions.c) keeps one 64-bit counter per thread in a file that it shares
-with us; its path comes in the environment.
+The plugin of the emulator (harness/devices/setup/instructions.c) keeps a 64-bit counter per thread in a file that it
+shares with us; its path comes in the environment.
 """
 
 from __future__ import annotations

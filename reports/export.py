@@ -13,13 +13,15 @@ from typing import Any
 import pandas as pd
 
 from harness.store import Store
-from reports import charts, evidence, figures, published, tables, timing
-from reports.colours import DIVERGING, SEQUENTIAL
-from reports.grids import grids
-from reports.rows import explanation_choices, page_rows
-from reports.scores import quality_summary
-from reports.view import RunView
-from reports.writing import csv_text, write_atomically
+from reports.data.view import RunView
+from reports.drawing import charts, figures
+from reports.drawing.colours import DIVERGING, SEQUENTIAL
+from reports.sections import explanations, latency, published
+from reports.sections.deployments import explanation_choices, page_rows
+from reports.sections.grids import grids
+from reports.tables import comparison
+from reports.tables.scores import quality_summary
+from reports.write import csv_text, write_atomically
 
 LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four
 GRID_IMAGES = 8  # rows of a grid: what fits a page of a paper
@@ -52,16 +54,16 @@ def _charts(store: Store) -> Iterator[tuple[str, str, Records]]:
     per_device = {
         "tradeoff": rows,
         "thread_scaling": [row for row in rows if row["num_threads"]],
-        "latency_distribution": timing.distributions(view),
-        "latency_over_time": timing.over_time(view),
-        "operator_breakdown": timing.operators(view),
+        "latency_distribution": latency.distributions(view),
+        "latency_over_time": latency.over_time(view),
+        "operator_breakdown": latency.operators(view),
     }
     for kind, records in per_device.items():
         yield from _split(kind, records, "device")
-    yield from _split("noise_sweep", evidence.noise_sweep(summary), "series", "metric")
-    yield from _split("layer_sweep", evidence.layer_sweep(summary), "model", "metric")
-    yield from _split("deployment_gap", evidence.deployment_gap(view, summary), "label", "metric")
-    yield from _split("judge_curves", evidence.judge_curves(view), "model", "label", "metric")
+    yield from _split("noise_sweep", explanations.noise_sweep(summary), "series", "metric")
+    yield from _split("layer_sweep", explanations.layer_sweep(summary), "model", "metric")
+    yield from _split("deployment_gap", explanations.deployment_gap(view, summary), "label", "metric")
+    yield from _split("judge_curves", explanations.judge_curves(view), "model", "label", "metric")
     yield from _split("published", published.beside(rows))
 
 
@@ -69,7 +71,7 @@ def _chart_rows(store: Store, summary: pd.DataFrame) -> Records:
     """The rows with a latency; their first explanation score gives the size of a mark."""
     choices = explanation_choices(summary)
     key, sign = (choices[0]["key"], -1 if choices[0]["better"] == "lower" else 1) if choices else ("", 1)
-    rows = [row for row in page_rows(tables.comparison(store), summary) if row["p50_ms"] is not None]
+    rows = [row for row in page_rows(comparison.comparison(store), summary) if row["p50_ms"] is not None]
     scores = [row.pop("scores").get(key) for row in rows]
     return [{**row, "quality": sign * score[0] if score else None} for row, score in zip(rows, scores)]
 

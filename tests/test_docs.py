@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from harness.catalogue import CATALOGUE, model_card
-from harness.cli import EXAMPLES, app
+from harness.cli.app import EXAMPLES, app
+from harness.models.catalogue import CATALOGUE, model_card
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -46,10 +46,10 @@ def test_converters_know_nothing_of_ours_but_themselves(path: Path) -> None:
 @pytest.mark.parametrize("path", files("reports"), ids=str)
 def test_reports_know_the_store_and_nothing_else_of_the_harness(path: Path) -> None:
     ours = {name for name in imports_of(path) if name.split(".")[0] in OURS - {"reports"}}
-    assert ours <= {"harness.store"}
+    assert all(name.startswith("harness.store") for name in ours)
 
 
 @pytest.mark.parametrize("path", files("harness"), ids=str)
 def test_only_commands_of_the_harness_know_reports(path: Path) -> None:
     knows_reports = any(name.split(".")[0] == "reports" for name in imports_of(path))
-    assert not knows_reports or path.name in ("cli.py", "explain_command.py", "report_commands.py")
+    assert not knows_reports or path.parent.name == "cli"

@@ -10,7 +10,7 @@
 #include "export.h"
 #include "quantize.h"
 
-// As `harness/lce_convolution.py` lays it out.
+// As `harness/native/sign_convolution.py` lays it out.
 struct LceConvolution {
   int32_t batch, height, width, channels;
   int32_t filter_height, filter_width, out_channels;

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.datasets.annotations import RESERVED, Annotations, Box
-from harness.datasets.base import Sample
+from harness.datasets.dataset import Sample
 from harness.datasets.pictures import read_picture
 from harness.errors import ConfigError
 

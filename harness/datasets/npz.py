@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets.base import Sample
+from harness.datasets.dataset import Sample
 from harness.errors import ConfigError
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.base import Sample
+from harness.datasets.dataset import Sample
 
 Array = NDArray[np.float32]
 Bools = NDArray[np.bool_]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.devices.base import Device
-from harness.devices.verdict import HOT_C
+from harness.devices.device import KINDS, Device
+from harness.devices.validity import HOT_C
 from harness.errors import DeviceError
 
 LOW_DISK_BYTES = 1 << 30  # VGG16 alone is half of it
@@ -64,12 +64,12 @@ def diagnose(facts: Facts) -> list[Finding]:
 
 def _bare_board(device: Device) -> list[Finding]:
     """What can be told of a board where the agent may not start: 32 bit, a wrong Python, nothing set up."""
-    from harness.devices import board_setup
+    from harness.devices.setup import board
     from harness.devices.ssh import SshDevice
 
     if not isinstance(device, SshDevice) or device.python:
         return []
-    facts = board_setup.describe(device)
+    facts = board.describe(device)
     if not facts["installed"]:
         what = f'device "{device.name}" has not been set up'
         return [Finding(severity="warning", what=what, hint=f"bitlens device setup {device.name}")]
@@ -194,7 +194,7 @@ def _clock(facts: Facts) -> Iterator[Finding]:
 
 
 def _emulated(facts: Facts) -> Iterator[Finding]:
-    if facts.kind == "emulated":
+    if KINDS[facts.kind].is_emulated:
         yield Finding(severity="ok", what="emulated: gives instructions, never a latency")
 
 

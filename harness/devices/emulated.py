@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.devices.bootstrap import CACHE
-from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.session import Session, open_session
+from harness.devices.cache import QEMU, board_folder
+from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
+from harness.devices.transport.session import Session, open_session
 from harness.errors import DeviceError
-
-QEMU = "qemu-aarch64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +36,11 @@ class EmulatedDevice:
             raise DeviceError(problem, hint=f"bitlens device setup {self.name}")
         with tempfile.NamedTemporaryFile(prefix="bitlens-instructions-") as counters:
             connection = self.connection(counters=Path(counters.name))
-            with open_session(connection, cache=str(board_folder(self) / "home")) as session:
+            with open_session(connection, cache=str(board_folder(self.cache) / "home")) as session:
                 yield session
 
-    def setup(self, *, python: str) -> None:
-        from harness.devices import emulated_root
-
-        emulated_root.build(self)
-
-    def remove(self, *, python: str) -> None:
-        from harness.devices import emulated_root
-
-        emulated_root.remove(self)
-
     def connection(self, *, counters: Path) -> Connection:
-        folder = board_folder(self)
+        folder = board_folder(self.cache)
         command = (
             QEMU,
             *("-cpu", self.cpu, "-L", str(folder / "root")),
@@ -71,21 +59,9 @@ class EmulatedDevice:
         )
 
 
-def board_folder(device: EmulatedDevice) -> Path:
-    """Where the emulated board's files are. All emulated processors share one board."""
-    return expanded(device.cache) / "aarch64-bookworm"
-
-
-def expanded(cache: str) -> Path:
-    """The cache folder on this host."""
-    if cache == CACHE and os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "bitlens"
-    return Path(cache).expanduser()
-
-
 def missing_parts(device: EmulatedDevice) -> list[str]:
     """What is not there yet, in words."""
-    folder = board_folder(device)
+    folder = board_folder(device.cache)
     parts = {
         QEMU: shutil.which(QEMU) is not None,
         "the arm64 root": (folder / "root/usr/bin/python3.11").exists(),

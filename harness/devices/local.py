@@ -6,9 +6,9 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from harness.devices.bootstrap import CACHE
-from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.session import Session, open_session
+from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
+from harness.devices.transport.session import Session, open_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +23,6 @@ class LocalDevice:
     def open(self) -> AbstractContextManager[Session]:
         return open_session(self.connection(), cache=self.cache)
 
-    def setup(self, *, python: str) -> None:
-        print(f"{self.name}: nothing to prepare, this host's own environment is used")
-
-    def remove(self, *, python: str) -> None:
-        print(f"{self.name}: nothing to remove")
-
     def connection(self) -> Connection:
         return Connection(
             device=self.name,
@@ -36,3 +30,11 @@ class LocalDevice:
             address=self.python,
             hint=f"{self.python} --version",
         )
+
+
+def setup(device: LocalDevice, *, python: str) -> None:
+    print(f"{device.name}: nothing to prepare, this host's own environment is used")
+
+
+def remove(device: LocalDevice, *, python: str) -> None:
+    print(f"{device.name}: nothing to remove")

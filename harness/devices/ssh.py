@@ -6,9 +6,9 @@ import shlex
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from harness.devices.bootstrap import CACHE
-from harness.devices.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.session import Session, open_session
+from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
+from harness.devices.transport.session import Session, open_session
 
 # No question can be answered on a pipe; a board that is gone is noticed within a minute.
 _OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
@@ -30,16 +30,6 @@ class SshDevice:
 
     def open(self) -> AbstractContextManager[Session]:
         return open_session(self.connection(), cache=self.cache)
-
-    def setup(self, *, python: str) -> None:
-        from harness.devices import board_setup
-
-        board_setup.setup(self, python=python)
-
-    def remove(self, *, python: str) -> None:
-        from harness.devices import board_setup
-
-        board_setup.remove(self, python=python)
 
     def connection(self, *, python: str | None = None) -> Connection:
         ssh = ["ssh", *_OPTIONS]

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.devices import jobs
-from harness.devices.base import Device
-from harness.devices.verdict import SUSTAINED_RULES, judge
+from harness.devices import client
+from harness.devices.device import Device
+from harness.devices.validity import SUSTAINED_RULES, judge
 
 BURST_S = 10.0  # the speed of the first ten seconds is what a short benchmark would report
 SUSTAINED_SHARE = 0.2  # the speed of the last fifth is what the board can keep up
-SHORTEST_S = 15.0  # the last fifth begins after the burst
-RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
-_UNITS_S = {"s": 1, "min": 60, "h": 3600}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +35,9 @@ def measure_sustained(
 ) -> dict[str, Any]:
     """The record of one round that goes on for so long, with `sustained`: what it says, or None where it broke off.
 
-    how  what jobs.measure takes. Heat and a falling clock are what is looked for here, and no fault of the record.
+    how  what client.measure takes. Heat and a falling clock are what is looked for here, and no fault of the record.
     """
-    record = jobs.measure(device, artifact, protocol=sustained_protocol(seconds, **protocol), **how)
+    record = client.measure(device, artifact, protocol=sustained_protocol(seconds, **protocol), **how)
     found = sustained(record["samples_ns"], record["circumstances"]["during"])
     verdict = judge(record, rules=SUSTAINED_RULES)
     return {
@@ -74,24 +69,3 @@ def sustained(samples_ns: Sequence[int], glances: Sequence[Mapping[str, Any]]) -
         sustained_ns=statistics.median(samples_ns[min(last_start, len(samples_ns) - 1) :]),
         seconds=seconds[-1],
     )
-
-
-def ranking_changed(results: Mapping[str, Sustained]) -> bool:
-    """Whether an artifact that was clearly faster than another at first is clearly slower once the board is warm."""
-    return any(
-        _clearly_less(one.burst_ns, other.burst_ns) and _clearly_less(other.sustained_ns, one.sustained_ns)
-        for one, other in itertools.permutations(results.values(), 2)
-    )
-
-
-def _clearly_less(one: float, other: float) -> bool:
-    return one * (1 + RANKING_MARGIN) < other
-
-
-def sustained_seconds(text: str) -> float:
-    """ "30min" -> 1800.0. Raises ValueError with what was expected."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)", text)
-    seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
-    if seconds < SHORTEST_S:
-        raise ValueError(f'a duration such as "30min", "{SHORTEST_S:g}s" at least')
-    return seconds

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.catalogue import Model
 from harness.errors import ConfigError
+from harness.models.catalogue import Model
 from harness.models.files import one_line
 
 

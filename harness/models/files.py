@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.catalogue import Model
 from harness.errors import ConfigError
+from harness.models.catalogue import Model
 from harness.models.safety import embedded_code
 
 SUFFIXES = (".h5", ".hdf5", ".keras")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from harness.catalogue import Model
 from harness.errors import BitlensError, ConfigError
+from harness.models.catalogue import Model
 from harness.models.classifier import as_classifier
 from harness.models.files import one_line, read_model
-from harness.tables import resolve
+from harness.registry import resolve
 
 
 def load_model(model: Model) -> Any:

@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.catalogue import minus_one_to_one
-from harness.datasets.base import Dataset, stack
 from harness.datasets.cifar10_archive import Cifar10Archive
+from harness.datasets.dataset import Dataset, stack
 from harness.datasets.planted import PlantedDataset
+from harness.models.catalogue import minus_one_to_one
 from harness.models.twins import build_twin
 
 WEIGHTS = Path(__file__).parent / "weights"

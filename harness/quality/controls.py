@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.quality.evidence import Evidence, Maps
-from harness.saliency.noise import generator
-from harness.tables import look_up, resolve
+from harness.quality.inputs import Evidence, Maps
+from harness.randomness import generator
+from harness.registry import look_up, resolve
 
 SIGMA = 0.25  # of each side: the bump covers the middle, where photographers put things
 

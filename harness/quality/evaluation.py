@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.blankness import NOT_FINITE, why_blank
-from harness.quality.evidence import Evidence, Maps, Scores, Values
-from harness.quality.metrics import METRICS, MetricSpec
-from harness.saliency.spec import complete_parameters
-from harness.tables import look_up, resolve
+from harness.parameters import complete_parameters
+from harness.quality.inputs import Evidence, Maps, Scores, Values
+from harness.quality.metrics.blankness import NOT_FINITE, why_blank
+from harness.quality.metrics.metric_table import METRICS, MetricSpec
+from harness.registry import look_up, resolve
 
 NO_OBJECT = "no object is marked on this image"
 ABSENT = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.perturbation import perturbed
-from harness.quality.evidence import Images, Targets, Values
+from harness.quality.inputs import Images, Targets, Values
 
 BATCH = 64
 

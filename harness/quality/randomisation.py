@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.agreement import agree
-from harness.quality.evidence import Maps, Scores, Values
-from harness.saliency.noise import generator
+from harness.quality.agreement_metrics import agree
+from harness.quality.inputs import Maps, Scores, Values
+from harness.randomness import generator
 
 if TYPE_CHECKING:
-    from harness.saliency import GradientEngine
+    from harness.saliency.engine.engine import GradientEngine
 
 ExplainWith = Callable[["GradientEngine"], Maps]
 STAGES = 8
@@ -78,7 +78,7 @@ def randomised(model: Any, *, seed: int, stages: int) -> Iterator[tuple[str, Gra
     """
     import tensorflow as tf
 
-    from harness.saliency import GradientEngine
+    from harness.saliency.engine.engine import GradientEngine
 
     clone = tf.keras.models.clone_model(model)
     clone.set_weights(model.get_weights())

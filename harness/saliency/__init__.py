@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.parameters import Parameter
 from harness.saliency.attribution import Attribution
 from harness.saliency.maps import saliency_map
-from harness.saliency.methods import METHODS, method_spec, parameters_of
-from harness.saliency.spec import MethodSpec, Parameter
+from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
+from harness.saliency.methods.spec import MethodSpec
 
 if TYPE_CHECKING:
-    from harness.saliency.engine import GradientEngine
-    from harness.saliency.layers import list_layers
-    from harness.saliency.library import explain
-    from harness.saliency.run_methods import compute, compute_forward, compute_many
+    from harness.saliency.api import compute, compute_forward, compute_many, explain
+    from harness.saliency.engine.engine import GradientEngine
+    from harness.saliency.engine.layers import list_layers
 
 __all__ = [
     "METHODS",
@@ -36,12 +36,12 @@ __all__ = [
 ]
 
 _LAZY = {
-    "compute": "run_methods",
-    "compute_forward": "run_methods",
-    "compute_many": "run_methods",
-    "GradientEngine": "engine",
-    "explain": "library",
-    "list_layers": "layers",
+    "compute": "api",
+    "compute_forward": "api",
+    "compute_many": "api",
+    "GradientEngine": "engine.engine",
+    "explain": "api",
+    "list_layers": "engine.layers",
 }
 
 

@@ -6,7 +6,7 @@ asked for at the start of a process; an engine made afterwards works on as many 
 
 from __future__ import annotations
 
-import os
+from harness.cpus import cores
 
 
 def use_one_thread_per_batch() -> bool:
@@ -32,14 +32,3 @@ def threads_of_an_operation() -> int:
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or cores()
-
-
-def available_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cores() -> int:
-    """Those that this process may use; fewer where several workers share a machine, as Dask says in this variable."""
-    available = available_cores()
-    return min(available, int(os.environ.get("OMP_NUM_THREADS") or available))

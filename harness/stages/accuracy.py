@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.catalogue import Model
-from harness.devices import predict
-from harness.stages.on_device import artifact_of, as_share, device_of
-from harness.store import Outcome, Prediction, Unit
-from harness.workshop import ImageSet, Progress, Workshop
+from harness.devices.client import predict
+from harness.models.catalogue import Model
+from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, as_share, device_of
+from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from harness.quality import AGREEMENTS, agree
-from harness.stages.judging import maps_of
-from harness.stages.quality import score_rows
-from harness.store import Outcome, Unit
-from harness.workshop import Progress, Workshop
+from harness.quality.agreement_metrics import AGREEMENTS, agree
+from harness.stages.context import Progress, Workshop
+from harness.stages.shared import maps_of, score_rows
+from harness.store.units import Outcome, Unit
 
 
 def plan(first: Unit, second: Unit, metric: str, *, what: str) -> Unit:

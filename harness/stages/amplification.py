@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.catalogue import Model
-from harness.saliency.noise import generator
-from harness.store import Outcome, Unit
-from harness.workshop import Progress, Workshop
+from harness.models.catalogue import Model
+from harness.randomness import generator
+from harness.stages.context import Progress, Workshop
+from harness.store.units import Outcome, Unit
 
 
 def plan(model: Model, images: Unit, *, noise_level: float, seed: int) -> Unit:

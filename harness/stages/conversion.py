@@ -10,11 +10,11 @@ from typing import Any
 from converters import FORMATS, RECIPE
 from converters.contents import contents
 from device.preprocessing import preprocess
-from harness.catalogue import Model
 from harness.errors import ConversionError
-from harness.store import Outcome, Unit
-from harness.tables import resolve
-from harness.workshop import Progress, Workshop
+from harness.models.catalogue import Model
+from harness.registry import resolve
+from harness.stages.context import Progress, Workshop
+from harness.store.units import Outcome, Unit
 
 VERSIONS = ("tensorflow-cpu", "tensorflow", "larq", "larq-zoo", "larq-compute-engine")
 

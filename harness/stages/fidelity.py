@@ -15,10 +15,9 @@ from converters import FORMATS
 from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_differences
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
-from harness.devices import PredictResult, predict
-from harness.stages.on_device import artifact_of, as_share, device_of
-from harness.store import Outcome, Unit
-from harness.workshop import ImageSet, Progress, Workshop
+from harness.devices.client import PredictResult, predict
+from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, as_share, device_of
+from harness.store.units import Outcome, Unit
 
 IMAGES = 64
 HEADS = ("SOFTMAX", "DEQUANTIZE", "QUANTIZE", "RESHAPE")  # what may follow the logits

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.catalogue import Model
-from harness.datasets.base import Sample
-from harness.experiment import Experiment
-from harness.preprocessing import fit_image, fit_mask
-from harness.store import Outcome, Unit
-from harness.workshop import Progress, Workshop
+from harness.datasets.dataset import Sample
+from harness.datasets.geometry import fit_image, fit_mask
+from harness.experiment.reader import Experiment
+from harness.models.catalogue import Model
+from harness.stages.context import Progress, Workshop
+from harness.store.units import Outcome, Unit
 
 
 def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, count: int, first: int = 0) -> Unit:

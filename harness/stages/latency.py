@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.devices import measure
+from harness.devices.client import measure
 from harness.devices.sustained import measure_sustained
-from harness.experiment_file import LatencyTable
-from harness.stages.on_device import artifact_of, as_share, device_of
-from harness.store import Outcome, Unit
-from harness.workshop import Progress, Workshop
+from harness.experiment.schema import LatencyTable
+from harness.stages.context import Progress, Workshop, artifact_of, as_share, device_of
+from harness.store.units import Outcome, Unit
 
 
 def plan(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, *, num_threads: int, round_: int) -> Unit:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.experiment_choices import Named
-from harness.quality import METRICS, Evidence, Pool, Scores, evaluate
-from harness.stages.judging import FLOAT, explain_of, judge_of, maps_of
-from harness.store import Outcome, Score, Unit
-from harness.workshop import ImageSet, Progress, Workshop
+from harness.experiment.selection import Named
+from harness.quality.evaluation import evaluate
+from harness.quality.inputs import Evidence, Pool
+from harness.quality.metrics.metric_table import METRICS
+from harness.stages.context import Progress, Workshop
+from harness.stages.shared import FLOAT, explain_of, judge_of, maps_of, mean_colour, score_rows
+from harness.store.units import Outcome, Unit
 
 
 def plan(
@@ -62,21 +64,6 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
     if scores.curves is not None:
         result["curves"] = [None if np.isnan(curve).any() else curve.round(5).tolist() for curve in scores.curves]
     return Outcome(result=result, scores=score_rows(images, scores))
-
-
-def score_rows(images: ImageSet, scores: Scores) -> list[Score]:
-    """One row per image; no value is None, with its reason."""
-    return [
-        Score(image=key, value=None if np.isnan(value) else float(value), reason=reason)
-        for key, value, reason in zip(images.keys, scores.values, scores.reasons)
-    ]
-
-
-def mean_colour(spec: dict[str, Any], workshop: Workshop) -> Any:
-    """(C,) uint8, the mean over training images; None where the unit does not ask for it."""
-    if "colours" not in spec:
-        return None
-    return np.round(workshop.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
 
 
 def _pool(spec: dict[str, Any], workshop: Workshop) -> Pool | None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import as_pixels, preprocess
-from harness.catalogue import Model
-from harness.devices import predict
-from harness.experiment_choices import Named
-from harness.quality import Evidence, control_maps
+from harness.devices.client import predict
+from harness.experiment.selection import Named
+from harness.models.catalogue import Model
+from harness.quality.controls import control_maps
+from harness.quality.inputs import Evidence
 from harness.saliency.attribution import Attribution
-from harness.stages.on_device import artifact_of, device_of
-from harness.store import Outcome, Unit
-from harness.workshop import ImageSet, Progress, Workshop
+from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, device_of
+from harness.stages.shared import CONTROL, attribute
+from harness.store.units import Outcome, Unit
 
 SESSION_BYTES = 64 << 20  # of changed images at a time: each time is a fresh process on the device
-CONTROL = "control-"  # what the method of a control begins with
 
 
 def plan(model: Model, method: Named, images: Unit, *, target: str, seed: int) -> Unit:
@@ -89,30 +88,9 @@ def _attributions(
     }
 
 
-def attribute(
-    engine: Any,
-    spec: Mapping[str, Any],
-    pixels: NDArray[np.uint8],
-    targets: NDArray[np.int64],
-    keys: Sequence[str],
-) -> Attribution:
-    """What the method of a saliency unit says of any images by any engine."""
-    from harness.saliency import compute
-
-    return compute(
-        engine,
-        spec["method"],
-        preprocess(pixels, spec["model"]["preprocessing"]),
-        targets,
-        image_keys=list(keys),
-        seed=spec["seed"],
-        parameters=spec["parameters"],
-    )
-
-
 def _on_device(spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], workshop: Workshop) -> Attribution:
     """Forward passes of the artifact on its device. What a method makes of an image is rounded to uint8 on the way."""
-    from harness.saliency import compute_forward
+    from harness.saliency.api import compute_forward
 
     record, device, artifact = spec["model"]["preprocessing"], device_of(spec), artifact_of(spec, workshop)
 

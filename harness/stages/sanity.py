@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.quality import Maps, Scores, agree
-from harness.stages.judging import as_maps, maps_of
-from harness.stages.quality import score_rows
-from harness.stages.saliency import attribute
-from harness.store import Outcome, StoredUnit, Unit
-from harness.workshop import ImageSet, Progress, Workshop
+from harness.quality.agreement_metrics import agree
+from harness.quality.inputs import Maps, Scores
+from harness.stages.context import ImageSet, Progress, Workshop
+from harness.stages.shared import as_maps, attribute, maps_of, score_rows
+from harness.store.units import Outcome, StoredUnit, Unit
 
 
 def plan(maps: Unit, check: str, *, other: Unit | None = None) -> Unit:

@@ -12,13 +12,14 @@ import pytest
 from converters import FORMATS, ConversionError
 from converters.tflite import int8
 from device.preprocessing import preprocess
-from harness.catalogue import CATALOGUE, catalogue_model
-from harness.datasets import open_dataset
-from harness.datasets.base import stack
+from harness.datasets.dataset import stack
+from harness.datasets.dataset_kinds import open_dataset
 from harness.datasets.planted import PlantedDataset
-from harness.devices import make_device, predict
+from harness.devices.client import predict
+from harness.devices.device import make_device
+from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
-from harness.tables import resolve
+from harness.registry import resolve
 
 TWINS = {"full-precision": "planted-float", "binarized": "planted-binary"}
 CASES = [(name, family) for name, spec in FORMATS.items() for family in spec.families if not spec.mark]

@@ -14,9 +14,9 @@ from converters.fidelity import Answers, compare
 from converters.lce import has_trained_ranges, lce, lce_int8
 from converters.tflite import fp32, int8, with_int8_ends
 from device import runtimes
-from harness.catalogue import Model, minus_one_to_one
+from harness.models.catalogue import Model, minus_one_to_one
 from harness.models.loading import load_model
-from harness.tables import resolve
+from harness.registry import resolve
 
 SIZE = 16
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (24, SIZE, SIZE, 3)).astype(np.float32)

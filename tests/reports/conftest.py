@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_runs import twins_run
 
 from harness.store import Store
-from reports import tables
+from reports.tables import comparison
+from tests.reports.synthetic_runs import twins_run
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +26,4 @@ def twins_store(twins_folder: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def table(twins_store: Store) -> pd.DataFrame:
-    return tables.comparison(twins_store)
+    return comparison.comparison(twins_store)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import ops_build
+from harness.native import build
 
 RUNTIMES = ("tflite_runtime", "ai_edge_litert")
-KERNELS = {"x86_64": ("portable", "avx2", "avx512"), "aarch64": ("portable", "neon")}[ops_build.host_target()]
+KERNELS = {"x86_64": ("portable", "avx2", "avx512"), "aarch64": ("portable", "neon")}[build.host_target()]
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -54,8 +54,8 @@ def invoke(interpreter: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
 @pytest.fixture(scope="session")
 def library() -> Path:
     try:
-        return ops_build.host_library()
-    except ops_build.NoCompiler as problem:
+        return build.host_library()
+    except build.NoCompiler as problem:
         pytest.skip(str(problem))
 
 

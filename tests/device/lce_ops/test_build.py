@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from device.lce_ops import build as lce_build
-from harness import ops_build
 from harness.errors import BitlensError, ConfigError
+from harness.native import build
 
 ROOT = Path(__file__).parents[3]
 OLDEST_GLIBC, OLDEST_GLIBCXX = (2, 28), (3, 4, 25)  # Debian 10
@@ -26,11 +26,11 @@ def symbol_versions(library: Path, prefix: str) -> set[tuple[int, ...]]:
     return {tuple(map(int, v.split("."))) for v in re.findall(rf"\b{prefix}_([0-9.]+)", listing)}
 
 
-@pytest.mark.parametrize("target", ops_build.TARGETS)
+@pytest.mark.parametrize("target", build.TARGETS)
 def test_the_library_needs_no_newer_system_than_debian_10(target: str) -> None:
     try:
-        library = ops_build.library(target)
-    except ops_build.NoCompiler as problem:
+        library = build.library(target)
+    except build.NoCompiler as problem:
         pytest.skip(str(problem))
     assert max(symbol_versions(library, "GLIBC")) <= OLDEST_GLIBC
     assert max(symbol_versions(library, "GLIBCXX"), default=(0,)) <= OLDEST_GLIBCXX
@@ -38,7 +38,7 @@ def test_the_library_needs_no_newer_system_than_debian_10(target: str) -> None:
 
 def test_a_library_is_built_once(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lce_build, "build", lambda *_, **__: pytest.fail("built again"))
-    assert ops_build.host_library() == library
+    assert build.host_library() == library
 
 
 def test_another_source_is_another_library(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,44 +51,44 @@ def test_another_source_is_another_library(library: Path, tmp_path: Path, monkey
 
 def test_an_unknown_target_suggests_a_known_one() -> None:
     with pytest.raises(ConfigError, match=r'no target "aarch46"\n  try: "aarch64"'):
-        ops_build.library("aarch46")
+        build.library("aarch46")
 
 
 def test_no_compiler_is_a_clear_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr(ops_build.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ops_build.NoCompiler, match="no C\\+\\+ compiler for aarch64 is installed"):
-        ops_build.library("aarch64")
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(build.NoCompiler, match="no C\\+\\+ compiler for aarch64 is installed"):
+        build.library("aarch64")
 
 
 def test_zig_stands_in_for_a_missing_cross_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(ops_build.importlib.util, "find_spec", lambda _: object())
-    target = next(t for t in ops_build.TARGETS if t != ops_build.host_target())
-    compiler = ops_build.compiler_for(target)
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda _: object())
+    target = next(t for t in build.TARGETS if t != build.host_target())
+    compiler = build.compiler_for(target)
     assert compiler == [sys.executable, "-m", "ziglang", "c++", "-target", f"{target}-linux-gnu.2.28"]
 
 
 def test_a_library_that_came_with_the_wheel_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
+    monkeypatch.setattr(build, "PREBUILT", tmp_path / "prebuilt")
     monkeypatch.setattr(lce_build, "build", lambda path, *_, **__: _write(path))
-    monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
-    ops_build.prebuild(ops_build.PREBUILT)
+    monkeypatch.setattr(build, "compiler_for", lambda target: [target])
+    build.prebuild(build.PREBUILT)
     monkeypatch.setattr(lce_build, "build", lambda *_, **__: pytest.fail("built although it came along"))
-    for path in (*map(ops_build.library, ops_build.TARGETS), ops_build.winograd_library()):
+    for path in (*map(build.library, build.TARGETS), build.winograd_library()):
         assert tmp_path / "prebuilt" in path.parents
 
 
 def test_a_library_of_other_sources_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(ops_build, "PREBUILT", tmp_path / "prebuilt")
-    monkeypatch.setattr(ops_build, "compiler_for", lambda target: [target])
+    monkeypatch.setattr(build, "PREBUILT", tmp_path / "prebuilt")
+    monkeypatch.setattr(build, "compiler_for", lambda target: [target])
     monkeypatch.setattr(lce_build, "build", lambda path, *_, **__: _write(path))
-    ops_build.prebuild(ops_build.PREBUILT)
+    build.prebuild(build.PREBUILT)
     monkeypatch.setattr(lce_build, "source_hash", lambda: "another")
-    assert tmp_path / "cache" in ops_build.library("aarch64").parents
+    assert tmp_path / "cache" in build.library("aarch64").parents
 
 
 def _write(path: Path) -> None:
@@ -98,22 +98,22 @@ def _write(path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_wheel_serves_both_targets_where_there_is_no_compiler(tmp_path: Path) -> None:
-    for target in ops_build.TARGETS:
+    for target in build.TARGETS:
         try:
-            ops_build.compiler_for(target)
-        except ops_build.NoCompiler as problem:
+            build.compiler_for(target)
+        except build.NoCompiler as problem:
             pytest.skip(str(problem))
     source, installed = tmp_path / "source", tmp_path / "installed"
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "runs", "tests", "prebuilt"))
-    for command in (["-m", "harness.ops_build"], ["-m", "build", "--wheel", "--no-isolation"]):
+    for command in (["-m", "harness.native.build"], ["-m", "build", "--wheel", "--no-isolation"]):
         subprocess.run([sys.executable, *command], cwd=source, check=True, capture_output=True)
     (wheel,) = (source / "dist").glob("*.whl")
     shutil.unpack_archive(wheel, installed, "zip")
-    ask = "from harness import ops_build; print(*map(ops_build.library, ops_build.TARGETS), sep='\\n')"
+    ask = "from harness.native import build as build; print(*map(build.library, build.TARGETS), sep='\\n')"
     bare = {"PATH": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", ask], cwd=installed, env=bare, check=True, capture_output=True)
     libraries = [Path(line) for line in done.stdout.decode().splitlines()]
-    assert [path.parent.name.partition("-")[0] for path in libraries] == list(ops_build.TARGETS)
+    assert [path.parent.name.partition("-")[0] for path in libraries] == list(build.TARGETS)
     for path in libraries:
         assert installed in path.parents
         assert max(symbol_versions(path, "GLIBC")) <= OLDEST_GLIBC
@@ -121,9 +121,9 @@ def test_a_wheel_serves_both_targets_where_there_is_no_compiler(tmp_path: Path) 
 
 def test_a_failing_compiler_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(ops_build, "compiler_for", lambda _: [sys.executable, "-c", "raise SystemExit('out of ink')"])
+    monkeypatch.setattr(build, "compiler_for", lambda _: [sys.executable, "-c", "raise SystemExit('out of ink')"])
     with pytest.raises(BitlensError, match=r"liblce_ops.so does not compile for aarch64: .*(?s:.*)out of ink"):
-        ops_build.library("aarch64")
+        build.library("aarch64")
     assert not list(tmp_path.rglob("*.so"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ops_build
+from harness.native import build
 
 from . import golden_cases
 from .conftest import GOLDEN, RUNTIMES, Operators
@@ -48,8 +48,8 @@ def test_golden_cases_agree_with_lce_on_aarch64(runtime: str, kernel: str) -> No
 
 def aarch64_library() -> Path:
     try:
-        return ops_build.library("aarch64")
-    except ops_build.NoCompiler as problem:
+        return build.library("aarch64")
+    except build.NoCompiler as problem:
         pytest.skip(str(problem))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import lce_networks
 from benchmarks import lce_ops as benchmark
-from harness import ops_build
+from harness.native import build
 
 
 def test_the_neon_loop_needs_no_more_vector_instructions_than_lce() -> None:
@@ -39,7 +39,7 @@ def emulated_board() -> lce_networks.Device:
     if missing:
         pytest.skip(f"needs the emulated board ({', '.join(missing)}): bitlens device setup cortex-a72")
     try:
-        ops_build.library("aarch64")
-    except ops_build.NoCompiler as problem:
+        build.library("aarch64")
+    except build.NoCompiler as problem:
         pytest.skip(str(problem))
     return lce_networks.BOARD

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device.lce_ops import build as lce_build
-from harness import ops_build
+from harness.native import build
 
 from .conftest import RUNTIMES
 
@@ -59,14 +59,14 @@ def test_convolutions_that_the_host_calls_directly_under_the_same_sanitizers(
     checked_library: Path, tmp_path: Path
 ) -> None:
     """Their own tests, in a process that finds libraries with checks where it would find those without."""
-    for made in (ops_build.host_library(), ops_build.winograd_library()):
+    for made in (build.host_library(), build.winograd_library()):
         place = tmp_path / "bitlens" / "lce_ops" / made.parent.name / made.name
-        if made.name == ops_build.LIBRARY:
+        if made.name == build.LIBRARY:
             place.parent.mkdir(parents=True)
             shutil.copy(checked_library, place)
         else:
-            flags = [*ops_build.WINOGRAD_FLAGS, *CHECKS]
-            lce_build.build(place, [compiler("g++")], files=[ops_build.WINOGRAD], extra_flags=flags, strip=False)
+            flags = [*build.WINOGRAD_FLAGS, *CHECKS]
+            lce_build.build(place, [compiler("g++")], files=[build.WINOGRAD], extra_flags=flags, strip=False)
     tests = [ROOT / "tests" / "harness" / name for name in ("test_lce_convolution.py", "test_winograd.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     output = run(command, XDG_CACHE_HOME=str(tmp_path), **checking())

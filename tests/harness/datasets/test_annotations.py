@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.datasets import open_dataset
 from harness.datasets.annotations import Box, boxes_as_mask
-from harness.datasets.base import Sample
+from harness.datasets.dataset import Sample
+from harness.datasets.dataset_kinds import open_dataset
+from harness.datasets.geometry import fit_image, fit_mask
 from harness.datasets.image_folder import ImageFolder
 from harness.errors import ConfigError
-from harness.preprocessing import fit_image, fit_mask
 
 HEIGHT, WIDTH = 6, 10
 OBJECT = np.zeros((HEIGHT, WIDTH), bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.datasets import open_dataset
+from harness.datasets.dataset_kinds import open_dataset
 from harness.errors import ConfigError
 
 

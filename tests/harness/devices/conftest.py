@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from devices_under_test import device, ssh_server
+from tests.harness.devices.devices_under_test import device, ssh_server
 
 __all__ = ["device", "ssh_server"]

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.devices import make_device
-from harness.devices.base import Device
+from harness.devices.device import Device, make_device
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 RECORD = {"height": 8, "width": 8, "resize": 8, "channel_order": "rgb", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3}

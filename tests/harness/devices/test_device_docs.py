@@ -9,12 +9,13 @@ import pytest
 
 from device.latency import DEFAULT_PROTOCOL
 from device.runtimes import RUNTIMES
-from harness.devices import faults, verdict
-from harness.devices.base import KINDS
+from harness.devices import validity
+from harness.devices.device import KINDS
 from harness.devices.emulated import EmulatedDevice
 from harness.devices.local import LocalDevice
 from harness.devices.ssh import SshDevice
 from harness.devices.statistics import NEEDED_SAMPLES
+from harness.devices.transport import faults
 
 DOCS = Path(__file__).parents[3] / "docs"
 DEVICES, MEASURING = ((DOCS / name).read_text() for name in ("devices.md", "measuring.md"))
@@ -33,10 +34,10 @@ def test_every_fault_is_documented(fault: str) -> None:
 
 
 def test_the_documented_bounds_are_those_of_the_code() -> None:
-    assert f"differ by {verdict.DRIFT_SUSPECT:.0%} | by {verdict.DRIFT_VOID:.0%}".replace("%", " %") in MEASURING
-    assert f"{verdict.OTHER_CPUS_SUSPECT} CPUs kept busy by others" in MEASURING
-    assert f"{verdict.STOLEN_SUSPECT:.0%} of the CPU time stolen".replace("%", " %") in MEASURING
-    assert f"a sensor at {verdict.HOT_C:.0f} °C" in MEASURING
+    assert f"differ by {validity.DRIFT_SUSPECT:.0%} | by {validity.DRIFT_VOID:.0%}".replace("%", " %") in MEASURING
+    assert f"{validity.OTHER_CPUS_SUSPECT} CPUs kept busy by others" in MEASURING
+    assert f"{validity.STOLEN_SUSPECT:.0%} of the CPU time stolen".replace("%", " %") in MEASURING
+    assert f"a sensor at {validity.HOT_C:.0f} °C" in MEASURING
     assert f"a sensor reads {DEFAULT_PROTOCOL['cool_below_c']:.0f} °C or more" in MEASURING
     assert f"`min_runs`\n({DEFAULT_PROTOCOL['min_runs']})" in MEASURING
     assert f"windows of {DEFAULT_PROTOCOL['warmup_window']} runs" in MEASURING

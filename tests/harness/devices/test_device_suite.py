@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from devices_under_test import ARTIFACTS, QUICK, RECORD, SshServer, emulated_device, ssh_device
 
-from harness import ops_build
-from harness.devices import AgentError, hello, make_device, measure, predict
-from harness.devices.base import Device
+from harness.devices.client import hello, measure, predict
+from harness.devices.device import Device, make_device
+from harness.devices.transport.faults import AgentError
+from harness.native import build
+from tests.harness.devices.devices_under_test import ARTIFACTS, QUICK, RECORD, SshServer, emulated_device, ssh_device
 
 THIS_HOST = {"name": "this-host", "kind": "local"}
 
@@ -24,8 +25,8 @@ def oracle(name: str) -> tuple[np.ndarray, np.ndarray]:
 def why_not_built(device: Device) -> str:
     """Why our operators cannot be built here for the device; empty where they can."""
     try:
-        ops_build.library("aarch64" if device.kind == "emulated" else ops_build.host_target())
-    except ops_build.NoCompiler as problem:
+        build.library("aarch64" if device.kind == "emulated" else build.host_target())
+    except build.NoCompiler as problem:
         return str(problem)
     return ""
 

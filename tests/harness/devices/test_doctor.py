@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import pytest
-from devices_under_test import SshServer
 
-from harness.devices import make_device
+from harness.devices.device import make_device
 from harness.devices.doctor import Facts, diagnose, examine
+from tests.harness.devices.devices_under_test import SshServer
 
 MACHINE = {
     "board": "Raspberry Pi 4 Model B",

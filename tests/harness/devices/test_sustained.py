@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from devices_under_test import ARTIFACTS, RECORD
 
 from device.latency import complete_protocol
-from harness.devices import jobs, make_device
-from harness.devices.sustained import (
-    Sustained,
-    measure_sustained,
-    ranking_changed,
-    sustained,
-    sustained_protocol,
-    sustained_seconds,
-)
+from harness.cli.bench_text import ranking_changed
+from harness.devices import client
+from harness.devices.device import make_device
+from harness.devices.sustained import Sustained, measure_sustained, sustained, sustained_protocol
+from harness.experiment.durations import sustained_seconds
+from tests.harness.devices.devices_under_test import ARTIFACTS, RECORD
 
 HOST = make_device({"name": "this-host", "kind": "local"})
 
@@ -63,7 +59,7 @@ def test_heat_is_the_finding_of_a_sustained_measurement_and_not_its_fault(monkey
         complete = complete_protocol(protocol)
         return {"samples_ns": samples, "steady": True, "protocol": complete, "num_threads": 1, "circumstances": seen}
 
-    monkeypatch.setattr(jobs, "measure", slowing)
+    monkeypatch.setattr(client, "measure", slowing)
     record = measure_sustained(HOST, ARTIFACTS / "float.tflite", seconds=90.0, protocol={"min_runs": 30})
     assert (record["verdict"], record["verdict_reason"]) == ("valid", "")
     assert record["sustained"] == {"burst_ns": 100, "sustained_ns": 200, "seconds": 90.0}

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.catalogue import CATALOGUE, Model, catalogue_model, minus_one_to_one
 from harness.errors import BitlensError, ConfigError
+from harness.models.catalogue import CATALOGUE, Model, catalogue_model, minus_one_to_one
 from harness.models.loading import load_model
 
 GREY = {**minus_one_to_one(12), "mean": [127.5], "scale": [1 / 127.5]}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from device.preprocessing import preprocess
-from harness.catalogue import CATALOGUE, catalogue_model, minus_one_to_one, model_card
-from harness.datasets.base import Sample, stack
+from harness.datasets.dataset import Sample, stack
 from harness.datasets.planted import PlantedDataset
+from harness.models.catalogue import CATALOGUE, catalogue_model, minus_one_to_one, model_card
 from harness.models.loading import load_model
 from harness.models.train import RECIPES, Trained, _Batches, training_data, write_card
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from device.preprocessing import preprocess
-from harness.catalogue import CATALOGUE, catalogue_model, model_card
-from harness.datasets import open_dataset
-from harness.datasets.base import stack
+from harness.datasets.dataset import stack
+from harness.datasets.dataset_kinds import open_dataset
+from harness.models.catalogue import CATALOGUE, catalogue_model, model_card
 from harness.models.loading import load_model
 
 PAIRS = [("planted-float", "planted-binary"), ("cifar-float", "cifar-binary")]

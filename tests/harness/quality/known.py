@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.quality import Evidence
+from harness.quality.inputs import Evidence
 from harness.quality.judges import FloatJudge
 
 SIZE = 16
@@ -38,7 +38,7 @@ def magnitude_of_difference(pixels: np.ndarray, targets: np.ndarray, keys: Seque
 
 
 def pool() -> Any:
-    from harness.quality import Pool
+    from harness.quality.inputs import Pool
 
     dice = np.random.default_rng(1)
     return Pool(

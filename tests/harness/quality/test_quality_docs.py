@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.quality import AGREEMENTS, CONTROLS, METRICS
+from harness.quality.agreement_metrics import AGREEMENTS
+from harness.quality.controls import CONTROLS
+from harness.quality.metrics.metric_table import METRICS
 
 PAGE = Path(__file__).parents[3] / "docs" / "quality.md"
 

@@ -1,0 +1,100 @@
+"""The table of a run's artifacts, a row for each model and format: what `bitlens convert` prints and the docs show."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.cli.inspection import readable_macs
+from harness.store.database import Store
+from harness.store.units import StoredUnit
+
+Rows = list[dict[str, Any]]
+
+
+def rows(folder: Path) -> Rows:
+    """What the latest plan's conversions made, in order. A number that there is not yet is None."""
+    with Store(folder) as store:
+        fidelity = {unit.spec["conversion"]: unit for unit in store.planned_units("fidelity")}
+        return [_row(unit, fidelity.get(unit.key)) for unit in store.planned_units("conversion")]
+
+
+def _row(conversion: StoredUnit, fidelity: StoredUnit | None) -> dict[str, Any]:
+    made, compared = conversion.result, fidelity.result if fidelity else {}
+    names = ("images", "top1_agreement", "near_ties", "compared", "max_abs_logit_difference", "relative_difference")
+    return {
+        "model": conversion.spec["model"]["name"],
+        "weights": conversion.spec["model"]["weights"],
+        "format": conversion.spec["format"],
+        "status": conversion.status,
+        "flatbuffer_bytes": made.get("flatbuffer_bytes"),
+        "macs": made.get("contents", {}).get("macs", {}),
+        "parameters": made.get("contents", {}).get("parameters"),
+        "arena_bytes": made.get("contents", {}).get("arena_bytes"),
+        "seconds": conversion.seconds,
+        "peak_rss_bytes": made.get("peak_rss_bytes"),
+        "mark": made.get("mark", ""),
+        **{name: compared.get(name) for name in names},
+        "fidelity": compared.get("status") or (fidelity.status if fidelity else None),
+        "reason": conversion.reason or (fidelity.reason if fidelity else "") or compared.get("reason", ""),
+    }
+
+
+def as_json(table: Rows) -> str:
+    return json.dumps(table, indent=1)
+
+
+def as_text(table: Rows) -> str:
+    """Columns aligned with spaces, and under them the reason for everything that is not in order."""
+    head, *lines = _cells(table)
+    widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in (head, *lines)]
+    reasons = [f"{row['model']} {row['format']}: {row['reason']}" for row in table if row["reason"]]
+    return "\n".join([*text, *reasons])
+
+
+def as_markdown(table: Rows) -> str:
+    head, *lines = _cells(table)
+    rule = ["---", "---", *["--:"] * (len(head) - 3), "---"]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+
+
+def link_artifacts(folder: Path) -> Path:
+    """<folder>/artifacts/<model>-<format>.tflite, a link to each artifact where the store keeps it."""
+    links = folder / "artifacts"
+    links.mkdir(exist_ok=True)
+    with Store(folder) as store:
+        for unit in store.planned_units("conversion"):
+            if unit.status == "done":
+                link = links / f"{unit.spec['model']['name']}-{unit.spec['format']}.tflite"
+                link.unlink(missing_ok=True)
+                link.symlink_to(os.path.relpath(store.blob_path(unit.result["blob"]), links))
+    return links
+
+
+def _cells(table: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    head = ["model", "format", "bytes", "top-1 agreement", "max logit difference", "of their spread", "MACs", "seconds"]
+    return [[*head, "fidelity"], *(_line(row) for row in table)]
+
+
+def _line(row: Mapping[str, Any]) -> list[str]:
+    agreement = row["top1_agreement"]
+    ties = f" ({row['near_ties']} near-ties)" if row["near_ties"] else ""
+    return [
+        row["model"],
+        row["format"],
+        f"{row['flatbuffer_bytes']:,}" if row["flatbuffer_bytes"] else row["status"],
+        "" if agreement is None else f"{agreement:.1%}{ties}",
+        _number(row["max_abs_logit_difference"]),
+        "" if row["relative_difference"] is None else f"{row['relative_difference']:.2%}",
+        readable_macs(row["macs"]),
+        "" if row["seconds"] is None else f"{row['seconds']:.1f}",
+        row["fidelity"] or "",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"

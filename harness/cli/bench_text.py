@@ -1,0 +1,124 @@
+"""What `bitlens bench` prints, for people and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.devices.bench import BenchResult
+from harness.devices.rounds import spread_between_processes
+from harness.devices.statistics import percentile
+from harness.devices.sustained import Sustained
+from harness.errors import ConfigError
+from harness.experiment.durations import sustained_seconds
+
+RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
+
+
+def ranking_changed(results: Mapping[str, Sustained]) -> bool:
+    """Whether an artifact that was clearly faster than another at first is clearly slower once the board is warm."""
+    return any(
+        _clearly_less(one.burst_ns, other.burst_ns) and _clearly_less(other.sustained_ns, one.sustained_ns)
+        for one, other in itertools.permutations(results.values(), 2)
+    )
+
+
+def _clearly_less(one: float, other: float) -> bool:
+    return one * (1 + RANKING_MARGIN) < other
+
+
+def parse_threads(text: str) -> tuple[int, ...]:
+    """ "1,4" -> (1, 4). Raises ConfigError."""
+    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
+        raise ConfigError(f"--threads: expected counts such as 1,4, got {text!r}")
+    return tuple(dict.fromkeys(int(word) for word in text.split(",")))
+
+
+def parse_sustained(text: str) -> float:
+    """ "30min" -> 1800.0 seconds, and 0 for an empty text. Raises ConfigError."""
+    try:
+        return sustained_seconds(text) if text else 0.0
+    except ValueError as error:
+        raise ConfigError(f"--sustained: expected {error}, got {text!r}") from error
+
+
+def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
+    return json.dumps({name: [dataclasses.asdict(row) for row in rows] for name, rows in results.items()}, indent=2)
+
+
+def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
+    """For people: milliseconds, blanks where the samples do not support a number, and what it is all worth."""
+    blocks = [
+        "\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)])
+        for name, rows in results.items()
+        for row in rows
+    ]
+    return "\n".join([*blocks, *_ranking_lines(results)])
+
+
+def _ranking_lines(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str]:
+    """Whether the fastest at first is the fastest in the end, per thread count, where all ran long."""
+    for count in sorted({row.num_threads for rows in results.values() for row in rows}):
+        of_count = {name: row for name, rows in results.items() for row in rows if row.num_threads == count}
+        long = {name: row.sustained for name, row in of_count.items() if row.sustained is not None}
+        if len(long) > 1 and len(long) == len(results):
+            word = "changed" if ranking_changed(long) else "kept"
+            yield f"sustained speed {word} the ranking of the artifacts, {_threads(count)}"
+
+
+def _lines(result: BenchResult) -> Iterator[str]:
+    yield from (f"  failed    {failure}" for failure in result.failures)
+    if not result.records:
+        return
+    record = result.records[-1]
+    yield f"  runtime   {record['runtime']} {record['runtime_version']}, delegate {record['delegate']}"
+    if record["emulated"]:
+        yield f"  cost      {record['instructions']:,} instructions per inference"
+    else:
+        yield from _latency_lines(result, record)
+    yield from _extra_lines(result)
+    verdict, reason = result.verdict
+    yield f"  verdict   {verdict}" + (f": {reason}" if reason else "")
+
+
+def _latency_lines(result: BenchResult, record: dict[str, Any]) -> Iterator[str]:
+    samples = result.samples_ns
+    yield f"  load      {_ms(record['load_ns'])}, first run {_ms(record['first_run_ns'])}"
+    for percent in (50, 90, 99):
+        found = percentile(samples, percent)
+        if found is not None:
+            yield f"  p{percent}       {_ms(found.value)}  [{_ms(found.low)}, {_ms(found.high)}]"
+    spread = spread_between_processes([other["samples_ns"] for other in result.records])
+    between = f", {spread:.1%} between processes" if spread is not None else ""
+    yield f"  samples   {len(samples)} in {len(result.records)} fresh processes{between}"
+    if record["peak_rss_bytes"] is not None:
+        yield f"  memory    {record['peak_rss_bytes'] / 2**20:.1f} MiB at most, Python and runtime included"
+
+
+def _extra_lines(result: BenchResult) -> Iterator[str]:
+    if result.sustained is not None:
+        long = result.sustained
+        first = f"{_ms(long.burst_ns)} at first: x {long.slowdown:.2f}"
+        yield f"  sustained {_ms(long.sustained_ns)} after {long.seconds:.0f} s, {first}{_doubt(result.long_record)}"
+    if result.energy is not None:
+        millijoules = result.energy["joules_per_inference"] * 1000
+        yield f"  energy    about {millijoules:.2f} mJ per inference (estimate: {result.energy['source']})"
+    if result.profile is not None:
+        yield f"  operators by {result.profile['method']}, delegate {result.profile['delegate']}"
+        yield from (f"    {_ms(row['ns']):>12}  {row['name']}" for row in result.profile["operators"])
+
+
+def _doubt(record: dict[str, Any] | None) -> str:
+    return f" ({record['verdict']}: {record['verdict_reason']})" if record and record["verdict_reason"] else ""
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
+def _ms(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:.3f} ms"

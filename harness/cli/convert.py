@@ -1,0 +1,86 @@
+"""`bitlens convert` and `bitlens inspect`. It parses and prints; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.options import Memory, Workers, team_of
+from harness.errors import BitlensError, ConfigError, nearest
+
+ALL = Path(__file__).parents[1] / "examples" / "convert-all.toml"
+STAGES = ("conversion", "fidelity")
+
+
+def add_convert_commands(app: typer.Typer) -> None:
+    """Make `convert` and `inspect` commands of `app`."""
+    app.command()(convert)
+    app.command()(inspect)
+
+
+def convert(
+    experiment: Annotated[
+        Optional[Path], typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every network of the catalogue in every format; random ImageNet weights.")
+    ] = False,
+    model: Annotated[Optional[list[str]], typer.Option(help="Only this model; may be repeated.")] = None,
+    format_: Annotated[Optional[list[str]], typer.Option("--format", help="Only this format; may be repeated.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
+    data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table for machines.")] = False,
+) -> None:
+    """Convert models, compare every artifact with its Keras model, and say what is inside.
+
+    It is the first part of `bitlens run`, in the same folder: what is converted is not converted again.
+    """
+    from harness.cli import artifact_table
+    from harness.execution.coordinator import run
+    from harness.experiment.reader import read_experiment
+
+    if (experiment is None) != all_:
+        raise ConfigError("convert: expected an experiment file, or --all", hint="bitlens convert --all")
+    wanted = read_experiment(experiment or ALL, data=data)
+    names = {m.name for m in wanted.models}
+    for name in model or ():
+        if name not in names:
+            raise ConfigError(f'--model: expected a model of the experiment, got "{name}"', hint=nearest(name, names))
+    for name in format_ or ():
+        if name not in wanted.formats:
+            raise ConfigError(
+                f'--format: expected a format of the experiment, got "{name}"', hint=nearest(name, wanted.formats)
+            )
+    wanted = dataclasses.replace(
+        wanted,
+        models=tuple(m for m in wanted.models if not model or m.name in model),
+        formats=tuple(name for name in wanted.formats if not format_ or name in format_),
+    )
+    folder = out or Path("runs") / wanted.name
+    summary = run(
+        wanted, folder, retry_failed=retry_failed, stages=STAGES, team=team_of(workers=workers, memory=memory)
+    )
+    rows = artifact_table.rows(folder)
+    print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))
+    if not as_json:
+        print(f"artifacts  {artifact_table.link_artifacts(folder)}")
+    failures = summary.failed + summary.failed_before
+    if failures:
+        raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")
+
+
+def inspect(
+    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
+    from harness.cli import inspection
+
+    record = inspection.inspect_file(artifact)
+    print(inspection.as_json(record) if as_json else inspection.as_text(record))

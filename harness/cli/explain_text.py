@@ -1,0 +1,81 @@
+"""What `bitlens explain` says of a picture: a record for machines, and the text made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.cli.explain_image import Explanation
+from harness.cli.text import as_table
+from harness.models.catalogue import Model
+from harness.quality.metrics.metric_table import METRICS
+
+NOTE = (
+    "One picture says how these maps compare on it, not how good a method or a network is: `bitlens run` asks many.\n"
+    "A map that scores no better than its controls shows nothing that the network knows."
+)
+
+
+def record(path: Path, explained: Explanation, names: Sequence[str], pictures: Mapping[str, Path]) -> dict[str, Any]:
+    """One picture's explanation as plain data; `pictures` are the files written, by method."""
+    likely = explained.probabilities.argsort()[::-1][:3]
+    return {
+        "image": str(path),
+        "predicted": [
+            {"class": int(i), "name": names[i], "probability": float(explained.probabilities[i])} for i in likely
+        ],
+        "target": {"class": explained.target, "name": names[explained.target]},
+        "pseudo_gradient": explained.pseudo_gradient,
+        "maps": [
+            {
+                "method": row.label,
+                **row.scores,
+                "notes": list(row.notes),
+                "picture": str(pictures[row.method]) if row.method else None,
+            }
+            for row in explained.maps
+        ],
+    }
+
+
+def headline(model: Model, *, has_softmax: bool) -> str:
+    """Which network with which weights, what it is fed, and what a reader must know of its maps."""
+    fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
+    lines = [
+        f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
+        f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}"
+    ]
+    if not has_softmax:
+        lines.append("its last layer is no softmax: its outputs are taken as logits")
+    if model.family == "binarized":
+        lines.append("gradients pass its binarized layers by a straight-through estimate")
+    if model.weights == "random":
+        lines.append("random weights: predictions and maps mean nothing")
+    return "\n".join(lines)
+
+
+def _numbers(values: Sequence[float]) -> str:
+    """ "127.5", or "(103.939, 116.779, 123.68)" where channels differ."""
+    texts = [f"{value:.6g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """The same for people: the most likely classes, a row of scores for each map, notes and files."""
+    likely = ", ".join(f"{row['name']} {row['probability']:.1%}" for row in record["predicted"])
+    top, target = record["predicted"][0], record["target"]
+    lines = [f"{record['image']}: {likely}"]
+    if target["class"] != top["class"]:
+        lines.append(f"explained is {target['name']}")
+    table = [
+        {
+            "map": row["method"],
+            **{f"{name} ({METRICS[name].better})": value for name, value in row.items() if name in METRICS},
+        }
+        for row in record["maps"]
+    ]
+    lines.append(as_table(table))
+    notes = list(dict.fromkeys(f"{row['method']}: {note}" for row in record["maps"] for note in row["notes"]))
+    pictures = [row["picture"] for row in record["maps"] if row["picture"]]
+    return "\n".join([*lines, *notes, *(f"picture  {path}" for path in pictures)])

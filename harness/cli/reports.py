@@ -1,0 +1,121 @@
+"""The commands that look at finished work: report, compare, serve. They parse, call `reports` and print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.errors import ConfigError
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+Gates = Annotated[
+    Optional[list[str]],
+    typer.Option("--fail-if", help='Exit with 1 if so, e.g. "p50 > +5%", "top1 < -1%", "insertion_auc < -0.02".'),
+]
+
+
+def add_report_commands(app: typer.Typer) -> None:
+    app.command("report")(report)
+    app.command("compare")(compare)
+    app.command("serve")(serve)
+
+
+def report(
+    run: RunFolder,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as SVG, PNG and CSV.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Also print the table for a pull request.")] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="Also print what the run says of the paper's claims.")
+    ] = False,
+) -> None:
+    """Write the CSV files and the HTML page of a run anew."""
+    import reports
+
+    _check_is_run(run)
+    table, page = reports.write(run)
+    print(f"table   {table}\nreport  {page}")
+    if figures:
+        from reports.export import write_figures
+
+        print(f"figures {run / 'figures'} ({len(write_figures(run))} files)")
+    if markdown or claims:
+        _print_markdown(run, comparison=markdown, claims=claims)
+    if open_page:
+        typer.launch(page.resolve().as_uri())
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the others are compared with the first.")],
+    fail_if: Gates = None,
+) -> None:
+    """Differences of runs with their intervals, and what cannot be compared and why.
+
+    A gate fails when the whole interval lies beyond its limit, and when nothing can be said; docs/reading-a-report.md.
+    """
+    from reports.comparing import gates, markdown
+    from reports.comparing import runs as comparing
+
+    if len(runs) < 2:
+        raise ConfigError(f"compare: expected two or more runs, got {len(runs)}", hint="bitlens compare BEFORE AFTER")
+    with _as_config_errors():
+        wanted = [gates.parse_gate(text) for text in fail_if or ()]
+        differences = comparing.compare(runs)
+    print(markdown.differences_markdown(differences), end="")
+    results = gates.check_gates(wanted, differences)
+    for result in results:
+        print(gates.describe(result))
+    if any(result.breaks for result in results):
+        raise typer.Exit(1)
+
+
+def serve(
+    runs: Annotated[Path, typer.Argument(help="A folder of runs, or one run.", metavar="RUNS/")] = Path("runs"),
+    port: Annotated[int, typer.Option(help="Port on the loopback address; 0 takes a free one.")] = 8765,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Browse runs, live while one is running. Only this machine can connect."""
+    from reports.page.serve import RunsServer
+
+    if not runs.is_dir():
+        raise ConfigError(f'serve: expected a folder of runs, found no folder "{runs}"')
+    try:
+        with RunsServer(runs, port) as server:
+            print(f"serving {runs} at {server.address} (Ctrl-C ends)", flush=True)
+            if open_page:
+                typer.launch(server.address)
+            server.serve()
+    except KeyboardInterrupt:
+        return
+    except OSError as error:
+        raise ConfigError(f"serve: port {port}: {error.strerror}", hint="--port 0") from None
+
+
+def _print_markdown(run: Path, *, comparison: bool, claims: bool) -> None:
+    from harness.store.database import Store
+    from reports.comparing.markdown import claims_markdown, comparison_markdown
+
+    with Store(run) as store:
+        if comparison:
+            print(comparison_markdown(store), end="")
+        if claims:
+            print(claims_markdown(store), end="")
+
+
+def _check_is_run(folder: Path) -> None:
+    if not (folder / "store.sqlite").is_file():
+        raise ConfigError(f'"{folder}": expected the folder of a run, found no store.sqlite in it', hint="runs/demo")
+
+
+@contextmanager
+def _as_config_errors() -> Iterator[None]:
+    from reports.errors import ReportError
+
+    try:
+        yield
+    except ReportError as error:
+        raise ConfigError(error.problem, hint=error.hint) from error

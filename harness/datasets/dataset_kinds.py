@@ -1,0 +1,53 @@
+"""The kinds of data sets, one row each, and how a data set is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets.dataset import Dataset
+from harness.errors import ConfigError
+from harness.registry import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """One kind of data set. `open` names a class made from a path, or from a seed where the images are generated."""
+
+    open: str
+    summary: str
+    generated: bool = False
+
+
+DATASETS: dict[str, DatasetSpec] = {
+    "planted": DatasetSpec(
+        open="harness.datasets.planted:PlantedDataset",
+        summary="generated 64x64 images of ten shapes, with the object's exact mask; nothing to download",
+        generated=True,
+    ),
+    "cifar10-archive": DatasetSpec(
+        open="harness.datasets.cifar10_archive:Cifar10Archive",
+        summary="a zip of CIFAR-10 as JPEGs, train|test/<class>/N.jpg",
+    ),
+    "image-folder": DatasetSpec(
+        open="harness.datasets.image_folder:ImageFolder",
+        summary="a folder of photos: train|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index); "
+        "optional masks (PNG) or boxes (VOC XML, labels.csv)",
+    ),
+    "npz": DatasetSpec(
+        open="harness.datasets.npz:NpzDataset",
+        summary="arrays in one .npz: {train,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
+    ),
+}
+
+
+def open_dataset(kind: str, *, path: str | None, seed: int) -> Dataset:
+    """The data set of a checked `[dataset]` table. Raises ConfigError when its path does not fit its kind."""
+    spec = DATASETS[kind]
+    if spec.generated:
+        generated: Dataset = resolve(spec.open)(seed=seed)
+        return generated
+    if path is None:
+        raise ConfigError(f'[dataset] path: expected one, because kind "{kind}" reads files')
+    from_files: Dataset = resolve(spec.open)(Path(path).expanduser())
+    return from_files

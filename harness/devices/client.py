@@ -1,0 +1,359 @@
+"""The jobs that a run gives to a device. Each takes one fresh agent process, from `hello` to `bye`."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.flatbuffer import custom_operators
+from device.latency import complete_protocol
+from device.perturbation import pack
+from device.runtimes import LCE_OPERATORS
+from harness.devices.device import Device, is_emulated
+from harness.devices.transport.faults import ConnectionCut, Unreachable
+from harness.devices.transport.session import Progress, Session
+from harness.devices.validity import judge
+from harness.errors import DeviceError
+from harness.native import build
+
+Record = Mapping[str, Any]
+Result = TypeVar("Result")
+LCE_RUNTIME = "larq-compute-engine"
+HELLO_SECONDS = 60.0
+PUT_SECONDS = 1800.0
+LOAD_SECONDS = 300.0
+PREDICT_SECONDS = 3600.0
+MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest network on a slow board, and the telemetry
+LOCK_WAIT_SECONDS = 600.0
+RETRY_PAUSES_SECONDS = (1.0, 4.0)
+COUNTED_RUNS = {"few": 2, "many": 7}  # their difference is five inferences without what surrounds them
+IMAGE_BYTES = 16 << 20  # of images in one request, so that a board with little memory can hold them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictResult:
+    """`scores` (N, classes) float32 as the artifact gives them, and which runtime gave them."""
+
+    scores: NDArray[np.float32]
+    runtime: str
+    runtime_version: str
+    delegate: str
+    kernels: str
+
+
+def hello(device: Device) -> dict[str, Any]:
+    """{"protocol", "machine": {...}, "runtimes": [{"name", "version", "usable", "reason"}]}"""
+    return _retried(lambda: _hello(device), ConnectionCut)
+
+
+def predict(
+    device: Device,
+    artifact_path: Path,
+    images_uint8: NDArray[np.uint8],
+    *,
+    preprocessing: Record,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    on_progress: Progress | None = None,
+) -> PredictResult:
+    """Scores of the artifact on the device for (N, H, W, C) uint8 images at the network's input size.
+
+    Raises DeviceError (harness.devices.transport.faults tells the kinds apart). A cut connection is tried again.
+    """
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    return _retried(lambda: _predict(job, images_uint8), ConnectionCut)
+
+
+def perturb(
+    device: Device,
+    artifact_path: Path,
+    *,
+    start: NDArray[np.uint8],
+    end: NDArray[np.uint8],
+    ranks: NDArray[Any],
+    steps: Sequence[int],
+    preprocessing: Record,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    on_progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Scores (N, len(steps), classes) while pixels go over from `start` to `end` in the order of `ranks`.
+
+    The images in between are made on the device: device.perturbation.perturbed is the definition, for the host too.
+
+    start, end  (N, H, W, C) uint8; `end` may be (1, 1, 1, C), one colour for all.   ranks  (N, H, W), 0 goes first.
+    steps       how many pixels have gone over at each point of the curve.
+    """
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    return _retried(lambda: _perturb(job, start, end, ranks, steps), ConnectionCut)
+
+
+def measure(
+    device: Device,
+    artifact_path: Path,
+    *,
+    preprocessing: Record | None,
+    num_threads: int = 1,
+    protocol: Record | None = None,
+    runtime: str = "auto",
+    on_progress: Progress | None = None,
+    lock_wait_s: float = LOCK_WAIT_SECONDS,
+) -> dict[str, Any]:
+    """One round of the latency protocol (device.latency.DEFAULT_PROTOCOL) in one fresh process; plain JSON values.
+
+    On an emulated device it counts instructions instead, and has no time to tell.
+
+    preprocessing  None for a flatbuffer of which nothing is known: its inputs are then random values.
+    lock_wait_s    how long to wait for another process that is measuring on the same machine.
+    Raises DeviceError. What began to be measured is never tried again silently.
+    """
+    complete = complete_protocol(dict(protocol or {}))
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    record = _count(job, complete) if is_emulated(device) else _measure(job, complete, lock_wait_s)
+    record = {
+        **_NO_TIME,
+        **record,
+        "num_threads": num_threads,
+        "protocol": complete,
+        "emulated": is_emulated(device),
+    }
+    verdict = judge(record)
+    return {**record, "verdict": verdict.verdict, "verdict_reason": verdict.reason}
+
+
+def profile(
+    device: Device, artifact_path: Path, *, num_threads: int = 1, runtime: str = "auto", runs: int = 20
+) -> dict[str, Any]:
+    """What each operator costs: {"method", "runtime", "delegate", "operators": [{"name", "prefix_ns", "ns"}]}.
+
+    The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
+    Raises DeviceError, for an emulated device too: it has no time to tell.
+    """
+    if is_emulated(device):
+        raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
+    job = _Job(device, artifact_path, runtime, num_threads, None, None)
+    with job.put() as (session, sha256):
+        return session.request(
+            "profile",
+            deadline_s=PREDICT_SECONDS,
+            sha256=sha256,
+            runtime=runtime,
+            num_threads=num_threads,
+            runs=runs,
+            library=job.library(session),
+        )
+
+
+def energy(
+    device: Device,
+    artifact_path: Path,
+    *,
+    preprocessing: Record | None,
+    num_threads: int = 1,
+    runtime: str = "auto",
+    idle_s: float = 3.0,
+    busy_s: float = 10.0,
+) -> dict[str, Any] | None:
+    """An estimate of one inference's energy, idle power subtracted; None where no sensor tells. Raises DeviceError."""
+    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, None)
+    with job.loaded(lock=_lock(LOCK_WAIT_SECONDS)) as (session, _):
+        answer = session.request("energy", deadline_s=PREDICT_SECONDS, idle_s=idle_s, busy_s=busy_s, seed=0)
+    estimate: dict[str, Any] | None = answer["energy"]
+    return estimate
+
+
+# What a record holds where nothing was timed: blanks, never zeros.
+_NO_TIME: dict[str, Any] = {
+    "samples_ns": [],
+    "warmup_ns": [],
+    "first_run_ns": None,
+    "steady": None,
+    "peak_rss_bytes": None,
+    "major_page_faults": None,
+    "instructions": None,
+}
+
+
+def _hello(device: Device) -> dict[str, Any]:
+    with _connected(device) as session:
+        return session.request("hello", deadline_s=HELLO_SECONDS)
+
+
+def _predict(job: _Job, images: NDArray[np.uint8]) -> PredictResult:
+    with job.loaded() as (session, loaded):
+        pieces = []
+        for start, batch in _batches(images):
+            answer = session.request(
+                "predict",
+                deadline_s=PREDICT_SECONDS,
+                on_progress=_shifted(job.on_progress, start, len(images)),
+                images=batch.tobytes(),
+                shape=list(batch.shape),
+            )
+            pieces.append(_scores(answer))
+    who = {key: loaded[key] for key in ("runtime", "runtime_version", "delegate", "kernels")}
+    return PredictResult(scores=np.concatenate(pieces), **who)
+
+
+def _perturb(
+    job: _Job, start: NDArray[np.uint8], end: NDArray[np.uint8], ranks: NDArray[Any], steps: Sequence[int]
+) -> NDArray[np.float32]:
+    with job.loaded() as (session, _):
+        pieces = []
+        for first, batch in _batches(start):
+            stop = first + len(batch)
+            answer = session.request(
+                "perturb",
+                deadline_s=PREDICT_SECONDS,
+                on_progress=_shifted(job.on_progress, first, len(start)),
+                start=pack(batch),
+                end=pack(end if len(end) == 1 else end[first:stop]),
+                ranks=pack(np.asarray(ranks[first:stop], np.int32)),
+                steps=[int(step) for step in steps],
+            )
+            pieces.append(_scores(answer))
+    return np.concatenate(pieces)
+
+
+def _measure(job: _Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
+    deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
+    cooling = {"below_c": protocol["cool_below_c"], "max_seconds": protocol["cool_max_seconds"]}
+    with job.loaded(cpus=protocol["cpus"], lock=_lock(lock_wait_s), cool_down=cooling) as (session, loaded):
+        measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
+    return {**loaded, **measured}
+
+
+def _count(job: _Job, protocol: dict[str, Any]) -> dict[str, Any]:
+    with job.loaded() as (session, loaded):
+        counted = session.request(
+            "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
+        )
+    return {**loaded, **counted, "import_ns": None, "load_ns": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=False)
+class _Job:
+    """What every job with an artifact begins with."""
+
+    device: Device
+    artifact: Path
+    runtime: str
+    num_threads: int
+    preprocessing: Record | None
+    on_progress: Progress | None
+
+    @contextmanager
+    def put(self) -> Iterator[tuple[Session, str]]:
+        """connect -> put"""
+        sha256 = hashlib.sha256(self.artifact.read_bytes()).hexdigest()
+        with _connected(self.device) as session:
+            session.put(sha256, self.artifact, deadline_s=PUT_SECONDS, on_progress=self.on_progress)
+            yield session, sha256
+
+    @contextmanager
+    def loaded(
+        self,
+        *,
+        cpus: list[int] | None = None,
+        lock: dict[str, Any] | None = None,
+        cool_down: dict[str, float] | None = None,
+    ) -> Iterator[tuple[Session, dict[str, Any]]]:
+        """connect -> put -> load"""
+        with self.put() as (session, sha256):
+            answer = session.request(
+                "load",
+                deadline_s=LOAD_SECONDS
+                + (lock["wait_s"] if lock else 0)
+                + (cool_down["max_seconds"] if cool_down else 0),
+                on_progress=self.on_progress,
+                sha256=sha256,
+                runtime=self.runtime,
+                num_threads=self.num_threads,
+                preprocessing=_plain(self.preprocessing),
+                cpus=cpus,
+                lock=lock,
+                library=self.library(session),
+                cool_down=cool_down,
+            )
+            yield session, answer
+
+    def library(self, session: Session) -> str | None:
+        """Put our LCE operators there if the artifact needs them; their SHA-256.
+
+        Where nothing can build them, a device with Larq Compute Engine's own interpreter does without.
+        """
+        if not _needs_lce(self.artifact) or self.runtime == LCE_RUNTIME:
+            return None
+        answer = session.request("hello", deadline_s=HELLO_SECONDS)
+        try:
+            path = build.library(answer["machine"]["architecture"])
+        except build.NoCompiler:
+            if self.runtime == "auto" and any(found["name"] == LCE_RUNTIME for found in answer["runtimes"]):
+                return None
+            raise
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        session.put(sha256, path, deadline_s=PUT_SECONDS)
+        return sha256
+
+
+def _needs_lce(artifact: Path) -> bool:
+    try:
+        return any(name.startswith(LCE_OPERATORS) for name in custom_operators(str(artifact)))
+    except ValueError:
+        return False  # no flatbuffer at all; the device says so
+
+
+def _lock(wait_s: float) -> dict[str, Any]:
+    return {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": wait_s}
+
+
+@contextmanager
+def _connected(device: Device) -> Iterator[Session]:
+    """A session; connecting, with which nothing begins yet, is tried again."""
+    with ExitStack() as stack:
+        yield _retried(lambda: stack.enter_context(device.open()), Unreachable)
+
+
+def _retried(attempt: Callable[[], Result], *transport_faults: type[Exception]) -> Result:
+    """The result of the first attempt that the transport lets through; the last fault is raised."""
+    for pause_s in RETRY_PAUSES_SECONDS:
+        try:
+            return attempt()
+        except transport_faults:
+            time.sleep(pause_s)
+    return attempt()
+
+
+def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:
+    return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
+
+
+def _plain(record: Record | None) -> dict[str, Any] | None:
+    """Only builtin types cross the wire."""
+    if record is None:
+        return None
+    plain = {key: record[key] for key in ("height", "width", "channel_order")}
+    return {**plain, "mean": [float(m) for m in record["mean"]], "scale": [float(s) for s in record["scale"]]}
+
+
+def _batches(images: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(first index, images) in pieces of bounded size; one empty piece when there are no images."""
+    size = max(1, IMAGE_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, max(1, len(images)), size):
+        yield start, images[start : start + size]
+
+
+def _shifted(on_progress: Progress | None, start: int, total: int) -> Progress | None:
+    if on_progress is None:
+        return None
+    return lambda report: on_progress({**report, "done": start + report["done"], "of": total})

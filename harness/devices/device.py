@@ -1,0 +1,102 @@
+"""What every device is, the kinds that there are, and the one place that turns a row of a device table into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.devices.transport.session import Session
+from harness.errors import ConfigError, nearest
+from harness.registry import resolve
+
+
+class Device(Protocol):
+    """A place where artifacts run. Each `open` starts one fresh process, which serves one job and ends."""
+
+    name: str
+    kind: str
+
+    def open(self) -> AbstractContextManager[Session]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKind:
+    """One way to reach a place where artifacts run; its parts are names "module:object", imported on first use.
+
+    load     a dataclass whose fields are what a row of a device table may hold.
+    setup    a function (device, *, python) that prepares the device, can be repeated, and says what it does.
+    remove   a function (device, *, python) that undoes `setup`.
+    is_emulated      whether its time is no latency: instructions are counted instead.
+    on_this_machine  whether its work takes this machine's cores.
+    """
+
+    load: str
+    setup: str
+    remove: str
+    is_emulated: bool = False
+    on_this_machine: bool = False
+
+
+KINDS: dict[str, DeviceKind] = {
+    "local": DeviceKind(
+        load="harness.devices.local:LocalDevice",
+        setup="harness.devices.local:setup",
+        remove="harness.devices.local:remove",
+        on_this_machine=True,
+    ),
+    "ssh": DeviceKind(
+        load="harness.devices.ssh:SshDevice",
+        setup="harness.devices.setup.board:setup",
+        remove="harness.devices.setup.board:remove",
+    ),
+    "emulated": DeviceKind(
+        load="harness.devices.emulated:EmulatedDevice",
+        setup="harness.devices.setup.emulated_root:setup",
+        remove="harness.devices.setup.emulated_root:remove",
+        is_emulated=True,
+        on_this_machine=True,
+    ),
+}
+DEFAULT_KIND = "local"
+
+
+def kind_of(row: Mapping[str, Any]) -> DeviceKind:
+    """The kind of a row of a device table. Raises ConfigError for one that there is not."""
+    kind = row.get("kind", DEFAULT_KIND)
+    if kind not in KINDS:
+        raise ConfigError(f'device "{row.get("name")}" kind: got "{kind}"', hint=nearest(str(kind), KINDS))
+    return KINDS[kind]
+
+
+def make_device(row: Mapping[str, Any]) -> Device:
+    """The device of a table row {"name", "kind", ...}. Touches nothing but memory.
+
+    Raises ConfigError for an unknown kind or key.
+    """
+    factory = resolve(kind_of(row).load)
+    known = [field for field in factory.__dataclass_fields__ if field != "kind"]
+    for key in row:
+        if key not in (*known, "kind"):
+            raise ConfigError(f'device "{row.get("name")}": unknown key "{key}"', hint=nearest(key, known))
+    try:
+        device: Device = factory(**{key: value for key, value in row.items() if key != "kind"})
+    except TypeError as error:
+        raise ConfigError(f'device "{row.get("name")}": {error}') from error
+    return device
+
+
+def set_up(device: Device, *, python: str) -> None:
+    """Prepare a device as its kind does. `python` is the board's interpreter to build on, where there is a choice."""
+    resolve(KINDS[device.kind].setup)(device, python=python)
+
+
+def take_down(device: Device, *, python: str) -> None:
+    """Undo `set_up`."""
+    resolve(KINDS[device.kind].remove)(device, python=python)
+
+
+def is_emulated(device: Device) -> bool:
+    """Whether its time is no latency."""
+    return KINDS[device.kind].is_emulated

@@ -1,0 +1,125 @@
+"""One agent on a channel: asking it, and telling apart all the ways in which no good answer comes."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from harness.devices.transport.bootstrap import agent_archive, start_script
+from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
+from harness.devices.transport.pipe import GOODBYE_SECONDS, Connection, Process, open_channel, signal_number
+
+PIECE_BYTES = 4 << 20
+Progress = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
+    """A session with a fresh agent; ended on the way out, whatever happened."""
+    digest, archive = agent_archive()
+    with open_channel(connection, start_script(cache, digest)) as (process, channel):
+        session = Session(connection.device, process, channel)
+        _send_agent(session, connection, archive)
+        yield session
+        session.close()
+
+
+def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
+    """The device says whether it lacks this version of the agent's source."""
+    try:
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
+            session.send(archive, "start")
+    except (AgentLost, DeadlinePassed) as error:
+        raise Unreachable(str(error), hint=connection.hint) from error
+
+
+class Session:
+    """Requests to one agent. Not for several threads."""
+
+    def __init__(self, device: str, process: Process, channel: Any) -> None:
+        self.device = device
+        self._process, self._channel = process, channel
+        self._ids = itertools.count(1)
+
+    def request(
+        self, verb: str, *, deadline_s: float, on_progress: Progress | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """Ask and wait for the answer, at most `deadline_s` seconds.
+
+        Raises AgentError when the agent answers with an error; AgentLost when it is gone; DeadlinePassed when it is
+        silent for too long, in which case it has been ended.
+        """
+        number, until = next(self._ids), time.monotonic() + deadline_s
+        self.send({"id": number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
+        while True:
+            reply = self.receive(verb, until, deadline_s)
+            if "progress" in reply:
+                if on_progress is not None:
+                    on_progress(reply["progress"])
+            elif "error" in reply:
+                raise self._agent_error(verb, reply["error"])
+            else:
+                result: dict[str, Any] = reply["result"]
+                return result
+
+    def put(self, sha256: str, path: Path, *, deadline_s: float, on_progress: Progress | None = None) -> None:
+        """Send an artifact unless the device has it already."""
+        size, until = path.stat().st_size, time.monotonic() + deadline_s
+        ask: dict[str, Any] = {"sha256": sha256, "size": size}
+        if self.request("put", deadline_s=deadline_s, offset=0, content=b"", **ask)["present"]:
+            return
+        with path.open("rb") as file:
+            for offset in range(0, size, PIECE_BYTES):
+                left = max(until - time.monotonic(), 0.001)
+                self.request("put", deadline_s=left, offset=offset, content=file.read(PIECE_BYTES), **ask)
+                if on_progress is not None:
+                    on_progress({"stage": "put", "done": min(offset + PIECE_BYTES, size), "of": size})
+
+    def close(self) -> None:
+        """Say goodbye, so that the process ends by itself."""
+        with suppress(AgentLost, DeadlinePassed):
+            self.request("bye", deadline_s=GOODBYE_SECONDS)
+
+    def send(self, message: Any, verb: str) -> None:
+        try:
+            self._channel.send(message)
+        except OSError as error:
+            raise self._lost(verb) from error
+
+    def receive(self, verb: str, until: float, deadline_s: float) -> Any:
+        try:
+            return self._channel.receive(timeout=max(until - time.monotonic(), 0.001))
+        except self._channel.TimeoutError:
+            self._process.kill()
+            raise DeadlinePassed(
+                f'device "{self.device}": no answer to {verb} within {deadline_s:g} s; the agent was ended'
+            ) from None
+        except (EOFError, OSError) as error:
+            raise self._lost(verb) from error
+        except self._channel.RemoteError as error:
+            raise self._failed_outside_a_request(verb, str(error)) from error
+
+    def _lost(self, verb: str) -> AgentLost:
+        status = self._process.exit_status()
+        kind = ConnectionCut if status == 255 else AgentLost
+        return kind(
+            f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}',
+            signal=signal_number(status) if status is not None else 0,
+        )
+
+    def _failed_outside_a_request(self, verb: str, traceback: str) -> AgentError:
+        """What was sent could not even be started: no NumPy there, a Python that is too old, a full disk."""
+        last = traceback.strip().splitlines()[-1]
+        problem = f'device "{self.device}": the agent ended before {verb}: {last}\n  try: bitlens doctor {self.device}'
+        return AgentError(problem, kind=last.partition(":")[0], remote_traceback=traceback)
+
+    def _agent_error(self, verb: str, error: dict[str, str]) -> AgentError:
+        return AgentError(
+            f'device "{self.device}": {verb} failed: {error["kind"]}: {error["message"]}',
+            kind=error["kind"],
+            remote_traceback=error["traceback"],
+        )

@@ -1,0 +1,169 @@
+"""Which unit can be done next, and where. It reads the plan a bounded way ahead and does nothing itself.
+
+A unit is ready when all that it builds on is finished. What is timed on this machine waits until everything before it
+is done, and everything after it that would use this machine waits for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from harness.registry import resolve
+from harness.stages.stage_table import STAGES
+from harness.stages.unit_spec import board_of, needs_quiet, network_of, uses_this_machine
+from harness.store.units import Unit, refers_to
+
+Name = TypeVar("Name")
+READ_AHEAD = 2000  # units in memory at once, however long the plan is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """A unit with its key, which takes a hash to compute. `board` is None for what a worker does."""
+
+    key: str
+    unit: Unit
+    board: str | None
+    uses_host: bool
+    needs_quiet: bool
+
+
+class Dispatcher:
+    """The units still to do, in order.
+
+    board_for  the device, or other place beside the coordinator, that does a unit; None for any worker.
+    """
+
+    def __init__(self, units: Iterable[Unit], *, board_for: Callable[[Unit], str | None] = board_of) -> None:
+        self._units = iter(units)
+        self._board_for = board_for
+        self._held: Next | None = None  # read, and waiting for this machine to be free for it
+        self._open: dict[str, Next] = {}  # read and not finished
+        self._waiting: dict[str, list[Next]] = {}  # by the key of what they wait for
+        self._lacking: dict[str, int] = {}  # how many units each of these still waits for
+        self._networks: dict[str, deque[Next]] = {}  # ready for a worker
+        self._boards: dict[tuple[str, bool], deque[Next]] = {}  # ready for a board; what is timed here queues apart
+        self._in_hand: dict[str, Next] = {}
+        self._timed = self._on_host = 0  # how many of the open ones are timed here, and how many use this machine
+        self._read()
+
+    def is_finished(self) -> bool:
+        return not self._open and self._held is None
+
+    # ------------------------------------------------------------------------------------------------- handing over
+    def has_for_workers(self) -> bool:
+        return bool(self._networks) and not self._is_timing()
+
+    def next_for_worker(self, holds: str = "", *, held_by_others: Collection[str] = ()) -> Next | None:
+        """A unit for a worker: of no network, of the one that it holds, of one that nobody holds, of any."""
+        if self._is_timing():
+            return None
+        alone = {network_of(n.unit) for n in self._in_hand.values() if STAGES[n.unit.kind].one_at_a_time}
+        possible = [name for name, ready in self._networks.items() if not self._must_wait(name, ready[0], alone)]
+        for wanted in ("", holds):
+            if wanted in possible:
+                return self._take(self._networks, wanted)
+        free = [name for name in possible if name not in held_by_others]
+        if free:
+            return self._take(self._networks, free[0])
+        longest = max(possible, key=lambda name: len(self._networks[name]), default=None)
+        return None if longest is None else self._take(self._networks, longest)
+
+    def next_for_boards(self, busy: Collection[str]) -> Iterator[Next]:
+        """A unit for each board that is free."""
+        for queue in list(self._boards):
+            if queue[0] not in busy and self._may_begin(self._boards[queue][0]):
+                yield self._take(self._boards, queue)
+
+    def _must_wait(self, network: str, first: Next, alone: Collection[str]) -> bool:
+        return network in alone and STAGES[first.unit.kind].one_at_a_time
+
+    def _may_begin(self, ready: Next) -> bool:
+        if ready.needs_quiet:
+            return not self._on_host and not self._is_timing()
+        return not (ready.uses_host and self._is_timing())
+
+    def _is_timing(self) -> bool:
+        return any(n.needs_quiet for n in self._in_hand.values())
+
+    def _take(self, queues: dict[Name, deque[Next]], name: Name) -> Next:
+        taken = queues[name].popleft()
+        if not queues[name]:
+            del queues[name]
+        self._in_hand[taken.key] = taken
+        return taken
+
+    # --------------------------------------------------------------------------------------------------- coming back
+    def finished(self, key: str) -> None:
+        """A unit is stored: what waited for it may be done."""
+        self._leave(key)
+        for waiting in self._waiting.pop(key, ()):
+            self._lacking[waiting.key] -= 1
+            if not self._lacking[waiting.key]:
+                del self._lacking[waiting.key]
+                self._ready(waiting)
+        self._read()
+
+    def again(self, unit: Unit, *, after: Unit | None = None) -> None:
+        """A unit came back undone: it is the next of its network, behind another that must be done anew first."""
+        self._leave(unit.key)
+        if after is not None and after.key not in self._open:
+            self._admit(self._next(after), first=True)
+        self._admit(self._next(unit), first=True)
+
+    def _leave(self, key: str) -> None:
+        self._in_hand.pop(key, None)
+        left = self._open.pop(key, None)
+        if left is not None:
+            self._timed -= left.needs_quiet
+            self._on_host -= left.uses_host and not left.needs_quiet
+
+    # ------------------------------------------------------------------------------------------------------- reading
+    def _read(self) -> None:
+        while len(self._open) < READ_AHEAD:
+            following = self._held or next(map(self._next, self._units), None)
+            self._held = None
+            if following is None:
+                return
+            if self._timed and following.uses_host and not following.needs_quiet:
+                self._held = following
+                return
+            self._admit(following)
+
+    def _next(self, unit: Unit) -> Next:
+        board = self._board_for(unit)
+        return Next(
+            key=unit.key,
+            unit=unit,
+            board=board,
+            uses_host=board is None or uses_this_machine(unit),
+            needs_quiet=needs_quiet(unit),
+        )
+
+    def _admit(self, following: Next, *, first: bool = False) -> None:
+        self._open[following.key] = following
+        self._timed += following.needs_quiet
+        self._on_host += following.uses_host and not following.needs_quiet
+        unfinished = {key for key in builds_on(following.unit) if key in self._open}
+        for key in unfinished:
+            self._waiting.setdefault(key, []).append(following)
+        if unfinished:
+            self._lacking[following.key] = len(unfinished)
+        else:
+            self._ready(following, first=first)
+
+    def _ready(self, ready: Next, *, first: bool = False) -> None:
+        if ready.board is None:
+            queue = self._networks.setdefault(network_of(ready.unit), deque())
+        else:
+            queue = self._boards.setdefault((ready.board, ready.needs_quiet), deque())
+        (queue.appendleft if first else queue.append)(ready)
+
+
+def builds_on(unit: Unit) -> list[str]:
+    """The keys of what should be finished first: what a unit builds on, and what saves it work if it is there."""
+    helped_by = STAGES[unit.kind].helped_by
+    return [*refers_to(unit), *(resolve(helped_by)(unit) if helped_by else ())]

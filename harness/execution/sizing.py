@@ -1,0 +1,65 @@
+"""Who does the units of a run: so many processes of this machine, or a cluster. How many fit is decided here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.experiment.reader import Experiment
+
+GIB = 1 << 30
+# What one network takes at most, and what any other takes meanwhile. VGG16 becomes int8 in up to 12.1 GiB, every other
+# network of the catalogue in less than 5; TensorFlow itself, with a network for small images, stays below 1.5.
+LARGEST, USUAL, SMALL = 13 * GIB, 5 * GIB, 3 * GIB // 2
+SMALL_IMAGE = 64 * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """Who does the units. `workers` processes are started here unless `cluster` is the address of a Dask scheduler.
+
+    workers       None: as many as cores and memory allow; 0: none, all is done in this very process.
+    memory_bytes  what a worker may take before it is ended; None: what is free, shared.
+    storage       URL where blobs are exchanged with workers that do not see the run's folder.
+    """
+
+    workers: int | None = None
+    memory_bytes: int | None = None
+    cluster: str | None = None
+    storage: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Local workers: how many, what each may take, and with how much it is started anew after a unit."""
+
+    workers: int
+    limit_bytes: int
+    keep_bytes: int
+
+
+def size_of(team: Team, experiment: Experiment, *, cores: int, available: int) -> Size:
+    """As many workers as cores, as far as free memory goes: one with the largest network and the others as usual."""
+    pixels = max(model.preprocessing["height"] * model.preprocessing["width"] for model in experiment.models)
+    largest, usual = (LARGEST, USUAL) if pixels > SMALL_IMAGE else (SMALL, SMALL)
+    if team.memory_bytes is not None:
+        fitting = max(1, min(cores, available // team.memory_bytes))
+        workers = fitting if team.workers is None else team.workers
+        return Size(workers=workers, limit_bytes=team.memory_bytes, keep_bytes=3 * team.memory_bytes // 4)
+    fitting = max(1, min(cores, (available - largest) // usual + 1))
+    workers = fitting if team.workers is None else team.workers
+    limit = max(available // max(1, workers), available - usual * (workers - 1))
+    return Size(workers=workers, limit_bytes=limit, keep_bytes=min(usual, 3 * limit // 4))
+
+
+def available_bytes() -> int:
+    """Memory that can be taken without swapping; half of the machine's where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return kilobytes * 1024

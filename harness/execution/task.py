@@ -1,0 +1,60 @@
+"""Doing one unit of work, wherever that is: what it builds on goes in, its outcome or the reason why not comes out.
+
+It knows neither the database nor Dask. A worker's process, a board's thread and the tests all call `perform`.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import reason_of
+from harness.registry import resolve
+from harness.stages.context import Progress, Workshop
+from harness.store.folder import is_disk_full
+from harness.store.unit_inputs import Damaged
+from harness.store.units import Outcome, StoredUnit, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A unit to be done. `function` names a function (unit, workshop, progress) -> Outcome."""
+
+    unit: Unit
+    function: str
+    inputs: tuple[StoredUnit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What became of a unit: its outcome, or the reason why there is none.
+
+    damaged   a blob that the unit needed is not what its name says: what made it must be done again first.
+    disk_full nothing more can be saved where the unit was done: no fault of the unit's.
+    again     it was not even begun.
+    """
+
+    unit: Unit
+    seconds: float
+    outcome: Outcome | None = None
+    reason: str = ""
+    trace: str = ""
+    damaged: str = ""
+    disk_full: bool = False
+    again: bool = False
+
+
+def perform(order: Order, workshop: Workshop, progress: Progress = lambda share: None) -> Finished:
+    """Do one unit in this process; whatever goes wrong becomes the reason."""
+    began = time.monotonic()
+    found: dict[str, Any] = {}
+    try:
+        found["outcome"] = resolve(order.function)(order.unit, workshop, progress)
+    except Damaged as error:
+        found.update(damaged=str(error), reason=f"the file {error} that it needs is damaged or gone")
+    except Exception as error:  # it costs this unit and what builds on it, never the run
+        trace = traceback.format_exc() + getattr(error, "remote_traceback", "")
+        found.update(reason=reason_of(error), trace=trace, disk_full=is_disk_full(error))
+    return Finished(unit=order.unit, seconds=time.monotonic() - began, **found)

@@ -1,0 +1,218 @@
+"""The experiment file: TOML in, a checked and frozen `Experiment` out. Nothing inside the harness parses again.
+
+Every mistake names the file, the key, what was expected, what came, and the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomllib
+from pydantic import ValidationError
+
+from converters import FORMATS
+from harness.datasets.dataset_kinds import DATASETS
+from harness.errors import ConfigError
+from harness.experiment.messages import explain_mistake
+from harness.experiment.schema import (
+    AccuracyTable,
+    AmplificationTable,
+    ConversionTable,
+    DatasetTable,
+    DeviceTable,
+    ExperimentFile,
+    LatencyTable,
+    ModelTable,
+    SaliencyTable,
+)
+from harness.experiment.selection import (
+    Agreement,
+    Choices,
+    Deployed,
+    Metric,
+    Named,
+    Sanity,
+    require_known,
+    require_unique,
+)
+from harness.models.catalogue import CATALOGUE, Model, catalogue_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What one `bitlens run` does, checked: every name exists, every number is in range.
+
+    partners  networks trained on shuffled labels, by the name of the model that each is the partner of.
+    """
+
+    name: str
+    text: str
+    seed: int
+    models: tuple[Model, ...]
+    partners: dict[str, Model]
+    formats: tuple[str, ...]
+    datasets: tuple[DatasetTable, ...]
+    conversion: ConversionTable
+    accuracy: AccuracyTable
+    latency: LatencyTable | None
+    saliency: SaliencyTable | None
+    methods: tuple[Named, ...]
+    metrics: tuple[Metric, ...]
+    judges: tuple[Deployed, ...]
+    on_device: tuple[Deployed, ...]
+    agreement: Agreement | None
+    sanity: Sanity | None
+    amplification: AmplificationTable | None
+    devices: tuple[DeviceTable, ...]
+
+    def dataset_of(self, model: str) -> DatasetTable:
+        """The images that a network sees: the table that names it, or the one that names none."""
+        named = next((table for table in self.datasets if model in (table.models or ())), None)
+        return named or next(table for table in self.datasets if table.models is None)
+
+    def artifacts(self) -> Iterator[tuple[Model, str]]:
+        """Every model with every wanted format that fits it."""
+        for model, name in itertools.product(self.models, self.formats):
+            if model.family in FORMATS[name].families:
+                yield model, name
+
+
+def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:
+    """The experiment of a file. Raises ConfigError with one sentence for every mistake in it.
+
+    data  where the data set is, instead of the file's own [dataset] path; of several, those that have a path.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f'experiment: "{path}" could not be read ({error.strerror})') from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'experiment: "{path}" is not UTF-8 text ({error.reason})') from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name}: not valid TOML: {error}") from error
+    if data is not None:
+        table["dataset"] = _with_path(table.get("dataset", {}), str(data.resolve()))
+    try:
+        return _checked(path, text, ExperimentFile.model_validate(table))
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path.name} {explain_mistake(e)}" for e in error.errors())) from None
+    except ConfigError as error:
+        raise ConfigError(f"{path.name} {error}") from None
+
+
+def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
+    require_known(file.formats, FORMATS, where="formats", what="format")
+    require_known([table.kind for table in file.dataset], DATASETS, where="[dataset] kind", what="kind of data set")
+    chosen = Choices(file)
+    models = tuple(_models(file, folder=path.parent))
+    require_unique([model.name for model in models], where="models")
+    _one_for_each(file.dataset, [model.name for model in models])
+    experiment = Experiment(
+        name=path.stem,
+        text=text,
+        seed=file.seed,
+        models=models,
+        partners=_partners(models, seed=file.seed) if file.sanity else {},
+        formats=tuple(file.formats),
+        datasets=tuple(_relative_to(path.parent, table) for table in file.dataset),
+        conversion=file.conversion,
+        accuracy=file.accuracy,
+        latency=file.latency,
+        saliency=file.saliency,
+        methods=chosen.methods,
+        metrics=chosen.metrics,
+        judges=chosen.judges(),
+        on_device=chosen.on_device(),
+        agreement=chosen.agreement(),
+        sanity=chosen.sanity(),
+        amplification=file.amplification,
+        devices=chosen.devices,
+    )
+    if not any(True for _ in experiment.artifacts()):
+        raise ConfigError(f"formats: none of {', '.join(file.formats)} fits any of the models")
+    return experiment
+
+
+def _partners(models: Iterable[Model], *, seed: int) -> dict[str, Model]:
+    """The networks of the catalogue that were trained as these were, but on shuffled labels."""
+    names = {row.shuffled: name for name, row in CATALOGUE.items() if row.shuffled}
+    return {
+        model.name: catalogue_model(names[model.name], CATALOGUE[names[model.name]], seed=seed)
+        for model in models
+        if model.name in names
+    }
+
+
+def _with_path(dataset: Any, path: str) -> Any:
+    """The [dataset] table with this path; of several [[dataset]] tables, those that read files."""
+    if isinstance(dataset, list):
+        return [{**table, "path": path} if "path" in table else table for table in dataset]
+    return {**dataset, "path": path}
+
+
+def _one_for_each(datasets: list[DatasetTable], models: list[str]) -> None:
+    """Every network sees the images of exactly one table."""
+    named = [name for table in datasets for name in table.models or ()]
+    require_known(named, dict.fromkeys(models), where="[dataset] models", what="model of this experiment")
+    require_unique(named, where="[dataset] models")
+    for_the_rest = sum(table.models is None for table in datasets)
+    left = [name for name in models if name not in named]
+    if for_the_rest > 1 or (left and not for_the_rest):
+        raise ConfigError(
+            f"[[dataset]]: expected one table of images for each model, got {'several' if for_the_rest else 'none'} "
+            f"for {', '.join(left) or 'the rest'}",
+            hint="`models` in every [[dataset]] table but one",
+        )
+
+
+def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
+    if not file.models and not file.model:
+        raise ConfigError("models: expected at least one", hint="`bitlens list models` shows the catalogue")
+    require_known(file.models, CATALOGUE, where="models", what="model of the catalogue")
+    for name in file.models:
+        yield catalogue_model(name, CATALOGUE[name], seed=file.seed)
+    for table in file.model:
+        if table.path is None:
+            weights = _weights(table.weights, folder)
+            yield catalogue_model(table.name, CATALOGUE[table.name], weights=weights, seed=file.seed)
+        else:
+            yield _own_model(table, folder)
+
+
+def _own_model(table: ModelTable, folder: Path) -> Model:
+    assert table.preprocessing is not None  # the table's own validator saw to all three
+    assert table.classes is not None
+    assert table.path is not None
+    return Model(
+        name=table.name,
+        family=table.family,
+        preprocessing=table.preprocessing.record(),
+        classes=table.classes,
+        weights=str(_beside(folder, table.path)),
+        twin=table.twin,
+        trusted=table.trusted,
+        quantization_aware=table.quantization_aware,
+    )
+
+
+def _weights(weights: str | None, folder: Path) -> str | None:
+    if weights in (None, "trained", "imagenet", "random"):
+        return weights
+    return str(_beside(folder, weights))
+
+
+def _relative_to(folder: Path, dataset: DatasetTable) -> DatasetTable:
+    if dataset.path is None:
+        return dataset
+    return dataset.model_copy(update={"path": str(_beside(folder, dataset.path))})
+
+
+def _beside(folder: Path, path: str) -> Path:
+    """Paths in an experiment file are relative to the file."""
+    return (folder / Path(path).expanduser()).resolve()

@@ -1,0 +1,260 @@
+"""The tables of an experiment file as they are written, and what is said of mistakes in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from harness.errors import nearest
+from harness.experiment.durations import sustained_seconds
+from harness.models.catalogue import CATALOGUE
+from harness.quality.agreement_metrics import AGREEMENTS
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PreprocessingTable(_Table):
+    """[model.preprocessing]: what happens to an image before a network of the user's own sees it."""
+
+    height: Count
+    width: Count
+    resize: Count | None = None
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    mean: list[float] = [127.5, 127.5, 127.5]
+    scale: list[float] = [1 / 127.5, 1 / 127.5, 1 / 127.5]
+
+    @model_validator(mode="after")
+    def _one_number_a_channel(self) -> PreprocessingTable:
+        if len(self.mean) != len(self.scale) or len(self.mean) not in (1, 3):
+            raise ValueError("mean and scale with 3 numbers each for colour, or 1 each for grey")
+        return self
+
+    def record(self) -> dict[str, Any]:
+        return {**self.model_dump(), "resize": self.resize or max(self.height, self.width)}
+
+
+class ModelTable(_Table):
+    """[[model]]: a network of the catalogue with other weights, or the user's own file."""
+
+    name: str
+    weights: str | None = None
+    path: str | None = None
+    family: Literal["full-precision", "binarized"] = "full-precision"
+    classes: Count | None = None
+    twin: str | None = None
+    trusted: bool = False
+    quantization_aware: bool = False
+    preprocessing: PreprocessingTable | None = None
+
+    @model_validator(mode="after")
+    def _known_or_complete(self) -> ModelTable:
+        if self.path is None and self.name not in CATALOGUE:
+            raise ValueError(f"a `path`, or a name from the catalogue such as {nearest(self.name, CATALOGUE)}")
+        if self.path is not None and (self.preprocessing is None or self.classes is None):
+            raise ValueError("`classes` and a [model.preprocessing] table beside the `path` of a model of your own")
+        return self
+
+
+class DatasetTable(_Table):
+    """[dataset]: where images come from. `seed` is for generated images.
+
+    models  which networks see these images; where several [[dataset]] tables stand, one may leave it out for the rest.
+    """
+
+    kind: str
+    path: str | None = None
+    seed: int = 0
+    models: list[str] | None = None
+
+
+class ConversionTable(_Table):
+    """[conversion]: how many images of the train split calibrate the int8 formats; baselines take their mean colour."""
+
+    calibration_images: Count = 200
+
+
+class AccuracyTable(_Table):
+    """[accuracy]: how many images of the test split judge every artifact."""
+
+    images: Count = 500
+
+
+class LatencyTable(_Table):
+    """[latency]: the measuring protocol.
+
+    cpus       the CPUs that a process is pinned to; the kernel decides by default.
+    energy     whether to estimate the energy of an inference after each round, on a device with a sensor.
+    sustained  how long every artifact runs on, once more after the rounds: "90s", "30min", "1h". Not by default.
+    """
+
+    threads: Annotated[list[Count], Field(min_length=1)] = [1]
+    min_runs: Count = 50
+    min_seconds: Annotated[float, Field(ge=0)] = 1.0
+    rounds: Count = 3
+    cpus: list[Annotated[int, Field(ge=0)]] | None = None
+    energy: bool = False
+    sustained: str | None = None
+
+    @field_validator("cpus")
+    @classmethod
+    def _a_cpu_for_every_thread(cls, cpus: list[int] | None, info: ValidationInfo) -> list[int] | None:
+        most = max(info.data.get("threads", [1]))
+        if cpus is not None and not most <= len(cpus) == len(set(cpus)):
+            raise ValueError(f"different CPUs, as many as there are threads ({most}) or more")
+        return cpus
+
+    @field_validator("sustained")
+    @classmethod
+    def _a_duration(cls, text: str | None) -> str | None:
+        if text is not None:
+            sustained_seconds(text)
+        return text
+
+    @property
+    def sustained_s(self) -> float | None:
+        return None if self.sustained is None else sustained_seconds(self.sustained)
+
+
+class NamedTable(BaseModel):
+    """A method or metric; its parameters are checked against its own row of its table. A list of values is a sweep."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        """A text is the method or metric of that name with its defaults."""
+        return {"name": value} if isinstance(value, str) else value
+
+
+class MetricTable(NamedTable):
+    """A metric of [quality]. `methods` names those whose maps it scores, where not all: some metrics cost a lot."""
+
+    methods: list[str] | None = None
+
+
+class OnDeviceTable(_Table):
+    """[[saliency.on_device]]: maps computed on boards from the artifacts alone, by methods of forward passes only.
+
+    formats, devices  all those of the experiment where left out.
+    """
+
+    methods: list[NamedTable]
+    formats: list[str] | None = None
+    devices: list[str] | None = None
+
+
+class SaliencyTable(_Table):
+    """[saliency]: which maps are computed, for how many images, and for which class.
+
+    batch     images of a unit of work: what is computed, stored and resumed at once. It changes no result.
+    controls  also score maps that know nothing, and where masks exist the one that knows all.
+    """
+
+    images: Count = 32
+    batch: Count = 32
+    target: Literal["predicted", "label"] = "predicted"
+    methods: list[NamedTable] = []
+    controls: bool = False
+    on_device: list[OnDeviceTable] = []
+
+
+class JudgeTable(_Table):
+    """[[quality.judge]]: deployed artifacts that judge the maps on their devices, besides the float model.
+
+    methods, metrics  of those of the experiment; all of them, and all metrics that ask a judge, where left out.
+    """
+
+    methods: list[NamedTable] | None = None
+    metrics: list[NamedTable] | None = None
+    formats: list[str] | None = None
+    devices: list[str] | None = None
+
+
+class QualityTable(_Table):
+    """[quality]: which metrics judge the maps, and who answers where a metric asks for class scores."""
+
+    metrics: list[MetricTable] = []
+    judge: list[JudgeTable] = []
+
+
+class AgreementTable(_Table):
+    """[agreement]: how alike two maps of one image are.
+
+    reference  every method's map is compared with this one's of the same network.
+    twins      the same method's maps of a network and of its twin are compared.
+    """
+
+    metrics: list[str] = list(AGREEMENTS)
+    reference: NamedTable | None = None
+    twins: bool = False
+
+
+class SanityTable(_Table):
+    """[sanity]: does a method depend on what the network has learned?
+
+    data_randomisation is checked for networks of which the catalogue has a partner trained on shuffled labels.
+    """
+
+    checks: list[Literal["parameter_randomisation", "emprt", "data_randomisation"]] = [
+        "parameter_randomisation",
+        "emprt",
+        "data_randomisation",
+    ]
+    methods: list[NamedTable] | None = None
+    images: Count = 16
+
+
+class AmplificationTable(_Table):
+    """[amplification]: how a network's layers amplify noise on its input; levels are shares of each image's range."""
+
+    noise_levels: list[Annotated[float, Field(gt=0, le=10)]]
+    images: Count = 32
+
+
+class DeviceTable(BaseModel):
+    """[[device]]: a place where artifacts run; keys beyond these belong to the kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+    kind: str = "local"
+    runtime: str = "auto"
+
+    def address(self) -> dict[str, Any]:
+        """What `harness.devices.make_device` needs: everything but how the device is used."""
+        return self.model_dump(exclude={"runtime"})
+
+    def spec(self) -> dict[str, Any]:
+        """The device as units of work record it."""
+        return {**self.address(), "runtime": self.runtime}
+
+
+class ExperimentFile(_Table):
+    """The file as it is written."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    models: list[str] = []
+    model: list[ModelTable] = []
+    formats: list[str] = ["fp32"]
+    dataset: list[DatasetTable]
+    conversion: ConversionTable = ConversionTable()
+    accuracy: AccuracyTable = AccuracyTable()
+    latency: LatencyTable | None = None
+    saliency: SaliencyTable | None = None
+    quality: QualityTable | None = None
+    agreement: AgreementTable | None = None
+    sanity: SanityTable | None = None
+    amplification: AmplificationTable | None = None
+    devices: list[str] = []
+    device: list[DeviceTable] = []
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return value if isinstance(value, list) else [value]

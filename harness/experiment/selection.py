@@ -1,0 +1,224 @@
+"""What the tables on explanations choose among the methods, metrics, formats and devices of an experiment file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.devices.device import make_device
+from harness.devices.known import known_devices
+from harness.errors import ConfigError
+from harness.experiment.schema import (
+    DeviceTable,
+    ExperimentFile,
+    JudgeTable,
+    MetricTable,
+    NamedTable,
+    OnDeviceTable,
+    QualityTable,
+    SaliencyTable,
+)
+from harness.quality.agreement_metrics import AGREEMENTS
+from harness.quality.evaluation import metric_parameters
+from harness.quality.metrics.metric_table import METRICS
+from harness.registry import look_up
+from harness.saliency.methods.method_table import METHODS, parameters_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """One saliency method or metric with all its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Named):
+    """A metric and the methods whose maps it scores; None for all."""
+
+    methods: tuple[str, ...] | None = None
+
+    def scores(self, method: str) -> bool:
+        return self.methods is None or method in self.methods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """Artifacts at work on devices: what they judge by `metrics`, or explain by themselves."""
+
+    methods: tuple[Named, ...]
+    formats: tuple[str, ...]
+    devices: tuple[DeviceTable, ...]
+    metrics: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Which maps are compared with which, see AgreementTable."""
+
+    metrics: tuple[str, ...]
+    reference: Named | None
+    twins: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sanity:
+    """Which checks of which methods, on how many images."""
+
+    checks: tuple[str, ...]
+    methods: tuple[Named, ...]
+    images: int
+
+
+class Choices:
+    """What the tables on explanations choose among the methods, metrics, formats and devices of the file."""
+
+    def __init__(self, file: ExperimentFile) -> None:
+        self._file = file
+        saliency, quality = file.saliency or SaliencyTable(), file.quality or QualityTable()
+        self._saliency, self._quality = saliency, quality
+        self.methods = _expanded(saliency.methods, METHODS, parameters_of, where="[saliency]", what="method")
+        self.metrics = tuple(itertools.chain.from_iterable(map(self._metric, quality.metrics)))
+        if self.metrics and not (self.methods or saliency.controls or saliency.on_device):
+            raise ConfigError("[quality] metrics: nothing to judge, because [saliency] names no methods")
+        for name in ("agreement", "sanity", "amplification"):
+            if getattr(file, name) is not None and file.saliency is None:
+                raise ConfigError(f"[{name}]: expected a [saliency] table beside it, which says what is explained")
+        self.devices = tuple(_devices(file))
+        require_unique([device.name for device in self.devices], where="devices")
+
+    def _metric(self, table: MetricTable) -> Iterator[Metric]:
+        require_known(table.methods or (), METHODS, where="[quality] methods", what="method")
+        for named in _expanded([table], METRICS, metric_parameters, where="[quality]", what="metric"):
+            methods = None if table.methods is None else tuple(table.methods)
+            yield Metric(name=named.name, parameters=named.parameters, methods=methods)
+
+    def judges(self) -> tuple[Deployed, ...]:
+        return tuple(self._judge(table) for table in self._quality.judge)
+
+    def _judge(self, table: JudgeTable) -> Deployed:
+        where = "[[quality.judge]]"
+        every = (Named(name=metric.name, parameters=metric.parameters) for metric in self.metrics)
+        asking = tuple(metric for metric in every if _may_ask_an_artifact(metric))
+        if table.metrics is None:
+            metrics = asking
+        else:
+            metrics = _expanded(table.metrics, METRICS, metric_parameters, where=where, what="metric")
+            _among(metrics, asking, where=f"{where} metrics", of="metrics of [quality] that ask a judge")
+        return self._deployed(table, self._methods(table.methods, where=where), metrics, where=where)
+
+    def on_device(self) -> tuple[Deployed, ...]:
+        where = "[[saliency.on_device]]"
+        chosen = []
+        for table in self._saliency.on_device:
+            methods = _expanded(table.methods, METHODS, parameters_of, where=where, what="method")
+            for method in methods:
+                if METHODS[method.name].takes_gradients:
+                    raise ConfigError(
+                        f'{where} methods: expected methods of forward passes only, got "{method.name}"',
+                        hint="occlusion or rise",
+                    )
+            chosen.append(self._deployed(table, methods, (), where=where))
+        return tuple(chosen)
+
+    def agreement(self) -> Agreement | None:
+        table = self._file.agreement
+        if table is None:
+            return None
+        require_known(table.metrics, AGREEMENTS, where="[agreement] metrics", what="agreement")
+        reference = self._methods([table.reference], where="[agreement] reference") if table.reference else ()
+        if len(reference) > 1:
+            raise ConfigError("[agreement] reference: expected one method, got a sweep of several")
+        return Agreement(
+            metrics=tuple(table.metrics),
+            reference=reference[0] if reference else None,
+            twins=table.twins,
+        )
+
+    def sanity(self) -> Sanity | None:
+        table = self._file.sanity
+        if table is None:
+            return None
+        methods = self._methods(table.methods, where="[sanity]")
+        return Sanity(checks=tuple(table.checks), methods=methods, images=table.images)
+
+    def _deployed(
+        self, table: JudgeTable | OnDeviceTable, methods: tuple[Named, ...], metrics: tuple[Named, ...], *, where: str
+    ) -> Deployed:
+        formats = self._file.formats if table.formats is None else table.formats
+        require_known(
+            formats, dict.fromkeys(self._file.formats), where=f"{where} formats", what="format of this experiment"
+        )
+        devices = {device.name: device for device in self.devices}
+        names = list(devices) if table.devices is None else table.devices
+        require_known(names, devices, where=f"{where} devices", what="device of this experiment")
+        return Deployed(
+            methods=methods, metrics=metrics, formats=tuple(formats), devices=tuple(devices[name] for name in names)
+        )
+
+    def _methods(self, tables: list[NamedTable] | None, *, where: str) -> tuple[Named, ...]:
+        if tables is None:
+            return self.methods
+        methods = _expanded(tables, METHODS, parameters_of, where=where, what="method")
+        _among(methods, self.methods, where=f"{where} methods", of="methods of [saliency], with the same parameters")
+        return methods
+
+
+def _may_ask_an_artifact(metric: Named) -> bool:
+    """Limits take thousands of passes, one after the other: the float model's only."""
+    needs = METRICS[metric.name].needs
+    return "judge" in needs and "limits" not in needs
+
+
+def _devices(file: ExperimentFile) -> Iterator[DeviceTable]:
+    """The file's own [[device]] tables, and those it calls by the name they have for all experiments."""
+    for device in file.device:
+        make_device(device.address())  # refuses what its kind does not know
+        yield device
+    if file.devices:
+        known = known_devices()
+        require_known(file.devices, known, where="devices", what="device")
+        yield from (DeviceTable.model_validate(known[name]) for name in file.devices)
+    if not file.device and not file.devices:
+        yield DeviceTable(name="this-host", kind="local")
+
+
+def _expanded(
+    tables: Iterable[NamedTable],
+    table_of: Mapping[str, Any],
+    complete: Callable[..., dict[str, Any]],
+    *,
+    where: str,
+    what: str,
+) -> tuple[Named, ...]:
+    """Each name with all its parameters; a list of values for a parameter becomes one entry per value."""
+    found = []
+    for table in tables:
+        require_known([table.name], table_of, where=f"{where} {what}s", what=what)
+        given = table.model_extra or {}
+        sweeps = [[(key, v) for v in (value if isinstance(value, list) else [value])] for key, value in given.items()]
+        for chosen in itertools.product(*sweeps):
+            parameters = complete(table.name, dict(chosen), where=f"{where} {table.name}")
+            found.append(Named(name=table.name, parameters=parameters))
+    return tuple(found)
+
+
+def _among(chosen: Iterable[Named], available: tuple[Named, ...], *, where: str, of: str) -> None:
+    for one in chosen:
+        if one not in available:
+            told = ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
+            raise ConfigError(f'{where}: expected one of the {of}, got "{one.name}"' + (f" ({told})" if told else ""))
+
+
+def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:
+    for name in names:
+        look_up(table, name, where=where, what=what)
+
+
+def require_unique(names: list[str], *, where: str) -> None:
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f'{where}: expected every name once, got "{min(twice)}" more than once')

@@ -1,0 +1,188 @@
+"""The models that have a name: the paper's ten networks and our twins. Facts only; nothing here imports TensorFlow.
+
+A model is architecture, weights and preprocessing. The user's own files become the same record in `experiment`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """A network we can build by name. `build` names a function (image_size, classes) -> Keras model."""
+
+    family: str  # "full-precision" or "binarized"
+    build: str
+    preprocessing: dict[str, Any]
+    classes: int
+    weights: str  # what `weights` is when the experiment does not say: "trained" or "imagenet"
+    paper: str
+    twin: str | None = None
+    shuffled: str | None = None  # the network that this one is, had its labels not been shuffled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One network with its weights chosen, ready to be loaded by `harness.models.loading`.
+
+    weights  "trained" (ours, committed), "imagenet" (the model hub's), "random" (latency only), or a file's path.
+    build    reference of the building function, or "" when the file holds the architecture too.
+    """
+
+    name: str
+    family: str
+    preprocessing: dict[str, Any]
+    classes: int
+    weights: str
+    build: str = ""
+    twin: str | None = None
+    shuffled: str | None = None  # see CatalogueEntry
+    seed: int = 0
+    trusted: bool = False
+    quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The local file that holds the weights, if one does."""
+        if self.weights == "trained":
+            return WEIGHTS / f"{self.name}.h5"
+        return None if self.weights in ("imagenet", "random") else Path(self.weights)
+
+    def spec(self) -> dict[str, Any]:
+        """All that determines this network's outputs, as plain data: part of the key of every unit that uses it."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "twin": self.twin,
+            "preprocessing": self.preprocessing,
+            "classes": self.classes,
+            "weights": self.weights if self.weights in ("trained", "imagenet", "random") else "file",
+            "weights_sha256": self._weights_sha256(),
+            **({"shuffled": self.shuffled} if self.shuffled else {}),
+        }
+
+    def _weights_sha256(self) -> str:
+        path = self.weights_path
+        if path is None:
+            return hashlib.sha256(f"{self.build} {self.weights} {self.seed}".encode()).hexdigest()
+        if not path.exists():
+            raise ConfigError(f'model "{self.name}": expected weights, found no file "{path}"')
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(file.name.encode() + _sha256_of(file, file.stat().st_mtime_ns, file.stat().st_size))
+        return digest.hexdigest()
+
+
+@cache
+def _sha256_of(file: Path, modified_ns: int, size: int) -> bytes:
+    """A plan names a network's weights once for every unit: the file is read again only when it changed."""
+    return hashlib.sha256(file.read_bytes()).digest()
+
+
+def _record(size: int, *, resize: int, mean: list[float], scale: list[float], order: str = "rgb") -> dict[str, Any]:
+    return {"height": size, "width": size, "resize": resize, "channel_order": order, "mean": mean, "scale": scale}
+
+
+def minus_one_to_one(size: int, *, resize: int | None = None) -> dict[str, Any]:
+    """Pixels 0 … 255 to -1 … 1."""
+    return _record(size, resize=resize or size, mean=[127.5] * 3, scale=[1 / 127.5] * 3)
+
+
+# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the network.
+_CAFFE = _record(224, resize=256, mean=[103.939, 116.779, 123.68], scale=[1.0] * 3, order="bgr")
+_RAW = _record(224, resize=256, mean=[0.0] * 3, scale=[1.0] * 3)
+# larq_zoo.preprocess_input: ImageNet mean and standard deviation.
+_TORCH = _record(
+    224,
+    resize=256,
+    mean=[255 * m for m in (0.485, 0.456, 0.406)],
+    scale=[1 / (255 * s) for s in (0.229, 0.224, 0.225)],
+)
+
+
+def _imagenet(build: str, paper: str, preprocessing: dict[str, Any], *, family: str) -> CatalogueEntry:
+    return CatalogueEntry(
+        family=family, build=build, preprocessing=preprocessing, classes=1000, weights="imagenet", paper=paper
+    )
+
+
+def _keras(name: str, paper: str, preprocessing: dict[str, Any]) -> CatalogueEntry:
+    build = f"tensorflow.keras.applications:{name}"
+    return _imagenet(build, paper, preprocessing, family="full-precision")
+
+
+def _larq(path: str, paper: str) -> CatalogueEntry:
+    return _imagenet(f"larq_zoo.{path}", paper, _TORCH, family="binarized")
+
+
+def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
+    binarized = "-binary" in name
+    return CatalogueEntry(
+        family="binarized" if binarized else "full-precision",
+        build="harness.models.twins:" + ("binary_twin" if binarized else "float_twin"),
+        preprocessing=minus_one_to_one(size),
+        classes=10,
+        weights="trained",
+        paper="ours",
+        twin=partner,
+        shuffled=shuffled,
+    )
+
+
+CATALOGUE: dict[str, CatalogueEntry] = {
+    "planted-float": _twin("planted-float", "planted-binary", 64),
+    "planted-binary": _twin("planted-binary", "planted-float", 64),
+    "cifar-float": _twin("cifar-float", "cifar-binary", 32),
+    "cifar-binary": _twin("cifar-binary", "cifar-float", 32),
+    "planted-float-shuffled": _twin("planted-float-shuffled", "planted-binary-shuffled", 64, shuffled="planted-float"),
+    "planted-binary-shuffled": _twin(
+        "planted-binary-shuffled", "planted-float-shuffled", 64, shuffled="planted-binary"
+    ),
+    "efficientnet-b0": _keras("EfficientNetB0", "arXiv:1905.11946", _RAW),
+    "mobilenet": _keras("MobileNet", "arXiv:1704.04861", minus_one_to_one(224, resize=256)),
+    "mobilenet-v2": _keras("MobileNetV2", "arXiv:1801.04381", minus_one_to_one(224, resize=256)),
+    "vgg16": _keras("VGG16", "arXiv:1409.1556", _CAFFE),
+    "resnet50": _keras("ResNet50", "arXiv:1512.03385", _CAFFE),
+    "quicknet": _larq("sota:QuickNet", "arXiv:2011.09398"),
+    "binary-alexnet": _larq("literature:BinaryAlexNet", "arXiv:1602.02830"),
+    "binary-resnet-e18": _larq("literature:BinaryResNetE18", "arXiv:1906.08637"),
+    "meliusnet22": _larq("literature:MeliusNet22", "arXiv:2001.05936"),
+    "real-to-binary-net": _larq("literature:RealToBinaryNet", "arXiv:2003.11535"),
+}
+
+
+def catalogue_model(name: str, entry: CatalogueEntry, *, weights: str | None = None, seed: int = 0) -> Model:
+    """The entry with its weights chosen: its own default, or what the experiment says."""
+    chosen = weights or entry.weights
+    if chosen == "trained" and entry.weights != "trained":
+        raise ConfigError(f'model "{name}" weights: "trained" exists for the twins only', hint='"imagenet" or "random"')
+    if chosen == "imagenet" and entry.weights != "imagenet":
+        raise ConfigError(f'model "{name}" weights: no ImageNet weights exist', hint='"trained" or "random"')
+    return Model(
+        name=name,
+        family=entry.family,
+        preprocessing=entry.preprocessing,
+        classes=entry.classes,
+        weights=chosen,
+        build=entry.build,
+        twin=entry.twin,
+        shuffled=entry.shuffled,
+        seed=seed,
+    )
+
+
+def model_card(name: str) -> dict[str, Any] | None:
+    """The card of a network that we trained: command, seed, measured accuracy."""
+    path = WEIGHTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else None

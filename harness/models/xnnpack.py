@@ -1,0 +1,70 @@
+"""A full-precision network's scores, faster: its own floats, run by the kernels that a board would use (XNNPACK).
+
+It differs from the Keras model by rounding in the last bits. That is nothing to a full-precision network, but turns
+signs in a binarized one, which therefore is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.tflite import fp32
+from device.preprocessing import preprocess
+from harness.cpus import cores
+from harness.errors import ConfigError
+from harness.quality.inputs import Images
+
+
+class CompiledNetwork:
+    """Class scores (n, classes) of uint8 images: what a FloatJudge takes as `predict`.
+
+    preprocessing  the record of the model.
+    threads        images at a time, each by one thread; by default one per core this process may use.
+    """
+
+    def __init__(self, model: Any, preprocessing: Mapping[str, Any], *, threads: int | None = None) -> None:
+        if has_quantizers(model):
+            raise ConfigError(f'model "{model.name}": binarized, so that rounding would change its scores')
+        content = fp32(model)
+        self._record = dict(preprocessing)
+        self._interpreters = [_interpreter(content) for _ in range(threads or cores())]
+        self._pool = ThreadPoolExecutor(len(self._interpreters))
+
+    def __call__(self, images: Images) -> NDArray[np.float32]:
+        parts = np.array_split(images, len(self._interpreters))
+        found = self._pool.map(self._scores, self._interpreters, parts)
+        return np.concatenate([scores for scores in found if len(scores)])
+
+    def _scores(self, interpreter: Any, images: Images) -> NDArray[np.float32]:
+        """One image after the other: an image's activations stay in the cache, and no batch is copied."""
+        source, target = (
+            details()[0]["index"] for details in (interpreter.get_input_details, interpreter.get_output_details)
+        )
+        rows = []
+        for i in range(len(images)):
+            interpreter.set_tensor(source, preprocess(images[i : i + 1], self._record))
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(target))
+        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+
+
+def has_quantizers(model: Any) -> bool:
+    """Whether rounding could change what the network says by more than rounding."""
+    from harness.saliency.engine.graph import read_graph
+    from harness.saliency.engine.rewrites.binarized import constant_kernels, has_pseudo_gradient
+
+    graph = read_graph(model)
+    return has_pseudo_gradient(graph) or any(constant_kernels(step.layer) for step in graph.steps)
+
+
+def _interpreter(content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter

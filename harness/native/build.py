@@ -1,0 +1,128 @@
+"""Where our shared libraries come from: the wheel that was installed, or the first compiler here that can build them,
+once per target and source. There are two: the LCE operators, and the host's own convolutions (`winograd.cc`).
+
+Knows compilers and targets; how the sources are compiled is `device/lce_ops/build.py`, which a board can run as well.
+
+    python -m harness.native.build       builds what a wheel carries (`make wheel`)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from device.lce_ops import build as lce_build
+from harness.errors import BitlensError, ConfigError, nearest
+
+LIBRARY = "liblce_ops.so"
+WINOGRAD, WINOGRAD_LIBRARY = Path(__file__).with_name("winograd.cc"), "libwinograd.so"
+WINOGRAD_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
+TARGETS = ("x86_64", "aarch64")
+# What a wheel carries, named by source as in the cache: a file left by other sources is never taken.
+PREBUILT = lce_build.HERE / "prebuilt"
+# Raspberry Pi OS and Debian since 10: what ziglang is told to link against.
+OLDEST_GLIBC = "2.28"
+
+
+class NoCompiler(BitlensError):
+    """Nothing here can compile for the target; runs continue with the runtimes that exist."""
+
+
+def host_target() -> str:
+    """This machine's architecture by the name that `library` takes."""
+    return {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+
+
+def host_library() -> Path:
+    return library(host_target())
+
+
+def library(target: str) -> Path:
+    """The operators for `target` ("x86_64" or "aarch64"), built if this version of them never was and none came along.
+
+    Raises ConfigError for an unknown target, NoCompiler, or BitlensError with the compiler's words.
+    """
+    return _found_or_built(target, lce_build.source_hash(), LIBRARY)
+
+
+def winograd_library() -> Path:
+    """This machine's convolutions of floats; found, built and refused as the operators are."""
+    return _found_or_built(host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
+
+
+def loads(load: Callable[[], object]) -> bool:
+    """Whether a function that loads one of these libraries succeeds."""
+    try:
+        load()
+    except (BitlensError, OSError):
+        return False
+    return True
+
+
+def prebuild(folder: Path) -> None:
+    """Puts both libraries for every target into an emptied folder, from where a wheel takes them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for target in TARGETS:
+        for source_hash, name in ((lce_build.source_hash(), LIBRARY), (_winograd_hash(), WINOGRAD_LIBRARY)):
+            path = folder / f"{target}-{source_hash}" / name
+            _build(path, target)
+            print(path)
+
+
+def _found_or_built(target: str, source_hash: str, name: str) -> Path:
+    if target not in TARGETS:
+        raise ConfigError(f'the LCE operators have no target "{target}"', hint=nearest(target, TARGETS))
+    place = Path(f"{target}-{source_hash}") / name
+    for path in (PREBUILT / place, cache_directory() / place):
+        if path.exists():
+            return path
+    _build(path, target)
+    return path
+
+
+def _winograd_hash() -> str:
+    return hashlib.sha256(repr(WINOGRAD_FLAGS).encode() + WINOGRAD.read_bytes()).hexdigest()[:16]
+
+
+def _build(path: Path, target: str) -> None:
+    try:
+        if path.name == LIBRARY:
+            lce_build.build(path, compiler_for(target))
+        else:
+            lce_build.build(path, compiler_for(target), files=[WINOGRAD], extra_flags=WINOGRAD_FLAGS)
+    except lce_build.BuildError as error:
+        raise BitlensError(f"{path.name} does not compile for {target}: {error}") from error
+
+
+def cache_directory() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "bitlens" / "lce_ops"
+
+
+def compiler_for(target: str) -> list[str]:
+    """The start of a compiler's command line; raises NoCompiler."""
+    own = lce_build.find_compiler() if target == host_target() else None
+    cross = shutil.which(f"{target}-linux-gnu-g++")
+    if own:
+        return own
+    if cross:
+        return [cross]
+    if importlib.util.find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "c++", "-target", f"{target}-linux-gnu.{OLDEST_GLIBC}"]
+    raise NoCompiler(
+        f"no C++ compiler for {target} is installed, so binarized artifacts need another runtime there",
+        hint=f"apt install g++-{target.replace('_', '-')}-linux-gnu, or pip install ziglang",
+    )
+
+
+if __name__ == "__main__":
+    try:
+        prebuild(PREBUILT)
+    except BitlensError as error:
+        sys.exit(str(error))

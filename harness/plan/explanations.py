@@ -1,0 +1,165 @@
+"""Which maps an experiment needs, and what is asked about them. A part of the plan, and as pure.
+
+Images are explained in batches. What several methods need of a batch (limits, pools, mean colours) is planned once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.experiment.reader import Experiment
+from harness.experiment.schema import SaliencyTable
+from harness.experiment.selection import Agreement, Deployed, Named
+from harness.models.catalogue import Model
+from harness.quality.controls import CONTROLS
+from harness.quality.metrics.metric_table import METRICS
+from harness.stages import agreement, amplification, aopc_bounds, quality, saliency, sanity
+from harness.stages.shared import CONTROL, FLOAT, deployed_judge
+from harness.store.units import Unit
+
+POOL_IMAGES = 32  # other images that a metric may show beside the explained one: the first of the test split
+DATA_RANDOMISATION = "data_randomisation"
+
+
+class Explanations:
+    """The units that make maps of one experiment and judge them.
+
+    images_of  plans images: (model, split, count, *, first=0) -> Unit.
+    has_masks  does anybody know where the objects are on the images of a model of this name?
+    artifacts  the conversion units of the plan.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        table: SaliencyTable,
+        *,
+        images_of: Callable[..., Unit],
+        has_masks: Callable[[str], bool],
+        artifacts: list[Unit],
+    ) -> None:
+        self._experiment, self._table = experiment, table
+        self._images_of, self._has_masks, self._artifacts = images_of, has_masks, artifacts
+
+    def units(self) -> Iterator[Unit]:
+        for model in self._experiment.models:
+            for images in self._batches(model):
+                yield images
+                yield from self._of_batch(model, images)
+            yield from self._sanity(model)
+            yield from self._amplification(model)
+
+    def _batches(self, model: Model, count: int | None = None) -> Iterator[Unit]:
+        """So that no unit takes long and none holds more than a batch."""
+        count = self._table.images if count is None else count
+        for first in range(0, count, self._table.batch):
+            yield self._images_of(model, "test", min(self._table.batch, count - first), first=first)
+
+    def _of_batch(self, model: Model, images: Unit) -> Iterator[Unit]:
+        for maps in self._maps(model, images):
+            yield maps
+            for metric in self._experiment.metrics:
+                if metric.scores(maps.spec["method"]):
+                    yield from self._scored(model, maps, images, metric)
+        yield from self._judged_by_artifacts(model, images)
+        yield from self._agreements(model, images)
+
+    def _maps(self, model: Model, images: Unit) -> Iterator[Unit]:
+        for method in self._experiment.methods:
+            yield self._map(model, method, images)
+        if self._table.controls:
+            for name, spec in CONTROLS.items():
+                if "mask" not in spec.needs or self._has_masks(model.name):
+                    yield self._map(model, Named(name=CONTROL + name, parameters={}), images)
+        yield from self._device_maps(model, images)
+
+    def _device_maps(self, model: Model, images: Unit) -> Iterator[Unit]:
+        for deployed in self._experiment.on_device:
+            for (artifact, device), method in itertools.product(self._at_work(model, deployed), deployed.methods):
+                yield saliency.plan_on_device(artifact, method, images, device, seed=self._experiment.seed)
+
+    def _map(self, model: Model, method: Named, images: Unit) -> Unit:
+        return saliency.plan(model, method, images, target=self._table.target, seed=self._experiment.seed)
+
+    # ------------------------------------------------------------------------------------------------- scores
+    def _scored(
+        self, model: Model, maps: Unit, images: Unit, metric: Named, judge: str | dict[str, Any] = FLOAT
+    ) -> Iterator[Unit]:
+        needs = METRICS[metric.name].needs
+        extra: dict[str, Unit] = {}
+        if "pool" in needs:
+            extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, self._table.images))
+        if metric.parameters.get("baseline") == "dataset_mean":
+            extra["colours"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
+        if "limits" in needs:
+            colours = extra.get("colours")
+            extra["limits"] = aopc_bounds.plan(model, metric, images, target=self._table.target, colours=colours)
+        yield from extra.values()
+        yield quality.plan(maps, metric, judge=judge, **extra)
+
+    def _judged_by_artifacts(self, model: Model, images: Unit) -> Iterator[Unit]:
+        for judges in self._experiment.judges:
+            for (artifact, device), method in itertools.product(self._at_work(model, judges), judges.methods):
+                maps, judge = self._map(model, method, images), deployed_judge(artifact, device)
+                for metric in judges.metrics:
+                    yield from self._scored(model, maps, images, metric, judge)
+
+    def _at_work(self, model: Model, deployed: Deployed) -> Iterator[tuple[Unit, dict[str, Any]]]:
+        """The artifacts of a network on the devices where they judge or explain."""
+        for artifact, device in itertools.product(self._artifacts, deployed.devices):
+            if artifact.spec["model"]["name"] == model.name and artifact.spec["format"] in deployed.formats:
+                yield artifact, device.spec()
+
+    # --------------------------------------------------------------------------------------------- agreement
+    def _agreements(self, model: Model, images: Unit) -> Iterator[Unit]:
+        wanted = self._experiment.agreement
+        if wanted is None:
+            return
+        for what, first, second in self._compared(model, images, wanted):
+            for metric in wanted.metrics:
+                yield agreement.plan(first, second, metric, what=what)
+
+    def _compared(self, model: Model, images: Unit, wanted: Agreement) -> Iterator[tuple[str, Unit, Unit]]:
+        here = {maps.key: maps for maps in (self._map(model, method, images) for method in self._experiment.methods)}
+        reference = self._map(model, wanted.reference, images) if wanted.reference else None
+        twin = next((m for m in self._experiment.models if m.name == model.twin), None)
+        for maps in here.values():
+            if reference is not None and maps.key != reference.key:
+                yield "reference", maps, reference
+        if wanted.twins and twin is not None and model.family == "binarized":
+            for method in self._experiment.methods:
+                yield "twin", self._map(model, method, images), self._map(twin, method, images)
+        for maps in self._device_maps(model, images):
+            method = Named(name=maps.spec["method"], parameters=maps.spec["parameters"])
+            same = self._map(model, method, images)
+            if same.key in here:
+                yield "deployed", maps, same
+            if reference is not None:
+                yield "deployed", maps, reference
+
+    # ------------------------------------------------------------------------------------------ the network itself
+    def _sanity(self, model: Model) -> Iterator[Unit]:
+        wanted = self._experiment.sanity
+        if wanted is None:
+            return
+        images = self._images_of(model, "test", wanted.images)
+        yield images
+        partner = self._experiment.partners.get(model.name)
+        for method, check in itertools.product(wanted.methods, wanted.checks):
+            maps = self._map(model, method, images)
+            if check == DATA_RANDOMISATION:
+                if partner is not None:
+                    other = self._map(partner, method, images)
+                    yield from (maps, other, sanity.plan(maps, check, other=other))
+            else:
+                yield from (maps, sanity.plan(maps, check))
+
+    def _amplification(self, model: Model) -> Iterator[Unit]:
+        wanted = self._experiment.amplification
+        if wanted is None:
+            return
+        for images, level in itertools.product(self._batches(model, wanted.images), wanted.noise_levels):
+            yield images
+            yield amplification.plan(model, images, noise_level=level, seed=self._experiment.seed)

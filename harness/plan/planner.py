@@ -1,0 +1,122 @@
+"""Which units of work an experiment needs, in the order in which a run does them. Pure: nothing is done or asked here.
+
+Units chain by key: the spec of one holds the keys of those it builds on, so that every key is known before anything
+is done, and a change of one input renews just what depends on it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
+
+from converters import FORMATS
+from harness.datasets.dataset import Dataset
+from harness.devices.device import kind_of
+from harness.errors import ConfigError
+from harness.experiment.reader import Experiment
+from harness.models.catalogue import Model
+from harness.plan.explanations import Explanations
+from harness.stages import accuracy, conversion, fidelity, images, latency
+from harness.stages.stage_table import STAGES
+from harness.store.units import Unit
+
+
+def plan(experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> list[Unit]:
+    """All units, each once, stage by stage in the order of the STAGES table.
+
+    dataset_of  the open data set whose images the model of a name sees.
+    """
+    units = {unit.key: unit for unit in each_unit(experiment, dataset_of)}
+    order = list(STAGES)
+    return sorted(units.values(), key=lambda unit: order.index(unit.kind))
+
+
+def each_unit(experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> Iterator[Unit]:
+    """The same units, in no order, some more than once: a plan of any length takes no memory."""
+    return _Plan(experiment, dataset_of).units()
+
+
+def restrict(units: list[Unit], kinds: Collection[str]) -> list[Unit]:
+    """The units of these kinds and those that they build on, in the same order."""
+    wanted: set[str] = set()
+    for unit in reversed(units):  # what a unit builds on comes before it
+        if unit.kind in kinds or unit.key in wanted:
+            wanted |= {unit.key, *(value for value in unit.spec.values() if isinstance(value, str))}
+    return [unit for unit in units if unit.key in wanted]
+
+
+class _Plan:
+    def __init__(self, experiment: Experiment, dataset_of: Callable[[str], Dataset]) -> None:
+        self._experiment, self._dataset_of = experiment, dataset_of
+        self._devices = [device.spec() for device in experiment.devices]
+        self._artifacts: list[Unit] = []
+
+    def units(self) -> Iterator[Unit]:
+        for model in self._experiment.models:
+            judging = self._images(model, "test", self._experiment.accuracy.images)
+            yield from (judging, accuracy.plan_reference(model, judging))
+        for model, format_name in self._experiment.artifacts():
+            calibration = None
+            if FORMATS[format_name].calibrated:
+                calibration = self._images(model, "train", self._experiment.conversion.calibration_images)
+                yield calibration
+            artifact = conversion.plan(model, format_name, calibration=calibration)
+            self._artifacts.append(artifact)
+            yield artifact
+            compared = self._images(model, "test", min(self._experiment.accuracy.images, fidelity.IMAGES))
+            yield from (compared, fidelity.plan(artifact, compared))
+            if model.quantization_aware or not FORMATS[format_name].mark:
+                yield from self._judged(model, artifact)
+        yield from self._latencies()
+        yield from self._explanations()
+
+    def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
+        judging = self._images(model, "test", self._experiment.accuracy.images)
+        for device in self._devices:
+            yield accuracy.plan(artifact, judging, device)
+
+    def _latencies(self) -> Iterator[Unit]:
+        """Every artifact once a round, in an order drawn by seed, so that drift of the board hits all alike."""
+        protocol = self._experiment.latency
+        if protocol is None:
+            return
+        shuffle = random.Random(self._experiment.seed)
+        for device, round_ in itertools.product(self._devices, range(protocol.rounds)):
+            jobs = list(itertools.product(self._artifacts, protocol.threads))
+            shuffle.shuffle(jobs)
+            for artifact, num_threads in jobs:
+                yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
+        if protocol.sustained is not None:
+            timed = [device for device in self._devices if not kind_of(device).is_emulated]
+            for device, artifact in itertools.product(timed, self._artifacts):
+                yield latency.plan_sustained(artifact, device, protocol)
+
+    def _explanations(self) -> Iterator[Unit]:
+        table = self._experiment.saliency
+        if table is not None:
+            explanations = Explanations(
+                self._experiment,
+                table,
+                images_of=self._images,
+                has_masks=cache(self._has_masks),
+                artifacts=self._artifacts,
+            )
+            yield from explanations.units()
+
+    def _has_masks(self, model: str) -> bool:
+        """As the first image says: decoding all of them would take as long as the run."""
+        return self._dataset_of(model).sample("test", 0).mask is not None
+
+    def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:
+        dataset = self._dataset_of(model.name)
+        available = dataset.size(split)
+        if first + count > available:
+            raise ConfigError(
+                f"[dataset]: {first + count} images of the {split} split are wanted, it has {available}",
+                hint="fewer images in [accuracy] and [saliency]"
+                if split == "test"
+                else "a data set with training images",
+            )
+        return images.plan(self._experiment, dataset.fingerprint, model, split=split, count=count, first=first)

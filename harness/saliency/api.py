@@ -1,0 +1,131 @@
+"""Run methods on images: one pass shared by all methods that need one, and the engine's many passes for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import ConfigError
+from harness.saliency.attribution import Array, Attribution, Images
+from harness.saliency.engine.compiled import PREDICTED
+from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.maps import saliency_map
+from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
+from harness.saliency.methods.scorer import FunctionScorer
+from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job, sharing
+
+
+def compute(
+    engine: GradientEngine,
+    method: str,
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+) -> Attribution:
+    """Attributions of images by one method.
+
+    images      (N, H, W, C), already preprocessed; any float type, computed in float32.
+    targets     (N,) class indices; None explains the predicted class of each image.
+    image_keys  (N,) what the images are called: randomness is keyed by it. By default "0", "1", ...
+    parameters  those that differ from the method's defaults, see METHODS[method].parameters.
+    """
+    return compute_many(engine, [(method, parameters or {})], images, targets, image_keys, seed=seed)[0]
+
+
+def compute_many(
+    engine: GradientEngine,
+    methods: Sequence[tuple[str, Mapping[str, Any]]],
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+) -> list[Attribution]:
+    """Attributions by several (method, parameters), in their order; those that need one pass share it."""
+    batch = _images(images, targets, image_keys, seed)
+    jobs = [make_job(engine, name, parameters) for name, parameters in methods]
+    done: dict[int, Attribution] = {}
+    for shared in sharing(jobs):
+        done.update(zip(shared, in_one_pass([jobs[i] for i in shared], batch), strict=True))
+    if len(done) < len(jobs):
+        predicted = next(iter(done.values())).predicted if done else engine.logits(batch.pixels).argmax(axis=1)
+        batch = _with_targets(batch, predicted)
+    return [done[i] if i in done else in_many_passes(job, batch, predicted) for i, job in enumerate(jobs)]
+
+
+def compute_forward(
+    scores: Callable[[Array], Array],
+    method: str,
+    images: ArrayLike,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    batch_size: int = 32,
+) -> Attribution:
+    """Attributions of anything that scores images, such as an artifact on a board: by occlusion or RISE.
+
+    scores  float32 images (n, H, W, C), at most `batch_size` at a time, to class scores (n, classes). Images are in the
+            units of `images`, and so are baselines: "zero" covers with 0.
+    The rest is as in `compute`: with the same scores, the same maps.
+    Raises ConfigError for a method that needs gradients, features or logits.
+    """
+    spec, arguments = method_spec(method), parameters_of(method, parameters or {})
+    if not spec.forward_only:
+        able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
+        raise ConfigError(f'"{method}" needs more of a network than its scores', hint=able)
+    scorer = FunctionScorer(scores, batch_size=batch_size)
+    batch = _images(images, targets, image_keys, seed)
+    found = scorer.scores(batch.pixels)
+    if batch.targets.max() >= found.shape[1]:
+        raise ConfigError(f"targets: expected classes from 0 to {found.shape[1] - 1}, got {batch.targets.tolist()}")
+    predicted = found.argmax(axis=1)
+    job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
+    return in_many_passes(job, _with_targets(batch, predicted), predicted)
+
+
+def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:
+    pixels = np.ascontiguousarray(images, np.float32)
+    names = tuple(keys) if keys is not None else tuple(map(str, range(len(pixels))))
+    if len(names) != len(pixels):
+        raise ConfigError(f"image_keys: expected one key per image, got {len(names)} for {len(pixels)} images")
+    if pixels.ndim != 4 or len(pixels) == 0:
+        raise ConfigError(f"images: expected an array (N, H, W, C), got one of shape {pixels.shape}")
+    wanted = np.full(len(pixels), PREDICTED) if targets is None else np.asarray(targets, np.int64)
+    return Images(pixels=pixels, targets=wanted, keys=names, seed=seed)
+
+
+def _with_targets(images: Images, predicted: NDArray[np.int64]) -> Images:
+    return replace(images, targets=np.where(images.targets == PREDICTED, predicted, images.targets))
+
+
+def explain(
+    model: Any,
+    images: ArrayLike,
+    method: str = "gradient",
+    *,
+    targets: ArrayLike | None = None,
+    image_keys: Sequence[str] | None = None,
+    seed: int = 0,
+    **parameters: Any,
+) -> Array:
+    """Maps (N, H, W) float32 in the geometry of the images, not normalised: what `method` says about each image.
+
+    model       a functional or sequential Keras or Larq model, or a GradientEngine to use it again.
+    images      (N, H, W, C), preprocessed as the model expects them.
+    targets     (N,) class indices; None explains the predicted class.
+    parameters  of the method, such as noise_level=0.1, samples=50.
+
+    For raw attributions, notes and several methods in one pass: GradientEngine, compute and compute_many.
+    """
+    engine = model if isinstance(model, GradientEngine) else GradientEngine(model)
+    found = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
+    return saliency_map(found.values, np.shape(images)[1:3], channels=method_spec(method).channels)

@@ -1,0 +1,60 @@
+"""The logits of a classifier: its graph without the softmax head, in whichever form the head was written.
+
+Gradients are taken from logits and scores keep the softmax. A head is a softmax as activation of the last Dense or
+convolution, as an `Activation` layer, as a `Softmax` layer, or as an operation (`tf.nn.softmax(x)`); after it only
+layers that move values around may stand (Reshape, Flatten, Dropout, a linear Activation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.saliency.engine.graph import Graph, Step, call_around, identity
+
+
+def split_softmax(graph: Graph) -> tuple[Graph, bool]:
+    """The graph up to the logits, and whether a softmax was taken off."""
+    import tensorflow as tf
+
+    index = _head(graph)
+    step = graph.steps[index]
+    if isinstance(step.layer, tf.keras.layers.Softmax) or _is_softmax_operation(step.layer):
+        without = replace(step, call=identity)
+    elif _is_softmax(getattr(step.layer, "activation", None)):
+        without = replace(step, call=call_around(step, activation=tf.keras.activations.linear))
+    else:
+        return graph, False
+    return replace(graph, steps=(*graph.steps[:index], without, *graph.steps[index + 1 :])), True
+
+
+def _head(graph: Graph) -> int:
+    """Index of the last step that does more than move values."""
+    index = len(graph.steps) - 1
+    while index > 0 and _only_moves(graph.steps[index]):
+        index -= 1
+    return index
+
+
+def _only_moves(step: Step) -> bool:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    if isinstance(step.layer, layers.Activation):
+        return step.layer.activation is tf.keras.activations.linear
+    return isinstance(step.layer, (layers.Reshape, layers.Flatten, layers.Dropout))
+
+
+def _is_softmax(activation: Any) -> bool:
+    import tensorflow as tf
+
+    return (
+        activation is tf.keras.activations.softmax
+        or activation is tf.nn.softmax
+        or isinstance(activation, tf.keras.layers.Softmax)
+    )
+
+
+def _is_softmax_operation(layer: Any) -> bool:
+    """`tf.nn.softmax(x)` in a functional model becomes a layer that knows its operation by name."""
+    return getattr(layer, "symbol", None) in ("nn.softmax", "keras.activations.softmax")

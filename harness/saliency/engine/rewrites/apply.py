@@ -1,0 +1,150 @@
+"""Rewrites that make a graph faster and leave its maps as they are: same numbers, by operations that cost less.
+
+Batch norms go into convolutions where `folding.py` finds that harmless. Otherwise forward passes are the plain ones,
+bit for bit, but for convolutions on a single pixel: they become matrix products, which are exact for +1 and -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
+from harness.saliency.engine.rewrites.convolutions import same_padding
+from harness.saliency.engine.rewrites.folding import Fold, fold, norm_scale, swish_functions
+from harness.saliency.engine.rewrites.tiles import Tiles
+
+
+def quicken(
+    graph: Graph, folds: Collection[Fold], tiles: Tiles, *, keep: Collection[str], sources: Collection[str]
+) -> Graph:
+    """The graph as it is compiled.
+
+    keep     steps whose outputs are asked for: they stay what they are.
+    sources  steps at which every backward pass ends; the image if there are none. Before them, a gradient of its own
+             would only keep TensorFlow from fusing a norm with its neighbours.
+    """
+    names = [step.name for step in graph.steps]
+    first = min((names.index(name) for name in sources), default=0)
+    folded = {found.norm for found in folds if found.convolution not in keep}
+    steps = []
+    for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
+        step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
+        convolution = tiles.convolution_of(step, passed=i >= first)
+        if not convolution and i >= first and suits_blocks(step.layer):
+            convolution = by_blocks(step.layer)
+        steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
+    return fold(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
+
+
+def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:
+    """Zeros around a map that only a convolution reads need no copy of the map where they are those of "same"."""
+    calls: dict[str, Callable[..., Any]] = {}
+    for step in graph.steps:
+        consumers = graph.consumers(step.outputs[0])
+        if len(consumers) == 1 and step.name not in keep and _pads_as_same(step, consumers[0]):
+            calls |= {step.name: identity, consumers[0].name: call_around(consumers[0], padding="same")}
+    return with_calls(graph, calls)
+
+
+def _pads_as_same(step: Step, convolution: Step) -> bool:
+    import tensorflow as tf
+
+    layer, layers = convolution.layer, tf.keras.layers
+    if type(step.layer) is not layers.ZeroPadding2D or type(layer) not in (layers.Conv2D, layers.DepthwiseConv2D):
+        return False
+    if layer.padding != "valid" or "channels_first" in (layer.data_format, step.layer.data_format):
+        return False
+    return all(
+        size is not None and padding == same_padding(size - sum(padding), kernel, stride, dilation)
+        for size, padding, kernel, stride, dilation in zip(
+            step.shape[1:3], step.layer.padding, layer.kernel_size, layer.strides, layer.dilation_rate
+        )
+    )
+
+
+def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    if _is_convolution_of_one_pixel(step):
+        return _matrix_product(step)
+    if _is_normalization_of_channels(step):
+        return _by_rows(step)
+    if backward and getattr(step.layer, "activation", None) in swish_functions():
+        return call_around(step, activation=_swish)
+    if backward and isinstance(step.layer, tf.keras.layers.BatchNormalization):
+        return _norm_with_short_gradient(step)
+    return step.call
+
+
+def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
+    """TensorFlow's gradient computes those of the norm's own weights too; at inference only dy * scale is left."""
+    import tensorflow as tf
+
+    scale = tf.constant(norm_scale(step.layer), tf.float32)
+    return with_gradient_of(lambda values, *args, **kwargs: values * scale, step.call)
+
+
+def _is_convolution_of_one_pixel(step: Step) -> bool:
+    """A 1x1 kernel on a 1x1 map."""
+    import tensorflow as tf
+
+    layer = step.layer
+    return (
+        isinstance(layer, tf.keras.layers.Conv2D)
+        and not isinstance(layer, tf.keras.layers.Conv2DTranspose)
+        and layer.kernel_size == (1, 1)
+        and step.shape[1:3] == (1, 1)
+        and layer.strides == (1, 1)
+        and layer.groups == 1
+        and tuple(layer.input_shape[1:3]) == (1, 1)
+    )
+
+
+def _matrix_product(step: Step) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    def product(values: Any, kernel: Any) -> Any:
+        return tf.matmul(values[:, 0, 0, :], kernel[0, 0])[:, None, None, :]
+
+    return call_around(step, convolution_op=product)
+
+
+def _is_normalization_of_channels(step: Step) -> bool:
+    import tensorflow as tf
+
+    layer = step.layer
+    return type(layer) is tf.keras.layers.Normalization and layer.axis == (3,) and None not in step.shape[1:]
+
+
+def _by_rows(step: Step) -> Callable[..., Any]:
+    """The same arithmetic on whole rows of pixels: TensorFlow is slow at repeating three numbers."""
+    import tensorflow as tf
+
+    height, width, channels = map(int, step.shape[1:])  # type: ignore[arg-type]  # all known, see above
+    repeated = {name: tf.tile(getattr(step.layer, name), (1, 1, 1, width)) for name in ("mean", "variance")}
+    call = call_around(step, **repeated)
+
+    def by_rows(values: Any, *args: Any, **kwargs: Any) -> Any:
+        rows = tf.reshape(values, (-1, height, 1, width * channels))
+        return tf.reshape(call(rows, *args, **kwargs), (-1, height, width, channels))
+
+    return by_rows
+
+
+def _swish(values: Any) -> Any:
+    """x * sigmoid(x) with its gradient in one sweep: compiled by XLA, which is slower for anything larger here."""
+    import tensorflow as tf
+
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
+    def gradient(x: Any, upstream: Any) -> Any:
+        sigmoid = tf.sigmoid(x)
+        return upstream * sigmoid * (1 + x * (1 - sigmoid))
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def swish(x: Any) -> Any:
+        return tf.nn.silu(x), lambda upstream: gradient(x, upstream)
+
+    return swish(values)

@@ -1,0 +1,74 @@
+"""Forward passes of binarized convolutions by counting bits, as boards run them: the same integers, and much faster.
+
+Sums of products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell.
+The backward pass stays in floats: what arrives from above is no sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness.native.sign_convolution import SignConvolution, is_available
+from harness.saliency.engine.graph import Step, identity, patched, with_gradient_of
+
+EXACT = 2**24  # integers up to here are floats
+
+
+def can_count(step: Step, kernel: Any) -> bool:
+    """Whether a step is a convolution of signs with a kernel of +1 and -1 that the operators' library takes."""
+    import larq as lq
+
+    layer = step.layer
+    if type(layer) is not lq.layers.QuantConv2D or layer.groups != 1 or layer.data_format != "channels_last":
+        return False
+    if type(layer.input_quantizer) not in (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign):
+        return False
+    if layer.padding not in ("same", "valid") or float(layer.pad_values) not in (0, 1):
+        return False
+    values = kernel.numpy()
+    return bool((np.abs(values) == 1).all()) and values[..., 0].size < EXACT and is_available()
+
+
+def counted(step: Step, *, threads: int) -> Callable[..., Any]:
+    """The step's call with its signs packed and its products counted.
+
+    It asks the layer for its quantizer and its convolution when it is traced, so that callers can still change both.
+    """
+    layer = step.layer
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # Packing takes signs by itself: forwards, the quantizer and Larq's padding of its output have nothing to do.
+        quantizer = with_gradient_of(layer.input_quantizer, identity)
+        counting = _counting(layer, layer.convolution_op, threads)
+        with patched(layer, input_quantizer=quantizer, convolution_op=counting, _is_native_padding=True):
+            return step.call(*args, **kwargs)
+
+    return call
+
+
+def _counting(layer: Any, convolution: Callable[..., Any], threads: int) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    def count(values: Any, kernel: Any) -> Any:
+        signs = SignConvolution(
+            tuple(values.shape),
+            kernel.numpy(),
+            strides=layer.strides,
+            dilations=layer.dilation_rate,
+            padding=layer.padding,
+            pad_value=int(layer.pad_values),
+            threads=threads,
+        )
+        return tf.ensure_shape(tf.numpy_function(signs, [values], tf.float32, stateful=False), signs.out_shape)
+
+    def in_floats(values: Any, kernel: Any) -> Any:
+        if layer.padding == "valid" or not layer.pad_values:
+            return convolution(values, kernel)
+        values = tf.pad(values, layer._get_padding_same(values), constant_values=layer.pad_values)
+        with patched(layer, padding="valid"):
+            return convolution(values, kernel)
+
+    return with_gradient_of(in_floats, count)

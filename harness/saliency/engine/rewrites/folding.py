@@ -1,0 +1,157 @@
+"""Batch norms taken into the convolutions before them: forwards where nobody can tell, backwards everywhere.
+
+Folding changes the last bits of what follows. Where a gradient passes a comparison, they may matter: a sign in a
+binarized network (folding gave a BinaryAlexNet other maps altogether), a ReLU or a maximum in any other (one gate near
+zero moves a patch of ResNet50's map by 1 to 3 % of the range). So forward passes are folded in smooth networks, and
+in continuous ones before the steps at which the gradient ends, as for class activation maps. Elsewhere only the
+backward pass is: it is linear, so its last bits stay last bits, and the forward pass is the plain one, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A convolution that can take in the batch norm after it, and its weights when it has."""
+
+    convolution: str
+    norm: str
+    weights: dict[str, Any]
+
+
+def find_folds(graph: Graph) -> tuple[Fold, ...]:
+    """Every convolution or dense layer whose output a batch norm alone reads."""
+    return tuple(
+        Fold(convolution=step.name, norm=norm.name, weights=_folded_weights(step, norm))
+        for step in graph.steps
+        if (norm := _sole_norm_after(graph, step)) is not None
+    )
+
+
+def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first: int) -> Graph:
+    """The graph with folded batch norms, except where the convolution's own output is asked for.
+
+    first  number of the first step that a gradient passes.
+    """
+    smooth, continuous = all(map(_is_smooth, graph.steps)), is_continuous(graph)
+    numbers = {step.name: number for number, step in enumerate(graph.steps)}
+    calls: dict[str, Callable[..., Any]] = {}
+    for found in folds:
+        if found.convolution in keep:
+            continue
+        convolution, norm = graph.step(found.convolution), graph.step(found.norm)
+        folded = call_around(convolution, **found.weights)
+        passed = numbers[norm.name] >= first
+        if smooth or (continuous and not passed):
+            calls |= {convolution.name: folded, norm.name: identity}
+        elif passed:
+            calls[convolution.name] = with_gradient_of(folded, _unfused(convolution.call))
+            calls[norm.name] = with_gradient_of(identity, norm.call)
+    return with_calls(graph, calls)
+
+
+def _unfused(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The call as an operation of its own. TensorFlow fuses a convolution with the norm after it once no gradient reads
+    what is between them, and that is another way to fold. A placeholder's default value costs nothing and stays."""
+    import tensorflow as tf
+
+    def unfused(values: Any, *args: Any, **kwargs: Any) -> Any:
+        result = call(values, *args, **kwargs)
+        return tf.raw_ops.PlaceholderWithDefault(input=result, shape=result.shape)
+
+    return unfused
+
+
+def is_continuous(graph: Graph) -> bool:
+    """Whether the last bits of a sum never decide more than last bits, as long as no gradient passes."""
+    return all(map(_is_continuous, graph.steps))
+
+
+def norm_scale(norm: Any) -> Any:
+    """What a batch norm multiplies each channel with at inference, in float64."""
+    scale = 1 / np.sqrt(norm.moving_variance.numpy().astype(np.float64) + norm.epsilon)
+    return scale * norm.gamma.numpy() if norm.scale else scale
+
+
+def swish_functions() -> tuple[Any, ...]:
+    """The functions that Keras knows as swish."""
+    import tensorflow as tf
+
+    return tf.keras.activations.swish, tf.nn.silu
+
+
+def _is_smooth(step: Step) -> bool:
+    """Whether a step compares nothing with anything: its gradient changes little with its input."""
+    import tensorflow as tf
+
+    layers, activations = tf.keras.layers, tf.keras.activations
+    smooth = (activations.linear, activations.sigmoid, activations.tanh, activations.softmax, *swish_functions(), None)
+    return getattr(step.layer, "activation", None) in smooth and type(step.layer) in (
+        layers.Activation,
+        layers.Add,
+        layers.AveragePooling2D,
+        layers.BatchNormalization,
+        layers.Concatenate,
+        layers.Conv2D,
+        layers.Dense,
+        layers.DepthwiseConv2D,
+        layers.Dropout,
+        layers.Flatten,
+        layers.GlobalAveragePooling2D,
+        layers.Multiply,
+        layers.Normalization,
+        layers.Rescaling,
+        layers.Reshape,
+        layers.Softmax,
+        layers.ZeroPadding2D,
+    )
+
+
+def _is_continuous(step: Step) -> bool:
+    """Whether at least a step's output changes little with its input."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    if type(step.layer) in (layers.ReLU, layers.LeakyReLU, layers.MaxPooling2D, layers.GlobalMaxPooling2D):
+        return True
+    plain = getattr(step.layer, "activation", None) in (tf.keras.activations.relu, tf.nn.relu, tf.nn.relu6)
+    return _is_smooth(step) or (plain and type(step.layer) in (layers.Activation, layers.Conv2D, layers.Dense))
+
+
+def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
+    import tensorflow as tf
+
+    layers, consumers = tf.keras.layers, graph.consumers(step.outputs[0])
+    folding = type(step.layer) in (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+    if not folding or step.layer.activation is not tf.keras.activations.linear or len(consumers) != 1:
+        return None
+    if getattr(step.layer, "data_format", "channels_last") != "channels_last" or step.outputs[0] == graph.output:
+        return None
+    return consumers[0] if _is_channel_norm(consumers[0]) else None
+
+
+def _is_channel_norm(step: Step) -> bool:
+    import tensorflow as tf
+
+    return isinstance(step.layer, tf.keras.layers.BatchNormalization) and list(step.layer.axis) == [len(step.shape) - 1]
+
+
+def _folded_weights(step: Step, norm: Step) -> dict[str, Any]:
+    """The attributes of a convolution that has taken in the norm after it."""
+    import tensorflow as tf
+
+    name = "depthwise_kernel" if hasattr(step.layer, "depthwise_kernel") else "kernel"
+    kernel, scale = getattr(step.layer, name).numpy(), norm_scale(norm.layer)
+    shift = -norm.layer.moving_mean.numpy() * scale + (norm.layer.beta.numpy() if norm.layer.center else 0)
+    bias = step.layer.bias.numpy() * scale if step.layer.use_bias else 0
+    # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the channels of the output.
+    scaled = kernel * (scale.reshape(kernel.shape[-2:]) if name == "depthwise_kernel" else scale)
+    return {name: tf.constant(scaled, tf.float32), "bias": tf.constant(bias + shift, tf.float32), "use_bias": True}

@@ -1,0 +1,59 @@
+"""The guided backward rule: a ReLU passes a gradient only where both its input and the gradient are positive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.saliency.engine.graph import Graph, Step, call_around
+
+
+def guided(graph: Graph) -> Graph:
+    """The graph with guided ReLUs, wherever a ReLU is written: a layer, an activation, an operation.
+
+    Raises ConfigError for a network without any ReLU, for which the rule says nothing.
+    """
+    steps = tuple(_guided(step) for step in graph.steps)
+    if all(new is old for new, old in zip(steps, graph.steps, strict=True)):
+        raise ConfigError(
+            "guided_backprop: the model has no ReLU, for which alone the method is defined",
+            hint="gradient or smoothgrad",
+        )
+    return replace(graph, steps=steps)
+
+
+def is_relu(function: Any) -> bool:
+    """Whether an activation is a plain ReLU or one that saturates, such as ReLU6."""
+    import tensorflow as tf
+
+    if isinstance(function, tf.keras.layers.ReLU):
+        return not function.negative_slope and not function.threshold
+    return function in (tf.keras.activations.relu, tf.nn.relu, tf.nn.relu6)
+
+
+def _guided(step: Step) -> Step:
+    """A ReLU layer or operation keeps its call and gets another gradient; an activation is replaced."""
+    if is_relu(step.layer) or getattr(step.layer, "symbol", None) in ("nn.relu", "nn.relu6"):
+        return replace(step, call=_guide(step.call))
+    activation = getattr(step.layer, "activation", None)
+    if activation is not None and is_relu(activation):
+        return replace(step, call=call_around(step, activation=_guide(activation)))
+    return step
+
+
+def _guide(relu: Callable[..., Any]) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    def call(values: Any, *args: Any, **kwargs: Any) -> Any:
+        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        def guided_relu(x: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = relu(x, *args, **kwargs)
+            return y, lambda dy: tape.gradient(y, x, output_gradients=tf.nn.relu(dy))
+
+        return guided_relu(values)
+
+    return call

@@ -1,0 +1,47 @@
+"""Limits stage: the lowest and highest AOPC that any order of cells reaches on an image, for normalised metrics.
+
+They depend on network, image and judge, not on the map, and cost more than all maps' curves together: done once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness.experiment.selection import Named
+from harness.models.catalogue import Model
+from harness.quality.inputs import Evidence
+from harness.quality.metrics.aopc_bounds import aopc_limits
+from harness.stages.context import Progress, Workshop
+from harness.stages.shared import FLOAT, judge_of, mean_colour
+from harness.store.units import Outcome, Unit
+
+
+def plan(model: Model, metric: Named, images: Unit, *, target: str, colours: Unit | None) -> Unit:
+    """The limits that a normalised metric needs; metrics with equal parameters share them."""
+    spec = {
+        "model": model.spec(),
+        "images": images.key,
+        "target": target,
+        "parameters": metric.parameters,
+        "judge": FLOAT,
+    }
+    return Unit(kind="limits", spec=spec | ({"colours": colours.key} if colours else {}))
+
+
+def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+    spec, images = unit.spec, workshop.images(unit.spec["images"])
+    targets = images.labels
+    if spec["target"] == "predicted":
+        targets = workshop.scores(spec["model"]["name"], images.pixels).argmax(1)
+    evidence = Evidence(
+        images=images.pixels,
+        targets=targets,
+        keys=images.keys,
+        parameters=spec["parameters"],
+        judge=judge_of(spec, workshop),
+        dataset_mean=mean_colour(spec, workshop),
+    )
+    found: Any = np.asarray(aopc_limits(evidence))
+    return Outcome(result={"blob": workshop.store.save_array(found), "images": list(images.keys)})

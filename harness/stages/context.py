@@ -1,0 +1,183 @@
+"""What stages share while a run lasts: the store, the open data set, the loaded network and its gradient engine.
+
+Loading a network is expensive, and a run finishes one before it takes the next, so one is kept at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import ConversionError
+from device.preprocessing import preprocess
+from harness.cpus import cores
+from harness.datasets.dataset import Dataset
+from harness.datasets.dataset_kinds import open_dataset
+from harness.devices.device import DEFAULT_KIND, Device, make_device
+from harness.errors import BitlensError
+from harness.experiment.reader import Experiment
+from harness.experiment.schema import DatasetTable
+from harness.models.catalogue import Model
+from harness.models.loading import load_model
+from harness.models.xnnpack import CompiledNetwork, has_quantizers
+from harness.quality.judges import FloatJudge
+from harness.saliency.threads import use_one_thread_per_batch
+from harness.store.database import Store
+from harness.store.unit_inputs import Shelf
+from harness.store.units import StoredUnit
+
+if TYPE_CHECKING:
+    from harness.saliency.engine.engine import GradientEngine
+
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Progress = Callable[[float], None]  # told the share of a unit that is done, 0 … 1
+BATCH = 64  # images per forward pass: enough for a CPU, and a bounded memory at 224 x 224
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSet:
+    """The images of a finished images unit: uint8 (N, H, W, C) at a model's input size."""
+
+    pixels: NDArray[np.uint8]
+    keys: tuple[str, ...]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.bool_] | None
+
+
+class Workshop:
+    """One run's shared means. Not a cache of results: those are in the store."""
+
+    def __init__(self, experiment: Experiment, store: Store | Shelf) -> None:
+        self.experiment = experiment
+        self.store = store
+        self._loaded: _LoadedModel | None = None
+
+    @cached_property
+    def _datasets(self) -> list[tuple[DatasetTable, Dataset]]:
+        tables = self.experiment.datasets
+        return [(table, open_dataset(table.kind, path=table.path, seed=table.seed)) for table in tables]
+
+    def dataset_of(self, model: str) -> Dataset:
+        """The images that a network sees."""
+        wanted = self.experiment.dataset_of(model)
+        return next(dataset for table, dataset in self._datasets if table is wanted)
+
+    def dataset_with(self, fingerprint: str) -> Dataset:
+        """The data set that an images unit was planned for. Raises BitlensError when its files changed since."""
+        found = next((dataset for _, dataset in self._datasets if dataset.fingerprint == fingerprint), None)
+        if found is None:
+            raise BitlensError("the images of the data set changed since the run was planned", hint="run it again")
+        return found
+
+    def model(self, name: str) -> Model:
+        known = (*self.experiment.models, *self.experiment.partners.values())
+        return next(model for model in known if model.name == name)
+
+    def keras_model(self, name: str) -> Any:
+        return self._load(name).keras_model
+
+    def engine(self, name: str) -> GradientEngine:
+        return self._load(name).engine
+
+    def judge(self, name: str) -> FloatJudge:
+        """The Keras model as the judge of explanations."""
+        return self._load(name).judge(self.model(name).preprocessing, partial(self.scores, name))
+
+    def scores(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Class scores (N, K) of the Keras model for uint8 images at its input size."""
+        record = self.model(name).preprocessing
+        predict = self._load(name).predict
+        batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+        return np.concatenate([predict(preprocess(batch, record)) for batch in batches])
+
+    def result(self, key: str) -> StoredUnit:
+        """A finished unit that another builds on. Raises BitlensError when it failed: this one cannot be done."""
+        stored = self.store.unit(key)
+        if stored.status == "failed":
+            raise BitlensError(f"needs the {stored.kind}, which failed: {stored.reason}")
+        return stored
+
+    def images(self, key: str) -> ImageSet:
+        result = self.result(key).result
+        masks = result["masks_blob"]
+        return ImageSet(
+            pixels=self.store.load_array(result["blob"]),
+            keys=tuple(result["images"]),
+            labels=np.array(result["labels"], np.int64),
+            masks=self.store.load_array(masks) if masks else None,
+        )
+
+    def _load(self, name: str) -> _LoadedModel:
+        if self._loaded is None or self._loaded.name != name:
+            self._loaded = None  # let go of the old network before the new one needs its memory
+            if cores() == 1:  # one of several workers: threads inside an operation would be in the others' way
+                use_one_thread_per_batch()
+            self._loaded = _LoadedModel(name, load_model(self.model(name)))
+        return self._loaded
+
+
+class _LoadedModel:
+    def __init__(self, name: str, keras_model: Any) -> None:
+        self.name = name
+        self.keras_model = keras_model
+        self._judge: FloatJudge | None = None
+
+    @cached_property
+    def engine(self) -> GradientEngine:
+        from harness.saliency.engine.engine import GradientEngine
+
+        return GradientEngine(self.keras_model)
+
+    def judge(self, preprocessing: dict[str, Any], scores: Predict) -> FloatJudge:
+        """One judge as long as the network is loaded: it remembers scores."""
+        if self._judge is None:
+            self._judge = FloatJudge(self._compiled(preprocessing) or scores)
+        return self._judge
+
+    def _compiled(self, preprocessing: dict[str, Any]) -> CompiledNetwork | None:
+        """A quicker way to the same scores; None for binarized networks, and for those that cannot be converted."""
+        if has_quantizers(self.keras_model):
+            return None
+        try:
+            return CompiledNetwork(self.keras_model, preprocessing)
+        except ConversionError:
+            return None
+
+    @cached_property
+    def _function(self) -> Any:
+        import tensorflow as tf
+
+        shape = (None, *self.keras_model.input_shape[1:])
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        return tf.function(
+            lambda images: self.keras_model(images, training=False), input_signature=signature, autograph=False
+        )
+
+    def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = self._function(images).numpy()
+        return scores
+
+
+THIS_HOST = {"name": "this-host", "kind": DEFAULT_KIND}
+
+
+def device_of(spec: Mapping[str, Any]) -> Device:
+    """The device of a unit; this host where the spec names none."""
+    row = {key: value for key, value in spec.get("device", THIS_HOST).items() if key != "runtime"}
+    return make_device(row)
+
+
+def artifact_of(spec: Mapping[str, Any], workshop: Workshop) -> Path:
+    """The flatbuffer that the unit's conversion made."""
+    return workshop.store.blob_path(workshop.result(spec["conversion"]).result["blob"])
+
+
+def as_share(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
+    """The agent counts things; a progress bar wants the share that is done. Nobody knows how long a warm-up takes."""
+    return lambda report: progress(report["done"] / max(1, report["of"]) if "of" in report else 0.0)

@@ -1,0 +1,127 @@
+"""What the stages that score explanations share: the judge, the maps, and the method that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.preprocessing import preprocess
+from harness.devices.client import perturb, predict
+from harness.devices.device import Device
+from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets, Values
+from harness.saliency.attribution import Attribution
+from harness.saliency.maps import saliency_map
+from harness.saliency.methods.method_table import METHODS
+from harness.stages.context import ImageSet, Workshop, artifact_of, device_of
+from harness.store.units import Score, StoredUnit, Unit
+
+FLOAT = "float"  # the judge that is the Keras model itself
+
+
+def deployed_judge(conversion: Unit, device: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a judge that is an artifact on a device."""
+    return {
+        "conversion": conversion.key,
+        "format": conversion.spec["format"],
+        "device": device,
+        "runtime": device["runtime"],
+    }
+
+
+def judge_of(spec: Mapping[str, Any], workshop: Workshop) -> Judge:
+    """Who gives class scores for a unit: the float model, or an artifact on its device."""
+    if spec["judge"] == FLOAT:
+        return workshop.judge(spec["model"]["name"])
+    return DeviceJudge(
+        device_of(spec["judge"]),
+        artifact_of(spec["judge"], workshop),
+        preprocessing=spec["model"]["preprocessing"],
+        runtime=spec["judge"]["runtime"],
+    )
+
+
+class DeviceJudge:
+    """A deployed artifact as the judge. Images of a curve are made on the device, from rank maps."""
+
+    def __init__(self, device: Device, artifact: Path, *, preprocessing: Mapping[str, Any], runtime: str) -> None:
+        self._device, self._artifact = device, artifact
+        self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}
+
+    def scores(self, images: Images, targets: Targets) -> Values:
+        found = predict(self._device, self._artifact, images, **self._how).scores
+        chosen: Values = found[np.arange(len(images)), targets].astype(np.float64)
+        return chosen
+
+    def curves(
+        self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
+    ) -> Values:
+        found = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
+        chosen: Values = found[np.arange(len(start)), :, targets].astype(np.float64)
+        return chosen
+
+
+def maps_of(saliency: StoredUnit, images: ImageSet, workshop: Workshop) -> Maps:
+    """(N, H, W) in the geometry of the images, as showing and scoring take them."""
+    return as_maps(workshop.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
+
+
+def explain_of(saliency: StoredUnit, workshop: Workshop) -> Explain | None:
+    """The method that made the maps, for other images; None for controls and for maps that a board computed."""
+    spec = saliency.spec
+    if spec["method"].startswith(CONTROL) or "device" in spec:
+        return None
+
+    def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
+        found = attribute(workshop.engine(spec["model"]["name"]), spec, images, targets, keys)
+        return as_maps(found.values, spec, images)
+
+    return explain
+
+
+def as_maps(values: NDArray[np.float32], spec: Mapping[str, Any], images: Images) -> Maps:
+    """Raw attributions of a saliency unit's method, or of a control, in the geometry of the images."""
+    known = METHODS.get(spec["method"])
+    return saliency_map(values, images.shape[1:3], channels=known.channels if known else "")
+
+
+def score_rows(images: ImageSet, scores: Scores) -> list[Score]:
+    """One row per image; no value is None, with its reason."""
+    return [
+        Score(image=key, value=None if np.isnan(value) else float(value), reason=reason)
+        for key, value, reason in zip(images.keys, scores.values, scores.reasons)
+    ]
+
+
+def mean_colour(spec: dict[str, Any], workshop: Workshop) -> Any:
+    """(C,) uint8, the mean over training images; None where the unit does not ask for it."""
+    if "colours" not in spec:
+        return None
+    return np.round(workshop.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
+
+
+CONTROL = "control-"  # what the method of a control begins with
+
+
+def attribute(
+    engine: Any,
+    spec: Mapping[str, Any],
+    pixels: NDArray[np.uint8],
+    targets: NDArray[np.int64],
+    keys: Sequence[str],
+) -> Attribution:
+    """What the method of a saliency unit says of any images by any engine."""
+    from harness.saliency.api import compute
+
+    return compute(
+        engine,
+        spec["method"],
+        preprocess(pixels, spec["model"]["preprocessing"]),
+        targets,
+        image_keys=list(keys),
+        seed=spec["seed"],
+        parameters=spec["parameters"],
+    )

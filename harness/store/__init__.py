@@ -1,0 +1,11 @@
+"""What a run keeps: units of work with their results in SQLite, and arrays beside it, named by their content.
+
+It does not know how a unit is done. The coordinator writes it; reports read it.
+"""
+
+from __future__ import annotations
+
+from harness.store.database import Store
+from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
+
+__all__ = ["Outcome", "Prediction", "Score", "Store", "StoredUnit", "Unit", "canonical_json"]

@@ -1,0 +1,75 @@
+"""A unit of work, its key, what doing it produced, and how the store knows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The smallest thing that is done once and stored. `spec` holds all that determines its result."""
+
+    kind: str
+    spec: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """A hash of kind and spec: the same work has the same key on any machine, on any day."""
+        return hashlib.sha256(f"{self.kind} {canonical_json(self.spec)}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The highest classes of one image, best first, with their scores (softmax probabilities)."""
+
+    image: str
+    label: int
+    ranked: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One metric's value for one image; `value` is None where there is none, and `reason` says why."""
+
+    image: str
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What doing a unit produced. `result` is plain JSON; the many-row parts have tables of their own."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    predictions: Sequence[Prediction] = ()
+    scores: Sequence[Score] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredUnit:
+    """A unit as the store knows it: `status` is done, failed (with its reason) or planned (not done yet)."""
+
+    key: str
+    kind: str
+    spec: dict[str, Any]
+    status: str
+    reason: str
+    result: dict[str, Any]
+    seconds: float | None
+
+
+def canonical_json(value: Any) -> str:
+    """One text per value, whatever the order in which its keys were written."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def refers_to(unit: Unit) -> list[str]:
+    """The keys of the units that this one builds on: those among the texts of its spec."""
+    judge = unit.spec.get("judge")
+    values = [*unit.spec.values(), *(judge.values() if isinstance(judge, dict) else ())]
+    return [value for value in values if isinstance(value, str) and len(value) == 64]

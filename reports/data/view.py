@@ -1,0 +1,158 @@
+"""A run as reports see it: the planned units of a store, by kind, joined by the keys that their specs hold.
+
+It reads and joins; it derives no statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.store import Score, Store, StoredUnit
+from reports.data.batches import joined
+
+KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
+
+
+class RunView:
+    """The units of the latest plan. Cheap to make; what a report needs is read when it is asked for.
+
+    units     as the run did them: explanations in batches of images.
+    of_kind   what a report speaks of: the batches of one explanation are one unit.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.units = list(store.planned_units())
+        self._whole, self._parts = joined(self.units)
+        self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
+
+    def of_kind(self, kind: str) -> list[StoredUnit]:
+        return [unit for unit in self._whole if unit.kind == kind]
+
+    def parts(self, unit: StoredUnit) -> list[StoredUnit]:
+        """The batches of a unit, in order; the unit itself where there is but one."""
+        return self._parts.get(unit.key, [unit])
+
+    def scores(self, unit: StoredUnit) -> list[Score]:
+        """A metric's values for all images of a unit."""
+        return [score for part in self.parts(unit) for score in self.store.scores(part.key)]
+
+    def find(self, key: str | None) -> StoredUnit | None:
+        """A unit by its key: planned, or finished under an earlier plan; None when the store never saw it."""
+        if key is None:
+            return None
+        if key not in self._by_key:
+            try:
+                self._by_key[key] = self.store.unit(key)
+            except KeyError:
+                return None
+        return self._by_key[key]
+
+    def counts(self) -> dict[str, int]:
+        """How many units are done, failed and planned."""
+        statuses = [unit.status for unit in self.units]
+        return {status: statuses.count(status) for status in ("done", "failed", "planned")}
+
+    @cached_property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The model records by name, in the order of the plan; not those that only serve to compare with."""
+        records = (unit.spec["model"] for unit in self.units if isinstance(unit.spec.get("model"), dict))
+        return {record["name"]: record for record in records if not record.get("shuffled")}
+
+    @cached_property
+    def method_labels(self) -> dict[str, str]:
+        """A short name of every saliency spec: the method, and the parameters that this run varies."""
+        units = self.of_kind("saliency")
+        return short_labels({u.key: (method_name(u.spec), u.spec.get("parameters", {})) for u in units})
+
+    @cached_property
+    def metric_labels(self) -> dict[str, str]:
+        """A short name of every quality unit's metric, with the parameters that this run varies."""
+        units = self.of_kind("quality")
+        return short_labels({u.key: (u.spec["metric"], u.spec.get("parameters", {})) for u in units})
+
+    @cached_property
+    def _judged_by_float(self) -> dict[str, list[StoredUnit]]:
+        units: dict[str, list[StoredUnit]] = {}
+        for unit in self.of_kind("quality"):
+            if unit.spec.get("judge", "float") == "float":
+                units.setdefault(unit.spec["saliency"], []).append(unit)
+        return units
+
+    def judging(self, saliency_key: str) -> list[StoredUnit]:
+        """The quality units in which the float model judged these maps."""
+        return self._judged_by_float.get(saliency_key, [])
+
+    def reason(self, unit: StoredUnit) -> str:
+        """Why a unit is not done: its own reason, or that of the unit it builds on."""
+        if unit.reason:
+            return unit.reason
+        for name in ("conversion", "saliency", "images"):
+            parent = self.find(unit.spec.get(name)) if isinstance(unit.spec.get(name), str) else None
+            if parent is not None and parent.status == "failed":
+                return f"{parent.kind} failed: {parent.reason}"
+        return "not done yet" if unit.status == "planned" else ""
+
+    def has_blob(self, sha256: str | None) -> bool:
+        """Whether an array is still in the run's folder: people delete blobs to save space."""
+        return bool(sha256) and self.store.blob_path(str(sha256)).is_file()
+
+    def rows_of(self, sha256: str, count: int) -> NDArray[Any]:
+        """The first rows of an array in the store, without reading the others."""
+        array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)
+        return np.asarray(array[:count])
+
+
+def is_sustained(unit: StoredUnit) -> bool:
+    """Whether a latency unit is the long measurement of its row, and not one of the rounds."""
+    return "sustained_s" in unit.spec
+
+
+def device_name(spec: Mapping[str, Any]) -> str:
+    device = spec.get("device")
+    return str(device["name"] if isinstance(device, dict) else device or "")
+
+
+def device_kind(spec: Mapping[str, Any]) -> str:
+    device = spec.get("device")
+    return str(device.get("kind", "")) if isinstance(device, dict) else ""
+
+
+def method_name(saliency: Mapping[str, Any]) -> str:
+    """The method, and of maps that an artifact computed on its device, which artifact and where."""
+    deployed = f" by {saliency['format']} on {device_name(saliency)}" if saliency.get("device") else ""
+    return f"{saliency['method']}{deployed}"
+
+
+def full_label(saliency: Mapping[str, Any]) -> str:
+    """The method with all its parameters: the same in every run, so that columns keep their names."""
+    parameters = {name: value for name, value in sorted(saliency.get("parameters", {}).items()) if value is not None}
+    return " ".join([method_name(saliency), *(f"{name}={_plain(value)}" for name, value in parameters.items())])
+
+
+def short_labels(named: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Per key, the name with those parameters in which the entries of this name differ."""
+    of_name: dict[str, list[Mapping[str, Any]]] = {}
+    for name, parameters in named.values():
+        of_name.setdefault(name, []).append(parameters)
+    varied = {name: _varied(entries) for name, entries in of_name.items()}
+    return {key: _short_label(name, parameters, varied[name]) for key, (name, parameters) in named.items()}
+
+
+def _varied(entries: list[Mapping[str, Any]]) -> list[str]:
+    names = sorted({name for parameters in entries for name in parameters})
+    return [name for name in names if any(entry.get(name) != entries[0].get(name) for entry in entries)]
+
+
+def _short_label(name: str, parameters: Mapping[str, Any], varied: Iterable[str]) -> str:
+    told = [f"{parameter}={_plain(parameters.get(parameter))}" for parameter in varied]
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

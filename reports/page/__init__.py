@@ -1,0 +1,1 @@
+"""The HTML page, written to a file or served."""

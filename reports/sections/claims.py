@@ -1,0 +1,273 @@
+"""The claims of arXiv 2106.12569, each with its numbers and what they say: supported, not supported, or unclear.
+
+The paper looked at maps; here a claim is a few numbers with their intervals over images, and what it makes us expect of
+each. It is supported if all its numbers are clearly as expected, not supported if none is and one clearly is not, and
+unclear otherwise: also where numbers contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.data.stats import Interval
+from reports.data.view import RunView
+from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, bootstrapped, difference, table_of
+
+FAITHFUL = "insertion_naopc"  # the score by which networks can be compared
+OWN = {"ste": "own"}
+CAM = {"layer": "default", "relu": True, "invert": False, **OWN}
+ALIKE = 0.1  # of the full-precision mean: a smaller difference is none that a reader would see
+ALMOST_RANDOM, KEEPS_SHAPE = 0.25, 0.5  # share of what a map scores above a random one that is left at strong noise
+BEST_LEVELS = {"binarized": (0.02, 0.06), "full-precision": (0.10, 0.20)}  # where the paper saw the best maps
+Verdict = Callable[[Interval], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One number that settles a claim, or a part of it. `verdict` is empty where nothing was expected."""
+
+    section: str
+    claim: str
+    contrast: str
+    what: str
+    found: Interval | None
+    expected: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A claim on one contrast."""
+
+    section: str
+    claim: str
+    contrast: str
+    verdict: str
+    findings: tuple[Finding, ...]
+
+
+def answers(view: RunView) -> list[Answer]:
+    """Every claim on every contrast of which the run has numbers."""
+    study = Study(view)
+    found = []
+    for section, claim, collect in CLAIMS:
+        for contrast in study.contrasts():
+            about = partial(_finding, section, claim, contrast.name)
+            findings = tuple(finding for finding in collect(study, contrast, about) if finding.found is not None)
+            if findings:
+                verdict = _all_of([finding.verdict for finding in findings])
+                found.append(
+                    Answer(section=section, claim=claim, contrast=contrast.name, verdict=verdict, findings=findings)
+                )
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- what is expected
+def above(limit: float) -> tuple[str, Verdict]:
+    return f"above {limit:g}", lambda found: _verdict(found, lambda low, high: (low > limit, high <= limit))
+
+
+def below(limit: float) -> tuple[str, Verdict]:
+    return f"below {limit:g}", lambda found: _verdict(found, lambda low, high: (high < limit, low >= limit))
+
+
+def between(least: float, most: float) -> tuple[str, Verdict]:
+    def bounds(low: float, high: float) -> tuple[bool, bool]:
+        return least <= low and high <= most, high < least or low > most
+
+    return f"{least:.3g} to {most:.3g}", lambda found: _verdict(found, bounds)
+
+
+def _verdict(found: Interval, inside_outside: Callable[[float, float], tuple[bool, bool]]) -> str:
+    """What an interval says, if it lies wholly inside or wholly outside of what was expected."""
+    if found.low is None or found.high is None:
+        return "unclear"
+    inside, outside = inside_outside(found.low, found.high)
+    return "supported" if inside else "not supported" if outside else "unclear"
+
+
+def _finding(
+    section: str,
+    claim: str,
+    contrast: str,
+    what: str,
+    found: Interval | None,
+    expected: tuple[str, Verdict] | None = None,
+) -> Finding:
+    verdict = expected[1](found) if found and expected else ""
+    return Finding(
+        section=section,
+        claim=claim,
+        contrast=contrast,
+        what=what,
+        found=found,
+        expected=expected[0] if expected else "",
+        verdict=verdict,
+    )
+
+
+def _all_of(verdicts: list[str]) -> str:
+    told = {verdict for verdict in verdicts if verdict}
+    if not told:
+        return "measured"
+    if told == {"supported"}:
+        return "supported"
+    return "not supported" if "not supported" in told and "supported" not in told else "unclear"
+
+
+# --------------------------------------------------------------------------------------------------- the claims
+About = Callable[..., Finding]
+Findings = Iterator[Finding]
+
+
+def _gradients_alike(study: Study, contrast: Contrast, about: About) -> Findings:
+    for metric in ("sparseness", "entropy", "total_variation", FAITHFUL, "deletion_naopc", "mass_in_object"):
+        full, binarized = _both(study, contrast, "gradient", metric, OWN)
+        margin = ALIKE * abs(float(np.mean(list(full.values())))) if full else 0.0
+        yield about(f"{metric} of Gradient, binarized - float", difference(binarized, full), between(-margin, margin))
+
+
+def _smoothgrad_is_noisier(study: Study, contrast: Contrast, about: About) -> Findings:
+    having = {"noise_level": 0.2, **OWN}
+    for metric, expected in (("total_variation", above(0)), ("entropy", above(0)), (FAITHFUL, below(0))):
+        full, binarized = _both(study, contrast, "smoothgrad", metric, having)
+        yield about(f"{metric} of SmoothGrad at 20 %, binarized - float", difference(binarized, full), expected)
+    full, binarized = (
+        study.agreements(models, "reference", "smoothgrad", having=having) for _, models in contrast.sides()
+    )
+    what = "rank correlation of SmoothGrad at 20 % with Gradient, binarized - float"
+    yield about(what, difference(binarized, full), below(0))
+
+
+def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
+    """What the strongest noise leaves of that by which a map at the weakest noise is better than a random one."""
+
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        if len(levels) < 2:
+            return
+        ends = (levels[0], levels[-1])
+        swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
+        random = study.scores(models, "control-random", FAITHFUL)
+        table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
+        left = bootstrapped(_share_left, table) if len(table) >= 5 else None
+        what = f"share of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
+        yield about(what, left, expected)
+
+    return collect
+
+
+def _share_left(table: NDArray[np.float64]) -> float:
+    """Columns: little noise, much noise, random map."""
+    little, much, random = table.mean(axis=0)
+    return float((much - random) / (little - random)) if little != random else np.nan
+
+
+def _best_level(family: str) -> Callable[[Study, Contrast, About], Findings]:
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        for metric in (FAITHFUL, "mass_in_object"):
+            columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
+            if len(levels) >= 3 and all(columns):
+                best = bootstrapped(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
+                yield about(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
+
+    return collect
+
+
+def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findings:
+    for level in study.noise_levels()[:1]:
+        ends = {
+            family: [study.amplifications(models, level, at=at) for at in (0, -1)]
+            for family, models in contrast.sides()
+        }
+        full, binarized = (ends[family] for family in FAMILIES)
+        what = f"amplification of {level:.0%} noise at the last layer"
+        yield about(f"{what}, binarized - float", difference(binarized[1], full[1]), above(0))
+        yield about(f"{what} - at the first, binarized", difference(binarized[1], binarized[0]), above(0))
+
+
+def _gradcam_is_blank(study: Study, contrast: Contrast, about: About) -> Findings:
+    full, binarized = _both(study, contrast, "gradcam", "blank_share", CAM)
+    yield about("share of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
+
+
+def _gradcam_misses(study: Study, contrast: Contrast, about: About) -> Findings:
+    for metric in ("mass_in_object", "pointing_game_hit_rate", FAITHFUL):
+        full, binarized = _both(study, contrast, "gradcam", metric, CAM)
+        yield about(f"{metric} of GradCAM, binarized - float", difference(binarized, full), below(0))
+
+
+def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study, Contrast, About], Findings]:
+    """Is the binarized network's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
+
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        usual = study.agreements(contrast.binarized, "twin", "gradcam", having=CAM)
+        changed = study.agreements(contrast.binarized, "twin", "gradcam", having={**CAM, **change})
+        yield about(
+            f"rank correlation of the twins' GradCAM maps, {name} - usual", difference(changed, usual), above(0)
+        )
+
+    return collect
+
+
+def _best_other_layer(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
+    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+        models = contrast.side(family)
+        others = [layer for layer in study.levels("layer", "gradcam") if layer != "default"]
+        usual = study.scores(models, "gradcam", FAITHFUL, having=CAM)
+        scored = {layer: study.scores(models, "gradcam", FAITHFUL, having={**CAM, "layer": layer}) for layer in others}
+        known = {layer: scores for layer, scores in scored.items() if scores}
+        if usual and known:
+            best = max(known, key=lambda layer: float(np.mean(list(known[layer].values()))))
+            what = f"{FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
+            yield about(what, difference(known[best], usual), expected)
+
+    return collect
+
+
+def _estimator_matters(study: Study, contrast: Contrast, about: About) -> Findings:
+    own = study.scores(contrast.binarized, "gradient", FAITHFUL, having=OWN)
+    for ste in study.levels("ste", "gradient"):
+        if ste != "own":
+            other = study.scores(contrast.binarized, "gradient", FAITHFUL, having={"ste": ste})
+            yield about(f"{FAITHFUL} of Gradient with {ste} - with the network's own", difference(other, own))
+
+
+def _both(
+    study: Study, contrast: Contrast, method: str, metric: str, having: dict[str, Any]
+) -> tuple[PerImage, PerImage]:
+    full, binarized = (study.scores(models, method, metric, having=having) for _, models in contrast.sides())
+    return full, binarized
+
+
+CLAIMS: tuple[tuple[str, str, Callable[[Study, Contrast, About], Findings]], ...] = (
+    ("3.2", "Gradient maps look the same for both families", _gradients_alike),
+    ("3.3", "SmoothGrad at 20 % noise is much noisier for binarized networks", _smoothgrad_is_noisier),
+    (
+        "3.3",
+        "From weak to strong noise binarized maps decay to almost random",
+        _left_at_strong_noise("binarized", below(ALMOST_RANDOM)),
+    ),
+    (
+        "3.3",
+        "From weak to strong noise full-precision maps keep the object's shape",
+        _left_at_strong_noise("full-precision", above(KEEPS_SHAPE)),
+    ),
+    ("3.3", "The best noise level is 2-6 % for binarized networks", _best_level("binarized")),
+    ("3.3", "The best noise level is 10-20 % for full-precision networks", _best_level("full-precision")),
+    ("3.3", "Binarized networks amplify perturbations more, layer by layer", _noise_is_amplified),
+    ("3.4", "GradCAM of binarized networks is often blank", _gradcam_is_blank),
+    ("3.4", "GradCAM of binarized networks often highlights the background", _gradcam_misses),
+    ("3.4", "Without the ReLU binarized maps come closer", _variant_comes_closer({"relu": False}, "no ReLU")),
+    ("3.4", "Inverted, binarized maps come closer", _variant_comes_closer({"invert": True}, "inverted")),
+    ("3.4", "The last layer is best for full-precision networks", _best_other_layer("full-precision", below(0))),
+    ("3.4", "Binarized networks store more at another layer than the last", _best_other_layer("binarized", above(0))),
+    ("2", "The straight-through estimator is a choice", _estimator_matters),
+)

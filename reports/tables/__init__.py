@@ -1,0 +1,1 @@
+"""Rows and columns of the CSV files, and their documentation."""

@@ -1,0 +1,283 @@
+"""The tables of a run as pandas DataFrames: one row per deployment, per latency sample, per device fact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.store import Prediction, Store, StoredUnit
+from reports.data.stats import Interval, percentile, percentile_interval, wilson
+from reports.data.view import KERAS, RunView, device_kind, device_name, is_sustained
+from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
+from reports.tables.scores import attach_quality, quality_summary
+
+VERDICTS = ("valid", "suspect", "void")  # best to worst
+COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
+STATUSES = ("done", "planned", "failed")
+
+
+class RowId(NamedTuple):
+    """What makes a row of the comparison. `runtime` is empty where no runtime was involved."""
+
+    model: str
+    format: str
+    device: str = ""
+    runtime: str = ""
+    num_threads: int | None = None
+    mode: str = ""
+
+
+def comparison(store: Store) -> pd.DataFrame:
+    """One row per model × format × device × runtime × threads, and one reference row per model (format `keras`).
+
+    The fixed columns are those of reports.tables.columns.COMPARISON; then, per saliency method and metric judged by the
+    float model, three columns `metric[method]_mean`, `_low` and `_high`. Failed and planned work is a row with its
+    reason.
+    """
+    view = RunView(store)
+    rows = [_comparison_row(view, row, units) for row, units in _grouped(view).items()]
+    return attach_quality(frame(rows, COMPARISON), quality_summary(view))
+
+
+def latency_samples(store: Store) -> pd.DataFrame:
+    """Every raw sample, warm-ups included, as the device sent it."""
+    view, rows = RunView(store), []
+    for unit in view.of_kind("latency"):
+        if unit.status != "done" or unit.result.get("emulated"):
+            continue  # emulated time is no latency
+        common = {**row_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result.get("verdict")}
+        for phase, name in (("warmup", "warmup_ns"), ("timed", "samples_ns")):
+            values = unit.result.get(name) or []
+            rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(values)]
+    return frame(rows, LATENCY_SAMPLES)
+
+
+def devices(store: Store) -> pd.DataFrame:
+    """What is known of each device, and the circumstances of its measurements: one row per property."""
+    facts: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    for unit in RunView(store).of_kind("latency"):
+        known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
+        circumstances = unit.result.get("circumstances") or {}
+        ends = {when: circumstances.get(when) for when in ("before", "after")}
+        for name, value in _flat({"machine": unit.result.get("machine"), **ends}):
+            known.setdefault(name, []).append(value)
+    rows = [
+        {"device": device, "device_kind": kind, "property": name, "value": _summary(values)}
+        for (device, kind), known in facts.items()
+        for name, values in sorted(known.items())
+    ]
+    return frame(rows, DEVICES)
+
+
+def _summary(values: Sequence[Any]) -> str:
+    """Numbers as their range, anything else as its distinct values."""
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        low, high = min(values), max(values)
+        return json.dumps(low) if low == high else f"{json.dumps(low)} to {json.dumps(high)}"
+    texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
+    return " | ".join(dict.fromkeys(texts))
+
+
+# ------------------------------------------------------------------------------------------------ rows and units
+def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
+    """The units of every row, in the order of the plan; accuracy belongs to the rows of all thread counts."""
+    accuracy = {identity(unit): unit for unit in view.of_kind("accuracy")}
+    rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
+    timed: dict[RowId, list[StoredUnit]] = {}
+    for unit in view.of_kind("latency"):
+        row = row_id(unit)
+        timed.setdefault(row._replace(mode="burst") if is_sustained(unit) else row, []).append(unit)
+    untimed = {row for row in accuracy if row.format != KERAS} - {_without_threads(row) for row in timed}
+    known = {(row.model, row.format) for row in [*timed, *untimed]}
+    for unit in view.of_kind("conversion"):
+        row = RowId(unit.spec["model"]["name"], unit.spec["format"])
+        if (row.model, row.format) not in known:
+            timed[row] = [unit]
+    for row in [*timed, *(row for row in accuracy if row in untimed)]:
+        tested = accuracy.get(_without_threads(row))
+        rows[row] = timed.get(row, []) + ([tested] if tested else [])
+    order = {name: position for position, name in enumerate(view.models)}
+    return dict(sorted(rows.items(), key=lambda item: order.get(item[0].model, len(order))))
+
+
+def identity(unit: StoredUnit) -> RowId:
+    """What a conversion, accuracy or latency unit is about, as far as its kind knows it."""
+    if unit.kind == "latency":
+        return row_id(unit)
+    if unit.kind == "conversion" or unit.spec["format"] == KERAS:
+        return RowId(unit.spec["model"]["name"], unit.spec["format"])
+    return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), str(unit.spec["runtime"]))
+
+
+def row_id(unit: StoredUnit) -> RowId:
+    """The row of the comparison to which a latency unit belongs."""
+    spec = unit.spec
+    mode = "sustained" if is_sustained(unit) else (spec.get("protocol") or {}).get("mode") or "burst"
+    row = RowId(spec["model"]["name"], spec["format"], device_name(spec), str(spec["runtime"]))
+    return row._replace(num_threads=spec["num_threads"], mode=mode)
+
+
+def _without_threads(row: RowId) -> RowId:
+    return row._replace(num_threads=None, mode="")
+
+
+def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[str, Any]:
+    model = view.models[row.model]
+    conversion = next((view.find(u.spec.get("conversion")) for u in units if u.spec.get("conversion")), None)
+    conversion = conversion or next((u for u in units if u.kind == "conversion"), None)
+    tested = next((u for u in units if u.kind == "accuracy"), None)
+    timed = [u for u in units if u.kind == "latency" and u.status == "done"]
+    kind = next((device_kind(u.spec) for u in units if device_kind(u.spec)), "")
+    return {
+        **row._asdict(),
+        **{name: model.get(name) for name in ("family", "twin", "weights")},
+        "device_kind": "" if row.format == KERAS else kind,
+        **_runtime_facts(units),
+        **_status(view, [*units, *([conversion] if conversion else [])]),
+        **_artifact_facts(conversion),
+        **_fidelity_facts(view, conversion, row.runtime),
+        **_accuracy_facts(view, tested, latency_only=_is_latency_only(model, conversion)),
+        **_latency_facts([u for u in timed if not is_sustained(u)]),
+        **_sustained_facts([u for u in timed if is_sustained(u)]),
+    }
+
+
+def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
+    """The worst status of the row's units, and every distinct reason."""
+    unfinished = [unit for unit in units if unit.status != "done"]
+    told = [unit for unit in unfinished if unit.reason] or unfinished  # what failed, not what waits for it
+    reasons = dict.fromkeys(f"{_stage(unit)}: {view.reason(unit)}" for unit in told)
+    blocked = any("failed:" in view.reason(u) for u in units if u.status == "planned")
+    worst = max((u.status for u in units), key=STATUSES.index)
+    return {"status": "failed" if blocked else worst, "reason": "; ".join(reasons)}
+
+
+def _stage(unit: StoredUnit) -> str:
+    if unit.kind != "latency":
+        return unit.kind
+    return "sustained latency" if is_sustained(unit) else f"latency round {unit.spec.get('round')}"
+
+
+def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
+    """The runtime that really ran, where the plan said `auto`."""
+    for unit in units:
+        if unit.result.get("runtime_version"):
+            return {name: unit.result[name] for name in ("runtime", "runtime_version")}
+    return {}
+
+
+def _artifact_facts(conversion: StoredUnit | None) -> dict[str, Any]:
+    result = conversion.result if conversion else {}
+    mark = result.get("mark") or ("latency only" if result.get("latency_only") else "")
+    return {"flatbuffer_bytes": result.get("flatbuffer_bytes"), "artifact_sha256": result.get("blob"), "mark": mark}
+
+
+def _is_latency_only(model: dict[str, Any], conversion: StoredUnit | None) -> bool:
+    return model.get("weights") == "random" or bool(conversion and conversion.result.get("latency_only"))
+
+
+def _fidelity_facts(view: RunView, conversion: StoredUnit | None, runtime: str) -> dict[str, Any]:
+    if conversion is None:
+        return {}
+    tried = [u for u in view.of_kind("fidelity") if u.status != "planned"]
+    checks = [u for u in tried if u.spec.get("conversion") == conversion.key]
+    check = next((u for u in checks if u.spec.get("runtime") == runtime), checks[0] if checks else None)
+    if check is None:
+        return {}
+    names = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
+    outcome = "suspect" if check.status == "failed" else check.result.get("status")
+    facts = {name: check.result.get(name) for name in names}
+    return {**facts, "fidelity": outcome, "fidelity_reason": check.reason or check.result.get("reason")}
+
+
+def _accuracy_facts(view: RunView, unit: StoredUnit | None, *, latency_only: bool) -> dict[str, Any]:
+    if unit is None or unit.status != "done" or latency_only:
+        return {}
+    predictions = view.store.predictions(unit.key)
+    facts: dict[str, Any] = {"accuracy_images": len(predictions)}
+    for name, depth in (("top1", 1), ("top5", 5)):
+        facts |= _named(name, wilson(_hits(predictions, depth), len(predictions)))
+    return facts
+
+
+def _hits(predictions: Iterable[Prediction], depth: int) -> int:
+    return sum(p.label in p.ranked[:depth] for p in predictions)
+
+
+def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
+    """Percentiles of the pooled rounds, the median of what happens once per round, and the worst verdict."""
+    if not rounds:
+        return {}
+    results = [unit.result for unit in rounds]
+    verdict = worst_verdict(results)
+    reasons = dict.fromkeys(r["verdict_reason"] for r in results if r.get("verdict_reason"))
+    emulated = any(r.get("emulated") for r in results)
+    facts = {
+        "latency_rounds": len(results),
+        "latency_samples": sum(len(r.get("samples_ns") or ()) for r in results),
+        "warmup_runs": sum(len(r.get("warmup_ns") or ()) for r in results),
+        "peak_rss_bytes": max((r["peak_rss_bytes"] for r in results if r.get("peak_rss_bytes")), default=None),
+        "verdict": verdict,
+        "verdict_reason": "; ".join(reasons),
+        "emulated": emulated,
+        "instructions": _middle(results, "instructions"),
+        "energy_nj": _energy_nj(results),
+        "delegate": results[0].get("delegate"),
+        "kernels": results[0].get("kernels"),
+    }
+    return facts | ({} if emulated or verdict == "void" else _times(results))
+
+
+def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
+    """What the long measurement says, if there is one that is worth something."""
+    for unit in long:
+        found = unit.result.get("sustained")
+        if found and unit.result.get("verdict") != "void":
+            names = {"burst_ns": "burst_ns", "sustained_ns": "sustained_ns", "sustained_seconds": "seconds"}
+            return {column: round(found[name]) for column, name in names.items()}
+    return {}
+
+
+def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:
+    return max((result.get("verdict") or "suspect" for result in results), key=VERDICTS.index)
+
+
+def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    samples = [ns for result in results for ns in result.get("samples_ns") or ()]
+    facts: dict[str, Any] = {name: _middle(results, name) for name in ("load_ns", "first_run_ns")}
+    for q in (50, 90, 99):
+        low, high = percentile_interval(samples, q)
+        names = (f"latency_p{q}_ns", f"latency_p{q}_low_ns", f"latency_p{q}_high_ns")
+        facts |= dict(zip(names, (percentile(samples, q), low, high)))
+    return facts
+
+
+def _energy_nj(results: Sequence[dict[str, Any]]) -> int | None:
+    """The median of the rounds' estimates."""
+    joules = [result["energy"]["joules_per_inference"] for result in results if result.get("energy")]
+    return round(1e9 * median(joules)) if joules else None
+
+
+def _middle(results: Iterable[dict[str, Any]], name: str) -> int | None:
+    values = [result[name] for result in results if result.get(name) is not None]
+    return round(median(values)) if values else None
+
+
+def _named(name: str, interval: Interval | None) -> dict[str, Any]:
+    if interval is None:
+        return {}
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """The leaves of nested facts by their dotted names; counters, which mean little by themselves, are left out."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in COUNTERS:
+                yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+    elif value is not None:
+        yield prefix, value

@@ -1,0 +1,92 @@
+"""Explanation quality as tables: every score, and means over images with their intervals."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from harness.store import Store, StoredUnit
+from reports.data.stats import mean_interval
+from reports.data.view import RunView, device_name, full_label, method_name
+from reports.tables.columns import QUALITY, frame
+
+SUMMARY = (
+    "model", "family", "method", "label", "full_label", "parameters", "spec_parameters", "metric", "metric_label",
+    "metric_parameters", "better", "unit", "judge", "judge_device", "mean", "low", "high", "images", "undefined",
+    "status", "reason",
+)  # fmt: skip
+
+
+def quality_summary(view: RunView) -> pd.DataFrame:
+    """Mean score over images with its bootstrap interval: one row per model × method × metric × judge."""
+    return pd.DataFrame([_quality_row(view, unit) for unit in view.of_kind("quality")], columns=list(SUMMARY))
+
+
+def quality(store: Store) -> pd.DataFrame:
+    """Tidy scores: one row per image × method × metric × judge."""
+    view = RunView(store)
+    rows = [
+        {**_quality_identity(view, unit), "image": score.image, "value": score.value, "reason": score.reason}
+        for unit in view.of_kind("quality")
+        for score in view.scores(unit)
+    ]
+    return frame(rows, QUALITY)
+
+
+def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    saliency = view.find(unit.spec.get("saliency"))
+    spec = saliency.spec if saliency else {}
+    model = spec.get("model") or {}
+    conversion, device = _judge(view, unit)
+    return {
+        "model": model.get("name"),
+        "family": model.get("family"),
+        "method": method_name(spec) if saliency else None,
+        "parameters": json.dumps(spec.get("parameters", {}), sort_keys=True),
+        "seed": spec.get("seed"),
+        "pseudo_gradient": saliency.result.get("pseudo_gradient") if saliency else None,
+        "metric": unit.spec["metric"],
+        "metric_parameters": json.dumps(unit.spec.get("parameters", {}), sort_keys=True),
+        "better": unit.result.get("better"),
+        "unit": unit.result.get("unit"),
+        "judge": conversion.spec["format"] if conversion else "float",
+        "judge_device": device,
+    }
+
+
+def _judge(view: RunView, unit: StoredUnit) -> tuple[StoredUnit | None, str]:
+    judge = unit.spec.get("judge", "float")
+    return (None, "") if isinstance(judge, str) else (view.find(judge.get("conversion")), device_name(judge))
+
+
+def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
+    saliency, scores = view.find(unit.spec.get("saliency")), view.scores(unit)
+    values = [score.value for score in scores if score.value is not None]
+    found = mean_interval(values)
+    return {
+        **_quality_identity(view, unit),
+        "label": view.method_labels.get(unit.spec["saliency"], "") if saliency else "",
+        "spec_parameters": (saliency.spec.get("parameters") or {}) if saliency else {},
+        "full_label": full_label(saliency.spec) if saliency else "",
+        "metric_label": view.metric_labels[unit.key],
+        "mean": found.value if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "images": len(values),
+        "undefined": len(scores) - len(values),
+        "status": unit.status,
+        "reason": view.reason(unit),
+    }
+
+
+def attach_quality(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Append the float judge's means: they belong to the model, so every row of the model repeats them."""
+    judged = summary[(summary["judge"] == "float") & summary["mean"].notna()]
+    columns: dict[str, pd.Series[Any]] = {}
+    for (metric, label), group in judged.groupby(["metric_label", "full_label"], sort=False):
+        by_model = group.drop_duplicates("model").set_index("model")
+        for part in ("mean", "low", "high"):
+            columns[f"{metric}[{label}]_{part}"] = table["model"].map(by_model[part].to_dict()).astype("Float64")
+    return pd.concat([table, pd.DataFrame(columns, index=table.index)], axis=1)

@@ -1,0 +1,60 @@
+"""The command line answers quickly, teaches, and ends with the promised exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli.listing import LISTS
+
+
+def bitlens(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_list_answers_without_importing_a_framework(what: str) -> None:
+    code = (
+        "import sys; sys.argv = ['bitlens', 'list', %r]\n"
+        "from harness.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code\n"
+        "heavy = {'tensorflow', 'larq', 'larq_compute_engine', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code % what], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + len(LISTS[what]())
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_list_for_machines_is_json(what: str) -> None:
+    rows = json.loads(bitlens("list", what, "--json").stdout)
+    assert [row["name"] for row in rows] == [row["name"] for row in LISTS[what]()]
+
+
+def test_every_command_has_help() -> None:
+    overview = bitlens("--help").stdout
+    for command in ("run", "demo", "list"):
+        assert command in overview
+        assert len(bitlens(command, "--help").stdout.splitlines()) > 5
+
+
+def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    path = tmp_path / "e.toml"
+    path.write_text('models = ["planted-flaot"]\n[dataset]\nkind = "planted"\n')
+    done = bitlens("run", str(path))
+    assert done.returncode == 2
+    assert done.stderr == (
+        'bitlens: e.toml models: expected a model of the catalogue, got "planted-flaot"\n  try: "planted-float"\n'
+    )
+
+
+def test_unknown_command_suggests_the_nearest() -> None:
+    done = bitlens("rn")
+    assert done.returncode == 2
+    assert "run" in done.stderr

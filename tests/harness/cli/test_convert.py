@@ -1,0 +1,139 @@
+"""`bitlens convert`: converts once, notices damage, leaves nothing half-written, and names what is wrong."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from harness.cli.convert import ALL, add_convert_commands
+from harness.errors import BitlensError, ConfigError, ConversionError
+from harness.execution.coordinator import run
+from harness.experiment.reader import read_experiment
+from harness.plan.planner import plan, restrict
+from harness.stages import conversion
+from harness.store import Store, Unit
+
+EXPERIMENT = """
+models = ["planted-float", "planted-binary"]
+formats = ["fp32", "lce"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 8
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    return tmp_path / "small.toml"
+
+
+def bitlens(*arguments: object) -> Any:
+    app = typer.Typer()
+    add_convert_commands(app)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+
+
+def test_convert_makes_artifacts_once_and_again_when_one_is_damaged(experiment: Path, tmp_path: Path) -> None:
+    arguments = ("convert", experiment, "--format", "lce", "--out", tmp_path / "run", "--json")
+    first = json.loads(bitlens(*arguments).stdout)
+    assert [(row["model"], row["format"], row["fidelity"]) for row in first] == [("planted-binary", "lce", "ok")]
+
+    again = bitlens(*arguments)
+    assert "0 to do" in again.stderr
+    assert json.loads(again.stdout) == first
+
+    with Store(tmp_path / "run") as store:
+        unit = next(store.planned_units("conversion"))
+        artifact = store.blob_path(unit.result["blob"])
+    content = artifact.read_bytes()
+    artifact.write_bytes(content[: len(content) // 2])
+    repaired = bitlens(*arguments)
+    assert "1 artifacts are damaged or gone" in repaired.stderr
+    assert artifact.read_bytes() == content
+
+
+def test_convert_wants_an_experiment_or_all_and_knows_its_names(experiment: Path) -> None:
+    for arguments, sentence in (
+        ((), "expected an experiment file, or --all"),
+        ((experiment, "--all"), "expected an experiment file, or --all"),
+        ((experiment, "--model", "planted-flaot"), '"planted-float"'),
+        ((experiment, "--format", "int8"), 'expected a format of the experiment, got "int8"'),
+    ):
+        error = bitlens("convert", *arguments).exception
+        assert isinstance(error, ConfigError)
+        assert sentence in str(error)
+
+
+def test_inspect_prints_text_or_json() -> None:
+    artifact = Path(__file__).parents[2] / "device" / "artifacts" / "lce.tflite"
+    assert "LceBconv2d" in bitlens("inspect", artifact).stdout
+    assert json.loads(bitlens("inspect", artifact, "--json").stdout)["operators"]["LceBconv2d"] == 1
+
+
+def test_all_names_every_network_of_the_catalogue_and_every_format() -> None:
+    from converters import FORMATS
+    from harness.models.catalogue import CATALOGUE
+
+    everything = read_experiment(ALL)
+    assert {model.name for model in everything.models} == {n for n, entry in CATALOGUE.items() if not entry.shuffled}
+    assert set(everything.formats) == set(FORMATS)
+    assert {model.weights for model in everything.models} == {"trained", "random"}
+
+
+def test_conversion_needs_only_the_images_that_calibrate_and_compare(experiment: Path, tmp_path: Path) -> None:
+    from harness.datasets.planted import PlantedDataset
+
+    units = restrict(
+        plan(read_experiment(experiment), lambda model: PlantedDataset(seed=0)), ("conversion", "fidelity")
+    )
+    assert [unit.kind for unit in units] == ["images", *["conversion"] * 3, *["fidelity"] * 3]
+
+
+# -------------------------------------------------------------------------------------------------------- full disk
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path) as store:
+        monkeypatch.setattr("harness.store.blobs.os.fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.save_blob(b"artifact")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
+def test_full_disk_is_one_sentence_that_names_the_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {"model": {"name": "mine"}, "format": "fp32", "calibration": None}
+    monkeypatch.setattr(conversion, "_content", lambda unit, workshop: b"artifact")
+    workshop: Any = SimpleNamespace(store=SimpleNamespace(save_blob=full))
+    with pytest.raises(ConversionError) as caught:
+        conversion.perform(Unit(kind="conversion", spec=spec), workshop, lambda share: None)
+    sentence, hint = str(caught.value).split("\n  try: ")
+    assert sentence == 'model "mine" as fp32: the artifact of 8 bytes could not be written (No space left on device)'
+    assert "--out" in hint
+
+
+def test_what_a_killed_process_left_is_swept_up_by_the_next_run(experiment: Path, tmp_path: Path) -> None:
+    with Store(tmp_path / "run") as store:
+        part = store.blob_path("part-abc")
+        part.write_bytes(b"half")
+    run(read_experiment(experiment), tmp_path / "run", stages=())
+    assert not part.exists()
+
+
+def test_missing_calibration_images_are_refused_before_anything_is_converted(tmp_path: Path) -> None:
+    (tmp_path / "e.toml").write_text(
+        EXPERIMENT.replace('"lce"', '"int8"') + "[conversion]\ncalibration_images = 90000\n"
+    )
+    with pytest.raises(BitlensError, match="90000 images of the train split are wanted"):
+        run(read_experiment(tmp_path / "e.toml"), tmp_path / "run", stages=("conversion",))

@@ -1,0 +1,69 @@
+"""`bitlens bench` on artifacts of which nothing is known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli.bench_text import as_json, as_text, parse_sustained, parse_threads
+from harness.devices.bench import Bench, BenchResult, bench, bench_all
+from harness.devices.device import make_device
+from harness.errors import ConfigError
+from tests.harness.devices.devices_under_test import ARTIFACTS
+
+HOST = make_device({"name": "this-host", "kind": "local"})
+
+
+def test_every_thread_count_gets_its_rounds_and_its_lines() -> None:
+    request = Bench(
+        artifact=ARTIFACTS / "int8.tflite", device=HOST, threads=(1, 2), rounds=2, seconds=0.0, profile=True
+    )
+    results = bench(request)
+    assert [result.num_threads for result in results] == [1, 2]
+    assert [len(result.records) for result in results] == [2, 2]
+    text = as_text({"int8.tflite": results})
+    for word in (
+        "int8.tflite, 1 thread\n",
+        "int8.tflite, 2 threads",
+        "load",
+        "first run",
+        "p50",
+        "in 2 fresh processes",
+        "SOFTMAX",
+        "verdict",
+    ):
+        assert word in text
+    assert "p99" not in text  # 100 samples do not support it
+    assert json.loads(as_json({"int8.tflite": results}))["int8.tflite"][0]["records"][0]["samples_ns"]
+
+
+def test_a_round_that_fails_is_a_line_and_never_a_zero() -> None:
+    request = Bench(artifact=ARTIFACTS / "float.tflite", device=HOST, rounds=1, runtime="hexagon")
+    text = as_text(bench_all([request]))
+    assert 'failed    device "this-host": load failed: RuntimeMissing' in text
+    assert "p50" not in text
+
+
+def test_the_verdict_is_the_worst_of_the_rounds() -> None:
+    records = tuple({"verdict": word, "verdict_reason": f"because {word}"} for word in ("valid", "void", "suspect"))
+    assert BenchResult(num_threads=1, records=records, failures=()).verdict == ("void", "because void")
+
+
+def test_a_changed_ranking_is_said() -> None:
+    def ran(burst_ns: float, sustained_ns: float) -> list[BenchResult]:
+        long = {"burst_ns": burst_ns, "sustained_ns": sustained_ns, "seconds": 1800.0}
+        return [BenchResult(num_threads=4, records=(), failures=(), long_record={"sustained": long})]
+
+    changed = as_text({"a": ran(1e6, 3e6), "b": ran(2e6, 2e6)})
+    assert changed.endswith("sustained speed changed the ranking of the artifacts, 4 threads")
+    assert as_text({"a": ran(1e6, 1e6), "b": ran(2e6, 2e6)}).endswith("kept the ranking of the artifacts, 4 threads")
+
+
+def test_durations_and_thread_counts_are_parsed_or_refused() -> None:
+    assert parse_sustained("30min") == 1800
+    assert parse_sustained("") == 0
+    assert parse_threads("4,1,4") == (4, 1)
+    for text, parse in (("30", parse_sustained), ("1,", parse_threads), ("0", parse_threads), ("two", parse_threads)):
+        with pytest.raises(ConfigError, match="expected"):
+            parse(text)

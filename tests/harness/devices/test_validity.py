@@ -1,0 +1,127 @@
+"""Every rule of the verdict, on a record that is valid but for one thing."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from harness.devices.validity import RULES, judge
+
+SNAPSHOT = {
+    "uptime_s": 100.0,
+    "governors": ["performance"],
+    "temperatures_c": {"cpu": 50.0},
+    "throttled_bits": 0x50000,  # old under-voltage, before this run
+    "swap_used_bytes": 0,
+}
+GOOD: dict[str, Any] = {
+    "samples_ns": [1000] * 60,
+    "warmup_ns": [1000] * 10,
+    "steady": True,
+    "num_threads": 1,
+    "emulated": False,
+    "protocol": {"min_runs": 50},
+    "machine": {"cpus": 4},
+    "circumstances": {
+        "before": {
+            **SNAPSHOT,
+            "monotonic_ns": 0,
+            "own_cpu_seconds": 1.0,
+            "cpu_seconds": {"busy": 10.0, "idle": 100.0, "stolen": 0.0},
+        },
+        "during": [{"clocks_khz": [600000]}, {"clocks_khz": [1500000, 600000]}, {"clocks_khz": [1500000]}],
+        "after": {
+            **SNAPSHOT,
+            "monotonic_ns": 10 * 10**9,
+            "own_cpu_seconds": 11.0,
+            "cpu_seconds": {"busy": 20.5, "idle": 129.5, "stolen": 0.0},
+        },
+    },
+}
+
+
+def spoiled(**changes: Any) -> dict[str, Any]:
+    """The good record with values replaced; "after.cpu_seconds.busy" goes into the circumstances."""
+    record = copy.deepcopy(GOOD)
+    for path, value in changes.items():
+        target, keys = record, path.split("__")
+        if keys[0] in ("before", "during", "after"):
+            target = record["circumstances"]
+        for key in keys[:-1]:
+            target = target[key]
+        target[keys[-1]] = value
+    return record
+
+
+def test_a_good_record_is_valid_and_has_no_reason() -> None:
+    verdict = judge(GOOD)
+    assert (verdict.verdict, verdict.reason) == ("valid", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "reason"),
+    [
+        ({"emulated": True}, "void", "emulated"),
+        ({"samples_ns": [1000] * 4}, "void", "too few samples: 4, and p50 needs 5"),
+        ({"samples_ns": [1000] * 49}, "suspect", "too few samples: 49 of 50"),
+        ({"steady": False}, "suspect", "not steady after 10 warm-up runs"),
+        ({"samples_ns": [1000] * 40 + [1100] * 20}, "suspect", r"drifting: the last third took \+10%"),
+        ({"samples_ns": [1000] * 40 + [1300] * 20}, "void", r"drifting: the last third took \+30%"),
+        ({"samples_ns": [1100] * 20 + [1000] * 40}, "suspect", r"drifting: the last third took -9%"),
+        ({"after__throttled_bits": 0x50001}, "void", "throttled: under-voltage$"),
+        ({"after__throttled_bits": 0xD0000}, "void", "throttled: soft temperature limit$"),
+        ({"after__throttled_bits": 0x50006}, "void", "throttled: clock capped, throttled$"),
+        ({"after__cpu_seconds__busy": 25.0}, "suspect", "another load: other processes kept 0.5 of 4 CPUs busy"),
+        ({"after__cpu_seconds__busy": 60.0}, "void", "another load: other processes kept 4.0 of 4 CPUs busy"),
+        ({"after__cpu_seconds__stolen": 5.0}, "suspect", "virtual machine: 11% of the CPU time"),
+        (
+            {"during": [{}, {"clocks_khz": [1500000]}, {"clocks_khz": [1000000]}]},
+            "suspect",
+            "between 1000 and 1500 MHz",
+        ),
+        ({"after__temperatures_c": {"cpu": 81.0, "gpu": 40.0}}, "suspect", "hot: cpu at 81 °C"),
+        ({"before__governors": ["powersave"]}, "suspect", "governor powersave"),
+        ({"after__swap_used_bytes": 5 << 20}, "suspect", "swapping: 5 MiB"),
+    ],
+)
+def test_each_rule_finds_its_fault(changes: dict[str, Any], word: str, reason: str) -> None:
+    verdict = judge(spoiled(**changes))
+    assert verdict.verdict == word
+    import re
+
+    assert re.search(reason, verdict.reason), verdict.reason
+
+
+def test_sticky_bits_from_before_the_run_are_not_its_fault() -> None:
+    assert judge(spoiled(before__throttled_bits=0xF0000, after__throttled_bits=0xF0000)).verdict == "valid"
+
+
+def test_the_clock_of_the_idle_machine_before_the_start_does_not_count() -> None:
+    assert GOOD["circumstances"]["during"][0]["clocks_khz"] == [600000]
+    assert judge(GOOD).verdict == "valid"
+
+
+def test_missing_sources_are_no_fault() -> None:
+    record = copy.deepcopy(GOOD)
+    record["circumstances"] = {
+        "before": {"monotonic_ns": 0, "own_cpu_seconds": 0.0},
+        "during": [],
+        "after": {"monotonic_ns": 1, "own_cpu_seconds": 0.0},
+    }
+    assert judge(record).verdict == "valid"
+
+
+def test_the_worst_finding_decides_and_names_all_of_its_severity() -> None:
+    verdict = judge(spoiled(steady=False, after__throttled_bits=0x50001, before__governors=["powersave"]))
+    assert (verdict.verdict, verdict.reason) == ("void", "throttled: under-voltage")
+    both = judge(spoiled(steady=False, before__governors=["powersave"]))
+    assert both.reason == "not steady after 10 warm-up runs; governor powersave"
+
+
+def test_judging_changes_nothing() -> None:
+    before = copy.deepcopy(GOOD)
+    for rule in RULES:
+        list(rule(GOOD))
+    assert before == GOOD

@@ -1,0 +1,113 @@
+"""A real scheduler and two real workers on loopback, killed again and again: the store ends as an undisturbed one."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.execution.sizing import Team
+from harness.stages.stage_table import STAGES
+from harness.store import Store
+from tests.harness.execution.loopback import ROOT, dask_on_loopback
+from tests.harness.execution.simulated import STAGE, chains, do
+
+SECONDS = 0.1  # of a simulated unit
+
+
+@pytest.fixture(autouse=True)
+def _simulated_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STAGES, "simulated", STAGE)
+
+
+def coordinator(folder: Path, units: int, address: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.harness.execution.simulated",
+        str(folder),
+        str(units),
+        address,
+        str(SECONDS),
+    ]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_lines(process: subprocess.Popen[str], count: int) -> None:
+    """Until so many units were reported, or the process ended."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        count -= line.startswith("simulating")
+        if count <= 0:
+            return
+
+
+def assert_same_store(one: Path, other: Path) -> None:
+    with Store(one) as first, Store(other) as second:
+        for unit, again in zip(first.planned_units(), second.planned_units(), strict=True):
+            assert (unit.key, unit.status, unit.reason, unit.result) == (
+                again.key,
+                again.status,
+                again.reason,
+                again.result,
+            )
+            assert first.scores(unit.key) == second.scores(unit.key)
+            assert second.is_intact(again.result["blob"])
+
+
+def test_killed_worker_and_coordinator_change_nothing(tmp_path: Path) -> None:
+    do(tmp_path / "undisturbed", chains(40, seconds=SECONDS), Team(workers=0))
+    with dask_on_loopback(tmp_path) as dask:
+        first = coordinator(tmp_path / "disturbed", 40, dask.address)
+        wait_for_lines(first, 1)
+        dask.kill_a_worker(random.Random(0))
+        wait_for_lines(first, 1)
+        first.kill()
+        first.wait()
+        second = coordinator(tmp_path / "disturbed", 40, dask.address)
+        _, said = second.communicate(timeout=120)
+        assert second.returncode == 0, said
+    assert ", 0 done before" not in said
+    assert_same_store(tmp_path / "undisturbed", tmp_path / "disturbed")
+
+
+def test_killed_scheduler_is_one_sentence_and_another_one_goes_on(tmp_path: Path) -> None:
+    do(tmp_path / "undisturbed", chains(30, seconds=SECONDS), Team(workers=0))
+    with dask_on_loopback(tmp_path) as dask:
+        first = coordinator(tmp_path / "disturbed", 30, dask.address)
+        wait_for_lines(first, 1)
+        dask.scheduler.kill()
+        _, said = first.communicate(timeout=120)
+        assert first.returncode != 0
+        assert "is gone; all that was finished is kept" in said
+    do(tmp_path / "disturbed", chains(30, seconds=SECONDS), Team(workers=0))
+    assert_same_store(tmp_path / "undisturbed", tmp_path / "disturbed")
+
+
+@pytest.mark.slow
+def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
+    units, moments = 1000, random.Random(0)
+    do(tmp_path / "undisturbed", chains(units, seconds=SECONDS), Team(workers=0))
+    kills = 0
+    with dask_on_loopback(tmp_path) as dask:
+        while kills < 20:
+            running = coordinator(tmp_path / "disturbed", units, dask.address)
+            wait_for_lines(running, moments.randint(1, 3))
+            while running.poll() is None and moments.random() < 0.6 and kills < 19:
+                dask.kill_a_worker(moments)
+                kills += 1
+                wait_for_lines(running, moments.randint(1, 3))
+            if running.poll() is None:
+                kills += 1
+            else:
+                assert running.returncode != 0, "all was done before so many kills"
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+        last = coordinator(tmp_path / "disturbed", units, dask.address)
+        _, said = last.communicate(timeout=300)
+        assert last.returncode == 0, said
+    assert_same_store(tmp_path / "undisturbed", tmp_path / "disturbed")

@@ -1,0 +1,255 @@
+"""Workers that die, refuse or grow cost their unit at most; whatever is finished is kept, and the rest goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.errors import BitlensError
+from harness.execution import dask_pool
+from harness.execution.dask_pool import Crew
+from harness.execution.sizing import Team, size_of
+from harness.execution.task import Finished, Order
+from harness.stages.stage_table import STAGES
+from harness.store import Outcome, Store, StoredUnit
+from harness.store.folder import store_errors_explained
+from tests.harness.execution.simulated import STAGE, chains, do, experiment_in, unit
+
+HERE = Team(workers=0)
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _simulated_stage() -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STAGES, "simulated", STAGE)
+        yield
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredUnit]:
+    """One run of two workers that meets everything; what became of each unit, by what it does."""
+    folder = tmp_path_factory.mktemp("mixed")
+    units = [
+        unit("a", "array", number=1, after=None),
+        unit("a", "refuse"),
+        unit("a", "bug"),
+        unit("poisonous", "killed"),
+        unit("odd", "aborted"),
+        unit("b", "killed once", marker=str(folder / "marker")),
+        unit("b", "nothing"),
+    ]
+    units.append(unit("a", "nothing", after=units[1].key))
+    do(folder, units, Team(workers=2))
+    with Store(folder) as store:
+        found = {f"{u.spec['model']['name']} {u.spec['does']}": u for u in store.planned_units()}
+        blob = found["a array"].result["blob"]
+        assert store.is_intact(blob)
+    assert not (folder / "logs").exists()
+    return found
+
+
+def test_units_are_done_in_other_processes(mixed: dict[str, StoredUnit]) -> None:
+    assert mixed["b nothing"].result["pid"] != os.getpid()
+
+
+def test_errors_come_back_as_sentences(mixed: dict[str, StoredUnit]) -> None:
+    assert mixed["a refuse"].reason == "layer is odd\n  try: another"
+    assert mixed["a bug"].reason == "ZeroDivisionError: by zero"
+
+
+def test_unit_that_builds_on_a_failed_one_says_so(mixed: dict[str, StoredUnit]) -> None:
+    assert mixed["a nothing"].reason == "needs the simulated, which failed: layer is odd\n  try: another"
+
+
+def test_unit_that_kills_its_workers_fails_with_their_last_words(mixed: dict[str, StoredUnit]) -> None:
+    killed, aborted = mixed["poisonous killed"], mixed["odd aborted"]
+    assert killed.reason == "its process died of signal SIGKILL; the system may have run out of memory (tried 2 times)"
+    assert aborted.reason == (
+        "its process died of signal SIGABRT; it last said: LLVM ERROR: out of ideas (tried 2 times)"
+    )
+
+
+def test_unit_whose_worker_died_is_done_by_another(mixed: dict[str, StoredUnit]) -> None:
+    assert mixed["b killed once"].status == "done"
+
+
+@pytest.fixture
+def most_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many units some worker had at once, the one just given to it among them; by unit that was given."""
+    had: list[int] = []
+    give = Crew.hand_over
+
+    def hand_over(crew: Crew, order: Order, key: str, address: str) -> None:
+        give(crew, order, key, address)
+        had.append(len(crew._queues[address]))
+
+    monkeypatch.setattr(Crew, "hand_over", hand_over)
+    return had
+
+
+def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Path, most_at_once: list[int]) -> None:
+    units = [unit("a", number=number) for number in range(12)]
+    units.insert(6, unit("a", "killed"))
+    do(tmp_path, units, Team(workers=1))
+    with Store(tmp_path) as store:
+        statuses = {u.spec.get("number", "poison"): u.status for u in store.planned_units()}
+    assert max(most_at_once) > 1
+    assert statuses.pop("poison") == "failed"
+    assert set(statuses.values()) == {"done"}
+
+
+class Future:
+    """What Dask says of a unit."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+
+    def cancel(self) -> None:
+        pass
+
+
+@pytest.fixture
+def receive(tmp_path: Path) -> Callable[[str], list[Finished]]:
+    """What a crew makes of a future without a result, by its status."""
+
+    def receive(status: str) -> list[Finished]:
+        crew, future = Crew(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue()), Future(status)
+        order = Order(unit=unit("a"), function="", inputs=())
+        crew._orders["key"] = dask_pool._Given(order=order, future=future, address="of a worker that is gone")
+        return crew.receive({"key": (future, None)})
+
+    return receive
+
+
+@pytest.mark.parametrize("status", ["lost", "pending", "finished"])
+def test_result_that_is_lost_with_its_worker_is_made_again(receive: Any, status: str) -> None:
+    [lost] = receive(status)
+    assert lost.again
+    assert lost.unit == unit("a")
+
+
+def test_future_that_nobody_here_cancelled_says_that_the_scheduler_is_gone(receive: Any) -> None:
+    with pytest.raises(BitlensError, match="is gone; all that was finished is kept"):
+        receive("cancelled")
+
+
+def test_long_units_do_not_wait_for_a_worker_that_is_busy(
+    tmp_path: Path, most_at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_pool, "AHEAD_SECONDS", 0.0)  # whatever a unit takes is long
+    do(tmp_path, [unit("a", number=number) for number in range(6)], Team(workers=0))
+    assert most_at_once == [1] * 6
+
+
+def test_worker_that_has_grown_is_started_anew_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_pool, "size_of", lambda *a, **k: replace(size_of(*a, **k), keep_bytes=1))  # all have more
+    do(tmp_path, [unit("a", number=number) for number in range(4)], Team(workers=1))
+    with Store(tmp_path) as store:
+        units = list(store.planned_units())
+    assert [u.status for u in units] == ["done"] * 4
+    assert len({u.result["pid"] for u in units}) > 1
+
+
+def test_worker_that_takes_more_memory_than_it_may_is_ended(tmp_path: Path) -> None:
+    do(tmp_path, [unit("large", "memory"), unit("small")], Team(workers=1, memory_bytes=700 << 20))
+    with Store(tmp_path) as store:
+        large, small = store.planned_units()
+    assert "it took more memory than a worker may; --memory sets how much that is" in large.reason
+    assert small.status == "done"
+
+
+def test_damaged_file_is_made_again_when_something_needs_it(tmp_path: Path) -> None:
+    units = list(chains(5, seconds=0.0))
+    do(tmp_path, units[:4], HERE)
+    with Store(tmp_path) as store:
+        blobs = [store.unit(u.key).result["blob"] for u in units[:4]]
+    for blob in blobs[2:]:
+        (tmp_path / "blobs" / blob).write_bytes(b"cut short")
+    (tmp_path / "blobs" / blobs[1]).unlink()
+    summary = do(tmp_path, units, HERE)
+    with Store(tmp_path) as store:
+        assert [u.status for u in store.planned_units()] == ["done"] * 5
+        # the third's file was remade for the fourth, so the second's had to be as well
+        assert all(store.is_intact(blob) for blob in blobs)
+        assert store.load_array(store.unit(units[4].key).result["blob"]).tolist() == [0, 1, 2, 3, 4]
+    assert summary.failed == 0
+
+
+def test_full_disk_ends_the_run_and_fails_no_unit(tmp_path: Path) -> None:
+    with pytest.raises(BitlensError, match="the disk is full; all that was finished is kept"):
+        do(tmp_path, [unit("a"), unit("b", "no room"), unit("c")], HERE)
+    with Store(tmp_path) as store:
+        assert [u.status for u in store.planned_units()] == ["done", "planned", "planned"]
+
+
+def test_full_disk_under_the_database_keeps_what_was_committed(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.commit(unit("a"), Outcome(), seconds=0.0)
+        store._database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(BitlensError, match="the disk is full"), store_errors_explained():
+            store.commit(unit("b"), Outcome(result={"much": "x" * (1 << 22)}), seconds=0.0)
+    with Store(tmp_path) as store:
+        assert store.unit(unit("a").key).status == "done"
+
+
+def test_database_that_another_program_holds_is_one_sentence(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        store._database.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(BitlensError, match="another program holds the run's database"), store_errors_explained():
+            store.commit(unit("a"), Outcome(), seconds=0.0)
+        other.close()
+
+
+def start(folder: Path, units: int, *, seconds: float, address: str = "-") -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.harness.execution.simulated",
+        str(folder),
+        str(units),
+        address,
+        str(seconds),
+    ]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def until_it_says(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words}")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_coordinator_and_finished_work_is_kept(tmp_path: Path, how: signal.Signals) -> None:
+    process = start(tmp_path, 30, seconds=0.2)
+    until_it_says(process, "simulating ")
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert children
+    assert not alive
+    with Store(tmp_path) as store:
+        before = set(store.finished())
+    assert before
+    summary = do(tmp_path, chains(30, seconds=0.2), HERE)
+    assert summary.done_before == len(before)
+    assert summary.done == 30 - len(before)

@@ -1,0 +1,279 @@
+"""What an experiment asks about explanations: which units are planned, and that every judge sees the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness.datasets.planted import PlantedDataset
+from harness.errors import ConfigError
+from harness.execution.coordinator import run
+from harness.execution.sizing import Team
+from harness.experiment.reader import read_experiment
+from harness.plan.planner import plan
+from harness.stages import amplification
+from harness.store import Store, Unit
+from reports.data.view import RunView
+
+BASE = """
+models = ["planted-float", "planted-binary"]
+formats = ["fp32", "int8", "lce"]
+[dataset]
+kind = "planted"
+[saliency]
+images = 6
+batch = 4
+methods = ["gradient", { name = "smoothgrad", noise_level = [0.02, 0.2] }, "occlusion"]
+"""
+
+
+def planned(tmp_path: Path, tables: str) -> list[Unit]:
+    path = tmp_path / "experiment.toml"
+    path.write_text(BASE + tables)
+    return plan(read_experiment(path), lambda model: PlantedDataset())
+
+
+def of_kind(units: list[Unit], kind: str) -> list[Unit]:
+    return [unit for unit in units if unit.kind == kind]
+
+
+def test_images_are_explained_in_batches_that_cover_each_once(tmp_path: Path) -> None:
+    units = planned(tmp_path, "")
+    images = {unit.key: unit.spec for unit in of_kind(units, "images")}
+    explained = {u.spec["images"] for u in of_kind(units, "saliency") if u.spec["model"]["name"] == "planted-float"}
+    assert sorted((images[key]["first"], images[key]["count"]) for key in explained) == [(0, 4), (4, 2)]
+
+
+def test_a_metric_that_names_methods_scores_their_maps_alone(tmp_path: Path) -> None:
+    table = '[quality]\nmetrics = ["sparseness", { name = "avg_sensitivity", methods = ["gradient"] }]'
+    units = of_kind(planned(tmp_path, table), "quality")
+    assert {u.spec["method"] for u in units if u.spec["metric"] == "avg_sensitivity"} == {"gradient"}
+    assert {u.spec["method"] for u in units if u.spec["metric"] == "sparseness"} == {
+        "gradient",
+        "smoothgrad",
+        "occlusion",
+    }
+
+
+def test_limits_are_searched_once_for_all_methods_and_both_normalised_metrics(tmp_path: Path) -> None:
+    units = planned(tmp_path, '[quality]\nmetrics = ["insertion_naopc", "deletion_naopc"]')
+    limits = of_kind(units, "limits")
+    assert len(limits) == 2 * 2  # networks x batches
+    assert {u.spec["limits"] for u in of_kind(units, "quality")} == {u.key for u in limits}
+
+
+def test_the_chosen_artifacts_judge_the_chosen_maps_by_the_chosen_metrics(tmp_path: Path) -> None:
+    tables = """
+    [quality]
+    metrics = ["insertion_auc", "deletion_auc", "sparseness"]
+    [[quality.judge]]
+    formats = ["int8", "lce"]
+    methods = ["gradient", { name = "smoothgrad", noise_level = 0.02 }]
+    metrics = ["insertion_auc"]
+    """
+    judged = [u for u in of_kind(planned(tmp_path, tables), "quality") if u.spec["judge"] != "float"]
+    assert {(u.spec["model"]["name"], u.spec["judge"]["format"]) for u in judged} == {
+        ("planted-float", "int8"),
+        ("planted-binary", "lce"),
+    }
+    assert {u.spec["metric"] for u in judged} == {"insertion_auc"}
+    assert len(judged) == 2 * 2 * 2  # networks x methods x batches
+
+
+def test_maps_are_compared_with_the_reference_with_the_twin_and_with_the_board(tmp_path: Path) -> None:
+    tables = '[[saliency.on_device]]\nmethods = ["occlusion"]\nformats = ["int8"]\n'
+    units = planned(tmp_path, tables + '[agreement]\nmetrics = ["spearman"]\nreference = "gradient"\ntwins = true')
+    keys = {unit.key for unit in units}
+    compared = of_kind(units, "agreement")
+    assert {u.spec["first"] for u in compared} | {u.spec["second"] for u in compared} <= keys
+    counts = {what: sum(u.spec["what"] == what for u in compared) for what in ("reference", "twin", "deployed")}
+    # of 2 batches: 3 other methods on 2 networks; 4 methods of the pair; the board's map against occlusion and gradient
+    assert counts == {"reference": 2 * 3 * 2, "twin": 2 * 4, "deployed": 2 * 2}
+
+
+def test_data_randomisation_brings_the_partner_that_was_trained_on_shuffled_labels(tmp_path: Path) -> None:
+    units = planned(tmp_path, '[sanity]\nchecks = ["data_randomisation"]\nmethods = ["gradient"]')
+    checks = of_kind(units, "sanity")
+    maps = {unit.key: unit.spec["model"] for unit in of_kind(units, "saliency")}
+    assert {maps[u.spec["other"]].get("shuffled") for u in checks} == {"planted-float", "planted-binary"}
+    assert {u.spec["model"]["name"] for u in of_kind(units, "conversion")} == {"planted-float", "planted-binary"}
+
+
+def test_controls_are_maps_like_others_and_the_perfect_one_needs_masks(tmp_path: Path) -> None:
+    units = of_kind(planned(tmp_path, "controls = true"), "saliency")
+    methods = {u.spec["method"] for u in units}
+    assert {"control-random", "control-centre", "control-perfect"} <= methods
+
+
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        ('[quality]\nmetrics = ["sparsness"]', r'\[quality\] metrics: expected a metric, got "sparsness"'),
+        (
+            '[quality]\nmetrics = [{ name = "road", depth = 3 }]',
+            r'\[quality\] road depth: "road" has no such parameter',
+        ),
+        (
+            '[quality]\nmetrics = ["road"]\n[[quality.judge]]\nformats = ["fp16"]',
+            'expected a format of this experiment, got "fp16"',
+        ),
+        (
+            '[quality]\nmetrics = ["road"]\n[[quality.judge]]\nmethods = ["gradcam"]',
+            'expected one of the methods of .saliency., with the same parameters, got "gradcam"',
+        ),
+        (
+            '[quality]\nmetrics = ["sparseness"]\n[[quality.judge]]\nmetrics = ["sparseness"]',
+            'expected one of the metrics of .quality. that ask a judge, got "sparseness"',
+        ),
+        (
+            '[[saliency.on_device]]\nmethods = ["gradient"]',
+            'expected methods of forward passes only, got "gradient"',
+        ),
+        ('[agreement]\nreference = "gradcam"', 'expected one of the methods of .saliency.*, got "gradcam"'),
+        ('[sanity]\nchecks = ["luck"]', r"\[sanity\] checks, item 1: expected"),
+        ("[amplification]\nnoise_levels = [-1.0]", r"noise_levels, item 1: expected a number > 0.0, got -1.0"),
+    ],
+)
+def test_a_mistake_is_a_sentence(tmp_path: Path, tables: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        planned(tmp_path, tables)
+
+
+@pytest.mark.parametrize("table", ["[sanity]", "[agreement]", "[amplification]\nnoise_levels = [0.1]"])
+def test_a_table_on_explanations_alone_is_refused_and_never_ignored(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text(BASE[: BASE.index("[saliency]")] + table)
+    with pytest.raises(ConfigError, match=r"expected a \[saliency\] table beside it"):
+        read_experiment(path)
+
+
+def test_every_model_sees_the_images_of_exactly_one_table(tmp_path: Path) -> None:
+    text = BASE.replace("[dataset]", "[[dataset]]").replace(
+        'kind = "planted"', 'kind = "planted"\nmodels = ["planted-float"]'
+    )
+    path = tmp_path / "experiment.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="got none for planted-binary"):
+        read_experiment(path)
+    path.write_text(text + '[[dataset]]\nkind = "planted"\nseed = 3\n')
+    experiment = read_experiment(path)
+    assert [experiment.dataset_of(name).seed for name in ("planted-float", "planted-binary")] == [0, 3]
+
+
+# ------------------------------------------------------------------------------------------------------ doing it
+SMALL = """
+models = ["planted-float"]
+formats = ["fp32"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 4
+[saliency]
+images = 4
+batch = BATCH
+methods = ["gradient", { name = "occlusion", window = 0.5, stride = 0.25, baseline = "channel_mean" }]
+[[saliency.on_device]]
+methods = [{ name = "occlusion", window = 0.5, stride = 0.25, baseline = "channel_mean" }]
+[quality]
+metrics = [
+    { name = "insertion_auc", steps = 4 }, { name = "mu_fidelity", samples = 8 },
+    "mass_in_object", "grid_pointing_game",
+]
+[[quality.judge]]
+methods = ["gradient"]
+[agreement]
+metrics = ["spearman"]
+reference = "gradient"
+[sanity]
+checks = ["emprt", "data_randomisation"]
+methods = ["gradient"]
+images = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, RunView]:
+    """The same experiment in batches of four and of three images."""
+    views = {}
+    for batch in (4, 3):
+        folder = tmp_path_factory.mktemp(f"batch{batch}")
+        (folder / "small.toml").write_text(SMALL.replace("BATCH", str(batch)))
+        summary = run(read_experiment(folder / "small.toml"), folder / "run", team=Team(workers=0))
+        assert summary.failed == 0
+        views[batch] = RunView(Store(folder / "run"))
+    return views
+
+
+def values(view: RunView, kind: str, **wanted: Any) -> dict[str, float | None]:
+    (unit,) = [u for u in view.of_kind(kind) if all(u.spec.get(name) == value for name, value in wanted.items())]
+    return {score.image: score.value for score in view.scores(unit)}
+
+
+@pytest.mark.parametrize("metric", ["insertion_auc", "mu_fidelity"])
+def test_the_float_artifact_on_a_device_judges_as_the_float_model_does(runs: dict[int, RunView], metric: str) -> None:
+    view = runs[4]
+    judged = [u for u in view.of_kind("quality") if u.spec["metric"] == metric and u.spec["method"] == "gradient"]
+    here, there = ({s.image: s.value for s in view.scores(unit)} for unit in judged)
+    assert sorted(here) == sorted(there)
+    assert list(here.values()) == pytest.approx([there[image] for image in here], abs=1e-3)
+
+
+def test_a_map_by_forward_passes_of_the_float_artifact_is_that_of_the_float_model(runs: dict[int, RunView]) -> None:
+    view = runs[4]
+    keys = {u.key: u.spec["method"] for u in view.of_kind("saliency")}
+    (alike,) = [
+        u for u in view.of_kind("agreement") if u.spec["what"] == "deployed" and keys[u.spec["second"]] == "occlusion"
+    ]
+    assert min(score.value or 0.0 for score in view.scores(alike)) > 0.99
+
+
+def test_another_batch_size_gives_the_same_scores(runs: dict[int, RunView]) -> None:
+    for unit in runs[4].of_kind("quality"):
+        wanted = {name: unit.spec[name] for name in ("method", "metric", "parameters")}
+        same = [u for u in runs[3].of_kind("quality") if {name: u.spec[name] for name in wanted} == wanted]
+        (other,) = [u for u in same if (u.spec["judge"] == "float") == (unit.spec["judge"] == "float")
+                    and ("device" in _maps(runs[3], u)) == ("device" in _maps(runs[4], unit))]  # fmt: skip
+        before = {score.image: score.value for score in runs[4].scores(unit)}
+        after = {score.image: score.value for score in runs[3].scores(other)}
+        assert list(after) == list(before)
+        assert [after[image] for image in before] == pytest.approx(list(before.values()), abs=1e-5, nan_ok=True)
+
+
+def _maps(view: RunView, unit: Any) -> dict[str, Any]:
+    maps = view.find(unit.spec["saliency"])
+    assert maps is not None
+    return maps.spec
+
+
+def test_sanity_checks_have_a_value_for_every_image(runs: dict[int, RunView]) -> None:
+    for check in ("emprt", "data_randomisation"):
+        assert all(value is not None for value in values(runs[4], "sanity", check=check).values())
+
+
+class _Layers:
+    """Stands in for a network: one layer that doubles its input, and one that adds as much as the input is long."""
+
+    batch_size = 2
+    candidates = (SimpleNamespace(name="double"), SimpleNamespace(name="shifted"))
+
+    def backward(self, images: NDArray[np.float32], targets: Any, *, layers: Any, input_gradient: bool) -> Any:
+        return SimpleNamespace(features={"double": 2 * images, "shifted": images + 100})
+
+
+def test_doubling_amplifies_nothing_and_a_large_offset_hides_noise() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    record = {"height": 8, "width": 8, "channel_order": "rgb", "mean": [0.0] * 3, "scale": [1 / 255] * 3}
+    workshop: Any = SimpleNamespace(
+        images=lambda key: SimpleNamespace(pixels=pixels, keys=("a", "b", "c")), engine=lambda name: _Layers()
+    )
+    spec = {"model": {"name": "m", "preprocessing": record}, "images": "i", "noise_level": 0.1, "seed": 0}
+    result = amplification.perform(Unit(kind="amplification", spec=spec), workshop, lambda share: None).result
+    assert result["layers"] == ["double", "shifted"]
+    found = np.array(result["values"])
+    assert found[:, 0] == pytest.approx(1.0, abs=1e-5)
+    assert (found[:, 1] < 0.02).all()

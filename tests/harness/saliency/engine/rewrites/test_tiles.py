@@ -1,0 +1,128 @@
+"""Winograd's backward passes: the plain gradient but for its rounding, and the plain forward pass to the bit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.native import winograd
+from harness.saliency import GradientEngine
+from tests.harness.saliency.engine.graphs import operations
+
+IMAGES = np.random.default_rng(0).normal(size=(5, 13, 11, 5)).astype(np.float32)
+TARGETS = np.array([0, 1, 2, 3, 4])
+SHAPE = (2, *IMAGES.shape[1:])
+
+
+@pytest.fixture(autouse=True)
+def library() -> None:
+    if not winograd.is_available():
+        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+
+
+def network(*, norm: bool = False, **options: Any) -> Any:
+    """The convolution that is tried, between two of one pixel that are none of Winograd's; no image, for blocks."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    tf.keras.utils.set_random_seed(0)
+    variances = tf.keras.initializers.RandomUniform(0.5, 2)
+    return tf.keras.Sequential(
+        [
+            tf.keras.Input((13, 11, 5)),
+            layers.Conv2D(32, 1, activation="relu", name="before"),
+            layers.Conv2D(**{"filters": 48, "kernel_size": 3, "name": "tried", **options}),
+            *([layers.BatchNormalization(moving_variance_initializer=variances)] if norm else []),
+            layers.Activation("relu"),
+            layers.Conv2D(8, 1, name="after"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(5, activation="softmax"),
+        ]
+    )
+
+
+def assert_plain_but_for_rounding(fast: GradientEngine, plain: GradientEngine) -> None:
+    found, expected = (engine.backward(IMAGES, TARGETS, layers=("before", "after")) for engine in (fast, plain))
+    np.testing.assert_array_equal(found.logits, expected.logits)
+    np.testing.assert_array_equal(found.features["after"], expected.features["after"])
+    for gradient, wanted in (
+        (found.input_gradient, expected.input_gradient),
+        (found.gradients["before"], expected.gradients["before"]),
+    ):
+        assert wanted.any()
+        np.testing.assert_allclose(gradient, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"padding": "same"}, {"activation": "relu", "padding": "same"}, {"use_bias": False}, {"filters": 130}],
+    ids=str,
+)
+def test_a_3x3_convolution_goes_back_by_tiles(options: dict[str, Any], norm: bool) -> None:
+    model = network(norm=norm, **options)
+    fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
+    assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
+    assert operations(fast, SHAPE)["PyFuncStateless"] == 1
+    assert_plain_but_for_rounding(fast, plain)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"strides": 2},
+        {"dilation_rate": 2},
+        {"kernel_size": (3, 2)},
+        {"filters": 16},
+        {"padding": "same", "kernel_size": 5},
+    ],
+    ids=str,
+)
+def test_what_does_not_suit_goes_back_as_it_did(options: dict[str, Any]) -> None:
+    model = network(**options)
+    fast = GradientEngine(model)
+    assert "PyFuncStateless" not in operations(fast, SHAPE)
+    assert_plain_but_for_rounding(fast, GradientEngine(model, fast=False))
+
+
+def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counted(winograd.Kernel):
+        def __init__(self, values: np.ndarray) -> None:
+            made.append(values.shape)
+            super().__init__(values)
+
+    monkeypatch.setattr(winograd, "Kernel", Counted)
+    engine = GradientEngine(network(padding="same"))
+    for count in (1, 2, 4):
+        engine.backward(IMAGES[:count], TARGETS[:count])
+    engine.variant(relu="guided").backward(IMAGES, TARGETS)
+    assert made == [(3, 3, 48, 32)]
+
+
+def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> None:
+    model = network(padding="same")
+    kernel_mib = 4 * 36 * 32 * 48 / 2**20
+    too_little, enough = (GradientEngine(model, memory_budget_mib=math.ceil(12 * kernel_mib) - less) for less in (1, 0))
+    assert operations(too_little, SHAPE)["PyFuncStateless"] == 0
+    assert operations(enough, SHAPE)["PyFuncStateless"] == 1
+    assert_plain_but_for_rounding(enough, too_little)
+
+
+def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(padding="same", norm=True)
+    fast = GradientEngine(model)
+    assert "PyFuncStateless" in operations(fast, SHAPE)
+    monkeypatch.setattr(winograd, "is_available", lambda: False)
+    without = GradientEngine(model)
+    assert "PyFuncStateless" not in operations(without, SHAPE)
+    assert_plain_but_for_rounding(fast, without)
+
+
+def test_plain_graph_never_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "is_available", lambda: pytest.fail("building it takes seconds"))
+    GradientEngine(network(padding="same"), fast=False).backward(IMAGES, TARGETS)

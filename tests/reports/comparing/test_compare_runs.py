@@ -1,0 +1,172 @@
+"""Comparing runs: what changed, what is refused, and when a gate fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.comparing.gates import check_gates, describe, parse_gate
+from reports.comparing.markdown import differences_markdown
+from reports.comparing.runs import Difference, compare
+from reports.errors import ReportError
+from tests.reports.synthetic_runs import BOARD, EMULATED, HOST, METHODS, TWINS, RunBuilder
+
+
+def run(
+    folder: Path, *, p50_ms: float = 5.0, rounds: int = 4, share: float = 0.9, seed: int = 0, **latency: Any
+) -> Path:
+    built = RunBuilder(folder, seed=seed)
+    conversion, images = built.conversion(TWINS[0], "fp32"), built.images(purpose="accuracy")
+    built.accuracy(TWINS[0], "fp32", images, share=share, conversion=conversion, device=latency.get("device", HOST))
+    for number in range(rounds):
+        built.latency(TWINS[0], "fp32", conversion, p50_ms=p50_ms, round=number, samples=60, **latency)
+    return built.build()
+
+
+def only(differences: list[Difference], measure: str) -> Difference:
+    found = [d for d in differences if d.measure == measure and d.row.format]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_equal_runs_have_no_clear_difference(tmp_path: Path) -> None:
+    found = compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2)])
+    assert {only(found, name).verdict for name in ("p50", "top1", "top5")} == {"no clear difference"}
+
+
+def test_a_slowdown_is_found_with_its_size(tmp_path: Path) -> None:
+    found = only(compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=6.0)]), "p50")
+    assert found.verdict == "worse"
+    assert found.change is not None
+    assert found.change.low is not None
+    assert found.change.high is not None
+    assert found.change.low < 0.2 < found.change.high
+    assert found.change.value == pytest.approx(0.2, abs=0.06)
+
+
+def test_rounds_not_samples_decide(tmp_path: Path) -> None:
+    # thousands of samples of two rounds are still two processes: there is an estimate and no answer
+    found = only(compare([run(tmp_path / "a", rounds=2), run(tmp_path / "b", rounds=2, p50_ms=6.0)]), "p50")
+    assert found.verdict == "no answer"
+    assert found.reason == "fewer than 3 rounds, so no interval"
+
+
+def test_accuracy_is_paired_by_image(tmp_path: Path) -> None:
+    found = only(compare([run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]), "top1")
+    assert found.change is not None
+    assert found.change.value == pytest.approx(-0.1)
+    assert found.verdict == "worse"
+
+
+def test_other_images_are_refused(tmp_path: Path) -> None:
+    other = RunBuilder(tmp_path / "b", accuracy_images=100)
+    conversion, images = other.conversion(TWINS[0], "fp32"), other.images(purpose="accuracy")
+    other.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
+    found = only(compare([run(tmp_path / "a"), other.build()]), "top1")
+    assert found.change is None
+    assert found.reason == "other images: count differ"
+
+
+def test_other_preprocessing_is_refused(tmp_path: Path) -> None:
+    record = {**TWINS[0]["preprocessing"], "mean": [0.0] * 3, "channel_order": "bgr"}
+    network = {**TWINS[0], "preprocessing": record}
+    other = RunBuilder(tmp_path / "b")
+    conversion, images = other.conversion(network, "fp32"), other.images(purpose="accuracy")
+    other.accuracy(network, "fp32", images, share=0.9, conversion=conversion)
+    found = only(compare([run(tmp_path / "a"), other.build()]), "top1")
+    assert found.reason == "other preprocessing: channel_order, mean differ"
+
+
+@pytest.mark.parametrize(
+    ("latency", "reason"),
+    [
+        ({"verdict": "void", "verdict_reason": "it throttled"}, "a round is void: it throttled"),
+        ({"device": {**EMULATED, "name": "this-host"}}, "emulated time is no latency"),
+        ({"outcome": "the board rebooted"}, "a round is failed: the board rebooted"),
+    ],
+)
+def test_what_is_no_latency_is_refused(tmp_path: Path, latency: dict[str, Any], reason: str) -> None:
+    found = only(compare([run(tmp_path / "a"), run(tmp_path / "b", **latency)]), "p50")
+    assert (found.verdict, found.reason) == ("not comparable", reason)
+
+
+def test_two_boards_are_compared_when_each_run_has_one(tmp_path: Path) -> None:
+    found = only(compare([run(tmp_path / "a"), run(tmp_path / "b", device=BOARD, p50_ms=30.0)]), "p50")
+    assert found.verdict == "worse"
+
+
+def test_runs_with_nothing_in_common_are_an_error(tmp_path: Path) -> None:
+    other = RunBuilder(tmp_path / "b")
+    other.latency(TWINS[1], "lce", other.conversion(TWINS[1], "lce"))
+    with pytest.raises(ReportError, match="shares no model"):
+        compare([run(tmp_path / "a"), other.build()])
+
+
+def test_a_folder_without_a_store_is_an_error_and_stays_empty(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ReportError, match=r"found no store\.sqlite"):
+        compare([run(tmp_path / "a"), empty])
+    assert not list(empty.iterdir())
+
+
+def test_explanation_quality_is_compared_on_the_same_images(tmp_path: Path) -> None:
+    folders = []
+    for name, mean in (("a", 0.6), ("b", 0.7)):
+        built = RunBuilder(tmp_path / name)
+        images = built.images()
+        built.latency(TWINS[0], "fp32", built.conversion(TWINS[0], "fp32"))
+        built.quality(built.saliency(TWINS[0], METHODS[0], images), images, "insertion_auc", mean=mean)
+        folders.append(built.build())
+    found = next(d for d in compare(folders) if d.measure == "insertion_auc[gradient]")
+    assert found.change is not None
+    assert found.change.value == pytest.approx(0.1, abs=0.08)
+
+
+# ---------------------------------------------------------------------------------------------------------- gates
+def outcomes(folders: list[Path], text: str) -> list[str]:
+    return [result.outcome for result in check_gates([parse_gate(text)], compare(folders))]
+
+
+def test_a_gate_passes_fails_or_stays_undecided_by_the_whole_interval(tmp_path: Path) -> None:
+    folders = [run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=6.0)]
+    assert outcomes(folders, "p50 > +5%") == ["fail"]
+    assert outcomes(folders, "p50 > +50%") == ["pass"]
+    change = only(compare(folders), "p50").change
+    assert change is not None
+    assert outcomes(folders, f"p50 > {100 * change.value - 0.1:.3f}%") == ["undecided"]
+
+
+def test_a_gate_that_cannot_be_judged_does_not_pass(tmp_path: Path) -> None:
+    folders = [run(tmp_path / "a", rounds=1), run(tmp_path / "b", rounds=1)]
+    [result] = check_gates([parse_gate("p50 > +5%")], compare(folders))
+    assert result.outcome == "cannot judge"
+    assert result.breaks
+    [missing] = check_gates([parse_gate("insertion_auc < -0.1")], compare(folders))
+    assert missing.breaks
+    assert "no deployment has this measure" in describe(missing)
+
+
+def test_accuracy_gates_are_in_percentage_points(tmp_path: Path) -> None:
+    folders = [run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]
+    assert outcomes(folders, "top1 < -2%") == ["fail"]
+    assert outcomes(folders, "top1 < -20%") == ["pass"]
+
+
+@pytest.mark.parametrize(
+    "text", ["p50", "p50 >= 5%", "p50 > fast", "", "p50 > 5", "sparseness < -5%", "p50 > 5% or so"]
+)
+def test_a_gate_of_another_form_is_an_error_that_shows_the_form(text: str) -> None:
+    with pytest.raises(ReportError) as caught:
+        parse_gate(text)
+    assert "--fail-if" in caught.value.problem
+    assert caught.value.hint
+
+
+def test_the_markdown_shows_clear_changes_first(tmp_path: Path) -> None:
+    table = differences_markdown(compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=7.0)]))
+    lines = table.splitlines()
+    assert "worse" in lines[2]
+    assert len({line.count(" | ") for line in lines[2:]}) == 1

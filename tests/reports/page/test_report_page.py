@@ -1,0 +1,224 @@
+"""The page as text: what it says of finished, unfinished and hostile runs; a browser opens it in another file."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import reports
+from harness.store import Store
+from reports.page.page import render
+from reports.write import csv_text, write_atomically
+from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model, twins_run
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    '"quoted", with, commas',
+    "=cmd()",
+    "网络 ☃ и",
+    "x" * 200,
+)
+
+
+def data_of(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found.group(1))
+
+
+@pytest.fixture(scope="module")
+def page(twins_store: Store) -> str:
+    return render(twins_store)
+
+
+def test_a_report_is_the_same_every_time(twins_store: Store, page: str) -> None:
+    assert render(twins_store) == page
+
+
+def test_the_page_asks_no_server_for_anything(page: str) -> None:
+    without_library = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert not re.search(r"(?:src|href|action)=\"(?!#|data:)", without_library)
+    assert "@import" not in without_library
+    assert "url(http" not in without_library
+
+
+def test_the_verdict_names_the_best_choices_of_each_device(page: str) -> None:
+    verdict = page[page.index('id="verdict"') : page.index('id="tradeoff"')]
+    assert "2 of 8 deployments are beaten by no other" in verdict
+    assert "fastest" in verdict
+    assert "best explained" in verdict
+    assert "the device is emulated, and emulated time is no latency" in verdict
+
+
+def test_binarized_networks_are_said_to_have_a_pseudo_gradient(page: str) -> None:
+    assert "For planted-binary this is a <b>pseudo-gradient</b>, with gradient, smoothgrad" in page
+    assert "For planted-float" not in page
+
+
+def test_charts_and_table_hold_the_same_rows(page: str, table: pd.DataFrame) -> None:
+    rows = data_of(page)["rows"]
+    assert len(rows) == len(table) == page.count('<tr data-row="')
+    assert [row["top1"] for row in rows] == [None if pd.isna(v) else v for v in table["top1"]]
+
+
+def test_emulated_rows_have_no_time_anywhere(page: str) -> None:
+    data = data_of(page)
+    emulated = [row for row in data["rows"] if row["emulated"]]
+    assert emulated
+    assert {(row["p50_ms"], row["void_ms"], row["load_ns"]) for row in emulated} == {(None, None, None)}
+    assert "qemu-a72" not in {record["device"] for record in data["sources"]["latency_distribution"]}
+
+
+def test_a_void_time_is_shown_as_void_and_takes_no_part_in_the_verdict(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion, images = run.conversion(TWINS[0], "fp32"), run.images(purpose="accuracy")
+    run.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
+    run.latency(TWINS[0], "fp32", conversion, verdict="void", verdict_reason="the clock was throttled")
+    with Store(run.build()) as store:
+        page = render(store)
+    assert "void, do not use: " in page
+    assert "No verdict: every latency on it is void; planted-float, for one: the clock was throttled." in page
+    assert "the clock was throttled" in page
+
+
+def test_deleted_maps_are_missed_and_the_rest_is_shown(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    shown = run.images()
+    kept, lost = (run.saliency(network, METHODS[0], shown) for network in TWINS)
+    with Store(run.build()) as store:
+        store.blob_path(store.unit(lost.key).result["blob"]).unlink()
+        page = render(store)
+        assert store.unit(kept.key).status == "done"
+    assert "gradient of planted-binary: not in the run&#39;s folder any more" in page
+    assert "12 of 12 images are on this page" in page
+
+
+def test_an_empty_run_has_an_honest_page(tmp_path: Path) -> None:
+    with Store(RunBuilder(tmp_path).build()) as store:
+        page = render(store)
+    assert "This run is empty" in page
+    assert "No deployment was planned" in page
+
+
+def test_a_half_finished_run_says_so_and_shows_what_is_done(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.latency(TWINS[0], "fp32", conversion)
+    run.latency(TWINS[0], "fp32", conversion, threads=2, outcome="planned")
+    run.saliency(TWINS[0], METHODS[0], run.images(), outcome="planned")
+    with Store(run.build()) as store:
+        page = render(store)
+    assert "This run is not finished:" in page
+    assert "2 of 5 units of work are still planned" in page
+    assert "No saliency map is done in this run" in page
+
+
+def test_a_run_that_failed_wholly_names_every_reason(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path)
+    run.latency(TWINS[0], "fp32", run.conversion(TWINS[0], "fp32", reason="it has a <b>NaN</b>"), outcome="planned")
+    run.saliency(TWINS[0], METHODS[0], run.images(), outcome="no gradient reached the input")
+    with Store(run.build()) as store:
+        page = render(store)
+    assert "2 units of work failed" in page
+    assert "it has a &lt;b&gt;NaN&lt;/b&gt;" in page
+    assert "no gradient reached the input" in page
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_shown_and_not_executed(tmp_path: Path, name: str) -> None:
+    run, network, device = RunBuilder(tmp_path), model(name, "binarized"), {**HOST, "name": name}
+    conversion, images, shown = run.conversion(network, "fp32"), run.images(purpose="accuracy"), run.images()
+    run.accuracy(network, "fp32", images, share=0.9, conversion=conversion, device=device)
+    run.latency(network, "fp32", conversion, device=device, verdict="suspect", verdict_reason=name)
+    run.quality(run.saliency(network, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
+    table, page = reports.write(run.build(experiment_name=name, experiment=name, command=name))
+    text = page.read_text()
+    assert text.count("<script") == 4  # data, pictures, charts, ours: none of the names'
+    assert "<img src=x" not in text
+    assert name in html.unescape(text) or json.dumps(name)[1:-1] in text
+    assert data_of(text)["rows"][0]["model"] == name
+    stored = pd.read_csv(table)["model"].iloc[0]
+    assert stored == (f"'{name}" if name.startswith("=") else name)
+
+
+def test_csv_text_is_as_documented() -> None:
+    table = pd.DataFrame(
+        {
+            "model": pd.array(['a, "b"', "=1+1", None, "line\nbreak"], "string"),
+            "latency_p50_ns": pd.array([1, None, -3, 4], "Int64"),
+            "top1": pd.array([0.1, None, 1.0, 0.25], "Float64"),
+            "emulated": pd.array([True, False, None, True], "boolean"),
+        }
+    )
+    assert csv_text(table) == (
+        "model,latency_p50_ns,top1,emulated\n"
+        '"a, ""b""",1,0.1,True\n'
+        "'=1+1,,,False\n"
+        ",-3,1.0,\n"
+        '"line\nbreak",4,0.25,True\n'
+    )
+
+
+def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
+    """Regenerate with REGENERATE below set, and read the difference."""
+    run = RunBuilder(tmp_path, seed=7)
+    conversion, images = run.conversion(TWINS[1], "lce"), run.images(purpose="accuracy")
+    run.accuracy(TWINS[1], "keras", images, share=0.9, device=None, runtime="tensorflow")
+    run.accuracy(TWINS[1], "lce", images, share=0.88, conversion=conversion, device=BOARD)
+    run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
+    run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
+    table, _ = reports.write(run.build())
+    golden = Path(__file__).parents[1] / "golden" / "comparison.csv"
+    REGENERATE = False
+    if REGENERATE:
+        golden.write_bytes(table.read_bytes())
+    assert table.read_text() == golden.read_text()
+
+
+def test_csvs_survive_a_round_trip_through_pandas(twins_folder: Path, table: pd.DataFrame) -> None:
+    path, _ = reports.write(twins_folder)
+    again = pd.read_csv(path, dtype_backend="numpy_nullable")
+    assert list(again.columns) == list(table.columns)
+    assert again["latency_p99_ns"].equals(table["latency_p99_ns"])
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_atomically(tmp_path / "page.html", "old")
+
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.replace", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_the_documented_columns_are_the_written_ones() -> None:
+    from reports.tables.csv_docs import csv_markdown
+
+    documented = Path(__file__).parents[3] / "docs" / "csv.md"
+    assert documented.read_text() == csv_markdown(), "run: python -m reports.tables.csv_docs > docs/csv.md"
+
+
+def test_importing_reports_imports_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, reports; print(sorted({'pandas', 'altair', 'matplotlib', 'tensorflow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_twins_run_is_deterministic(tmp_path: Path) -> None:
+    first, second = (twins_run(tmp_path / name) for name in ("a", "b"))
+    assert reports.write(first)[0].read_text() == reports.write(second)[0].read_text()
