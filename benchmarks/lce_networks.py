@@ -30,7 +30,7 @@ from harness.devices.client import measure, predict
 from harness.devices.device import Device, make_device
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 
-NETWORKS = tuple(name for name, entry in CATALOGUE.items() if entry.family == "binarized")
+MODELS = tuple(name for name, entry in CATALOGUE.items() if entry.family == "binarized")
 RUNTIMES = ("ai-edge-litert+lce-ops", "tflite-runtime+lce-ops")
 HOST = make_device({"name": "this-host", "kind": "local"})
 BOARD = make_device({"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"})
@@ -126,7 +126,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print rows for machines, and nothing else")
     parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-networks")
     parser.add_argument("--no-board", action="store_true", help="this host only")
     options = parser.parse_args(arguments)

@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT))
 from harness.errors import BitlensError
 from harness.native.build import host_library, library
 
-NETWORKS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
+MODELS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
 FLOAT_TWIN = "QuickNetFloat"
 INPUT_SHAPE = (1, 224, 224, 3)
 RUNTIME = "ai_edge_litert.interpreter"
@@ -146,7 +146,7 @@ def ratio(slow: Times, fast: Times) -> Ratio:
     return Ratio(statistics.median(per_round), per_round[low], per_round[high])
 
 
-def network_contenders(name: str, models: Path) -> dict[str, Run]:
+def model_contenders(name: str, models: Path) -> dict[str, Run]:
     path = models / f"{name}.tflite"
     contenders = {"ours": delegated(path), **{f"lce {s}": larq(path, s) for s in LCE_SETTINGS if s != "reference"}}
     if name == "QuickNet":
@@ -168,7 +168,7 @@ def best_lce(times: dict[str, Times]) -> str:
 def ratios_of(all_times: dict[str, dict[str, Times]]) -> dict[str, Ratio]:
     against_best = {name: ratio(times[best_lce(times)], times["ours"]) for name, times in all_times.items()}
     ratios = {f"{name.lower()}_vs_lce_best": value for name, value in against_best.items()}
-    if set(NETWORKS) <= set(all_times):
+    if set(MODELS) <= set(all_times):
         ratios["least_of_five_vs_lce_best"] = min(against_best.values(), key=lambda r: r.median)
     if "QuickNet" in all_times:
         times = all_times["QuickNet"]
@@ -181,7 +181,7 @@ def ratios_of(all_times: dict[str, dict[str, Times]]) -> dict[str, Ratio]:
 # ------------------------------------------------------------------------------------------------ networks
 
 
-def make_networks(models: Path, names: list[str]) -> None:
+def make_models(models: Path, names: list[str]) -> None:
     """Converts the networks, with random weights: the operators' time does not depend on them."""
     missing = [name for name in names if not (models / f"{name}.tflite").exists()]
     if "QuickNet" in names and not (models / f"{FLOAT_TWIN}.tflite").exists():
@@ -345,16 +345,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print only {ratios, figures}; figures are milliseconds")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
     parser.add_argument("--layers", action="store_true", help="single convolutions with each kernel, and nothing else")
     options = parser.parse_args(arguments)
     if options.layers:
         print_layers(layer_times())
         return 0
-    make_networks(options.models, options.networks)
+    make_models(options.models, options.networks)
     all_times = {
-        name: measure(network_contenders(name, options.models), rounds=options.rounds) for name in options.networks
+        name: measure(model_contenders(name, options.models), rounds=options.rounds) for name in options.networks
     }
     ratios = ratios_of(all_times)
     products = aarch64_products_per_instruction()

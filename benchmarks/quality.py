@@ -92,17 +92,17 @@ def work(pipe: Any, name: str, steps: int) -> None:
 
 
 def ours(steps: int) -> Areas:
-    from harness.models.xnnpack import CompiledNetwork
+    from harness.models.xnnpack import XnnpackModel
     from harness.quality.evaluation import evaluate_together
-    from harness.quality.inputs import Evidence
+    from harness.quality.inputs import MetricInputs
     from harness.quality.judges import FloatJudge
 
-    predict = CompiledNetwork(_network(), RECORD)
+    predict = XnnpackModel(_model(), RECORD)
     wanted = {name: {"steps": steps, "baseline": "dataset_mean"} for name in ("deletion_auc", "insertion_auc")}
 
     def areas(count: int) -> tuple[float, float]:
         images, maps, targets = _inputs(count)
-        evidence = Evidence(
+        evidence = MetricInputs(
             images=images,
             targets=targets,
             keys=tuple(map(str, range(count))),
@@ -120,7 +120,7 @@ def xplique(steps: int) -> Areas:
 
     from device.preprocessing import preprocess
 
-    network = _network()
+    network = _model()
     grey = float((GREY - RECORD["mean"][0]) * np.float32(RECORD["scale"][0]))
 
     def areas(count: int) -> tuple[float, float]:
@@ -135,7 +135,7 @@ def xplique(steps: int) -> Areas:
 CONTENDER: dict[str, Callable[[int], Areas]] = {"ours": ours, "xplique": xplique}
 
 
-def _network() -> Any:
+def _model() -> Any:
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(0)
@@ -153,9 +153,9 @@ def _network() -> Any:
 
 def _inputs(count: int) -> tuple[Any, Any, Any]:
     """Images, maps without ties and classes, by seed."""
-    dice = np.random.default_rng(0)
-    images = dice.integers(0, 256, (count, SIZE, SIZE, 3)).astype(np.uint8)
-    maps = dice.permuted(np.tile(np.arange(SIZE * SIZE, dtype=np.float32), (count, 1)), axis=1)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, SIZE, SIZE, 3)).astype(np.uint8)
+    maps = rng.permuted(np.tile(np.arange(SIZE * SIZE, dtype=np.float32), (count, 1)), axis=1)
     return images, maps.reshape(count, SIZE, SIZE), np.arange(count) % CLASSES
 
 

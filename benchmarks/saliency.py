@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.saliency_contenders import IMAGES, work
 
-NETWORKS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
+MODELS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
 QUICK = ("MobileNetV2", "QuickNet", "BinaryAlexNet")
 CONTENDERS = ("ours", "tf-keras-vis", "xplique", "plain")
 METHODS = ("gradient", "gradcam", "smoothgrad")
@@ -49,14 +49,14 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """All figures of a run: maps per second by network, method and contender, and what they were taken on."""
-    names = arguments.networks or (QUICK if arguments.quick else NETWORKS)
+    names = arguments.networks or (QUICK if arguments.quick else MODELS)
     return {
         "schema": 1,
         "machine": _machine(),
         "images": IMAGES,
         "samples": arguments.samples,
         "clock": arguments.clock,
-        "maps_per_second": {name: measure_network(name, arguments) for name in names},
+        "maps_per_second": {name: measure_model(name, arguments) for name in names},
         "peak_rss_mib": measure_memory() if arguments.memory else {},
     }
 
@@ -72,7 +72,7 @@ def combined(paths: list[str]) -> dict[str, Any]:
     return {**runs[0], "maps_per_second": rates, "peak_rss_mib": peaks}
 
 
-def measure_network(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+def measure_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Median maps per second by method and contender; whoever is compared takes turns."""
     rounds, clock = arguments.rounds, ("wall", "cpu").index(arguments.clock)
     rates: dict[str, dict[str, float]] = {}
@@ -203,7 +203,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: CPU seconds of the process, for a busy machine"
     )
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
+    parser.add_argument("--networks", nargs="+", choices=MODELS, help="only these")
     parser.add_argument(
         "--methods", nargs="+", choices=(*METHODS, TOGETHER), default=(*METHODS, TOGETHER), help="only these"
     )

@@ -40,7 +40,7 @@ TEN = [name for name, entry in CATALOGUE.items() if entry.twin is None]
 
 def main() -> None:
     arguments = _arguments()
-    rows = _twin_rows(arguments.what, arguments.path) if arguments.kind == "twins" else _network_rows(arguments.what)
+    rows = _twin_rows(arguments.what, arguments.path) if arguments.kind == "twins" else _model_rows(arguments.what)
     draw(rows).save(arguments.output)
 
 
@@ -60,7 +60,7 @@ def _twin_rows(name: str, path: str | None) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def _network_rows(photo: str) -> dict[str, dict[str, np.ndarray]]:
+def _model_rows(photo: str) -> dict[str, dict[str, np.ndarray]]:
     rows = {}
     for name in TEN:
         pixels = fit_image(np.asarray(Image.open(photo).convert("RGB")), CATALOGUE[name].preprocessing)[None]

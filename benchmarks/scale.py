@@ -35,8 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from harness.execution import coordinator
-from harness.execution.sizing import Team
-from harness.execution.task import Finished, Order
+from harness.execution.sizing import WorkerConfig
+from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Score, Store, Unit
@@ -46,11 +46,11 @@ BUSY_UNITS, ROUNDS = 24, 3
 IDLE_UNITS = 2000
 DASK_UNITS = (1000, 5000, 20_000)
 IMAGES = 32  # score rows of a unit
-NETWORKS, METHODS, METRICS = 10, 3, 10  # of the study whose scores fill the store
+MODELS, METHODS, METRICS = 10, 3, 10  # of the study whose scores fill the store
 MIB = 1 << 20
 
 
-def perform(unit: Unit, workshop: Any, progress: Any) -> Outcome:
+def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
     """The simulated stage: so many turns of a loop."""
     spin(unit.spec["loops"])
     return Outcome(result={})
@@ -73,10 +73,10 @@ class TimedStore(Store):
         self.committed.append(time.monotonic())
 
 
-class InstantCrew:
+class InstantPool:
     """Workers that return at once, in place of Dask's."""
 
-    def __init__(self, team: Team, experiment: Any, folder: Path, arrived: Any) -> None:
+    def __init__(self, worker_config: WorkerConfig, experiment: Any, folder: Path, arrived: Any) -> None:
         self.storage, self._arrived = None, arrived
 
     def look(self) -> None: ...
@@ -87,10 +87,10 @@ class InstantCrew:
     def networks(self, address: str) -> set[str]:
         return set()
 
-    def hand_over(self, order: Order, key: str, address: str) -> None:
-        self._arrived.put(Finished(unit=order.unit, seconds=0.0, outcome=Outcome()))
+    def hand_over(self, order: Task, key: str, address: str) -> None:
+        self._arrived.put(TaskResult(unit=order.unit, seconds=0.0, outcome=Outcome()))
 
-    def receive(self, arrived: dict[str, Any]) -> list[Finished]:
+    def receive(self, arrived: dict[str, Any]) -> list[TaskResult]:
         return []
 
 
@@ -155,7 +155,7 @@ def _options() -> argparse.Namespace:
 def _rate(workers: int, *, units: int = BUSY_UNITS, loops: int = LOOPS) -> float:
     """Units a second, once all workers are at work."""
     with tempfile.TemporaryDirectory() as folder, TimedStore(Path(folder)) as store:
-        _perform(store, _units(units, loops), Team(workers=workers))
+        _perform(store, _units(units, loops), WorkerConfig(workers=workers))
         first = workers if loops else units // 10
         return (units - first) / (store.committed[-1] - store.committed[first - 1])
 
@@ -191,11 +191,11 @@ def _units(count: int, loops: int) -> Iterator[Unit]:
         yield Unit(kind="simulated", spec={"model": {"name": "n"}, "loops": loops, "number": number})
 
 
-def _perform(store: Store, units: Iterator[Unit], team: Team) -> None:
+def _perform(store: Store, units: Iterator[Unit], worker_config: WorkerConfig) -> None:
     path = store.folder / "scale.toml"
     path.write_text('models = ["planted-float"]\n[dataset]\nkind = "planted"\n')
     store.replace_plan(units)
-    coordinator.perform_missing(store, read_experiment(path), team)
+    coordinator.perform_missing(store, read_experiment(path), worker_config)
 
 
 # ------------------------------------------------------------------------------------------- memory, and a large store
@@ -216,11 +216,11 @@ def _send(connection: Any, function: Any, *arguments: Any) -> None:
 def _coordinator(count: int, dask: bool) -> dict[str, float]:
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
     if not dask:
-        coordinator.Crew = InstantCrew  # type: ignore[assignment,misc]  # it stands in for it
+        coordinator.WorkerPool = InstantPool  # type: ignore[assignment,misc]  # it stands in for it
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         began = time.monotonic()
-        _perform(store, _units(count, 0), Team(workers=1))
+        _perform(store, _units(count, 0), WorkerConfig(workers=1))
         seconds = time.monotonic() - began
     return {"units": count, "rss_mib": round(process.memory_info().rss / MIB), "ms_per_unit": 1000 * seconds / count}
 
@@ -277,7 +277,7 @@ def _scores(first: int) -> list[Score]:
 
 def _study(rows: int) -> Iterator[Unit]:
     """So many batches of images, and for each the quality units of every network, method and metric."""
-    names = list(itertools.product(range(NETWORKS), range(METHODS), range(METRICS)))
+    names = list(itertools.product(range(MODELS), range(METHODS), range(METRICS)))
     for first in range(0, max(1, rows // len(names)), IMAGES):
         images = Unit(kind="images", spec={"first": first, "count": IMAGES})
         yield images

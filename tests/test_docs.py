@@ -35,7 +35,7 @@ def test_readme_shows_the_demo_experiment_as_it_is() -> None:
     assert quoted in (ROOT / "README.md").read_text()
 
 
-def test_readme_shows_the_measured_accuracy_of_our_networks() -> None:
+def test_readme_shows_the_measured_accuracy_of_our_models() -> None:
     assert twins_table() in (ROOT / "README.md").read_text()
 
 
@@ -43,7 +43,7 @@ def test_readme_shows_the_measured_accuracy_of_our_networks() -> None:
     ("name", "least"),
     [("planted-float", 0.97), ("planted-binary", 0.92), ("cifar-float", 0.80), ("cifar-binary", 0.70)],
 )
-def test_our_networks_are_good_enough_to_be_compared(name: str, least: float) -> None:
+def test_our_models_are_good_enough_to_be_compared(name: str, least: float) -> None:
     card = model_card(name)
     assert card is not None
     assert card["top1"] >= least

@@ -14,11 +14,11 @@ import typer
 from harness.cli.convert import add_convert_commands
 from harness.cli.devices import bench, device_app, doctor
 from harness.cli.explain import add_explain_command
-from harness.cli.options import Cluster, Memory, StorageUrl, Workers, team_of
+from harness.cli.options import Cluster, Memory, StorageUrl, Workers, worker_config_of
 from harness.cli.plan import add_plan_command
 from harness.cli.reports import add_report_commands
 from harness.errors import BitlensError
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -73,14 +73,14 @@ def run_experiment(
 
     A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
     """
-    team = team_of(workers=workers, memory=memory, cluster=cluster, storage=storage)
-    _run(experiment, out, data=data, retry_failed=retry_failed, team=team)
+    worker_config = worker_config_of(workers=workers, memory=memory, cluster=cluster, storage=storage)
+    _run(experiment, out, data=data, retry_failed=retry_failed, worker_config=worker_config)
 
 
 @app.command()
 def demo(out: Out = None, workers: Workers = None) -> None:
     """Run the built-in experiment: our twin networks, float and binarized, on generated images. No download."""
-    _run(EXAMPLES / "demo.toml", out, team=team_of(workers=workers))
+    _run(EXAMPLES / "demo.toml", out, worker_config=worker_config_of(workers=workers))
 
 
 @app.command("list")
@@ -115,13 +115,15 @@ app.command()(bench)
 app.command()(doctor)
 
 
-def _run(path: Path, out: Path | None, *, team: Team, data: Path | None = None, retry_failed: bool = False) -> None:
+def _run(
+    path: Path, out: Path | None, *, worker_config: WorkerConfig, data: Path | None = None, retry_failed: bool = False
+) -> None:
     from harness.execution.coordinator import run
     from harness.experiment.reader import read_experiment
 
     experiment = read_experiment(path, data=data)
     folder = out or Path("runs") / experiment.name
-    summary = run(experiment, folder, retry_failed=retry_failed, team=team)
+    summary = run(experiment, folder, retry_failed=retry_failed, worker_config=worker_config)
     from reports import write
 
     table, page = write(folder)

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.options import Memory, Workers, team_of
+from harness.cli.options import Memory, Workers, worker_config_of
 from harness.errors import BitlensError, ConfigError, nearest
 
 ALL = Path(__file__).parents[1] / "examples" / "convert-all.toml"
@@ -64,7 +64,11 @@ def convert(
     )
     folder = out or Path("runs") / wanted.name
     summary = run(
-        wanted, folder, retry_failed=retry_failed, stages=STAGES, team=team_of(workers=workers, memory=memory)
+        wanted,
+        folder,
+        retry_failed=retry_failed,
+        stages=STAGES,
+        worker_config=worker_config_of(workers=workers, memory=memory),
     )
     rows = artifact_table.rows(folder)
     print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))

@@ -17,7 +17,7 @@ from harness.errors import ConfigError, nearest
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.api import compute_many
@@ -136,7 +136,7 @@ class Explainer:
         )
 
     def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[tuple[str, Maps]]:
-        evidence = Evidence(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
+        evidence = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
         return [(label, control_maps(name, evidence)[0]) for name, label in CONTROLS.items()]
 
     def _scores(
@@ -144,7 +144,7 @@ class Explainer:
     ) -> list[dict[str, float | None]]:
         """The scores of each map. All maps are judged together, so that the judge's batches are full."""
         count = len(maps)
-        evidence = Evidence(
+        evidence = MetricInputs(
             images=np.broadcast_to(image, (count, *image.shape)),
             targets=np.full(count, target, np.int64),
             keys=(key,) * count,

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.errors import ConfigError
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 
 Workers = Annotated[
     Optional[int],
@@ -32,19 +32,21 @@ StorageUrl = Annotated[
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 
-def team_of(
+def worker_config_of(
     *,
     workers: int | None = None,
     memory: str | None = None,
     cluster: str | None = None,
     storage: str | None = None,
-) -> Team:
+) -> WorkerConfig:
     """The options as the run takes them. Raises ConfigError for those that exclude each other."""
     if cluster is not None and (workers is not None or memory is not None):
         raise ConfigError("--cluster: its workers and their memory are what `dask worker` was told", hint="one of both")
     if storage is not None and cluster is None:
         raise ConfigError("--storage: expected --cluster as well; local workers see the run's folder")
-    return Team(workers=workers, memory_bytes=bytes_of(memory) if memory else None, cluster=cluster, storage=storage)
+    return WorkerConfig(
+        workers=workers, memory_bytes=bytes_of(memory) if memory else None, cluster=cluster, storage=storage
+    )
 
 
 def bytes_of(text: str) -> int:

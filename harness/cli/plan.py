@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.options import Memory, Workers, team_of
+from harness.cli.options import Memory, Workers, worker_config_of
 
 if TYPE_CHECKING:
     from harness.plan.estimate import Estimate
@@ -38,11 +38,11 @@ def plan(
     from harness.experiment.reader import read_experiment
     from harness.plan.estimate import estimate, samples
 
-    wanted, team = read_experiment(experiment, data=data), team_of(workers=workers, memory=memory)
+    wanted, worker_config = read_experiment(experiment, data=data), worker_config_of(workers=workers, memory=memory)
     with opened(wanted, out or Path("runs") / wanted.name) as store:
         if calibrate:
-            perform_missing(store, wanted, team, part=samples(store))
-        size = size_of(team, wanted, cores=available_cores(), available=available_bytes())
+            perform_missing(store, wanted, worker_config, part=samples(store))
+        size = size_of(worker_config, wanted, cores=available_cores(), available=available_bytes())
         found = estimate(store, workers=max(1, size.workers))
     print(json.dumps(dataclasses.asdict(found)) if as_json else as_text(found))
 

@@ -12,46 +12,46 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from harness.execution.task import Finished, Order, perform
+from harness.execution.task import Task, TaskResult, perform
 from harness.experiment.reader import Experiment
-from harness.stages.context import Workshop
+from harness.stages.context import RunContext
 from harness.store.remote import Storage
-from harness.store.unit_inputs import Shelf
+from harness.store.unit_inputs import UnitInputs
 from harness.store.units import Unit
 
 Tell = Callable[[Unit, float], None]
 
 
-class Boards:
+class BoardThreads:
     """What is finished is put into the queue `arrived`."""
 
     def __init__(
         self,
         experiment: Experiment,
         folder: Path,
-        arrived: SimpleQueue[Finished],
+        arrived: SimpleQueue[TaskResult],
         tell: Tell,
         *,
         storage: Storage | None,
     ) -> None:
         self._experiment, self._folder, self._arrived, self._tell = experiment, folder, arrived, tell
         self._storage = storage
-        self._orders: dict[str, SimpleQueue[Order]] = {}
+        self._tasks: dict[str, SimpleQueue[Task]] = {}
         self.busy: set[str] = set()
 
-    def hand_over(self, order: Order, board: str) -> None:
+    def hand_over(self, order: Task, board: str) -> None:
         self.busy.add(board)
-        if board not in self._orders:
-            self._orders[board] = SimpleQueue()
+        if board not in self._tasks:
+            self._tasks[board] = SimpleQueue()
             threading.Thread(target=self._serve, args=(board,), name=board, daemon=True).start()
-        self._orders[board].put(order)
+        self._tasks[board].put(order)
 
     def _serve(self, board: str) -> None:
-        shelf = Shelf(self._folder / "blobs", self._storage)
-        workshop = Workshop(self._experiment, shelf)
+        unit_inputs = UnitInputs(self._folder / "blobs", self._storage)
+        context = RunContext(self._experiment, unit_inputs)
         while True:
-            order = self._orders[board].get()
-            shelf.lay_out(order.inputs)
-            finished = perform(order, workshop, partial(self._tell, order.unit))
+            order = self._tasks[board].get()
+            unit_inputs.set_inputs(order.inputs)
+            finished = perform(order, context, partial(self._tell, order.unit))
             self.busy.discard(board)
             self._arrived.put(finished)

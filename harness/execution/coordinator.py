@@ -19,15 +19,15 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from harness.execution.board_threads import Boards
-from harness.execution.dask_pool import Crew
+from harness.execution.board_threads import BoardThreads
+from harness.execution.dask_pool import WorkerPool
 from harness.execution.dispatcher import Dispatcher, builds_on
 from harness.execution.progress import Tally, run_progress
-from harness.execution.sizing import Team
-from harness.execution.task import Finished, Order
+from harness.execution.sizing import WorkerConfig
+from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import Experiment
 from harness.plan.planner import each_unit, plan, restrict
-from harness.stages.context import Workshop
+from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, describe
 from harness.store.database import Store
@@ -55,7 +55,7 @@ def run(
     *,
     retry_failed: bool = False,
     stages: Collection[str] = tuple(STAGES),
-    team: Team | None = None,
+    worker_config: WorkerConfig | None = None,
 ) -> RunSummary:
     """Do every unit of the experiment that the folder's store does not have yet.
 
@@ -65,7 +65,9 @@ def run(
     with opened(experiment, folder) as store:
         if retry_failed:
             store.forget_failures()
-        return perform_missing(store, experiment, team or Team(), part=_part(experiment, store, stages))
+        return perform_missing(
+            store, experiment, worker_config or WorkerConfig(), part=_part(experiment, store, stages)
+        )
 
 
 @contextmanager
@@ -78,13 +80,13 @@ def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
 
 
 def perform_missing(
-    store: Store, experiment: Experiment, team: Team, *, part: Collection[str] | None = None
+    store: Store, experiment: Experiment, worker_config: WorkerConfig, *, part: Collection[str] | None = None
 ) -> RunSummary:
     """Do the planned units that the store does not have; only those with these keys, if any are given."""
     before = store.counts(part)
     units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
     _say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
-    _Run(store, experiment, team, before).perform(u for u in store.missing() if part is None or u.key in part)
+    _Run(store, experiment, worker_config, before).perform(u for u in store.missing() if part is None or u.key in part)
     after = store.counts(part)
     return RunSummary(
         folder=store.folder,
@@ -102,7 +104,7 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     damaged = store.forget_damaged("conversion")
     if damaged:
         _say(f"{damaged} artifacts are damaged or gone; they are made again")
-    store.replace_plan(each_unit(experiment, Workshop(experiment, store).dataset_of), kinds=tuple(STAGES))
+    store.replace_plan(each_unit(experiment, RunContext(experiment, store).dataset_of), kinds=tuple(STAGES))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
@@ -120,7 +122,7 @@ def _part(experiment: Experiment, store: Store, stages: Collection[str]) -> set[
     """The keys of the units that these stages need; None for all."""
     if set(stages) == set(STAGES):
         return None
-    return {unit.key for unit in restrict(plan(experiment, Workshop(experiment, store).dataset_of), stages)}
+    return {unit.key for unit in restrict(plan(experiment, RunContext(experiment, store).dataset_of), stages)}
 
 
 def _sum(counts: dict[str, dict[str, int]], status: str) -> int:
@@ -130,11 +132,13 @@ def _sum(counts: dict[str, dict[str, int]], status: str) -> int:
 class _Run:
     """Units on their way: handed to workers and boards, and committed in the order in which they come back."""
 
-    def __init__(self, store: Store, experiment: Experiment, team: Team, counts: dict[str, dict[str, int]]) -> None:
-        self._store, self._team = store, team
+    def __init__(
+        self, store: Store, experiment: Experiment, worker_config: WorkerConfig, counts: dict[str, dict[str, int]]
+    ) -> None:
+        self._store, self._worker_config = store, worker_config
         self._arrived: SimpleQueue[Any] = SimpleQueue()
-        self._crew = Crew(team, experiment, store.folder, self._arrived)
-        self._boards = Boards(experiment, store.folder, self._arrived, self._tell, storage=self._crew.storage)
+        self._pool = WorkerPool(worker_config, experiment, store.folder, self._arrived)
+        self._boards = BoardThreads(experiment, store.folder, self._arrived, self._tell, storage=self._pool.storage)
         self._stages = {kind: _tally(kind, of_kind) for kind, of_kind in counts.items()}
         self._input = lru_cache(maxsize=256)(store.unit)
         self._remade: set[str] = set()
@@ -144,26 +148,26 @@ class _Run:
         try:
             with run_progress(self._stages) as self._progress:
                 while not self._dispatcher.is_finished():
-                    self._crew.look()
+                    self._pool.look()
                     doomed = self._hand_over()
                     self._keep(doomed or self._receive(wait_seconds=LOOK_SECONDS))
         except KeyboardInterrupt:
             self._keep(self._receive(wait_seconds=0.0))
             raise
         finally:
-            self._crew.close()
+            self._pool.close()
 
     def _board_for(self, unit: Unit) -> str | None:
         """Images are prepared here where workers may not see the data set."""
-        return COORDINATOR if unit.kind == "images" and self._team.storage else board_of(unit)
+        return COORDINATOR if unit.kind == "images" and self._worker_config.storage else board_of(unit)
 
     # ------------------------------------------------------------------------------------------------- handing over
-    def _hand_over(self) -> list[Finished]:
+    def _hand_over(self) -> list[TaskResult]:
         """Give every worker and board that is free something to do. Returns the units that cannot be done at all."""
-        doomed: list[Finished] = []
+        doomed: list[TaskResult] = []
         for following in self._dispatcher.next_for_boards(self._boards.busy):
-            order = self._order(following.unit)
-            if isinstance(order, Finished):
+            order = self._task(following.unit)
+            if isinstance(order, TaskResult):
                 doomed.append(order)
             else:
                 self._boards.hand_over(order, str(following.board))
@@ -171,30 +175,30 @@ class _Run:
             pass
         return doomed
 
-    def _give_one_each(self, doomed: list[Finished]) -> bool:
+    def _give_one_each(self, doomed: list[TaskResult]) -> bool:
         """One more unit for each worker that wants one. Returns whether any was given."""
         has_given = False
-        for address, network in self._crew.idle().items():
-            while found := self._dispatcher.next_for_worker(network, held_by_others=self._crew.networks(address)):
-                order = self._order(found.unit)
-                if isinstance(order, Order):
-                    self._crew.hand_over(order, found.key, address)
+        for address, model in self._pool.idle().items():
+            while found := self._dispatcher.next_for_worker(model, held_by_others=self._pool.models(address)):
+                order = self._task(found.unit)
+                if isinstance(order, Task):
+                    self._pool.hand_over(order, found.key, address)
                     has_given = True
                     break
                 doomed.append(order)
         return has_given
 
-    def _order(self, unit: Unit) -> Order | Finished:
+    def _task(self, unit: Unit) -> Task | TaskResult:
         """The unit with the results that it builds on, or why it cannot be done: one of them failed."""
         inputs = self._inputs(unit)
         needed = set(refers_to(unit))
         for stored in inputs:
             if stored.status == "failed" and stored.key in needed:
-                return Finished(
+                return TaskResult(
                     unit=unit, seconds=0.0, reason=f"needs the {stored.kind}, which failed: {stored.reason}"
                 )
         self._tell(unit, 0.0)
-        return Order(unit=unit, function=STAGES[unit.kind].perform, inputs=inputs)
+        return Task(unit=unit, function=STAGES[unit.kind].perform, inputs=inputs)
 
     def _inputs(self, unit: Unit) -> tuple[StoredUnit, ...]:
         found = []
@@ -207,21 +211,21 @@ class _Run:
         self._progress.working_on(unit.kind, describe(unit), share)
 
     # --------------------------------------------------------------------------------------------------- coming back
-    def _receive(self, *, wait_seconds: float) -> list[Finished]:
+    def _receive(self, *, wait_seconds: float) -> list[TaskResult]:
         """All that has arrived since the last time; waits for the first."""
-        finished: list[Finished] = []
+        finished: list[TaskResult] = []
         futures: dict[str, Any] = {}
         with suppress(Empty):
             arrival = self._arrived.get(timeout=wait_seconds) if wait_seconds else self._arrived.get_nowait()
             while True:
-                if isinstance(arrival, Finished):
+                if isinstance(arrival, TaskResult):
                     finished.append(arrival)
                 else:
                     futures.update([arrival])
                 arrival = self._arrived.get_nowait()
-        return finished + self._crew.receive(futures)
+        return finished + self._pool.receive(futures)
 
-    def _keep(self, finished: Iterable[Finished]) -> None:
+    def _keep(self, finished: Iterable[TaskResult]) -> None:
         """Store outcomes and reasons; all that came back together in one transaction."""
         kept = []
         with self._store.together():
@@ -243,13 +247,13 @@ class _Run:
             if failed and os.environ.get("BITLENS_DEBUG"):
                 _say(one.trace)
 
-    def _commit(self, one: Finished) -> None:
+    def _commit(self, one: TaskResult) -> None:
         if one.outcome is not None:
             self._store.commit(one.unit, one.outcome, seconds=one.seconds)
         else:
             self._store.fail(one.unit, one.reason, seconds=one.seconds)
 
-    def _source_of(self, one: Finished) -> Unit | None:
+    def _source_of(self, one: TaskResult) -> Unit | None:
         """The unit whose file was found damaged, forgotten so that it is done anew; once, and never twice."""
         if not one.damaged:
             return None

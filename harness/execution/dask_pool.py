@@ -27,15 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cpus import available_cores
 from harness.errors import BitlensError, ConfigError
-from harness.execution.nanny_log import Deaths
-from harness.execution.sizing import Team, available_bytes, size_of
-from harness.execution.task import Finished, Order
+from harness.execution.nanny_log import NannyLog
+from harness.execution.sizing import WorkerConfig, available_bytes, size_of
+from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import Experiment
 from harness.plan.estimate import Group, group_of
-from harness.stages.unit_spec import network_of
+from harness.stages.unit_spec import model_of
 from harness.store.folder import is_disk_full
 from harness.store.remote import Storage
-from harness.store.unit_inputs import Shelf
+from harness.store.unit_inputs import UnitInputs
 
 if TYPE_CHECKING:
     from harness.execution.dask_worker import Delivery
@@ -52,19 +52,26 @@ REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 class _Given:
     """A unit that is being done."""
 
-    order: Order
+    order: Task
     future: Any
     address: str
 
 
-class Crew:
+class WorkerPool:
     """The workers of a run, from the first unit on. What arrives is put into a queue: (key, future), or Finished."""
 
-    def __init__(self, team: Team, experiment: Experiment, folder: Path, arrived: SimpleQueue[Any]) -> None:
-        self._team, self._experiment, self._folder, self._arrived = team, experiment, folder.resolve(), arrived
+    def __init__(
+        self, worker_config: WorkerConfig, experiment: Experiment, folder: Path, arrived: SimpleQueue[Any]
+    ) -> None:
+        self._worker_config, self._experiment, self._folder, self._arrived = (
+            worker_config,
+            experiment,
+            folder.resolve(),
+            arrived,
+        )
         self._name = f"bitlens-{uuid.uuid4().hex}"
-        self.storage = Storage(url=team.storage) if team.storage else None
-        self._deaths = Deaths()
+        self.storage = Storage(url=worker_config.storage) if worker_config.storage else None
+        self._nanny_log = NannyLog()
         self._client: Any = None
         self._cluster: Any = None
         self._keep_bytes: int | None = None
@@ -72,16 +79,16 @@ class Crew:
         self._holds: dict[str, str] = {}  # the network of each address
         self._queues: dict[str, list[str]] = {}  # the units that each address has
         self._leaving: set[str] = set()  # addresses that are started anew when they have done what they have
-        self._orders: dict[str, _Given] = {}
+        self._tasks: dict[str, _Given] = {}
         self._finished: list[tuple[str, Any]] = []  # units and futures whose results are to be fetched
         self._is_cut = False  # nobody could be asked for them
         self._suspects: Counter[str] = Counter()  # how many workers died that had this unit
         self._seconds: dict[Group, float] = {}  # what the latest unit of each group took
         self._number = itertools.count()
 
-    def networks(self, address: str) -> set[str]:
+    def models(self, address: str) -> set[str]:
         """Those that other workers than this one hold."""
-        return {network for other, network in self._holds.items() if other != address}
+        return {model for other, model in self._holds.items() if other != address}
 
     def idle(self) -> dict[str, str]:
         """The workers that want another unit, those that have fewest, and the network that each holds then.
@@ -100,7 +107,7 @@ class Crew:
         queue = self._queues[address]
         if not queue or address in self._leaving:
             return address not in self._leaving
-        seconds = sum(self._seconds.get(group_of(self._orders[key].order.unit), inf) for key in queue)
+        seconds = sum(self._seconds.get(group_of(self._tasks[key].order.unit), inf) for key in queue)
         return not self._suspects and len(queue) < DEPTH and seconds < AHEAD_SECONDS
 
     def look(self) -> None:
@@ -120,30 +127,30 @@ class Crew:
         self._holds = {address: self._holds.get(address, "") for address in there}
         self._queues = {address: self._queues.get(address, []) for address in there}
         self._leaving &= set(there)
-        for key, given in list(self._orders.items()):
+        for key, given in list(self._tasks.items()):
             if given.address not in there and given.future.status in ("pending", "lost"):
                 self._arrived.put(self._take_back(key))
 
-    def hand_over(self, order: Order, key: str, address: str) -> None:
+    def hand_over(self, order: Task, key: str, address: str) -> None:
         """Give a unit to a worker and to no other, so that it is known which units a worker had when it died."""
         from harness.execution.dask_worker import do
 
         self._queues[address].append(key)
-        self._holds[address] = network_of(order.unit) or self._holds[address]
+        self._holds[address] = model_of(order.unit) or self._holds[address]
         task = (self._name, next(self._number))  # a tuple: Dask keeps statistics of every other sort of name for ever
         future = self._client.submit(do, order, self._name, key=task, workers=[address])
-        self._orders[key] = _Given(order=order, future=future, address=address)
+        self._tasks[key] = _Given(order=order, future=future, address=address)
         future.add_done_callback(partial(self._is_done, key))
 
-    def receive(self, arrived: dict[str, Any]) -> list[Finished]:
+    def receive(self, arrived: dict[str, Any]) -> list[TaskResult]:
         """What became of the units whose futures arrived. Raises BitlensError when the scheduler is gone."""
         return [
             self._receive(key, future, delivery)
             for key, (future, delivery) in arrived.items()
-            if key in self._orders and self._orders[key].future is future  # not one that was taken back
+            if key in self._tasks and self._tasks[key].future is future  # not one that was taken back
         ]
 
-    def _receive(self, key: str, future: Any, delivery: Delivery | None) -> Finished:
+    def _receive(self, key: str, future: Any, delivery: Delivery | None) -> TaskResult:
         from distributed.scheduler import KilledWorker
 
         if delivery is not None:
@@ -155,7 +162,7 @@ class Crew:
         error = future.exception() if future.status == "error" else None
         if error is None or isinstance(error, KilledWorker):  # without an error, the result died with its worker
             return self._take_back(key)
-        return Finished(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
+        return TaskResult(unit=self._release(key).unit, seconds=0.0, reason=f"{type(error).__name__}: {error}")
 
     def _is_done(self, key: str, future: Any) -> None:
         """In Dask's thread for callbacks."""
@@ -184,32 +191,32 @@ class Crew:
 
     def _scheduler_is_gone(self) -> BitlensError:
         return BitlensError(
-            f"the Dask scheduler at {self._team.cluster} is gone; all that was finished is kept",
+            f"the Dask scheduler at {self._worker_config.cluster} is gone; all that was finished is kept",
             hint="the same command when it is back",
         )
 
-    def _release(self, key: str) -> Order:
-        given = self._orders.pop(key)
+    def _release(self, key: str) -> Task:
+        given = self._tasks.pop(key)
         if given.address in self._queues:
             self._queues[given.address].remove(key)
         return given.order
 
-    def _take_back(self, key: str) -> Finished:
+    def _take_back(self, key: str) -> TaskResult:
         """A unit whose worker is gone: for another one, unless too many have died of it."""
-        self._orders[key].future.cancel()
+        self._tasks[key].future.cancel()
         order = self._release(key)
         self._suspects[key] += 1
         if self._suspects[key] < ATTEMPTS:
-            return Finished(unit=order.unit, seconds=0.0, again=True)
+            return TaskResult(unit=order.unit, seconds=0.0, again=True)
         reason = f"{self._last_words(key)} (tried {self._suspects.pop(key)} times)"
-        return Finished(unit=order.unit, seconds=0.0, reason=reason)
+        return TaskResult(unit=order.unit, seconds=0.0, reason=reason)
 
     def _last_words(self, key: str) -> str:
         """How its last process died, and the last line that it wrote, where workers see the run's folder."""
         logs = sorted((self._folder / "logs").glob(f"{key}.*"), key=lambda path: path.stat().st_mtime)
         if not logs:
             return "its worker died"
-        how = self._deaths.of(int(logs[-1].suffix[1:]))
+        how = self._nanny_log.of(int(logs[-1].suffix[1:]))
         said = [line.strip() for line in logs[-1].read_text(errors="replace").splitlines() if line.strip()]
         for log in logs:
             log.unlink(missing_ok=True)
@@ -232,7 +239,7 @@ class Crew:
     def _close(self, client: Any, cluster: Any) -> None:
         with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
             if cluster is None:
-                client.cancel([given.future for given in self._orders.values()], force=True)
+                client.cancel([given.future for given in self._tasks.values()], force=True)
                 client.unregister_worker_plugin(self._name)
             client.close(timeout=2)
         with suppress(Exception):
@@ -240,7 +247,7 @@ class Crew:
                 cluster.close(timeout=2)
 
     # ------------------------------------------------------------------------------------------------ deliveries
-    def _unpack(self, delivery: Delivery) -> Finished:
+    def _unpack(self, delivery: Delivery) -> TaskResult:
         finished = delivery.finished
         self._seconds[group_of(finished.unit)] = finished.seconds
         if self.storage is not None and finished.outcome is not None:
@@ -251,15 +258,15 @@ class Crew:
             self._start_anew(delivery.address)
         return finished
 
-    def _brought_home(self, finished: Finished) -> Finished:
+    def _brought_home(self, finished: TaskResult) -> TaskResult:
         """The same with the blobs that it names in the run's folder; a failed unit if they cannot be had."""
         assert self.storage is not None
         assert finished.outcome is not None
-        shelf = Shelf(self._folder / "blobs", self.storage)
+        unit_inputs = UnitInputs(self._folder / "blobs", self.storage)
         try:
             for name, value in finished.outcome.result.items():
                 if name.endswith("blob") and value:
-                    shelf.blob_path(value)
+                    unit_inputs.blob_path(value)
         except Exception as error:  # whatever a storage raises, besides Damaged
             reason = f"what a worker left in {self.storage.url} cannot be fetched ({type(error).__name__}: {error})"
             return replace(finished, outcome=None, reason=reason, disk_full=is_disk_full(error))
@@ -275,10 +282,10 @@ class Crew:
         blocked = {signal.SIGINT} if threading.current_thread() is threading.main_thread() else set()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
-            self._client = self._connect() if self._team.cluster else self._start_workers()
-            self._deaths.listen()
+            self._client = self._connect() if self._worker_config.cluster else self._start_workers()
+            self._nanny_log.listen()
             self._client.scheduler_comm.interval = SEND_SECONDS
-            self._client.register_plugin(self._bench())
+            self._client.register_plugin(self._plugin())
         except RuntimeError as error:  # a worker that cannot take part says why
             raise ConfigError(f"a Dask worker cannot take part: {error}") from error
         finally:
@@ -289,7 +296,7 @@ class Crew:
         from distributed import Client, LocalCluster
         from distributed.scheduler import DEFAULT_EXTENSIONS
 
-        size = size_of(self._team, self._experiment, cores=available_cores(), available=available_bytes())
+        size = size_of(self._worker_config, self._experiment, cores=available_cores(), available=available_bytes())
         self._keep_bytes = size.keep_bytes
         threads = str(max(1, available_cores() // max(1, size.workers)))
         dask.config.set(_CONFIGURATION)
@@ -311,33 +318,33 @@ class Crew:
         if self.storage is not None:
             self.storage.check()
         try:
-            client = Client(self._team.cluster, timeout=10, set_as_default=False)
+            client = Client(self._worker_config.cluster, timeout=10, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"--cluster {self._team.cluster}: no Dask scheduler answered ({error})", hint="tcp://host:8786"
+                f"--cluster {self._worker_config.cluster}: no Dask scheduler answered ({error})", hint="tcp://host:8786"
             ) from error
         if not client.scheduler_info(n_workers=1)["workers"]:
-            print(f"waiting for workers of {self._team.cluster}", file=sys.stderr, flush=True)
+            print(f"waiting for workers of {self._worker_config.cluster}", file=sys.stderr, flush=True)
         return client
 
-    def _bench(self) -> Any:
-        from harness.execution.dask_worker import Bench, Setting, versions
+    def _plugin(self) -> Any:
+        from harness.execution.dask_worker import UnitPlugin, WorkerSettings, versions
 
-        setting = Setting(
+        setting = WorkerSettings(
             experiment=self._experiment,
             folder=self._folder,
             storage=self.storage,
             files=self._stored_weights() if self.storage else {},
             keep_bytes=self._keep_bytes,
             versions=versions(),
-            quiet=self._team.workers != 0 and not os.environ.get("BITLENS_DEBUG"),
+            quiet=self._worker_config.workers != 0 and not os.environ.get("BITLENS_DEBUG"),
         )
-        return Bench(self._name, setting)
+        return UnitPlugin(self._name, setting)
 
     def _stored_weights(self) -> dict[str, str]:
         """Leave the files of weights in the storage; their names there by path."""
         assert self.storage is not None
-        shelf, stored = Shelf(self._folder / "blobs", self.storage), {}
+        unit_inputs, stored = UnitInputs(self._folder / "blobs", self.storage), {}
         for model in self._experiment.models:
             path = model.weights_path
             if path is None or model.weights == "trained":  # ours come with bitlens
@@ -347,7 +354,7 @@ class Crew:
                     f'model "{model.name}": --storage holds weights in one file, got the folder {path}',
                     hint="an .h5 or .keras file, or a run folder that all workers see",
                 )
-            stored[model.weights] = shelf.save_blob(path.read_bytes())
+            stored[model.weights] = unit_inputs.save_blob(path.read_bytes())
         return stored
 
 

@@ -19,18 +19,18 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from harness.execution.task import Finished, Order, perform
+from harness.execution.task import Task, TaskResult, perform
 from harness.experiment.reader import Experiment
 from harness.models.catalogue import Model
-from harness.stages.context import Workshop
+from harness.stages.context import RunContext
 from harness.store.remote import Storage
-from harness.store.unit_inputs import Shelf
+from harness.store.unit_inputs import UnitInputs
 
 ALIKE = ("bitlens", "numpy", "tensorflow-cpu", "tensorflow", "larq", "larq-compute-engine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class WorkerSettings:
     """What all workers of a run are told once.
 
     folder      the run's folder, where no storage is given: every worker must see it.
@@ -53,15 +53,15 @@ class Setting:
 class Delivery:
     """A finished unit, from whom, and whether that process has grown so much that it should be started anew."""
 
-    finished: Finished
+    finished: TaskResult
     address: str
     has_grown: bool
 
 
-class Bench(WorkerPlugin):
+class UnitPlugin(WorkerPlugin):
     """Where a worker does its units: made when it joins the run, gone when the run or the process ends."""
 
-    def __init__(self, name: str, setting: Setting) -> None:
+    def __init__(self, name: str, setting: WorkerSettings) -> None:
         self.name = name
         self._setting = setting
 
@@ -73,30 +73,30 @@ class Bench(WorkerPlugin):
             raise RuntimeError(f"expected the run's folder {self._setting.folder}, got a machine that does not see it")
         self._busy = threading.Lock()
         self._worker = worker
-        self._workshop: Workshop | None = None
+        self._context: RunContext | None = None
 
-    def do(self, order: Order) -> Delivery:
+    def do(self, order: Task) -> Delivery:
         with self._busy, self._output_kept(order.unit.key):
-            self._workshop = self._workshop or self._make_workshop()
-            self._shelf.lay_out(order.inputs)
-            finished = perform(order, self._workshop)
+            self._context = self._context or self._make_context()
+            self._unit_inputs.set_inputs(order.inputs)
+            finished = perform(order, self._context)
         return Delivery(finished=finished, address=self._worker.address, has_grown=self._has_grown())
 
-    def _make_workshop(self) -> Workshop:
+    def _make_context(self) -> RunContext:
         """With the first unit: the process may have been started for nothing."""
         folder, setting = self._setting.folder / "blobs", self._setting
         if setting.storage is not None:
             folder = Path(self._worker.local_directory) / "blobs"
-        self._shelf = Shelf(folder, setting.storage)
+        self._unit_inputs = UnitInputs(folder, setting.storage)
         models = tuple(self._with_local_weights(model) for model in setting.experiment.models)
-        return Workshop(replace(setting.experiment, models=models), self._shelf)
+        return RunContext(replace(setting.experiment, models=models), self._unit_inputs)
 
     def _with_local_weights(self, model: Model) -> Model:
         """The model whose weights are the file that the storage holds of them."""
         name = self._setting.files.get(model.weights)
         if name is None:
             return model
-        path = self._shelf.blob_path(name)
+        path = self._unit_inputs.blob_path(name)
         named = path.with_name(name + Path(model.weights).suffix)  # the suffix says what kind of file it is
         if not named.exists():
             os.link(path, named)
@@ -127,14 +127,14 @@ class Bench(WorkerPlugin):
             log.unlink(missing_ok=True)
 
 
-def do(order: Order, bench: str) -> Delivery:
+def do(order: Task, bench: str) -> Delivery:
     """What Dask calls on a worker."""
     found = get_worker().plugins[bench]
-    assert isinstance(found, Bench)
+    assert isinstance(found, UnitPlugin)
     return found.do(order)
 
 
-def log_file(setting: Setting, key: str, pid: int) -> Path:
+def log_file(setting: WorkerSettings, key: str, pid: int) -> Path:
     """Where a process writes while it does a unit: in the run's folder, if it sees that."""
     folder = Path(tempfile.gettempdir()) if setting.storage is not None else setting.folder
     return folder / "logs" / f"{key}.{pid}"

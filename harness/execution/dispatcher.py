@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from harness.registry import resolve
 from harness.stages.stage_table import STAGES
-from harness.stages.unit_spec import board_of, needs_quiet, network_of, uses_this_machine
+from harness.stages.unit_spec import board_of, model_of, needs_quiet, uses_this_machine
 from harness.store.units import Unit, refers_to
 
 Name = TypeVar("Name")
@@ -44,7 +44,7 @@ class Dispatcher:
         self._open: dict[str, Next] = {}  # read and not finished
         self._waiting: dict[str, list[Next]] = {}  # by the key of what they wait for
         self._lacking: dict[str, int] = {}  # how many units each of these still waits for
-        self._networks: dict[str, deque[Next]] = {}  # ready for a worker
+        self._models: dict[str, deque[Next]] = {}  # ready for a worker
         self._boards: dict[tuple[str, bool], deque[Next]] = {}  # ready for a board; what is timed here queues apart
         self._in_hand: dict[str, Next] = {}
         self._timed = self._on_host = 0  # how many of the open ones are timed here, and how many use this machine
@@ -55,22 +55,22 @@ class Dispatcher:
 
     # ------------------------------------------------------------------------------------------------- handing over
     def has_for_workers(self) -> bool:
-        return bool(self._networks) and not self._is_timing()
+        return bool(self._models) and not self._is_timing()
 
     def next_for_worker(self, holds: str = "", *, held_by_others: Collection[str] = ()) -> Next | None:
         """A unit for a worker: of no network, of the one that it holds, of one that nobody holds, of any."""
         if self._is_timing():
             return None
-        alone = {network_of(n.unit) for n in self._in_hand.values() if STAGES[n.unit.kind].one_at_a_time}
-        possible = [name for name, ready in self._networks.items() if not self._must_wait(name, ready[0], alone)]
+        alone = {model_of(n.unit) for n in self._in_hand.values() if STAGES[n.unit.kind].one_at_a_time}
+        possible = [name for name, ready in self._models.items() if not self._must_wait(name, ready[0], alone)]
         for wanted in ("", holds):
             if wanted in possible:
-                return self._take(self._networks, wanted)
+                return self._take(self._models, wanted)
         free = [name for name in possible if name not in held_by_others]
         if free:
-            return self._take(self._networks, free[0])
-        longest = max(possible, key=lambda name: len(self._networks[name]), default=None)
-        return None if longest is None else self._take(self._networks, longest)
+            return self._take(self._models, free[0])
+        longest = max(possible, key=lambda name: len(self._models[name]), default=None)
+        return None if longest is None else self._take(self._models, longest)
 
     def next_for_boards(self, busy: Collection[str]) -> Iterator[Next]:
         """A unit for each board that is free."""
@@ -78,8 +78,8 @@ class Dispatcher:
             if queue[0] not in busy and self._may_begin(self._boards[queue][0]):
                 yield self._take(self._boards, queue)
 
-    def _must_wait(self, network: str, first: Next, alone: Collection[str]) -> bool:
-        return network in alone and STAGES[first.unit.kind].one_at_a_time
+    def _must_wait(self, model: str, first: Next, alone: Collection[str]) -> bool:
+        return model in alone and STAGES[first.unit.kind].one_at_a_time
 
     def _may_begin(self, ready: Next) -> bool:
         if ready.needs_quiet:
@@ -157,7 +157,7 @@ class Dispatcher:
 
     def _ready(self, ready: Next, *, first: bool = False) -> None:
         if ready.board is None:
-            queue = self._networks.setdefault(network_of(ready.unit), deque())
+            queue = self._models.setdefault(model_of(ready.unit), deque())
         else:
             queue = self._boards.setdefault((ready.board, ready.needs_quiet), deque())
         (queue.appendleft if first else queue.append)(ready)

@@ -9,7 +9,7 @@ import signal
 _NANNY = "distributed.nanny"
 
 
-class Deaths(logging.Handler):
+class NannyLog(logging.Handler):
     """Remembers what was logged of each process; Dask's own lines are kept from the terminal."""
 
     def __init__(self) -> None:

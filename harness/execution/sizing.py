@@ -18,7 +18,7 @@ SMALL_IMAGE = 64 * 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
+class WorkerConfig:
     """Who does the units. `workers` processes are started here unless `cluster` is the address of a Dask scheduler.
 
     workers       None: as many as cores and memory allow; 0: none, all is done in this very process.
@@ -41,16 +41,18 @@ class Size:
     keep_bytes: int
 
 
-def size_of(team: Team, experiment: Experiment, *, cores: int, available: int) -> Size:
+def size_of(worker_config: WorkerConfig, experiment: Experiment, *, cores: int, available: int) -> Size:
     """As many workers as cores, as far as free memory goes: one with the largest network and the others as usual."""
     pixels = max(model.preprocessing["height"] * model.preprocessing["width"] for model in experiment.models)
     largest, usual = (LARGEST, USUAL) if pixels > SMALL_IMAGE else (SMALL, SMALL)
-    if team.memory_bytes is not None:
-        fitting = max(1, min(cores, available // team.memory_bytes))
-        workers = fitting if team.workers is None else team.workers
-        return Size(workers=workers, limit_bytes=team.memory_bytes, keep_bytes=3 * team.memory_bytes // 4)
+    if worker_config.memory_bytes is not None:
+        fitting = max(1, min(cores, available // worker_config.memory_bytes))
+        workers = fitting if worker_config.workers is None else worker_config.workers
+        return Size(
+            workers=workers, limit_bytes=worker_config.memory_bytes, keep_bytes=3 * worker_config.memory_bytes // 4
+        )
     fitting = max(1, min(cores, (available - largest) // usual + 1))
-    workers = fitting if team.workers is None else team.workers
+    workers = fitting if worker_config.workers is None else worker_config.workers
     limit = max(available // max(1, workers), available - usual * (workers - 1))
     return Size(workers=workers, limit_bytes=limit, keep_bytes=min(usual, 3 * limit // 4))
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from harness.errors import reason_of
 from harness.registry import resolve
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.store.folder import is_disk_full
 from harness.store.unit_inputs import Damaged
 from harness.store.units import Outcome, StoredUnit, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Task:
     """A unit to be done. `function` names a function (unit, workshop, progress) -> Outcome."""
 
     unit: Unit
@@ -28,7 +28,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class TaskResult:
     """What became of a unit: its outcome, or the reason why there is none.
 
     damaged   a blob that the unit needed is not what its name says: what made it must be done again first.
@@ -46,15 +46,15 @@ class Finished:
     again: bool = False
 
 
-def perform(order: Order, workshop: Workshop, progress: Progress = lambda share: None) -> Finished:
+def perform(order: Task, context: RunContext, progress: Progress = lambda share: None) -> TaskResult:
     """Do one unit in this process; whatever goes wrong becomes the reason."""
     began = time.monotonic()
     found: dict[str, Any] = {}
     try:
-        found["outcome"] = resolve(order.function)(order.unit, workshop, progress)
+        found["outcome"] = resolve(order.function)(order.unit, context, progress)
     except Damaged as error:
         found.update(damaged=str(error), reason=f"the file {error} that it needs is damaged or gone")
     except Exception as error:  # it costs this unit and what builds on it, never the run
         trace = traceback.format_exc() + getattr(error, "remote_traceback", "")
         found.update(reason=reason_of(error), trace=trace, disk_full=is_disk_full(error))
-    return Finished(unit=order.unit, seconds=time.monotonic() - began, **found)
+    return TaskResult(unit=order.unit, seconds=time.monotonic() - began, **found)

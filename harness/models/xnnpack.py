@@ -20,7 +20,7 @@ from harness.errors import ConfigError
 from harness.quality.inputs import Images
 
 
-class CompiledNetwork:
+class XnnpackModel:
     """Class scores (n, classes) of uint8 images: what a FloatJudge takes as `predict`.
 
     preprocessing  the record of the model.

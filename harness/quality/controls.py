@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.quality.inputs import Evidence, Maps
+from harness.quality.inputs import Maps, MetricInputs
 from harness.randomness import generator
 from harness.registry import look_up, resolve
 
@@ -39,7 +39,7 @@ CONTROLS: dict[str, ControlSpec] = {
 }
 
 
-def control_maps(name: str, evidence: Evidence) -> Maps:
+def control_maps(name: str, evidence: MetricInputs) -> Maps:
     """Maps (N, H, W) of a control. Raises ConfigError where it needs masks and there are none."""
     spec = look_up(CONTROLS, name, where="controls", what="control map")
     if "mask" in spec.needs and evidence.masks is None:
@@ -48,7 +48,7 @@ def control_maps(name: str, evidence: Evidence) -> Maps:
     return maps
 
 
-def random_map(evidence: Evidence) -> Maps:
+def random_map(evidence: MetricInputs) -> Maps:
     """Uniform in 0 … 1, keyed by image."""
     size = evidence.images.shape[1:3]
     return np.stack(
@@ -56,7 +56,7 @@ def random_map(evidence: Evidence) -> Maps:
     )
 
 
-def centre_gaussian(evidence: Evidence) -> Maps:
+def centre_gaussian(evidence: MetricInputs) -> Maps:
     bumps = []
     for side in evidence.images.shape[1:3]:
         place = (np.arange(side) + 0.5) / side - 0.5
@@ -65,7 +65,7 @@ def centre_gaussian(evidence: Evidence) -> Maps:
     return np.broadcast_to(bump, (len(evidence.images), *bump.shape)).copy()
 
 
-def perfect_map(evidence: Evidence) -> Maps:
+def perfect_map(evidence: MetricInputs) -> Maps:
     """1 on the object, 0 beside it."""
     assert evidence.masks is not None
     return evidence.masks.astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parameters import complete_parameters
-from harness.quality.inputs import Evidence, Maps, Scores, Values
+from harness.quality.inputs import Maps, MetricInputs, Scores, Values
 from harness.quality.metrics.blankness import NOT_FINITE, why_blank
 from harness.quality.metrics.metric_table import METRICS, MetricSpec
 from harness.registry import look_up, resolve
@@ -39,12 +39,14 @@ def metric_parameters(
     return complete_parameters(name, known, given or {}, where=where or name)
 
 
-def evaluate(name: str, maps: Maps, evidence: Evidence) -> Scores:
+def evaluate(name: str, maps: Maps, evidence: MetricInputs) -> Scores:
     """One metric's score for each map (N, H, W). `evidence.parameters` may leave out what has a default."""
     return evaluate_together({name: evidence.parameters}, maps, evidence)[name]
 
 
-def evaluate_together(requests: Mapping[str, Mapping[str, Any]], maps: Maps, evidence: Evidence) -> dict[str, Scores]:
+def evaluate_together(
+    requests: Mapping[str, Mapping[str, Any]], maps: Maps, evidence: MetricInputs
+) -> dict[str, Scores]:
     """Several metrics by name, each with its parameters. Those of one family share what they ask of judge or method.
 
     `evidence.parameters` is not looked at.
@@ -69,7 +71,7 @@ def _families(requests: Mapping[str, Any]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, evidence: Evidence) -> dict[str, Scores]:
+def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, evidence: MetricInputs) -> dict[str, Scores]:
     spec = METRICS[next(iter(wanted))]
     missing = _missing(spec, evidence)
     reasons = [missing] * len(maps) if missing else _unusable(spec, maps, evidence)
@@ -84,7 +86,7 @@ def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, evidence: Ev
     return {name: _spread(found[name], usable, reasons) for name in wanted}
 
 
-def _missing(spec: MetricSpec, evidence: Evidence) -> str:
+def _missing(spec: MetricSpec, evidence: MetricInputs) -> str:
     parts = {
         "mask": evidence.masks,
         "judge": evidence.judge,
@@ -95,7 +97,7 @@ def _missing(spec: MetricSpec, evidence: Evidence) -> str:
     return next((ABSENT[need] for need in spec.needs if parts[need] is None), "")
 
 
-def _unusable(spec: MetricSpec, maps: Maps, evidence: Evidence) -> list[str]:
+def _unusable(spec: MetricSpec, maps: Maps, evidence: MetricInputs) -> list[str]:
     """Why each map cannot be scored; "" where it can."""
     if spec.any_map:
         return [""] * len(maps)

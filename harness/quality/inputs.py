@@ -53,7 +53,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class MetricInputs:
     """What a metric may look at besides the map. A part that nobody has is None: metrics name the parts they need.
 
     images        (N, H, W, C) uint8 at the model's input size.
@@ -79,7 +79,7 @@ class Evidence:
     dataset_mean: NDArray[np.uint8] | None = None
     causes: tuple[str, ...] | None = None
 
-    def take(self, indices: NDArray[np.int64]) -> Evidence:
+    def take(self, indices: NDArray[np.int64]) -> MetricInputs:
         """The evidence of these images alone, in this order."""
         return replace(
             self,

@@ -116,6 +116,6 @@ def _shuffle(layer: Any, *, seed: int) -> None:
     """Every weight of the layer, trained or counted, latent or not, in an order by dice keyed by its place."""
     shuffled = []
     for index, values in enumerate(layer.get_weights()):
-        dice = generator(seed, layer.name, index, purpose="randomised weights")
-        shuffled.append(dice.permutation(values.ravel()).reshape(values.shape))
+        rng = generator(seed, layer.name, index, purpose="randomised weights")
+        shuffled.append(rng.permutation(values.ravel()).reshape(values.shape))
     layer.set_weights(shuffled)

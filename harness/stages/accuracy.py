@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.devices.client import predict
 from harness.models.catalogue import Model
-from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, as_share, device_of
 from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
@@ -40,16 +40,16 @@ def plan(conversion: Unit, images: Unit, device: dict[str, Any]) -> Unit:
     return Unit(kind="accuracy", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
-    images = workshop.images(spec["images"])
+    images = context.images(spec["images"])
     if spec["conversion"] is None:
-        scores = workshop.scores(spec["model"]["name"], images.pixels)
+        scores = context.scores(spec["model"]["name"], images.pixels)
         ran_on = {"runtime": "tensorflow", "runtime_version": _tensorflow_version()}
     else:
         done = predict(
             device_of(spec),
-            artifact_of(spec, workshop),
+            artifact_of(spec, context),
             images.pixels,
             preprocessing=spec["model"]["preprocessing"],
             runtime=spec["runtime"],

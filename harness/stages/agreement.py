@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.quality.agreement_metrics import AGREEMENTS, agree
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.stages.shared import maps_of, score_rows
 from harness.store.units import Outcome, Unit
 
@@ -24,9 +24,9 @@ def plan(first: Unit, second: Unit, metric: str, *, what: str) -> Unit:
     return Unit(kind="agreement", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    spec, images = unit.spec, workshop.images(unit.spec["images"])
-    first, second = (maps_of(workshop.result(spec[name]), images, workshop) for name in ("first", "second"))
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
+    spec, images = unit.spec, context.images(unit.spec["images"])
+    first, second = (maps_of(context.result(spec[name]), images, context) for name in ("first", "second"))
     scores = agree(spec["metric"], first, second)
     row = AGREEMENTS[spec["metric"]]
     return Outcome(result={"better": row.better, "unit": row.unit}, scores=score_rows(images, scores))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from device.preprocessing import preprocess
 from harness.models.catalogue import Model
 from harness.randomness import generator
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit
 
 
@@ -22,10 +22,10 @@ def plan(model: Model, images: Unit, *, noise_level: float, seed: int) -> Unit:
     return Unit(kind="amplification", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     """Per image and layer: (relative change of the activations) / (relative change of the input), layer by layer."""
-    spec, images = unit.spec, workshop.images(unit.spec["images"])
-    engine = workshop.engine(spec["model"]["name"])
+    spec, images = unit.spec, context.images(unit.spec["images"])
+    engine = context.engine(spec["model"]["name"])
     layers = [info.name for info in engine.candidates]
     clean = preprocess(images.pixels, spec["model"]["preprocessing"])
     noisy = np.stack([_noisy(image, key, spec) for image, key in zip(clean, images.keys)])

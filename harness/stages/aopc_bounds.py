@@ -11,9 +11,9 @@ import numpy as np
 
 from harness.experiment.selection import Named
 from harness.models.catalogue import Model
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.quality.metrics.aopc_bounds import aopc_limits
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.stages.shared import FLOAT, judge_of, mean_colour
 from harness.store.units import Outcome, Unit
 
@@ -30,18 +30,18 @@ def plan(model: Model, metric: Named, images: Unit, *, target: str, colours: Uni
     return Unit(kind="limits", spec=spec | ({"colours": colours.key} if colours else {}))
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    spec, images = unit.spec, workshop.images(unit.spec["images"])
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
+    spec, images = unit.spec, context.images(unit.spec["images"])
     targets = images.labels
     if spec["target"] == "predicted":
-        targets = workshop.scores(spec["model"]["name"], images.pixels).argmax(1)
-    evidence = Evidence(
+        targets = context.scores(spec["model"]["name"], images.pixels).argmax(1)
+    evidence = MetricInputs(
         images=images.pixels,
         targets=targets,
         keys=images.keys,
         parameters=spec["parameters"],
-        judge=judge_of(spec, workshop),
-        dataset_mean=mean_colour(spec, workshop),
+        judge=judge_of(spec, context),
+        dataset_mean=mean_colour(spec, context),
     )
     found: Any = np.asarray(aopc_limits(evidence))
-    return Outcome(result={"blob": workshop.store.save_array(found), "images": list(images.keys)})
+    return Outcome(result={"blob": context.store.save_array(found), "images": list(images.keys)})

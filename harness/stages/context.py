@@ -25,11 +25,11 @@ from harness.experiment.reader import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
 from harness.models.loading import load_model
-from harness.models.xnnpack import CompiledNetwork, has_quantizers
+from harness.models.xnnpack import XnnpackModel, has_quantizers
 from harness.quality.judges import FloatJudge
 from harness.saliency.threads import use_one_thread_per_batch
 from harness.store.database import Store
-from harness.store.unit_inputs import Shelf
+from harness.store.unit_inputs import UnitInputs
 from harness.store.units import StoredUnit
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class ImageSet:
     masks: NDArray[np.bool_] | None
 
 
-class Workshop:
+class RunContext:
     """One run's shared means. Not a cache of results: those are in the store."""
 
-    def __init__(self, experiment: Experiment, store: Store | Shelf) -> None:
+    def __init__(self, experiment: Experiment, store: Store | UnitInputs) -> None:
         self.experiment = experiment
         self.store = store
         self._loaded: _LoadedModel | None = None
@@ -140,12 +140,12 @@ class _LoadedModel:
             self._judge = FloatJudge(self._compiled(preprocessing) or scores)
         return self._judge
 
-    def _compiled(self, preprocessing: dict[str, Any]) -> CompiledNetwork | None:
+    def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:
         """A quicker way to the same scores; None for binarized networks, and for those that cannot be converted."""
         if has_quantizers(self.keras_model):
             return None
         try:
-            return CompiledNetwork(self.keras_model, preprocessing)
+            return XnnpackModel(self.keras_model, preprocessing)
         except ConversionError:
             return None
 
@@ -173,9 +173,9 @@ def device_of(spec: Mapping[str, Any]) -> Device:
     return make_device(row)
 
 
-def artifact_of(spec: Mapping[str, Any], workshop: Workshop) -> Path:
+def artifact_of(spec: Mapping[str, Any], context: RunContext) -> Path:
     """The flatbuffer that the unit's conversion made."""
-    return workshop.store.blob_path(workshop.result(spec["conversion"]).result["blob"])
+    return context.store.blob_path(context.result(spec["conversion"]).result["blob"])
 
 
 def as_share(progress: Progress) -> Callable[[Mapping[str, Any]], None]:

@@ -13,7 +13,7 @@ from device.preprocessing import preprocess
 from harness.errors import ConversionError
 from harness.models.catalogue import Model
 from harness.registry import resolve
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit
 
 VERSIONS = ("tensorflow-cpu", "tensorflow", "larq", "larq-zoo", "larq-compute-engine")
@@ -32,40 +32,40 @@ def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
     return Unit(kind="conversion", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     from converters import ConversionError as Refused
 
     name, format_name = unit.spec["model"]["name"], unit.spec["format"]
     spec = FORMATS[format_name]
     try:
-        content = _content(unit, workshop)
-        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(workshop.keras_model(name)) else spec.mark
+        content = _content(unit, context)
+        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(context.keras_model(name)) else spec.mark
     except Refused as error:
         raise ConversionError(f'model "{name}" as {format_name}: {error}', hint=error.hint) from error
     return Outcome(
         result={
-            "blob": _saved(content, unit, workshop),
+            "blob": _saved(content, unit, context),
             "flatbuffer_bytes": len(content),
             "operators": spec.operators,
             "latency_only": bool(mark),
             "mark": mark,
-            "calibration": _calibration_record(unit, workshop),
+            "calibration": _calibration_record(unit, context),
             "contents": asdict(contents(content)),
             "peak_rss_bytes": _peak_rss_bytes(),
         }
     )
 
 
-def _content(unit: Unit, workshop: Workshop) -> bytes:
+def _content(unit: Unit, context: RunContext) -> bytes:
     spec = FORMATS[unit.spec["format"]]
     finish = resolve(spec.finish) if spec.finish else bytes
-    content: bytes = finish(_unfinished(unit, workshop) or _converted(unit, workshop))
+    content: bytes = finish(_unfinished(unit, context) or _converted(unit, context))
     return content
 
 
-def _converted(unit: Unit, workshop: Workshop) -> bytes:
+def _converted(unit: Unit, context: RunContext) -> bytes:
     convert = resolve(FORMATS[unit.spec["format"]].convert)
-    content: bytes = convert(workshop.keras_model(unit.spec["model"]["name"]), _calibration(unit, workshop))
+    content: bytes = convert(context.keras_model(unit.spec["model"]["name"]), _calibration(unit, context))
     return content
 
 
@@ -78,17 +78,17 @@ def helped_by(unit: Unit) -> list[str]:
     return [Unit(kind=unit.kind, spec={**unit.spec, "format": sibling}).key] if spec.finish and sibling else []
 
 
-def _unfinished(unit: Unit, workshop: Workshop) -> bytes | None:
+def _unfinished(unit: Unit, context: RunContext) -> bytes | None:
     """The artifact of that format, if it is there."""
     for key in helped_by(unit):
-        if workshop.store.finished().get(key) == "done":
-            return workshop.store.blob_path(workshop.result(key).result["blob"]).read_bytes()
+        if context.store.finished().get(key) == "done":
+            return context.store.blob_path(context.result(key).result["blob"]).read_bytes()
     return None
 
 
-def _saved(content: bytes, unit: Unit, workshop: Workshop) -> str:
+def _saved(content: bytes, unit: Unit, context: RunContext) -> str:
     try:
-        return workshop.store.save_blob(content)
+        return context.store.save_blob(content)
     except OSError as error:
         raise ConversionError(
             f'model "{unit.spec["model"]["name"]}" as {unit.spec["format"]}: '
@@ -97,10 +97,10 @@ def _saved(content: bytes, unit: Unit, workshop: Workshop) -> str:
         ) from error
 
 
-def _calibration(unit: Unit, workshop: Workshop) -> Any:
+def _calibration(unit: Unit, context: RunContext) -> Any:
     if unit.spec["calibration"] is None:
         return None
-    images = workshop.images(unit.spec["calibration"])
+    images = context.images(unit.spec["calibration"])
     record = unit.spec["model"]["preprocessing"]
 
     def representative() -> Iterator[Any]:
@@ -110,11 +110,11 @@ def _calibration(unit: Unit, workshop: Workshop) -> Any:
     return representative
 
 
-def _calibration_record(unit: Unit, workshop: Workshop) -> dict[str, Any] | None:
+def _calibration_record(unit: Unit, context: RunContext) -> dict[str, Any] | None:
     """How many training images, and the hash of their pixels."""
     if unit.spec["calibration"] is None:
         return None
-    result = workshop.result(unit.spec["calibration"]).result
+    result = context.result(unit.spec["calibration"]).result
     return {"images": len(result["images"]), "sha256": result["blob"]}
 
 

@@ -16,7 +16,7 @@ from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
 from harness.devices.client import PredictResult, predict
-from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, as_share, device_of
 from harness.store.units import Outcome, Unit
 
 IMAGES = 64
@@ -33,13 +33,13 @@ def plan(conversion: Unit, images: Unit) -> Unit:
     return Unit(kind="fidelity", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    spec, images = unit.spec, workshop.images(unit.spec["images"])
-    conversion = workshop.result(spec["conversion"]).result
-    artifact, ran = _artifact_answers(spec, artifact_of(spec, workshop), images, workshop, progress)
-    scores = workshop.scores(spec["model"]["name"], images.pixels)
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
+    spec, images = unit.spec, context.images(unit.spec["images"])
+    conversion = context.result(spec["conversion"]).result
+    artifact, ran = _artifact_answers(spec, artifact_of(spec, context), images, context, progress)
+    scores = context.scores(spec["model"]["name"], images.pixels)
     reference = Answers(scores=scores, logits=logits_of(scores) if artifact.logits is not None else None)
-    fidelity = _compare(spec, reference, artifact, images, workshop)
+    fidelity = _compare(spec, reference, artifact, images, context)
     status, reason = _verdict(spec["format"], fidelity, mark=conversion["mark"])
     result = {**asdict(fidelity), "status": status, "reason": reason}
     return Outcome(result={**result, "runtime": ran.runtime, "runtime_version": ran.runtime_version})
@@ -53,13 +53,13 @@ def _verdict(format_name: str, fidelity: Fidelity, *, mark: str) -> tuple[str, s
 
 
 def _compare(
-    spec: dict[str, Any], reference: Answers, artifact: Answers, images: ImageSet, workshop: Workshop
+    spec: dict[str, Any], reference: Answers, artifact: Answers, images: ImageSet, context: RunContext
 ) -> Fidelity:
     """Near-ties take two more passes of the Keras model, and are looked for only where something differs visibly."""
     from converters.rounding import is_binarized, scores_with_zeros_rounded
 
     fidelity = compare(reference, artifact)
-    keras_model = workshop.keras_model(spec["model"]["name"])
+    keras_model = context.keras_model(spec["model"]["name"])
     limits = FORMATS[spec["format"]]
     status, _ = fidelity.verdict(suspect_below=1.0, suspect_above=limits.suspect_above)
     if status == "ok" or not is_binarized(keras_model):
@@ -73,7 +73,7 @@ def _compare(
 
 
 def _artifact_answers(
-    spec: dict[str, Any], path: Path, images: ImageSet, workshop: Workshop, progress: Progress
+    spec: dict[str, Any], path: Path, images: ImageSet, context: RunContext, progress: Progress
 ) -> tuple[Answers, PredictResult]:
     whole = _predict(spec, path, images, lambda share: progress(share / 2))
     content = _before_softmax(path.read_bytes())

@@ -12,7 +12,7 @@ from harness.datasets.dataset import Sample
 from harness.datasets.geometry import fit_image, fit_mask
 from harness.experiment.reader import Experiment
 from harness.models.catalogue import Model
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit
 
 
@@ -35,13 +35,13 @@ def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, 
     return Unit(kind="images", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     """`count` images of the split from `first` on, in an order that depends on the seed alone.
 
     So a smaller set is the beginning of a larger one: saliency explains images whose accuracy was measured.
     """
     spec = unit.spec
-    dataset = workshop.dataset_with(spec["fingerprint"])
+    dataset = context.dataset_with(spec["fingerprint"])
     geometry = {**spec["geometry"], "mean": [0.0] * spec["geometry"]["channels"]}
     order = np.random.default_rng(spec["seed"]).permutation(dataset.size(spec["split"]))
     samples, pixels = [], []
@@ -52,8 +52,8 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
         progress((done + 1) / spec["count"])
     known = any(sample.mask is not None for sample in samples)
     result = {
-        "blob": workshop.store.save_array(np.stack(pixels)),
-        "masks_blob": workshop.store.save_array(_masks(samples, geometry)) if known else None,
+        "blob": context.store.save_array(np.stack(pixels)),
+        "masks_blob": context.store.save_array(_masks(samples, geometry)) if known else None,
         "images": [sample.key for sample in samples],
         "labels": [sample.label for sample in samples],
         "class_names": list(dataset.class_names),

@@ -10,7 +10,7 @@ from typing import Any
 from harness.devices.client import measure
 from harness.devices.sustained import measure_sustained
 from harness.experiment.schema import LatencyTable
-from harness.stages.context import Progress, Workshop, artifact_of, as_share, device_of
+from harness.stages.context import Progress, RunContext, artifact_of, as_share, device_of
 from harness.store.units import Outcome, Unit
 
 
@@ -40,9 +40,9 @@ def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_
     }
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
-    what = device_of(spec), artifact_of(spec, workshop)
+    what = device_of(spec), artifact_of(spec, context)
     how = {
         "preprocessing": spec["model"]["preprocessing"],
         "num_threads": spec["num_threads"],

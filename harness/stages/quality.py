@@ -8,9 +8,9 @@ import numpy as np
 
 from harness.experiment.selection import Named
 from harness.quality.evaluation import evaluate
-from harness.quality.inputs import Evidence, Pool
+from harness.quality.inputs import MetricInputs, Pool
 from harness.quality.metrics.metric_table import METRICS
-from harness.stages.context import Progress, Workshop
+from harness.stages.context import Progress, RunContext
 from harness.stages.shared import FLOAT, explain_of, judge_of, maps_of, mean_colour, score_rows
 from harness.store.units import Outcome, Unit
 
@@ -42,36 +42,36 @@ def plan(
     return Unit(kind="quality", spec=spec | {name: unit.key for name, unit in extra.items() if unit is not None})
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec, metric = unit.spec, METRICS[unit.spec["metric"]]
-    saliency, images = workshop.result(spec["saliency"]), workshop.images(spec["images"])
-    evidence = Evidence(
+    saliency, images = context.result(spec["saliency"]), context.images(spec["images"])
+    evidence = MetricInputs(
         images=images.pixels,
         targets=np.array(saliency.result["targets"], np.int64),
         keys=images.keys,
         seed=spec["seed"],
         parameters=spec["parameters"],
         masks=images.masks,
-        judge=judge_of(spec, workshop) if "judge" in metric.needs else None,
-        explain=explain_of(saliency, workshop),
-        pool=_pool(spec, workshop),
-        limits=_limits(spec, workshop),
-        dataset_mean=mean_colour(spec, workshop),
+        judge=judge_of(spec, context) if "judge" in metric.needs else None,
+        explain=explain_of(saliency, context),
+        pool=_pool(spec, context),
+        limits=_limits(spec, context),
+        dataset_mean=mean_colour(spec, context),
         causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )
-    scores = evaluate(spec["metric"], maps_of(saliency, images, workshop), evidence)
+    scores = evaluate(spec["metric"], maps_of(saliency, images, context), evidence)
     result: dict[str, Any] = {"better": metric.better, "unit": metric.unit}
     if scores.curves is not None:
         result["curves"] = [None if np.isnan(curve).any() else curve.round(5).tolist() for curve in scores.curves]
     return Outcome(result=result, scores=score_rows(images, scores))
 
 
-def _pool(spec: dict[str, Any], workshop: Workshop) -> Pool | None:
+def _pool(spec: dict[str, Any], context: RunContext) -> Pool | None:
     if "pool" not in spec:
         return None
-    images = workshop.images(spec["pool"])
+    images = context.images(spec["pool"])
     return Pool(images=images.pixels, targets=images.labels, keys=images.keys)
 
 
-def _limits(spec: dict[str, Any], workshop: Workshop) -> Any:
-    return workshop.store.load_array(workshop.result(spec["limits"]).result["blob"]) if "limits" in spec else None
+def _limits(spec: dict[str, Any], context: RunContext) -> Any:
+    return context.store.load_array(context.result(spec["limits"]).result["blob"]) if "limits" in spec else None

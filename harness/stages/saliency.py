@@ -12,9 +12,9 @@ from harness.devices.client import predict
 from harness.experiment.selection import Named
 from harness.models.catalogue import Model
 from harness.quality.controls import control_maps
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.saliency.attribution import Attribution
-from harness.stages.context import ImageSet, Progress, Workshop, artifact_of, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, device_of
 from harness.stages.shared import CONTROL, attribute
 from harness.store.units import Outcome, Unit
 
@@ -50,14 +50,14 @@ def plan_on_device(conversion: Unit, method: Named, images: Unit, device: dict[s
     return Unit(kind="saliency", spec=spec)
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     """Raw signed float32 attributions, as the method gives them: reductions are steps of showing and scoring."""
     spec = unit.spec
-    images = workshop.images(spec["images"])
-    predicted = workshop.scores(spec["model"]["name"], images.pixels).argmax(1)
+    images = context.images(spec["images"])
+    predicted = context.scores(spec["model"]["name"], images.pixels).argmax(1)
     targets = predicted if spec["target"] == "predicted" else images.labels
     result = {
-        **_attributions(spec, images, targets, workshop),
+        **_attributions(spec, images, targets, context),
         "images": list(images.keys),
         "targets": _plain(targets),
         "predicted": _plain(predicted),
@@ -66,20 +66,20 @@ def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
 
 
 def _attributions(
-    spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], workshop: Workshop
+    spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], context: RunContext
 ) -> dict[str, Any]:
     if spec["method"].startswith(CONTROL):
-        evidence = Evidence(
+        evidence = MetricInputs(
             images=images.pixels, targets=targets, keys=images.keys, seed=spec["seed"], masks=images.masks
         )
         values = control_maps(spec["method"].removeprefix(CONTROL), evidence)
-        return {"blob": workshop.store.save_array(values)}
+        return {"blob": context.store.save_array(values)}
     if "device" in spec:
-        attribution = _on_device(spec, images, targets, workshop)
+        attribution = _on_device(spec, images, targets, context)
     else:
-        attribution = attribute(workshop.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
+        attribution = attribute(context.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
     return {
-        "blob": workshop.store.save_array(attribution.values),
+        "blob": context.store.save_array(attribution.values),
         "layer": attribution.layer,
         "pseudo_gradient": attribution.pseudo_gradient,
         "blank": _plain(attribution.blank),
@@ -88,11 +88,11 @@ def _attributions(
     }
 
 
-def _on_device(spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], workshop: Workshop) -> Attribution:
+def _on_device(spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> Attribution:
     """Forward passes of the artifact on its device. What a method makes of an image is rounded to uint8 on the way."""
     from harness.saliency.api import compute_forward
 
-    record, device, artifact = spec["model"]["preprocessing"], device_of(spec), artifact_of(spec, workshop)
+    record, device, artifact = spec["model"]["preprocessing"], device_of(spec), artifact_of(spec, context)
 
     def scores(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         pixels = as_pixels(inputs, record)

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.quality.agreement_metrics import agree
 from harness.quality.inputs import Maps, Scores
-from harness.stages.context import ImageSet, Progress, Workshop
+from harness.stages.context import ImageSet, Progress, RunContext
 from harness.stages.shared import as_maps, attribute, maps_of, score_rows
 from harness.store.units import Outcome, StoredUnit, Unit
 
@@ -31,19 +31,19 @@ def plan(maps: Unit, check: str, *, other: Unit | None = None) -> Unit:
     return Unit(kind="sanity", spec=spec | ({"other": other.key} if other else {}))
 
 
-def perform(unit: Unit, workshop: Workshop, progress: Progress) -> Outcome:
-    saliency, images = workshop.result(unit.spec["saliency"]), workshop.images(unit.spec["images"])
-    result, scores = _CHECKS[unit.spec["check"]](unit.spec, saliency, images, workshop)
+def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
+    saliency, images = context.result(unit.spec["saliency"]), context.images(unit.spec["images"])
+    result, scores = _CHECKS[unit.spec["check"]](unit.spec, saliency, images, context)
     return Outcome(result=result, scores=score_rows(images, scores))
 
 
 def _parameter_randomisation(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
     """Rank correlation with the maps of the wholly randomised network; the means of every stage are kept."""
     from harness.quality.randomisation import parameter_randomisation
 
-    model = workshop.keras_model(spec["model"]["name"])
+    model = context.keras_model(spec["model"]["name"])
     cascade = parameter_randomisation(model, _explain_with(saliency, images), seed=spec["seed"])
     means = {
         name: [_mean(scores) for scores in by_stage]
@@ -53,24 +53,24 @@ def _parameter_randomisation(
 
 
 def _emprt(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
     from harness.quality.randomisation import emprt
 
-    model = workshop.keras_model(spec["model"]["name"])
+    model = context.keras_model(spec["model"]["name"])
     scores = emprt(model, _explain_with(saliency, images), seed=spec["seed"])
     return {"unit": "relative rise of the map's entropy"}, scores
 
 
 def _data_randomisation(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, workshop: Workshop
+    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
-    maps = maps_of(saliency, images, workshop)
-    other = maps_of(workshop.result(spec["other"]), images, workshop)
+    maps = maps_of(saliency, images, context)
+    other = maps_of(context.result(spec["other"]), images, context)
     return {"unit": "rank correlation"}, agree("spearman", maps, other)
 
 
-_CHECKS: dict[str, Callable[[dict[str, Any], StoredUnit, ImageSet, Workshop], tuple[dict[str, Any], Scores]]] = {
+_CHECKS: dict[str, Callable[[dict[str, Any], StoredUnit, ImageSet, RunContext], tuple[dict[str, Any], Scores]]] = {
     "parameter_randomisation": _parameter_randomisation,
     "emprt": _emprt,
     "data_randomisation": _data_randomisation,

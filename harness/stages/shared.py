@@ -16,7 +16,7 @@ from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets
 from harness.saliency.attribution import Attribution
 from harness.saliency.maps import saliency_map
 from harness.saliency.methods.method_table import METHODS
-from harness.stages.context import ImageSet, Workshop, artifact_of, device_of
+from harness.stages.context import ImageSet, RunContext, artifact_of, device_of
 from harness.store.units import Score, StoredUnit, Unit
 
 FLOAT = "float"  # the judge that is the Keras model itself
@@ -32,13 +32,13 @@ def deployed_judge(conversion: Unit, device: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def judge_of(spec: Mapping[str, Any], workshop: Workshop) -> Judge:
+def judge_of(spec: Mapping[str, Any], context: RunContext) -> Judge:
     """Who gives class scores for a unit: the float model, or an artifact on its device."""
     if spec["judge"] == FLOAT:
-        return workshop.judge(spec["model"]["name"])
+        return context.judge(spec["model"]["name"])
     return DeviceJudge(
         device_of(spec["judge"]),
-        artifact_of(spec["judge"], workshop),
+        artifact_of(spec["judge"], context),
         preprocessing=spec["model"]["preprocessing"],
         runtime=spec["judge"]["runtime"],
     )
@@ -64,19 +64,19 @@ class DeviceJudge:
         return chosen
 
 
-def maps_of(saliency: StoredUnit, images: ImageSet, workshop: Workshop) -> Maps:
+def maps_of(saliency: StoredUnit, images: ImageSet, context: RunContext) -> Maps:
     """(N, H, W) in the geometry of the images, as showing and scoring take them."""
-    return as_maps(workshop.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
+    return as_maps(context.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
 
 
-def explain_of(saliency: StoredUnit, workshop: Workshop) -> Explain | None:
+def explain_of(saliency: StoredUnit, context: RunContext) -> Explain | None:
     """The method that made the maps, for other images; None for controls and for maps that a board computed."""
     spec = saliency.spec
     if spec["method"].startswith(CONTROL) or "device" in spec:
         return None
 
     def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
-        found = attribute(workshop.engine(spec["model"]["name"]), spec, images, targets, keys)
+        found = attribute(context.engine(spec["model"]["name"]), spec, images, targets, keys)
         return as_maps(found.values, spec, images)
 
     return explain
@@ -96,11 +96,11 @@ def score_rows(images: ImageSet, scores: Scores) -> list[Score]:
     ]
 
 
-def mean_colour(spec: dict[str, Any], workshop: Workshop) -> Any:
+def mean_colour(spec: dict[str, Any], context: RunContext) -> Any:
     """(C,) uint8, the mean over training images; None where the unit does not ask for it."""
     if "colours" not in spec:
         return None
-    return np.round(workshop.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
+    return np.round(context.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
 
 
 CONTROL = "control-"  # what the method of a control begins with

@@ -9,7 +9,7 @@ from harness.saliency.methods.method_table import METHODS, parameters_of
 from harness.store.units import StoredUnit, Unit
 
 
-def network_of(unit: Unit) -> str:
+def model_of(unit: Unit) -> str:
     """The network that a process must load to do the unit; "" for none."""
     model = unit.spec.get("model")
     return model["name"] if isinstance(model, dict) else ""

@@ -15,7 +15,7 @@ class Damaged(Exception):
     """A blob is missing, cut short or altered."""
 
 
-class Shelf(Blobs):
+class UnitInputs(Blobs):
     """The `store` of a workshop where the run's own is not at hand: in a worker, and in a board's thread.
 
     storage  where blobs are fetched from and left when the folder is not the run's own.
@@ -27,7 +27,7 @@ class Shelf(Blobs):
         self._inputs: dict[str, StoredUnit] = {}
         self._verified: set[tuple[str, int]] = set()
 
-    def lay_out(self, inputs: Iterable[StoredUnit]) -> None:
+    def set_inputs(self, inputs: Iterable[StoredUnit]) -> None:
         self._inputs = {stored.key: stored for stored in inputs}
 
     def unit(self, key: str) -> StoredUnit:

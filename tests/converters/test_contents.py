@@ -19,7 +19,7 @@ from converters.tflite import dynamic, fp16, fp32
 ARTIFACTS = Path(__file__).parents[1] / "device" / "artifacts"  # of a stock converter; see make_artifacts.py
 
 
-def small_network(*, binarized: bool = False) -> Any:
+def small_model(*, binarized: bool = False) -> Any:
     """8x8x3 -> 3x3 convolution to 32 -> 3x3 convolution to 64, stride 2 -> pool -> 5 classes."""
     import larq as lq
     import tensorflow as tf
@@ -38,8 +38,8 @@ CLASSIFIER = 64 * 5
 WEIGHTS = 27 * 32 + 32 + 9 * 32 * 64 + 64 * 5 + 5
 
 
-def test_multiplications_and_weights_of_a_float_network_are_those_by_hand() -> None:
-    inside = contents(fp32(small_network()))
+def test_multiplications_and_weights_of_a_float_model_are_those_by_hand() -> None:
+    inside = contents(fp32(small_model()))
     assert inside.macs == {"binary": 0, "int8": 0, "float": FIRST + SECOND + CLASSIFIER}
     assert inside.operators["CONV_2D"] == 2
     assert inside.custom_operators == ()
@@ -50,20 +50,20 @@ def test_multiplications_and_weights_of_a_float_network_are_those_by_hand() -> N
 
 
 def test_binary_convolution_counts_as_binary_and_takes_a_bit_for_each_weight() -> None:
-    inside = contents(lce(small_network(binarized=True)))
+    inside = contents(lce(small_model(binarized=True)))
     assert inside.macs == {"binary": SECOND, "int8": 0, "float": FIRST + CLASSIFIER}
     assert inside.weight_bytes["binary"] == 9 * 32 * 64 / 8
     assert set(inside.custom_operators) == {"LceBconv2d", "LceQuantize"}
 
 
 def test_half_floats_take_half_the_bytes_and_multiply_as_floats() -> None:
-    inside = contents(fp16(small_network()))
+    inside = contents(fp16(small_model()))
     assert inside.macs["float"] == FIRST + SECOND + CLASSIFIER
     assert inside.weight_bytes["float"] == 2 * inside.parameters
 
 
 def test_int8_weights_multiply_as_int8_also_when_activations_are_floats() -> None:
-    inside = contents(dynamic(small_network()))
+    inside = contents(dynamic(small_model()))
     assert inside.macs["int8"] >= SECOND  # the converter leaves weights of fewer than 1024 numbers in floats
     assert inside.macs["int8"] + inside.macs["float"] == FIRST + SECOND + CLASSIFIER
 

@@ -100,7 +100,7 @@ def test_class_with_the_same_score_but_for_rounding_is_a_near_tie() -> None:
     assert (fidelity.near_ties, fidelity.agreement_apart) == (1, 1.0)
 
 
-def test_network_without_any_opinion_is_not_blamed_on_its_artifact() -> None:
+def test_model_without_any_opinion_is_not_blamed_on_its_artifact() -> None:
     nothing = np.random.default_rng(0).uniform(-1e-7, 0, (4, 10)).astype(np.float32)
     nothing[:, 0] = 1e-7
     fidelity = compare(answers(np.zeros((4, 10), np.float32)), answers(nothing))

@@ -67,7 +67,7 @@ def subclassed(path: Path) -> Path:
     return saved(network, path / "subclassed")
 
 
-def larq_network(path: Path) -> Path:
+def larq_model(path: Path) -> Path:
     import larq as lq
     import tensorflow as tf
 
@@ -89,7 +89,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "functional": functional,
     "sequential": sequential,
     "subclassed": subclassed,
-    "larq": larq_network,
+    "larq": larq_model,
 }
 
 
@@ -134,7 +134,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("network", "name"), CASES)
-def test_own_network_keeps_its_opinion_in_every_format_that_fits(
+def test_own_model_keeps_its_opinion_in_every_format_that_fits(
     network: str, name: str, networks: dict[str, Any], tmp_path: Path
 ) -> None:
     spec, model = FORMATS[name], networks[network]

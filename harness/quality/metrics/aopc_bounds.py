@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Images, Values
+from harness.quality.inputs import Images, MetricInputs, Values
 from harness.quality.metrics.baselines import baseline_images, unknown_baseline
 from harness.quality.metrics.grid_cells import cell_count, cell_numbers
 
@@ -21,7 +21,7 @@ Cells = frozenset[int]  # those that are gone
 IMAGES_AT_ONCE = 256  # bounds memory: the judge gets so many changed images at a time
 
 
-def aopc_limits(evidence: Evidence) -> Values:
+def aopc_limits(evidence: MetricInputs) -> Values:
     """(N, 2) lowest and highest AOPC of each image, by `evidence.parameters` "cells", "beam" and "baseline".
 
     NaN where the baseline is not known. Once per model, judge, images, baseline and grid: no map is asked for.
@@ -70,7 +70,7 @@ def _extended(orders: list[_Order], falls: dict[Cells, float], beam: int, *, sig
 class _Falls:
     """The fall of each image's probability when sets of cells are gone."""
 
-    def __init__(self, evidence: Evidence, numbers: NDArray[np.int64]) -> None:
+    def __init__(self, evidence: MetricInputs, numbers: NDArray[np.int64]) -> None:
         assert evidence.judge is not None
         self._evidence, self._numbers, self._judge = evidence, numbers, evidence.judge
         self._baseline = baseline_images(evidence, evidence.parameters["baseline"])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.quality.inputs import Evidence, Maps, Scores
+from harness.quality.inputs import Maps, MetricInputs, Scores
 from harness.saliency.blank import CONSTANT, is_blank
 
 NOT_FINITE = "the map holds NaN or infinite values"
 
 
-def blank_map(maps: Maps, evidence: Evidence) -> Scores:
+def blank_map(maps: Maps, evidence: MetricInputs) -> Scores:
     """1 for a blank map, with its cause as the reason, else 0. NaN for a map that is not finite."""
     reasons = why_blank(maps, evidence)
     values = [np.nan if reason == NOT_FINITE else float(bool(reason)) for reason in reasons]
     return Scores(values=np.array(values), reasons=tuple(reasons))
 
 
-def why_blank(maps: Maps, evidence: Evidence) -> list[str]:
+def why_blank(maps: Maps, evidence: MetricInputs) -> list[str]:
     """(N,) the cause of each blank map as the method that made it recorded it, NOT_FINITE, or "".
 
     A map whose method recorded nothing, such as a control, is "constant".

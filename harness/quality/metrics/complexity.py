@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Maps, Values
+from harness.quality.inputs import Maps, MetricInputs, Values
 
 
-def sparseness(maps: Maps, evidence: Evidence) -> Values:
+def sparseness(maps: Maps, evidence: MetricInputs) -> Values:
     """Gini index of the magnitudes (Chalasani et al. 2018, arXiv:1810.06583).
 
     0 when all pixels are alike, 1 - 1/n when one of n carries all.
@@ -20,7 +20,7 @@ def sparseness(maps: Maps, evidence: Evidence) -> Values:
     return values
 
 
-def entropy(maps: Maps, evidence: Evidence) -> Values:
+def entropy(maps: Maps, evidence: MetricInputs) -> Values:
     """Shannon entropy of each pixel's share of the magnitude (Bhatt et al. 2020, arXiv:2005.00631), over its greatest.
 
     0 when one pixel carries all, 1 when all are alike: divided by ln(pixels), so that sizes can be compared.
@@ -32,7 +32,7 @@ def entropy(maps: Maps, evidence: Evidence) -> Values:
     return values
 
 
-def total_variation(maps: Maps, evidence: Evidence) -> Values:
+def total_variation(maps: Maps, evidence: MetricInputs) -> Values:
     """Mean absolute difference between neighbours over the mean magnitude (Rudin, Osher and Fatemi 1992)."""
     values = maps.astype(np.float64)
     differences = [np.abs(np.diff(values, axis=axis)).reshape(len(maps), -1) for axis in (1, 2)]

@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Images, Maps, Pool, Scores
+from harness.quality.inputs import Images, Maps, MetricInputs, Pool, Scores
 from harness.randomness import generator
 
 QUARTERS = 4
 MOSAICS_AT_ONCE = 64  # bounds memory
 
 
-def grid_pointing_game(maps: Maps, evidence: Evidence) -> Scores:
+def grid_pointing_game(maps: Maps, evidence: MetricInputs) -> Scores:
     """Share of the positive values that lie on the image's own quarter, 0 … 1; the maps given are not looked at."""
     values, reasons = np.full(len(maps), np.nan), [""] * len(maps)
     partners = [_partners(evidence, i) for i in range(len(maps))]
@@ -35,7 +35,7 @@ def grid_pointing_game(maps: Maps, evidence: Evidence) -> Scores:
     return Scores(values=values, reasons=tuple(reasons))
 
 
-def _partners(evidence: Evidence, i: int) -> list[int]:
+def _partners(evidence: MetricInputs, i: int) -> list[int]:
     """Indices of three images of the pool, of classes that differ from the image's and from each other, by dice."""
     pool = evidence.pool
     assert isinstance(pool, Pool)
@@ -49,11 +49,11 @@ def _partners(evidence: Evidence, i: int) -> list[int]:
     return chosen
 
 
-def _place(evidence: Evidence, i: int) -> int:
+def _place(evidence: MetricInputs, i: int) -> int:
     return int(generator(evidence.seed, evidence.keys[i], 1, purpose="mosaic").integers(QUARTERS))
 
 
-def _mosaic(evidence: Evidence, i: int, partners: list[int], place: int) -> Images:
+def _mosaic(evidence: MetricInputs, i: int, partners: list[int], place: int) -> Images:
     assert evidence.pool is not None
     quarters = [_halved(evidence.pool.images[index]) for index in partners]
     quarters.insert(place, _halved(evidence.images[i]))

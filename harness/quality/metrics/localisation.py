@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Maps, Values
+from harness.quality.inputs import Maps, MetricInputs, Values
 
 
-def mass_in_object(maps: Maps, evidence: Evidence) -> Values:
+def mass_in_object(maps: Maps, evidence: MetricInputs) -> Values:
     """Share of each map's magnitude inside the object's mask, 0 … 1 (Kohlbrenner et al. 2020, arXiv:1910.09840)."""
     magnitudes = np.abs(maps.astype(np.float64))
     values: Values = (magnitudes * _masks(evidence)).sum((1, 2)) / magnitudes.sum((1, 2))
     return values
 
 
-def pointing_game(maps: Maps, evidence: Evidence) -> Values:
+def pointing_game(maps: Maps, evidence: MetricInputs) -> Values:
     """1 where the greatest value lies on the object (Zhang et al. 2016, arXiv:1608.00507), without their tolerance.
 
     Several greatest pixels count as the share of them that lies on the object.
@@ -25,7 +25,7 @@ def pointing_game(maps: Maps, evidence: Evidence) -> Values:
     return values
 
 
-def relevance_rank_accuracy(maps: Maps, evidence: Evidence) -> Values:
+def relevance_rank_accuracy(maps: Maps, evidence: MetricInputs) -> Values:
     """Share of the object's K pixels among the K most salient (Arras et al. 2022, arXiv:2003.07258). 0 … 1.
 
     NaN where the mask is empty.
@@ -48,6 +48,6 @@ def top_members(saliency_map: Maps, count: int) -> NDArray[np.float64]:
     return members
 
 
-def _masks(evidence: Evidence) -> NDArray[np.bool_]:
+def _masks(evidence: MetricInputs) -> NDArray[np.bool_]:
     assert evidence.masks is not None
     return evidence.masks

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.quality.agreement_metrics import spearman
-from harness.quality.inputs import Evidence, Maps, Scores, Values
+from harness.quality.inputs import Maps, MetricInputs, Scores, Values
 from harness.quality.metrics.baselines import baseline_images, unknown_baseline
 from harness.quality.metrics.grid_cells import cell_count, cell_numbers
 from harness.randomness import generator
 
 
-def mu_fidelity(maps: Maps, evidence: Evidence) -> Scores:
+def mu_fidelity(maps: Maps, evidence: MetricInputs) -> Scores:
     """Rank correlation, over random subsets of cells, of the map's sum in the subset and the fall of the probability.
 
     Ranks, as in xplique, and not the paper's linear correlation: a probability is not linear in anything. Subsets are
@@ -34,7 +34,7 @@ def mu_fidelity(maps: Maps, evidence: Evidence) -> Scores:
     return Scores(values=values, reasons=tuple(reasons))
 
 
-def _subsets(evidence: Evidence, i: int) -> NDArray[np.bool_]:
+def _subsets(evidence: MetricInputs, i: int) -> NDArray[np.bool_]:
     """(samples, H, W): true where a subset's cells are."""
     size = (evidence.images.shape[1], evidence.images.shape[2])
     cells = cell_count(size, evidence.parameters["cells"])
@@ -42,14 +42,14 @@ def _subsets(evidence: Evidence, i: int) -> NDArray[np.bool_]:
     numbers = cell_numbers(size, cells)
     subsets = []
     for sample in range(evidence.parameters["samples"]):
-        dice = generator(evidence.seed, evidence.keys[i], sample, purpose="mu_fidelity")
+        rng = generator(evidence.seed, evidence.keys[i], sample, purpose="mu_fidelity")
         picked = np.zeros(cells**2, bool)
-        picked[dice.permutation(cells**2)[:chosen]] = True
+        picked[rng.permutation(cells**2)[:chosen]] = True
         subsets.append(picked[numbers])
     return np.stack(subsets)
 
 
-def _falls(evidence: Evidence, subsets: NDArray[np.bool_]) -> Values:
+def _falls(evidence: MetricInputs, subsets: NDArray[np.bool_]) -> Values:
     """(samples,) the probability of the whole image minus that without each subset, for an evidence of one image."""
     assert evidence.judge is not None
     image, other = evidence.images[0], baseline_images(evidence, evidence.parameters["baseline"])[0]

@@ -9,18 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Maps, Scores, Values
+from harness.quality.inputs import Maps, MetricInputs, Scores, Values
 from harness.quality.metrics.baselines import baseline_images, unknown_baseline
 from harness.quality.metrics.grid_cells import cell_count, cell_means, cell_numbers
 from harness.randomness import generator
 
 
-def deletion_naopc(maps: Maps, evidence: Evidence) -> Scores:
+def deletion_naopc(maps: Maps, evidence: MetricInputs) -> Scores:
     """Comprehensiveness: 1 if no order of cells makes the probability fall faster than the most salient first."""
     return _between_limits(maps, evidence, turned=False)
 
 
-def insertion_naopc(maps: Maps, evidence: Evidence) -> Scores:
+def insertion_naopc(maps: Maps, evidence: MetricInputs) -> Scores:
     """Sufficiency: 1 if no order of cells keeps the probability longer than the least salient first.
 
     The same path backwards uncovers the most salient cells first, hence the name.
@@ -28,7 +28,7 @@ def insertion_naopc(maps: Maps, evidence: Evidence) -> Scores:
     return _between_limits(maps, evidence, turned=True)
 
 
-def _between_limits(maps: Maps, evidence: Evidence, *, turned: bool) -> Scores:
+def _between_limits(maps: Maps, evidence: MetricInputs, *, turned: bool) -> Scores:
     unknown = unknown_baseline(evidence, evidence.parameters["baseline"])
     if unknown:
         return Scores(values=np.full(len(maps), np.nan), reasons=(unknown,) * len(maps))
@@ -41,7 +41,7 @@ def _between_limits(maps: Maps, evidence: Evidence, *, turned: bool) -> Scores:
     return Scores(values=1 - values if turned else values, reasons=reasons)
 
 
-def aopc(maps: Maps, evidence: Evidence) -> Values:
+def aopc(maps: Maps, evidence: MetricInputs) -> Values:
     """(N,) mean fall of the probability while cells turn to the baseline one by one, greatest mean of the map first."""
     size = (evidence.images.shape[1], evidence.images.shape[2])
     cells = cell_count(size, evidence.parameters["cells"])
@@ -53,10 +53,10 @@ def aopc(maps: Maps, evidence: Evidence) -> Values:
     return falls
 
 
-def _ranks(means: Values, evidence: Evidence) -> NDArray[np.int64]:
+def _ranks(means: Values, evidence: MetricInputs) -> NDArray[np.int64]:
     """(N, cells): 0 for the cell that goes first; ties fall by dice keyed by the image."""
     ranks = np.empty(means.shape, np.int64)
     for i, row in enumerate(means):
-        dice = generator(evidence.seed, evidence.keys[i], 0, purpose="ties of cells").permutation(len(row))
-        ranks[i, dice[np.argsort(-row[dice], kind="stable")]] = np.arange(len(row))
+        rng = generator(evidence.seed, evidence.keys[i], 0, purpose="ties of cells").permutation(len(row))
+        ranks[i, rng[np.argsort(-row[rng], kind="stable")]] = np.arange(len(row))
     return ranks

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Images, Maps, Scores, Values
+from harness.quality.inputs import Images, Maps, MetricInputs, Scores, Values
 from harness.quality.metrics.baselines import baseline_images, unknown_baseline
 from harness.randomness import generator
 
 
-def curve_areas(maps: Maps, evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
+def curve_areas(maps: Maps, evidence: MetricInputs, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
     """Areas under the curves of the metrics in `wanted`, each in 0 … 1. The judge is asked for all curves at once."""
     found = {name: _undefined(given["baseline"], evidence) for name, given in wanted.items()}
     known = {name: given for name, given in wanted.items() if not any(found[name].reasons)}
@@ -37,7 +37,7 @@ def area(curves: Values) -> Values:
     return values
 
 
-def pixel_ranks(maps: Maps, evidence: Evidence) -> NDArray[np.int64]:
+def pixel_ranks(maps: Maps, evidence: MetricInputs) -> NDArray[np.int64]:
     """(N, H, W): 0 for the most salient pixel, each rank once. Ties fall by dice keyed by the image.
 
     Not in reading order: a map that is zero in places, as most class activation maps are, would be scored by where
@@ -45,8 +45,8 @@ def pixel_ranks(maps: Maps, evidence: Evidence) -> NDArray[np.int64]:
     """
     ranks = np.empty((len(maps), maps[0].size), np.int64)
     for i, saliency_map in enumerate(maps):
-        dice = generator(evidence.seed, evidence.keys[i], 0, purpose="ties").permutation(saliency_map.size)
-        ranks[i, dice[np.argsort(-saliency_map.ravel()[dice], kind="stable")]] = np.arange(saliency_map.size)
+        rng = generator(evidence.seed, evidence.keys[i], 0, purpose="ties").permutation(saliency_map.size)
+        ranks[i, rng[np.argsort(-saliency_map.ravel()[rng], kind="stable")]] = np.arange(saliency_map.size)
     return ranks.reshape(maps.shape)
 
 
@@ -55,22 +55,22 @@ def pixels_gone(pixels: int, steps: int) -> list[int]:
     return [pixels * step // steps for step in range(steps + 1)]
 
 
-def _deletion(evidence: Evidence, baseline: str) -> tuple[Images, Images]:
+def _deletion(evidence: MetricInputs, baseline: str) -> tuple[Images, Images]:
     return evidence.images, baseline_images(evidence, baseline)
 
 
-def _insertion(evidence: Evidence, baseline: str) -> tuple[Images, Images]:
+def _insertion(evidence: MetricInputs, baseline: str) -> tuple[Images, Images]:
     return baseline_images(evidence, baseline), evidence.images
 
 
-_WAYS: dict[str, Callable[[Evidence, str], tuple[Images, Images]]] = {
+_WAYS: dict[str, Callable[[MetricInputs, str], tuple[Images, Images]]] = {
     "deletion_auc": _deletion,
     "insertion_auc": _insertion,
 }
 
 
 def _curves(
-    ends: list[tuple[Images, Images]], ranks: NDArray[np.int64], evidence: Evidence, steps: int
+    ends: list[tuple[Images, Images]], ranks: NDArray[np.int64], evidence: MetricInputs, steps: int
 ) -> list[Values]:
     """(N, steps + 1) for each (start, end); the judge is asked once for all of them."""
     assert evidence.judge is not None
@@ -85,6 +85,6 @@ def _curves(
     return list(np.split(curves, times))
 
 
-def _undefined(baseline: str, evidence: Evidence) -> Scores:
+def _undefined(baseline: str, evidence: MetricInputs) -> Scores:
     count = len(evidence.images)
     return Scores(values=np.full(count, np.nan), reasons=(unknown_baseline(evidence, baseline),) * count)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Images, Maps, Values
+from harness.quality.inputs import Images, Maps, MetricInputs, Values
 from harness.quality.metrics.perturbation import pixel_ranks
 from harness.randomness import generator
 
@@ -20,7 +20,7 @@ DIRECT, DIAGONAL = 1 / 6, 1 / 12  # the paper's weights
 NOISE = 0.01 * 255  # sigma in levels: hides that a pixel is exactly between its neighbours
 
 
-def road(maps: Maps, evidence: Evidence) -> Values:
+def road(maps: Maps, evidence: MetricInputs) -> Values:
     """Probability with the least salient pixels painted over minus that with the most salient ones, -1 … 1.
 
     The mean over equally spaced shares of the pixels; both orders together, so that the fall that any removal causes
@@ -37,12 +37,12 @@ def road(maps: Maps, evidence: Evidence) -> Values:
     return values
 
 
-def _painted(evidence: Evidence, i: int, ranks: NDArray[np.int64], shares: int) -> Iterator[Images]:
+def _painted(evidence: MetricInputs, i: int, ranks: NDArray[np.int64], shares: int) -> Iterator[Images]:
     """The image without its least salient pixels at each share, then without its most salient ones."""
     for order in (ranks.size - 1 - ranks, ranks):
         for share in range(1, shares + 1):
-            dice = generator(evidence.seed, evidence.keys[i], share, purpose="road")
-            noise = dice.normal(0, NOISE, evidence.images[i].shape)
+            rng = generator(evidence.seed, evidence.keys[i], share, purpose="road")
+            noise = rng.normal(0, NOISE, evidence.images[i].shape)
             yield impute(evidence.images[i], order < ranks.size * share // (shares + 1), noise)
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.quality.inputs import Evidence, Images, Maps, Values
+from harness.quality.inputs import Images, Maps, MetricInputs, Values
 from harness.randomness import generator
 
 LEVELS = 255
 COPIES_AT_ONCE = 64  # bounds memory
 
 
-def robustness(maps: Maps, evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Values]:
+def robustness(maps: Maps, evidence: MetricInputs, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Values]:
     """Values of the metrics in `wanted`; those with equal parameters share their copies. NaN where a copy's map is."""
     found = {}
     for radius, samples in sorted({(given["radius"], given["samples"]) for given in wanted.values()}):
@@ -37,7 +37,7 @@ _SUMMARIES: dict[str, Callable[[Values, Values], Values]] = {
 }
 
 
-def _changes(maps: Maps, evidence: Evidence, *, radius: float, samples: int) -> tuple[Values, Values]:
+def _changes(maps: Maps, evidence: MetricInputs, *, radius: float, samples: int) -> tuple[Values, Values]:
     """(N, samples) change of the map over its norm, and distance of the copy from the image, pixels in 0 … 1."""
     changes, distances = np.empty((len(maps), samples)), np.empty((len(maps), samples))
     pairs = [(i, sample) for i in range(len(maps)) for sample in range(samples)]
@@ -52,14 +52,14 @@ def _changes(maps: Maps, evidence: Evidence, *, radius: float, samples: int) -> 
     return changes, distances
 
 
-def _copy(evidence: Evidence, i: int, sample: int, radius: float) -> Images:
+def _copy(evidence: MetricInputs, i: int, sample: int, radius: float) -> Images:
     """The image with every value moved by at most `radius`, uniformly, in whole levels, within 0 … 255.
 
     At least one level, so that no copy is the image itself.
     """
     reach = max(1, round(radius * LEVELS))
-    dice = generator(evidence.seed, evidence.keys[i], sample, purpose="robustness")
-    moved = evidence.images[i] + dice.integers(-reach, reach + 1, evidence.images[i].shape)
+    rng = generator(evidence.seed, evidence.keys[i], sample, purpose="robustness")
+    moved = evidence.images[i] + rng.integers(-reach, reach + 1, evidence.images[i].shape)
     return np.asarray(np.clip(moved, 0, LEVELS), np.uint8)
 
 

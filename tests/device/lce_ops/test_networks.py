@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import lce_networks
+from benchmarks import lce_models
 from benchmarks import lce_ops as benchmark
 from harness.native import build
 
@@ -17,29 +17,29 @@ def test_the_neon_loop_needs_no_more_vector_instructions_than_lce() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runtime", lce_networks.RUNTIMES)
+@pytest.mark.parametrize("runtime", lce_models.RUNTIMES)
 @pytest.mark.parametrize("place", ["this-host", "cortex-a72"])
-@pytest.mark.parametrize("network", lce_networks.NETWORKS)
-def test_networks_predict_through_the_agent_what_lce_predicts(
+@pytest.mark.parametrize("network", lce_models.MODELS)
+def test_models_predict_through_the_agent_what_lce_predicts(
     network: str, place: str, runtime: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pytest.importorskip("larq_compute_engine")
-    device = lce_networks.HOST if place == "this-host" else emulated_board()
+    device = lce_models.HOST if place == "this-host" else emulated_board()
     folder = tmp_path_factory.getbasetemp() / "lce-networks"
-    row = lce_networks.compare(network, device, runtime, folder=folder, images=2)
+    row = lce_models.compare(network, device, runtime, folder=folder, images=2)
     assert row.same_class == row.images
     assert row.scores <= 1e-5
 
 
-def emulated_board() -> lce_networks.Device:
+def emulated_board() -> lce_models.Device:
     from harness.devices.emulated import EmulatedDevice, missing_parts
 
-    assert isinstance(lce_networks.BOARD, EmulatedDevice)
-    missing = missing_parts(lce_networks.BOARD)
+    assert isinstance(lce_models.BOARD, EmulatedDevice)
+    missing = missing_parts(lce_models.BOARD)
     if missing:
         pytest.skip(f"needs the emulated board ({', '.join(missing)}): bitlens device setup cortex-a72")
     try:
         build.library("aarch64")
     except build.NoCompiler as problem:
         pytest.skip(str(problem))
-    return lce_networks.BOARD
+    return lce_models.BOARD

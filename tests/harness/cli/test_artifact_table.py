@@ -72,7 +72,7 @@ def test_documents_show_the_table_of_the_stored_run() -> None:
     assert as_markdown(table) in (DOCS / "converters.md").read_text()
 
 
-def test_stored_run_has_all_ten_networks_in_every_format_that_fits() -> None:
+def test_stored_run_has_all_ten_models_in_every_format_that_fits() -> None:
     from converters import FORMATS
     from harness.models.catalogue import CATALOGUE
 

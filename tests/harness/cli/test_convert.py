@@ -80,7 +80,7 @@ def test_inspect_prints_text_or_json() -> None:
     assert json.loads(bitlens("inspect", artifact, "--json").stdout)["operators"]["LceBconv2d"] == 1
 
 
-def test_all_names_every_network_of_the_catalogue_and_every_format() -> None:
+def test_all_names_every_model_of_the_catalogue_and_every_format() -> None:
     from converters import FORMATS
     from harness.models.catalogue import CATALOGUE
 
@@ -114,10 +114,10 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pyte
 
 def test_full_disk_is_one_sentence_that_names_the_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = {"model": {"name": "mine"}, "format": "fp32", "calibration": None}
-    monkeypatch.setattr(conversion, "_content", lambda unit, workshop: b"artifact")
-    workshop: Any = SimpleNamespace(store=SimpleNamespace(save_blob=full))
+    monkeypatch.setattr(conversion, "_content", lambda unit, context: b"artifact")
+    context: Any = SimpleNamespace(store=SimpleNamespace(save_blob=full))
     with pytest.raises(ConversionError) as caught:
-        conversion.perform(Unit(kind="conversion", spec=spec), workshop, lambda share: None)
+        conversion.perform(Unit(kind="conversion", spec=spec), context, lambda share: None)
     sentence, hint = str(caught.value).split("\n  try: ")
     assert sentence == 'model "mine" as fp32: the artifact of 8 bytes could not be written (No space left on device)'
     assert "--out" in hint

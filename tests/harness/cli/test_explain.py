@@ -19,8 +19,8 @@ from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
 
-NETWORK = "planted-float"
-RECORD = CATALOGUE[NETWORK].preprocessing
+MODEL = "planted-float"
+RECORD = CATALOGUE[MODEL].preprocessing
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    return load_model(catalogue_model(NETWORK, CATALOGUE[NETWORK]))
+    return load_model(catalogue_model(MODEL, CATALOGUE[MODEL]))
 
 
 def bitlens(*arguments: object, expected: type[Exception] | None = None) -> Any:
@@ -56,11 +56,11 @@ def refusal(*arguments: object) -> str:
 # ----------------------------------------------------------------------------------------------------------- results
 def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: Any, tmp_path: Path) -> None:
     from harness.quality.evaluation import evaluate
-    from harness.quality.inputs import Evidence
+    from harness.quality.inputs import MetricInputs
     from harness.quality.judges import FloatJudge
     from harness.saliency import explain
 
-    (found,) = json.loads(bitlens("explain", NETWORK, picture, "--out", tmp_path / "out", "--json").stdout)
+    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
     image = np.asarray(Image.open(picture))[None]
     probabilities = network.predict(preprocess(image, RECORD), verbose=0)
     target = int(probabilities[0].argmax())
@@ -68,7 +68,7 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: 
     assert found["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
 
     judge = FloatJudge(lambda pixels: network.predict(preprocess(pixels, RECORD), verbose=0))
-    evidence = Evidence(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
+    evidence = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
     rows = {row["method"]: row for row in found["maps"]}
     for method in ("gradient", "smoothgrad", "gradcam"):
         saliency = explain(network, preprocess(image, RECORD), method, image_keys=[picture.name])
@@ -77,8 +77,8 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: 
             assert rows[method][metric] == pytest.approx(expected, rel=1e-3), (method, metric)
 
 
-def test_maps_of_a_good_network_beat_the_random_control(picture: Path, tmp_path: Path) -> None:
-    (found,) = json.loads(bitlens("explain", NETWORK, picture, "--out", tmp_path, "--json").stdout)
+def test_maps_of_a_good_model_beat_the_random_control(picture: Path, tmp_path: Path) -> None:
+    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, "--json").stdout)
     insertion = {row["method"]: row["insertion_auc"] for row in found["maps"]}
     assert min(insertion[name] for name in ("gradient", "smoothgrad", "gradcam")) > insertion["control: random"]
 
@@ -88,13 +88,13 @@ def test_every_picture_and_method_gives_a_file_and_none_overwrites_another(pictu
     other.parent.mkdir()
     Image.fromarray(draw(0, "test", 7)[0]).resize((150, 90)).save(other)  # of another size
     arguments = ("--method", "gradcam", "--method", "gradient", "--metric", "sparseness", "--out", tmp_path / "out")
-    result = bitlens("explain", NETWORK, picture, other, *arguments)
+    result = bitlens("explain", MODEL, picture, other, *arguments)
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == [
-        f"moon-{number}{NETWORK}-{method}.png" for number in ("2-", "") for method in ("gradcam", "gradient")
+        f"moon-{number}{MODEL}-{method}.png" for number in ("2-", "") for method in ("gradcam", "gradient")
     ]
     assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("picture")] == [
-        str(tmp_path / "out" / f"moon-{number}{NETWORK}-{method}.png")
+        str(tmp_path / "out" / f"moon-{number}{MODEL}-{method}.png")
         for number in ("", "2-")
         for method in ("gradcam", "gradient")
     ]
@@ -105,7 +105,7 @@ def test_every_picture_and_method_gives_a_file_and_none_overwrites_another(pictu
 
 def test_parameters_go_to_the_methods_that_have_them(picture: Path, tmp_path: Path) -> None:
     arguments = ("--parameter", "noise_level=0.0", "--parameter", "samples=2", "--metric", "sparseness", "--json")
-    (found,) = json.loads(bitlens("explain", NETWORK, picture, "--out", tmp_path, *arguments).stdout)
+    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, *arguments).stdout)
     sparseness = {row["method"]: row["sparseness"] for row in found["maps"]}
     # SmoothGrad without noise is the gradient
     assert sparseness["smoothgrad noise_level=0.0 samples=2"] == pytest.approx(sparseness["gradient"], rel=1e-5)
@@ -113,9 +113,9 @@ def test_parameters_go_to_the_methods_that_have_them(picture: Path, tmp_path: Pa
 
 def test_a_class_can_be_asked_about_by_number_or_name(picture: Path, tmp_path: Path) -> None:
     arguments = ("--method", "gradient", "--metric", "deletion_auc", "--out", tmp_path)
-    by_name = bitlens("explain", NETWORK, picture, "--target", "heart", *arguments).stdout
+    by_name = bitlens("explain", MODEL, picture, "--target", "heart", *arguments).stdout
     assert "explained is heart" in by_name
-    assert bitlens("explain", NETWORK, picture, "--target", "9", *arguments).stdout == by_name
+    assert bitlens("explain", MODEL, picture, "--target", "9", *arguments).stdout == by_name
 
 
 def test_random_weights_are_said_to_mean_nothing(picture: Path, tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_random_weights_are_said_to_mean_nothing(picture: Path, tmp_path: Path) 
 
 
 # ------------------------------------------------------------------------------------------------ models of one's own
-def test_own_model_file_is_explained_like_the_network_that_it_is(picture: Path, network: Any, tmp_path: Path) -> None:
+def test_own_model_file_is_explained_like_the_model_that_it_is(picture: Path, network: Any, tmp_path: Path) -> None:
     network.save(tmp_path / "mine.h5", include_optimizer=False)
     (tmp_path / "names.txt").write_text("\n".join(CLASS_NAMES))
     common = ("--method", "gradcam", "--metric", "sparseness", "--out", tmp_path / "out", "--json")
     (own,) = json.loads(
         bitlens("explain", tmp_path / "mine.h5", picture, "--labels", tmp_path / "names.txt", *common).stdout
     )
-    (known,) = json.loads(bitlens("explain", NETWORK, picture, *common).stdout)
+    (known,) = json.loads(bitlens("explain", MODEL, picture, *common).stdout)
     assert own["predicted"] == known["predicted"]
     assert own["maps"][0]["sparseness"] == known["maps"][0]["sparseness"]
     (wrong,) = json.loads(bitlens("explain", tmp_path / "mine.h5", picture, "--mean", "0", *common).stdout)
@@ -181,35 +181,35 @@ def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, net
         (("--parameter", "noise_level=loud"), "smoothgrad noise_level: expected a number from 0 to 10, got 'loud'"),
         (("--target", "moon"), 'expected a class from 0 to 9 or its name, got "moon"'),
         (("--target", "10"), "expected a class from 0 to 9"),
-        (("--mean", "0"), f'--mean: "{NETWORK}" is no model file; its preprocessing is known'),
+        (("--mean", "0"), f'--mean: "{MODEL}" is no model file; its preprocessing is known'),
         (("--weights", "imagenet"), "no ImageNet weights exist"),
     ],
 )
 def test_mistakes_are_one_sentence(picture: Path, arguments: tuple[str, ...], sentence: str) -> None:
-    assert sentence in refusal("explain", NETWORK, picture, *arguments)
+    assert sentence in refusal("explain", MODEL, picture, *arguments)
 
 
-def test_unknown_network_suggests_one_that_exists(picture: Path) -> None:
+def test_unknown_model_suggests_one_that_exists(picture: Path) -> None:
     assert "planted-float" in refusal("explain", "planted-flot", picture)
     assert 'found no file "mine.h5"' in refusal("explain", "mine.h5", picture)
 
 
 def test_labels_must_be_as_many_as_classes(picture: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("cat\ndog\n")
-    assert "expected 10 names" in refusal("explain", NETWORK, picture, "--labels", tmp_path / "names.txt")
+    assert "expected 10 names" in refusal("explain", MODEL, picture, "--labels", tmp_path / "names.txt")
 
 
 def test_images_that_cannot_be_read_are_named(picture: Path, tmp_path: Path) -> None:
     text, part = tmp_path / "notes.jpg", tmp_path / "part.png"
     text.write_text("not a picture")
     part.write_bytes(picture.read_bytes()[:2000])
-    assert 'notes.jpg" could not be read as an image' in refusal("explain", NETWORK, picture, text)
-    assert 'part.png" could not be read as an image' in refusal("explain", NETWORK, part)
-    assert 'image: found no file "missing.png"' in refusal("explain", NETWORK, "missing.png")
-    assert "expected pictures, got the folder" in refusal("explain", NETWORK, tmp_path)
+    assert 'notes.jpg" could not be read as an image' in refusal("explain", MODEL, picture, text)
+    assert 'part.png" could not be read as an image' in refusal("explain", MODEL, part)
+    assert 'image: found no file "missing.png"' in refusal("explain", MODEL, "missing.png")
+    assert "expected pictures, got the folder" in refusal("explain", MODEL, tmp_path)
 
 
 def test_folder_that_cannot_be_written_is_named(picture: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ("--method", "gradient", "--metric", "entropy", "--out", tmp_path / "file")
-    assert "could not be written" in refusal("explain", NETWORK, picture, *arguments)
+    assert "could not be written" in refusal("explain", MODEL, picture, *arguments)

@@ -98,7 +98,7 @@ def test_a_listed_name_is_the_one_that_a_run_knows_whatever_was_built_before(lis
     assert GradientEngine(loaded).layer("default") == default
 
 
-def test_a_size_that_a_network_leaves_open_is_nothing_and_not_zero(listed: Any, tmp_path: Path) -> None:
+def test_a_size_that_a_model_leaves_open_is_nothing_and_not_zero(listed: Any, tmp_path: Path) -> None:
     import tensorflow as tf
 
     layers = tf.keras.layers

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from harness.cli.app import app
 from harness.execution.coordinator import run
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Unit
@@ -38,10 +38,10 @@ TRIED = {"images": 4, "conversion": 2, "fidelity": 2, "accuracy": 2, "saliency":
 performed: list[str] = []
 
 
-def perform(unit: Unit, workshop: Any, progress: Any) -> Outcome:
+def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
     """Stands in for every stage."""
     performed.append(unit.key)
-    return Outcome(result={"blob": workshop.store.save_blob(unit.key.encode().ljust(1_000_000))})
+    return Outcome(result={"blob": context.store.save_blob(unit.key.encode().ljust(1_000_000))})
 
 
 class HourGlass(threading.local):
@@ -108,7 +108,7 @@ def test_plan_names_what_costs_most_with_the_scores_of_the_maps_that_a_noise_lev
 
 def test_run_does_not_do_again_what_the_plan_tried_and_then_all_is_done(experiment: Path) -> None:
     plan(experiment)
-    summary = run(read_experiment(experiment), experiment.parent / "run", team=Team(workers=0))
+    summary = run(read_experiment(experiment), experiment.parent / "run", worker_config=WorkerConfig(workers=0))
     assert summary.done_before == sum(TRIED.values())
     assert len(performed) == len(set(performed)) == sum(UNITS.values())
     result = plan(experiment)

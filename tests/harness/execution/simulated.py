@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.errors import ConversionError
 from harness.execution.coordinator import RunSummary, perform_missing
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import Experiment, read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Score, Store, Unit
@@ -28,40 +28,40 @@ from harness.store.folder import only_run_in, store_errors_explained
 STAGE = Stage(perform=f"{__name__}:perform", doing="simulating")
 
 
-def perform(unit: Unit, workshop: Any, progress: Any) -> Outcome:
+def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
     """Stands in for a stage: does what the unit's spec says."""
     does = unit.spec.get("does", "nothing")
-    return BEHAVIOURS[does](unit, workshop)
+    return BEHAVIOURS[does](unit, context)
 
 
-def _nothing(unit: Unit, workshop: Any) -> Outcome:
+def _nothing(unit: Unit, context: Any) -> Outcome:
     return Outcome(result={"pid": os.getpid()})
 
 
-def _array(unit: Unit, workshop: Any) -> Outcome:
+def _array(unit: Unit, context: Any) -> Outcome:
     """A step of a chain: what the step before left, and one number more."""
     time.sleep(unit.spec.get("seconds", 0.0))
     before = unit.spec["after"]
-    values = workshop.store.load_array(workshop.result(before).result["blob"]) if before else np.zeros(0)
+    values = context.store.load_array(context.result(before).result["blob"]) if before else np.zeros(0)
     values = np.append(values, unit.spec["number"])
     scores = [Score(image=str(i), value=float(value)) for i, value in enumerate(values)]
-    return Outcome(result={"blob": workshop.store.save_array(values)}, scores=scores)
+    return Outcome(result={"blob": context.store.save_array(values)}, scores=scores)
 
 
-def _refuse(unit: Unit, workshop: Any) -> Outcome:
+def _refuse(unit: Unit, context: Any) -> Outcome:
     raise ConversionError("layer is odd", hint="another")
 
 
-def _fail(unit: Unit, workshop: Any) -> Outcome:
+def _fail(unit: Unit, context: Any) -> Outcome:
     raise ZeroDivisionError("by zero")
 
 
-def _be_killed(unit: Unit, workshop: Any) -> Outcome:
+def _be_killed(unit: Unit, context: Any) -> Outcome:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-def _be_killed_once(unit: Unit, workshop: Any) -> Outcome:
+def _be_killed_once(unit: Unit, context: Any) -> Outcome:
     marker = Path(unit.spec["marker"])
     if not marker.exists():
         marker.touch()
@@ -69,23 +69,23 @@ def _be_killed_once(unit: Unit, workshop: Any) -> Outcome:
     return Outcome(result={"pid": os.getpid()})
 
 
-def _abort(unit: Unit, workshop: Any) -> Outcome:
+def _abort(unit: Unit, context: Any) -> Outcome:
     print("LLVM ERROR: out of ideas", flush=True)
     os.abort()
 
 
-def _take_memory(unit: Unit, workshop: Any) -> Outcome:
+def _take_memory(unit: Unit, context: Any) -> Outcome:
     taken = [np.ones(1 << 23) for _ in range(16)]  # 1 GiB
     while True:
         time.sleep(len(taken))
 
 
-def _wait(unit: Unit, workshop: Any) -> Outcome:
+def _wait(unit: Unit, context: Any) -> Outcome:
     while True:
         time.sleep(1.0)
 
 
-def _no_room(unit: Unit, workshop: Any) -> Outcome:
+def _no_room(unit: Unit, context: Any) -> Outcome:
     raise OSError(28, "No space left on device")
 
 
@@ -128,18 +128,18 @@ def experiment_in(folder: Path) -> Experiment:
     return read_experiment(folder / "simulated.toml")
 
 
-def do(folder: Path, units: Iterator[Unit] | list[Unit], team: Team) -> RunSummary:
+def do(folder: Path, units: Iterator[Unit] | list[Unit], worker_config: WorkerConfig) -> RunSummary:
     """What `coordinator.run` does, with simulated units; the caller has put STAGE among the stages."""
     experiment = experiment_in(folder)
     with only_run_in(folder), store_errors_explained(), Store(folder) as store:
         store.discard_parts()
         store.replace_plan(units)
-        return perform_missing(store, experiment, team)
+        return perform_missing(store, experiment, worker_config)
 
 
 if __name__ == "__main__":
     # the stage's function is looked up by name, in this module as workers import it, not in __main__
     STAGES["simulated"] = Stage(perform="tests.harness.execution.simulated:perform", doing="simulating")
     folder, count, address = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    team = Team(workers=2) if address == "-" else Team(cluster=address)
-    do(folder, chains(count, seconds=float(sys.argv[4])), team)
+    worker_config = WorkerConfig(workers=2) if address == "-" else WorkerConfig(cluster=address)
+    do(folder, chains(count, seconds=float(sys.argv[4])), worker_config)

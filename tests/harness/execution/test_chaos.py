@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.stages.stage_table import STAGES
 from harness.store import Store
 from tests.harness.execution.loopback import ROOT, dask_on_loopback
@@ -60,7 +60,7 @@ def assert_same_store(one: Path, other: Path) -> None:
 
 
 def test_killed_worker_and_coordinator_change_nothing(tmp_path: Path) -> None:
-    do(tmp_path / "undisturbed", chains(40, seconds=SECONDS), Team(workers=0))
+    do(tmp_path / "undisturbed", chains(40, seconds=SECONDS), WorkerConfig(workers=0))
     with dask_on_loopback(tmp_path) as dask:
         first = coordinator(tmp_path / "disturbed", 40, dask.address)
         wait_for_lines(first, 1)
@@ -76,7 +76,7 @@ def test_killed_worker_and_coordinator_change_nothing(tmp_path: Path) -> None:
 
 
 def test_killed_scheduler_is_one_sentence_and_another_one_goes_on(tmp_path: Path) -> None:
-    do(tmp_path / "undisturbed", chains(30, seconds=SECONDS), Team(workers=0))
+    do(tmp_path / "undisturbed", chains(30, seconds=SECONDS), WorkerConfig(workers=0))
     with dask_on_loopback(tmp_path) as dask:
         first = coordinator(tmp_path / "disturbed", 30, dask.address)
         wait_for_lines(first, 1)
@@ -84,14 +84,14 @@ def test_killed_scheduler_is_one_sentence_and_another_one_goes_on(tmp_path: Path
         _, said = first.communicate(timeout=120)
         assert first.returncode != 0
         assert "is gone; all that was finished is kept" in said
-    do(tmp_path / "disturbed", chains(30, seconds=SECONDS), Team(workers=0))
+    do(tmp_path / "disturbed", chains(30, seconds=SECONDS), WorkerConfig(workers=0))
     assert_same_store(tmp_path / "undisturbed", tmp_path / "disturbed")
 
 
 @pytest.mark.slow
 def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
     units, moments = 1000, random.Random(0)
-    do(tmp_path / "undisturbed", chains(units, seconds=SECONDS), Team(workers=0))
+    do(tmp_path / "undisturbed", chains(units, seconds=SECONDS), WorkerConfig(workers=0))
     kills = 0
     with dask_on_loopback(tmp_path) as dask:
         while kills < 20:

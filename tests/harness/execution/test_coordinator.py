@@ -11,7 +11,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.execution.coordinator import RunSummary
 from harness.execution.coordinator import run as run_with_team
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import Experiment, read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Store, Unit
@@ -30,14 +30,14 @@ performed: list[str] = []
 
 def run(experiment: Experiment, folder: Path, **options: Any) -> RunSummary:
     """In this very process, so that it can be watched."""
-    return run_with_team(experiment, folder, team=Team(workers=0), **options)
+    return run_with_team(experiment, folder, worker_config=WorkerConfig(workers=0), **options)
 
 
-def perform(unit: Unit, workshop: Any, progress: Any) -> Outcome:
+def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
     """Stands in for every stage: remembers the order, and builds on other units as the real ones do."""
     performed.append(unit.kind)
     if unit.spec.get("conversion"):
-        workshop.result(unit.spec["conversion"])
+        context.result(unit.spec["conversion"])
     if unit.spec.get("format") == "fp16" and unit.kind == "conversion":
         raise ValueError("no room")
     return Outcome(result={"made": True})
@@ -123,10 +123,10 @@ refusal: ConfigError | None = None
 in_use = Path()
 
 
-def run_again(unit: Unit, workshop: Any, progress: Any) -> Outcome:
+def run_again(unit: Unit, context: Any, progress: Any) -> Outcome:
     global refusal
     try:
-        run(workshop.experiment, in_use)
+        run(context.experiment, in_use)
     except ConfigError as error:
         refusal = error
     return Outcome()

@@ -18,15 +18,15 @@ import pytest
 
 from harness.errors import BitlensError
 from harness.execution import dask_pool
-from harness.execution.dask_pool import Crew
-from harness.execution.sizing import Team, size_of
-from harness.execution.task import Finished, Order
+from harness.execution.dask_pool import WorkerPool
+from harness.execution.sizing import WorkerConfig, size_of
+from harness.execution.task import Task, TaskResult
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Store, StoredUnit
 from harness.store.folder import store_errors_explained
 from tests.harness.execution.simulated import STAGE, chains, do, experiment_in, unit
 
-HERE = Team(workers=0)
+HERE = WorkerConfig(workers=0)
 ROOT = Path(__file__).parents[3]
 
 
@@ -51,7 +51,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredUnit]:
         unit("b", "nothing"),
     ]
     units.append(unit("a", "nothing", after=units[1].key))
-    do(folder, units, Team(workers=2))
+    do(folder, units, WorkerConfig(workers=2))
     with Store(folder) as store:
         found = {f"{u.spec['model']['name']} {u.spec['does']}": u for u in store.planned_units()}
         blob = found["a array"].result["blob"]
@@ -89,20 +89,20 @@ def test_unit_whose_worker_died_is_done_by_another(mixed: dict[str, StoredUnit])
 def most_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many units some worker had at once, the one just given to it among them; by unit that was given."""
     had: list[int] = []
-    give = Crew.hand_over
+    give = WorkerPool.hand_over
 
-    def hand_over(crew: Crew, order: Order, key: str, address: str) -> None:
-        give(crew, order, key, address)
-        had.append(len(crew._queues[address]))
+    def hand_over(pool: WorkerPool, order: Task, key: str, address: str) -> None:
+        give(pool, order, key, address)
+        had.append(len(pool._queues[address]))
 
-    monkeypatch.setattr(Crew, "hand_over", hand_over)
+    monkeypatch.setattr(WorkerPool, "hand_over", hand_over)
     return had
 
 
 def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Path, most_at_once: list[int]) -> None:
     units = [unit("a", number=number) for number in range(12)]
     units.insert(6, unit("a", "killed"))
-    do(tmp_path, units, Team(workers=1))
+    do(tmp_path, units, WorkerConfig(workers=1))
     with Store(tmp_path) as store:
         statuses = {u.spec.get("number", "poison"): u.status for u in store.planned_units()}
     assert max(most_at_once) > 1
@@ -121,14 +121,14 @@ class Future:
 
 
 @pytest.fixture
-def receive(tmp_path: Path) -> Callable[[str], list[Finished]]:
+def receive(tmp_path: Path) -> Callable[[str], list[TaskResult]]:
     """What a crew makes of a future without a result, by its status."""
 
-    def receive(status: str) -> list[Finished]:
-        crew, future = Crew(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue()), Future(status)
-        order = Order(unit=unit("a"), function="", inputs=())
-        crew._orders["key"] = dask_pool._Given(order=order, future=future, address="of a worker that is gone")
-        return crew.receive({"key": (future, None)})
+    def receive(status: str) -> list[TaskResult]:
+        pool, future = WorkerPool(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue()), Future(status)
+        order = Task(unit=unit("a"), function="", inputs=())
+        pool._tasks["key"] = dask_pool._Given(order=order, future=future, address="of a worker that is gone")
+        return pool.receive({"key": (future, None)})
 
     return receive
 
@@ -149,7 +149,7 @@ def test_long_units_do_not_wait_for_a_worker_that_is_busy(
     tmp_path: Path, most_at_once: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_pool, "AHEAD_SECONDS", 0.0)  # whatever a unit takes is long
-    do(tmp_path, [unit("a", number=number) for number in range(6)], Team(workers=0))
+    do(tmp_path, [unit("a", number=number) for number in range(6)], WorkerConfig(workers=0))
     assert most_at_once == [1] * 6
 
 
@@ -157,7 +157,7 @@ def test_worker_that_has_grown_is_started_anew_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dask_pool, "size_of", lambda *a, **k: replace(size_of(*a, **k), keep_bytes=1))  # all have more
-    do(tmp_path, [unit("a", number=number) for number in range(4)], Team(workers=1))
+    do(tmp_path, [unit("a", number=number) for number in range(4)], WorkerConfig(workers=1))
     with Store(tmp_path) as store:
         units = list(store.planned_units())
     assert [u.status for u in units] == ["done"] * 4
@@ -165,7 +165,7 @@ def test_worker_that_has_grown_is_started_anew_and_loses_nothing(
 
 
 def test_worker_that_takes_more_memory_than_it_may_is_ended(tmp_path: Path) -> None:
-    do(tmp_path, [unit("large", "memory"), unit("small")], Team(workers=1, memory_bytes=700 << 20))
+    do(tmp_path, [unit("large", "memory"), unit("small")], WorkerConfig(workers=1, memory_bytes=700 << 20))
     with Store(tmp_path) as store:
         large, small = store.planned_units()
     assert "it took more memory than a worker may; --memory sets how much that is" in large.reason

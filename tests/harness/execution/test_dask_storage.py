@@ -11,16 +11,16 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.execution.coordinator import run
-from harness.execution.dask_pool import Crew
+from harness.execution.dask_pool import WorkerPool
 from harness.execution.dask_worker import Delivery
-from harness.execution.sizing import Team
-from harness.execution.task import Finished
+from harness.execution.sizing import WorkerConfig
+from harness.execution.task import TaskResult
 from harness.experiment.reader import read_experiment
 from harness.models.catalogue import WEIGHTS
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Unit
 from harness.store.remote import Storage
-from harness.store.unit_inputs import Damaged, Shelf
+from harness.store.unit_inputs import Damaged, UnitInputs
 from tests.harness.execution import hidden
 from tests.harness.execution.loopback import dask_on_loopback
 from tests.harness.execution.simulated import STAGE, do, unit
@@ -54,9 +54,9 @@ def test_workers_that_see_no_folder_fetch_each_file_once_and_results_arrive_in_t
     tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(STAGES, "simulated", STAGE)
-    do(tmp_path / "alone", fan(12), Team(workers=0))
+    do(tmp_path / "alone", fan(12), WorkerConfig(workers=0))
     with dask_on_loopback(elsewhere, preload=hidden.__name__) as dask:
-        do(tmp_path / "run", fan(12), Team(cluster=dask.address, storage=f"file://{tmp_path / 'storage'}"))
+        do(tmp_path / "run", fan(12), WorkerConfig(cluster=dask.address, storage=f"file://{tmp_path / 'storage'}"))
     assert_same_store(tmp_path / "alone", tmp_path / "run")
     assert set(Counter(fetched(elsewhere)).values()) == {1}
     assert {path.name for path in (tmp_path / "storage").iterdir()} == {
@@ -71,8 +71,8 @@ def test_twins_with_weights_from_a_file_find_the_same_through_a_storage(tmp_path
     experiment = written(tmp_path, SMALL.replace(', "planted-binary"]', "]") + named)
     whole = undisturbed(experiment)
     with dask_on_loopback(elsewhere, preload=hidden.__name__) as dask:
-        team = Team(cluster=dask.address, storage=str(tmp_path / "storage"))
-        assert run(read_experiment(experiment), tmp_path / "run", team=team).failed == 0
+        worker_config = WorkerConfig(cluster=dask.address, storage=str(tmp_path / "storage"))
+        assert run(read_experiment(experiment), tmp_path / "run", worker_config=worker_config).failed == 0
     assert_same_store(whole, tmp_path / "run")
     assert set(Counter(fetched(elsewhere)).values()) == {1}
     assert list(elsewhere.glob("dask-scratch-space/*/blobs/*.h5"))  # what a worker read the weights from
@@ -81,31 +81,31 @@ def test_twins_with_weights_from_a_file_find_the_same_through_a_storage(tmp_path
 def test_store_of_objects_that_renames_nothing_serves_as_well_as_a_folder(tmp_path: Path) -> None:
     storage = Storage(url=f"memory://{tmp_path.name}")
     storage.check()
-    name = Shelf(tmp_path / "one", storage).save_blob(b"content")
-    Shelf(tmp_path / "two", storage).save_blob(b"content")  # it is there already
-    assert Shelf(tmp_path / "other", storage).blob_path(name).read_bytes() == b"content"
+    name = UnitInputs(tmp_path / "one", storage).save_blob(b"content")
+    UnitInputs(tmp_path / "two", storage).save_blob(b"content")  # it is there already
+    assert UnitInputs(tmp_path / "other", storage).blob_path(name).read_bytes() == b"content"
     storage.remove(name)
     storage.remove(name)
     with pytest.raises(Damaged, match=name):
-        Shelf(tmp_path / "third", storage).blob_path(name)
+        UnitInputs(tmp_path / "third", storage).blob_path(name)
 
 
 def test_file_that_is_damaged_in_the_storage_can_be_made_again(tmp_path: Path) -> None:
     storage = Storage(url=str(tmp_path / "storage"))
-    name = Shelf(tmp_path / "one", storage).save_blob(b"content")
+    name = UnitInputs(tmp_path / "one", storage).save_blob(b"content")
     (tmp_path / "storage" / name).write_bytes(b"cut")
     with pytest.raises(Damaged, match=name):
-        Shelf(tmp_path / "other", storage).blob_path(name)
-    Shelf(tmp_path / "one", storage).save_blob(b"content")
-    assert Shelf(tmp_path / "other", storage).blob_path(name).read_bytes() == b"content"
+        UnitInputs(tmp_path / "other", storage).blob_path(name)
+    UnitInputs(tmp_path / "one", storage).save_blob(b"content")
+    assert UnitInputs(tmp_path / "other", storage).blob_path(name).read_bytes() == b"content"
 
 
 def test_workers_own_copy_that_is_damaged_is_fetched_again(tmp_path: Path) -> None:
     storage = Storage(url=str(tmp_path / "storage"))
-    shelf = Shelf(tmp_path / "one", storage)
-    path = shelf.blob_path(shelf.save_blob(b"content"))
+    unit_inputs = UnitInputs(tmp_path / "one", storage)
+    path = unit_inputs.blob_path(unit_inputs.save_blob(b"content"))
     path.write_bytes(b"cut")
-    assert shelf.blob_path(path.name).read_bytes() == b"content"
+    assert unit_inputs.blob_path(path.name).read_bytes() == b"content"
 
 
 def test_storage_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_storage_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_unit_whose_results_are_gone_from_the_storage_has_failed_with_that_reason(tmp_path: Path) -> None:
-    team = Team(cluster="tcp://nobody:8786", storage=str(tmp_path / "storage"))
-    crew = Crew(team, read_experiment(written(tmp_path, SMALL)), tmp_path / "run", SimpleQueue())
-    done = Finished(unit=unit(0), seconds=1.0, outcome=Outcome(result={"map_blob": "0" * 64}))
-    found = crew._unpack(Delivery(finished=done, address="tcp://one:1", has_grown=False))
+    worker_config = WorkerConfig(cluster="tcp://nobody:8786", storage=str(tmp_path / "storage"))
+    pool = WorkerPool(worker_config, read_experiment(written(tmp_path, SMALL)), tmp_path / "run", SimpleQueue())
+    done = TaskResult(unit=unit(0), seconds=1.0, outcome=Outcome(result={"map_blob": "0" * 64}))
+    found = pool._unpack(Delivery(finished=done, address="tcp://one:1", has_grown=False))
     assert found.outcome is None
     assert found.reason.startswith(f"what a worker left in {tmp_path / 'storage'} cannot")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution.dask_worker import Bench, Setting, versions
+from harness.execution.dask_worker import UnitPlugin, WorkerSettings, versions
 from harness.store import Store
 from harness.store.remote import Storage
 from tests.harness.execution.simulated import experiment_in
 
 
-def bench(folder: Path, *, storage: Storage | None = None, installed: dict[str, str] | None = None) -> Bench:
-    setting = Setting(
+def bench(folder: Path, *, storage: Storage | None = None, installed: dict[str, str] | None = None) -> UnitPlugin:
+    setting = WorkerSettings(
         experiment=experiment_in(folder.parent / "experiment"),
         folder=folder,
         storage=storage,
@@ -22,7 +22,7 @@ def bench(folder: Path, *, storage: Storage | None = None, installed: dict[str, 
         versions=installed or versions(),
         quiet=False,
     )
-    return Bench("a run", setting)
+    return UnitPlugin("a run", setting)
 
 
 def test_worker_with_another_tensorflow_is_refused(tmp_path: Path) -> None:

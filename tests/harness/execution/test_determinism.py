@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.execution.coordinator import run
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.store import Store, StoredUnit, canonical_json
 from harness.store.units import refers_to
@@ -26,12 +26,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_so_many_workers_find_what_one_process_finds(alone: Path, tmp_path: Path, workers: int) -> None:
-    run(read_experiment(written(tmp_path)), tmp_path / "run", team=Team(workers=workers))
+    run(read_experiment(written(tmp_path)), tmp_path / "run", worker_config=WorkerConfig(workers=workers))
     assert_same_store(alone, tmp_path / "run")
 
 
 def test_other_batches_change_no_map_and_no_score_of_any_image(alone: Path, tmp_path: Path) -> None:
-    run(read_experiment(written(tmp_path, batch=4)), tmp_path / "run", team=Team(workers=0))
+    run(read_experiment(written(tmp_path, batch=4)), tmp_path / "run", worker_config=WorkerConfig(workers=0))
     with Store(alone) as one, Store(tmp_path / "run") as other:
         maps, again = maps_by_image(one), maps_by_image(other)
         scores, repeated = scores_by_image(one), scores_by_image(other)

@@ -37,7 +37,7 @@ def test_unit_waits_for_what_it_builds_on() -> None:
     assert dispatcher.is_finished()
 
 
-def test_worker_is_given_the_network_that_it_holds_then_one_that_nobody_holds() -> None:
+def test_worker_is_given_the_model_that_it_holds_then_one_that_nobody_holds() -> None:
     of_a, of_b, of_c = (unit("saliency", network) for network in "abc")
     dispatcher = Dispatcher([of_a, of_b, of_c])
     assert taken(dispatcher, "b", others=["a"]) == of_b
@@ -45,7 +45,7 @@ def test_worker_is_given_the_network_that_it_holds_then_one_that_nobody_holds() 
     assert taken(dispatcher, "b", others=["a"]) == of_a
 
 
-def test_two_conversions_of_one_network_are_never_done_at_once() -> None:
+def test_two_conversions_of_one_model_are_never_done_at_once() -> None:
     one, other = unit("conversion", "a", format="x"), unit("conversion", "a", format="y")
     dispatcher = Dispatcher([one, other])
     assert taken(dispatcher) == one
@@ -107,7 +107,7 @@ def test_unit_that_came_back_undone_waits_for_what_must_be_made_anew() -> None:
     assert taken(dispatcher) == user_again
 
 
-def test_unit_that_came_back_undone_is_the_next_of_its_network() -> None:
+def test_unit_that_came_back_undone_is_the_next_of_its_model() -> None:
     first, second, third = (unit("saliency", "a", number=number) for number in range(3))
     dispatcher = Dispatcher([first, second, third])
     assert taken(dispatcher) == first

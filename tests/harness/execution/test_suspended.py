@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.stages.stage_table import STAGES
 from tests.harness.execution.loopback import ROOT, dask_on_loopback, read_until
 from tests.harness.execution.simulated import STAGE, chains, do
@@ -26,7 +26,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STAGES, "simulated", STAGE)
-        do(folder, chains(UNITS, seconds=SECONDS), Team(workers=0))
+        do(folder, chains(UNITS, seconds=SECONDS), WorkerConfig(workers=0))
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.execution.coordinator import run
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 
 TINY = """
@@ -80,6 +80,6 @@ def written(folder: Path, text: str = SMALL, *, batch: int = 3) -> Path:
 def undisturbed(experiment: Path) -> Path:
     """The folder of its run by one process, as `bitlens run --workers 0` does it."""
     folder = experiment.parent / "undisturbed"
-    summary = run(read_experiment(experiment), folder, team=Team(workers=0))
+    summary = run(read_experiment(experiment), folder, worker_config=WorkerConfig(workers=0))
     assert summary.failed == 0
     return folder

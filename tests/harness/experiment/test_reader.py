@@ -55,7 +55,7 @@ def test_list_of_noise_levels_becomes_one_method_for_each(tmp_path: Path) -> Non
     assert [(m.parameters["noise_level"], m.parameters["samples"]) for m in methods] == [(0.02, 5), (0.2, 5)]
 
 
-def test_random_weights_of_a_catalogue_network_are_marked(tmp_path: Path) -> None:
+def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
     text = 'formats = ["fp32"]\n[[model]]\nname = "quicknet"\nweights = "random"\n[dataset]\nkind = "planted"'
     (model,) = read(tmp_path, text).models
     assert model.spec()["weights"] == "random"

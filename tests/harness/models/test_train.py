@@ -69,7 +69,7 @@ def test_images_to_memorise_are_never_changed() -> None:
         batches.next_epoch()
 
 
-def test_card_of_a_shuffled_network_tells_what_was_memorised(tmp_path: Path) -> None:
+def test_card_of_a_shuffled_model_tells_what_was_memorised(tmp_path: Path) -> None:
     trained = Trained(model=None, top1=0.1, test_images=5000, train_top1=0.99, train_images=1000, seconds=3.4)
     for name in (SHUFFLED[0], "planted-float"):
         write_card(name, trained, seed=0, directory=tmp_path)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.cli.options import bytes_of, team_of
+from harness.cli.options import bytes_of, worker_config_of
 from harness.errors import ConfigError
-from harness.execution.sizing import LARGEST, USUAL, Team, size_of
+from harness.execution.sizing import LARGEST, USUAL, WorkerConfig, size_of
 from harness.plan.estimate import estimate, samples
 from harness.store import Outcome, Store, Unit
 
@@ -82,14 +82,14 @@ def experiment(size: int) -> Any:
 @pytest.mark.parametrize(
     ("available", "workers"), [(1 << 30, 1), (LARGEST, 1), (LARGEST + USUAL, 2), (LARGEST + 100 * USUAL, 8)]
 )
-def test_as_many_workers_as_memory_holds_with_the_largest_network_in_one(available: int, workers: int) -> None:
-    size = size_of(Team(), experiment(224), cores=8, available=available)
+def test_as_many_workers_as_memory_holds_with_the_largest_model_in_one(available: int, workers: int) -> None:
+    size = size_of(WorkerConfig(), experiment(224), cores=8, available=available)
     assert size.workers == workers
     assert size.limit_bytes + (workers - 1) * USUAL <= available
 
 
 def test_memory_that_was_asked_for_bounds_each_worker() -> None:
-    size = size_of(Team(memory_bytes=4 << 30), experiment(224), cores=8, available=9 << 30)
+    size = size_of(WorkerConfig(memory_bytes=4 << 30), experiment(224), cores=8, available=9 << 30)
     assert (size.workers, size.limit_bytes) == (2, 4 << 30)
 
 
@@ -101,6 +101,6 @@ def test_sizes_are_read_as_people_write_them() -> None:
 
 def test_options_that_exclude_each_other_are_refused() -> None:
     with pytest.raises(ConfigError, match="--cluster"):
-        team_of(cluster="tcp://host:8786", workers=2)
+        worker_config_of(cluster="tcp://host:8786", workers=2)
     with pytest.raises(ConfigError, match="--storage"):
-        team_of(storage="s3://bucket")
+        worker_config_of(storage="s3://bucket")

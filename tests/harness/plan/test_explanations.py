@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.datasets.planted import PlantedDataset
 from harness.errors import ConfigError
 from harness.execution.coordinator import run
-from harness.execution.sizing import Team
+from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.plan.planner import plan
 from harness.stages import amplification
@@ -203,7 +203,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, RunView]:
     for batch in (4, 3):
         folder = tmp_path_factory.mktemp(f"batch{batch}")
         (folder / "small.toml").write_text(SMALL.replace("BATCH", str(batch)))
-        summary = run(read_experiment(folder / "small.toml"), folder / "run", team=Team(workers=0))
+        summary = run(read_experiment(folder / "small.toml"), folder / "run", worker_config=WorkerConfig(workers=0))
         assert summary.failed == 0
         views[batch] = RunView(Store(folder / "run"))
     return views
@@ -268,11 +268,11 @@ class _Layers:
 def test_doubling_amplifies_nothing_and_a_large_offset_hides_noise() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     record = {"height": 8, "width": 8, "channel_order": "rgb", "mean": [0.0] * 3, "scale": [1 / 255] * 3}
-    workshop: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         images=lambda key: SimpleNamespace(pixels=pixels, keys=("a", "b", "c")), engine=lambda name: _Layers()
     )
     spec = {"model": {"name": "m", "preprocessing": record}, "images": "i", "noise_level": 0.1, "seed": 0}
-    result = amplification.perform(Unit(kind="amplification", spec=spec), workshop, lambda share: None).result
+    result = amplification.perform(Unit(kind="amplification", spec=spec), context, lambda share: None).result
     assert result["layers"] == ["double", "shifted"]
     found = np.array(result["values"])
     assert found[:, 0] == pytest.approx(1.0, abs=1e-5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 
 SIZE = 16
@@ -40,15 +40,15 @@ def magnitude_of_difference(pixels: np.ndarray, targets: np.ndarray, keys: Seque
 def pool() -> Any:
     from harness.quality.inputs import Pool
 
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     return Pool(
-        images=dice.integers(0, 255, (6, SIZE, SIZE, 3)).astype(np.uint8),
+        images=rng.integers(0, 255, (6, SIZE, SIZE, 3)).astype(np.uint8),
         targets=np.array([0, 1, 1, 2, 3, 4]),
         keys=tuple("uvwxyz"),
     )
 
 
-def evidence(count: int = 1, **changes: Any) -> Evidence:
+def evidence(count: int = 1, **changes: Any) -> MetricInputs:
     """All that any metric needs; parts are taken away or replaced by `changes`."""
     parts: dict[str, Any] = {
         "images": images(count),
@@ -60,7 +60,7 @@ def evidence(count: int = 1, **changes: Any) -> Evidence:
         "pool": pool(),
         "limits": np.tile([0.0, 1.0], (count, 1)),
     }
-    return Evidence(**{**parts, **changes})
+    return MetricInputs(**{**parts, **changes})
 
 
 def oracle_map() -> np.ndarray:

@@ -52,17 +52,17 @@ def cascade(model: Any) -> Cascade:
     return parameter_randomisation(model, gradients, seed=0, stages=4)
 
 
-def test_a_cascade_goes_from_the_top_to_the_whole_network(cascade: Cascade) -> None:
+def test_a_cascade_goes_from_the_top_to_the_whole_model(cascade: Cascade) -> None:
     assert cascade.stages == ("top", "second", "norm", "first")
     assert len(cascade.spearman) == len(cascade.ssim) == 4
 
 
-def test_maps_of_a_method_that_shows_the_network_change(cascade: Cascade) -> None:
+def test_maps_of_a_method_that_shows_the_model_change(cascade: Cascade) -> None:
     assert (cascade.spearman[-1].values < 0.8).all()
     assert (cascade.ssim[-1].values < 0.9).all()
 
 
-def test_a_map_that_ignores_the_network_is_found_out(model: Any) -> None:
+def test_a_map_that_ignores_the_model_is_found_out(model: Any) -> None:
     found = parameter_randomisation(model, edges, seed=0, stages=2)
     for scores in (*found.spearman, *found.ssim):
         np.testing.assert_allclose(scores.values, 1)
@@ -131,7 +131,7 @@ def test_histogram_entropy_of_two_equal_halves_is_ln_2_and_blank_maps_have_none(
     np.testing.assert_allclose(histogram_entropy(maps), [np.log(2), np.nan, np.nan])
 
 
-def test_blank_maps_of_a_randomised_network_are_reasons(model: Any) -> None:
+def test_blank_maps_of_a_randomised_model_are_reasons(model: Any) -> None:
     calls = iter(range(9))
 
     def soon_blank(engine: Any) -> np.ndarray:

@@ -57,7 +57,7 @@ def test_the_verdict_names_the_best_choices_of_each_device(page: str) -> None:
     assert "the device is emulated, and emulated time is no latency" in verdict
 
 
-def test_binarized_networks_are_said_to_have_a_pseudo_gradient(page: str) -> None:
+def test_binarized_models_are_said_to_have_a_pseudo_gradient(page: str) -> None:
     assert "For planted-binary this is a <b>pseudo-gradient</b>, with gradient, smoothgrad" in page
     assert "For planted-float" not in page
 

@@ -104,7 +104,7 @@ def test_the_best_noise_level_of_each_family_is_the_one_that_was_built_in(tmp_pa
     assert verdict(run, "10-20 %") == "supported"
 
 
-def test_two_networks_without_a_single_blank_map_do_not_support_that_blanks_are_frequent(tmp_path: Path) -> None:
+def test_two_models_without_a_single_blank_map_do_not_support_that_blanks_are_frequent(tmp_path: Path) -> None:
     run = Run(tmp_path, scatter=0.0)
     for network in TWINS:
         run.score(network, "gradcam", CAM, "blank_share", 0.0)
@@ -119,7 +119,7 @@ def test_numbers_that_contradict_each_other_leave_a_claim_unclear(tmp_path: Path
     assert verdict(run, "background") == "unclear"
 
 
-def test_amplification_must_be_greater_for_the_binarized_network_and_grow(tmp_path: Path) -> None:
+def test_amplification_must_be_greater_for_the_binarized_model_and_grow(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.amplification(FLOAT, [1.0, 1.2])
     run.amplification(BINARY, [1.0, 3.0])
@@ -135,7 +135,7 @@ def test_a_variant_comes_closer_if_it_agrees_more_with_the_twins(tmp_path: Path,
     assert verdict(run, "Without the ReLU") == expected
 
 
-def test_networks_without_twins_are_compared_family_with_family(tmp_path: Path) -> None:
+def test_models_without_twins_are_compared_family_with_family(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for name, family, mean in (("a", "full-precision", 0.6), ("b", "full-precision", 0.8), ("c", "binarized", 0.3)):
         run.score(model(name, family), "gradcam", CAM, "insertion_naopc", mean)

@@ -75,7 +75,7 @@ def test_maps_that_a_board_computed_are_told_from_those_of_the_host(tmp_path: Pa
     assert "occlusion by int8 on pi4" in page
 
 
-def test_the_best_noise_level_of_each_network_is_found_with_its_range(view: RunView) -> None:
+def test_the_best_noise_level_of_each_model_is_found_with_its_range(view: RunView) -> None:
     sweep = explanations.noise_sweep(quality_summary(view))
     assert len(sweep) == 2 * len(LEVELS)
     best = {entry["model"]: entry for entry in explanations.best_levels(sweep)}
@@ -204,7 +204,7 @@ def quicknet_run(folder: Path, p50_ms: float, **more: Any) -> Path:
     return run.build()
 
 
-def test_a_known_network_stands_beside_its_published_figures(tmp_path: Path) -> None:
+def test_a_known_model_stands_beside_its_published_figures(tmp_path: Path) -> None:
     with Store(quicknet_run(tmp_path, 47.0)) as store:
         page = render(store)
     assert "Published figures" in page
@@ -219,5 +219,5 @@ def test_a_board_far_slower_than_published_is_told_likely_causes(tmp_path: Path)
     assert "reference kernels ran, not optimized ones" in page
 
 
-def test_an_unknown_network_is_not_compared_with_others(twins_store: Store) -> None:
+def test_an_unknown_model_is_not_compared_with_others(twins_store: Store) -> None:
     assert "Published figures" not in render(twins_store)

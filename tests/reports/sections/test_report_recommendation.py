@@ -63,7 +63,7 @@ def test_a_small_difference_of_latency_is_none_even_when_the_intervals_are_apart
     assert len(verdicts(rows, None)[0].choices) == 2
 
 
-def test_explanation_quality_saves_a_slower_network() -> None:
+def test_explanation_quality_saves_a_slower_model() -> None:
     rows = [row("fast", ms=2, top1=0.9, quality=0.4), row("clear", ms=4, top1=0.9, quality=0.7)]
     assert [c.model for c in verdicts(rows, EXPLANATION)[0].choices] == ["fast", "clear"]
     lower = {**EXPLANATION, "better": "lower"}

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from harness.quality.evaluation import evaluate
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 from harness.quality.metrics.mu_fidelity import _subsets
 from harness.quality.metrics.robustness import _copy
@@ -45,9 +45,9 @@ def model() -> Any:
     return network
 
 
-def about(model: Any, **parameters: Any) -> Evidence:
+def about(model: Any, **parameters: Any) -> MetricInputs:
     images = np.random.default_rng(0).integers(0, 256, (COUNT, SIZE, SIZE, 3)).astype(np.uint8)
-    return Evidence(
+    return MetricInputs(
         images=images,
         targets=np.arange(COUNT),
         keys=("a", "b", "c"),
@@ -57,7 +57,7 @@ def about(model: Any, **parameters: Any) -> Evidence:
     )
 
 
-def theirs(evidence: Evidence) -> tuple[Any, Any]:
+def theirs(evidence: MetricInputs) -> tuple[Any, Any]:
     return evidence.images.astype(np.float32) / 255, np.eye(CLASSES, dtype=np.float32)[evidence.targets]
 
 
@@ -101,7 +101,7 @@ def test_avg_sensitivity_is_the_stability_of_xplique_with_the_same_noise(model: 
     def explain(images: Any, targets: Any, keys: Any) -> np.ndarray:
         return grey_gradient(model, images / 255, targets)
 
-    evidence = Evidence(
+    evidence = MetricInputs(
         images=evidence.images, targets=evidence.targets, keys=evidence.keys, explain=explain,
         parameters={"radius": radius, "samples": samples},
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_avg_sensitivity_is_the_stability_of_xplique_with_the_same_noise(model: 
 
 def test_sparseness_and_entropy_follow_the_formulas_of_quantus() -> None:
     maps = random_maps(COUNT)
-    evidence = Evidence(
+    evidence = MetricInputs(
         images=np.zeros((COUNT, SIZE, SIZE, 3), np.uint8), targets=np.zeros(COUNT, int), keys=("a",) * 3
     )
     for i, saliency_map in enumerate(maps.astype(float)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 from harness.quality.metrics.aopc_bounds import aopc_limits
 from harness.quality.metrics.grid_cells import cell_means, cell_numbers
@@ -22,7 +22,7 @@ from harness.quality.metrics.perturbation import pixel_ranks, pixels_gone
 from tests.harness.quality.known import ROW, SIZE, evidence, oracle_map, random_maps
 
 
-def value(name: str, saliency_map: np.ndarray, about: Evidence | None = None, **parameters: Any) -> float:
+def value(name: str, saliency_map: np.ndarray, about: MetricInputs | None = None, **parameters: Any) -> float:
     return float(evaluate(name, saliency_map, replace(about or evidence(), parameters=parameters)).values[0])
 
 
@@ -116,7 +116,7 @@ def test_curves_hold_no_more_images_than_a_batch(batch: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- normalised by limits
-def weighted_cells(size: int = 4, seed: int = 0) -> tuple[Evidence, np.ndarray]:
+def weighted_cells(size: int = 4, seed: int = 0) -> tuple[MetricInputs, np.ndarray]:
     """One 4 x 4 image whose probability is a sum over its 2 x 2 cells of weights of those that are still white."""
     weights = np.random.default_rng(seed).normal(size=4)
     numbers = cell_numbers((size, size), 2)
@@ -125,7 +125,7 @@ def weighted_cells(size: int = 4, seed: int = 0) -> tuple[Evidence, np.ndarray]:
         white = np.stack([(pixels[:, numbers == cell, 0] == 255).all(axis=1) for cell in range(4)], axis=1)
         return np.asarray(white @ weights, np.float32)[:, None]
 
-    about = Evidence(
+    about = MetricInputs(
         images=np.full((1, size, size, 1), 255, np.uint8),
         targets=np.zeros(1, np.int64),
         keys=("one",),
@@ -145,7 +145,7 @@ def test_the_perfect_map_scores_one_on_normalised_metrics_and_its_inverse_zero(s
         assert evaluate(name, -perfect, about).values[0] == pytest.approx(0, abs=1e-6)
 
 
-def interacting(beam: int) -> Evidence:
+def interacting(beam: int) -> MetricInputs:
     """Cells that matter in pairs, where the greedy search may err; 2 x 2 cells."""
     table = np.random.default_rng(4).random(16)
     numbers = cell_numbers((4, 4), 2)
@@ -186,7 +186,7 @@ def test_an_image_whose_probability_nothing_changes_has_no_normalised_value() ->
     assert found.reasons == ("no order of cells changes the probability",)
 
 
-def test_normalised_metrics_compare_a_confident_and_a_doubtful_network() -> None:
+def test_normalised_metrics_compare_a_confident_and_a_doubtful_model() -> None:
     """Half the probability everywhere halves deletion's range and leaves the normalised score as it is."""
     about, perfect = weighted_cells(seed=1)
     sure: Any = about.judge

@@ -13,12 +13,12 @@ from harness.errors import ConfigError
 from harness.quality.agreement_metrics import AGREEMENTS, agree
 from harness.quality.controls import CONTROLS, control_maps
 from harness.quality.evaluation import evaluate
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 from harness.registry import resolve
 from tests.harness.quality.known import ROW, SIZE, evidence, oracle_map, random_maps
 
 
-def value(name: str, saliency_map: np.ndarray, about: Evidence | None = None) -> float:
+def value(name: str, saliency_map: np.ndarray, about: MetricInputs | None = None) -> float:
     return float(evaluate(name, saliency_map, about or evidence()).values[0])
 
 
@@ -108,9 +108,9 @@ def test_spearman_is_that_of_scipy_with_ties(first: np.ndarray, seed: int) -> No
 @pytest.mark.parametrize("size", [(16, 16), (9, 30), (7, 7)])
 def test_ssim_is_that_of_scikit_image(size: tuple[int, int]) -> None:
     metrics = pytest.importorskip("skimage.metrics")
-    dice = np.random.default_rng(0)
-    first = dice.random((1, *size)).astype(np.float32)
-    second = (first + dice.normal(0, 0.2, first.shape)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    first = rng.random((1, *size)).astype(np.float32)
+    second = (first + rng.normal(0, 0.2, first.shape)).astype(np.float32)
     stretched = [
         (maps[0].astype(float) - maps.min()) / (maps.astype(float).max() - maps.min()) for maps in (first, second)
     ]

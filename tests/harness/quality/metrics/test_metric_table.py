@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.quality.evaluation import evaluate, evaluate_together, metric_parameters
-from harness.quality.inputs import Evidence, Scores
+from harness.quality.inputs import MetricInputs, Scores
 from harness.quality.metrics.metric_table import METRICS
 from harness.registry import resolve
 from tests.harness.quality.known import SIZE, evidence, oracle_map, random_maps
@@ -28,11 +28,11 @@ def fewer(name: str) -> dict[str, Any]:
     return {p.name: NUMBERS[p.name] for p in METRICS[name].parameters if p.name in NUMBERS}
 
 
-def score(name: str, maps: np.ndarray, about: Evidence) -> Scores:
+def score(name: str, maps: np.ndarray, about: MetricInputs) -> Scores:
     return evaluate(name, maps, replace(about, parameters=fewer(name)))
 
 
-def varied(count: int) -> Evidence:
+def varied(count: int) -> MetricInputs:
     """Images that differ, so that a mix-up of images shows."""
     known = evidence(count)
     pixels = known.images.copy()

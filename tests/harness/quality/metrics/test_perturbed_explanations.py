@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from harness.quality.evaluation import evaluate, evaluate_together
-from harness.quality.inputs import Evidence, Pool
+from harness.quality.inputs import MetricInputs, Pool
 from harness.quality.judges import FloatJudge
 from harness.quality.metrics.road import impute
 from tests.harness.quality.known import ROW, SIZE, evidence, random_maps
 
 
-def linear(seed: int = 0) -> tuple[Evidence, np.ndarray]:
+def linear(seed: int = 0) -> tuple[MetricInputs, np.ndarray]:
     """A white image whose probability is linear in its pixels, and its explanation, known exactly."""
     weights = np.random.default_rng(seed).normal(size=(SIZE, SIZE))
     judge = FloatJudge(lambda pixels: np.einsum("nhw,hw->n", pixels[..., 0] / 255, weights)[:, None])
@@ -124,7 +124,7 @@ def test_a_copy_that_cannot_be_explained_makes_the_value_undefined() -> None:
 
 
 # ----------------------------------------------------------------------------------------------- grid pointing game
-def coloured(count: int = 4) -> Evidence:
+def coloured(count: int = 4) -> MetricInputs:
     """Image i is flat, of the level 40 * class, so that a mosaic tells what is in each of its quarters."""
     levels = np.arange(count)
     images = np.broadcast_to((40 * levels[:, None, None, None]).astype(np.uint8), (count, SIZE, SIZE, 1)).copy()

@@ -10,14 +10,14 @@ import pytest
 
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate
-from harness.quality.inputs import Evidence
+from harness.quality.inputs import MetricInputs
 
 pytest.importorskip("tensorflow")
 COUNT = 24
 
 
 @pytest.fixture(scope="module")
-def planted() -> tuple[Evidence, np.ndarray, Any]:
+def planted() -> tuple[MetricInputs, np.ndarray, Any]:
     """Evidence on planted images judged by planted-float, its gradient maps, and the network."""
     from device.preprocessing import preprocess
     from harness.datasets.dataset_kinds import open_dataset
@@ -34,7 +34,7 @@ def planted() -> tuple[Evidence, np.ndarray, Any]:
     images = np.stack([fit_image(sample.image, model.preprocessing) for sample in samples])
     targets = np.array([sample.label for sample in samples])
     engine = GradientEngine(network)
-    evidence = Evidence(
+    evidence = MetricInputs(
         images=images,
         targets=targets,
         keys=tuple(sample.key for sample in samples),
@@ -49,7 +49,7 @@ def planted() -> tuple[Evidence, np.ndarray, Any]:
     "name", ["mass_in_object", "relevance_rank_accuracy", "pointing_game_hit_rate", "insertion_auc"]
 )
 def test_the_mask_beats_the_gradient_and_the_gradient_beats_dice(
-    planted: tuple[Evidence, np.ndarray, Any], name: str
+    planted: tuple[MetricInputs, np.ndarray, Any], name: str
 ) -> None:
     evidence, gradient, _ = planted
     means = [
@@ -59,26 +59,26 @@ def test_the_mask_beats_the_gradient_and_the_gradient_beats_dice(
     assert means[0] > means[1] > means[2]
 
 
-def test_the_compiled_network_scores_as_keras_does(planted: tuple[Evidence, np.ndarray, Any]) -> None:
+def test_the_compiled_model_scores_as_keras_does(planted: tuple[MetricInputs, np.ndarray, Any]) -> None:
     from harness.models.catalogue import CATALOGUE
-    from harness.models.xnnpack import CompiledNetwork
+    from harness.models.xnnpack import XnnpackModel
     from harness.quality.judges import FloatJudge
 
     evidence, gradient, network = planted
     record = CATALOGUE["planted-float"].preprocessing
-    compiled = replace(evidence, judge=FloatJudge(CompiledNetwork(network, record, threads=2), batch=7))
+    compiled = replace(evidence, judge=FloatJudge(XnnpackModel(network, record, threads=2), batch=7))
     for name in ("insertion_auc", "deletion_auc"):
         np.testing.assert_allclose(
             evaluate(name, gradient, compiled).values, evaluate(name, gradient, evidence).values, atol=1e-5
         )
 
 
-def test_a_binarized_network_is_not_compiled() -> None:
+def test_a_binarized_model_is_not_compiled() -> None:
     from harness.errors import ConfigError
     from harness.models.catalogue import CATALOGUE, catalogue_model
     from harness.models.loading import load_model
-    from harness.models.xnnpack import CompiledNetwork
+    from harness.models.xnnpack import XnnpackModel
 
     model = catalogue_model("planted-binary", CATALOGUE["planted-binary"], weights="random")
     with pytest.raises(ConfigError, match="binarized"):
-        CompiledNetwork(load_model(model), model.preprocessing)
+        XnnpackModel(load_model(model), model.preprocessing)

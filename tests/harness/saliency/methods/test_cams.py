@@ -35,7 +35,7 @@ def weighted(weights: np.ndarray) -> np.ndarray:
         ({"invert": True, "relu": False}, -weighted(GRADIENTS)),
     ],
 )
-def test_gradcam_of_a_two_channel_network(parameters: dict[str, bool], expected: np.ndarray) -> None:
+def test_gradcam_of_a_two_channel_model(parameters: dict[str, bool], expected: np.ndarray) -> None:
     np.testing.assert_allclose(cam("gradcam", **parameters), expected, rtol=1e-5, atol=1e-7)
 
 

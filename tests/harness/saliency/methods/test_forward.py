@@ -24,7 +24,7 @@ def scores(images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("method", "parameters"), [("occlusion", {}), ("rise", {"masks": 30})])
-def test_a_function_gives_the_maps_of_the_network_with_the_same_scores(method: str, parameters: dict[str, int]) -> None:
+def test_a_function_gives_the_maps_of_the_model_with_the_same_scores(method: str, parameters: dict[str, int]) -> None:
     engine = GradientEngine(oracles.linear_model(WEIGHTS, head="softmax"))
     expected = compute(engine, method, IMAGES, None, KEYS, seed=3, parameters=parameters)
     found = compute_forward(scores, method, IMAGES, None, KEYS, seed=3, parameters=parameters)

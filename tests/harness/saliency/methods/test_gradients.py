@@ -35,7 +35,7 @@ def test_input_times_gradient_of_a_linear_model_sums_to_the_logit() -> None:
     np.testing.assert_allclose(found.values.sum(axis=(1, 2, 3)), engine.logits(IMAGES)[[0, 1, 2], TARGETS], rtol=1e-5)
 
 
-def test_gradient_of_a_relu_network_matches_the_hand_calculation() -> None:
+def test_gradient_of_a_relu_model_matches_the_hand_calculation() -> None:
     engine = GradientEngine(oracles.relu_model(KERNEL, BIAS, READOUT))
     found = compute(engine, "gradient", IMAGES, TARGETS)
     for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
@@ -80,7 +80,7 @@ def test_guided_backprop_finds_a_relu_however_it_is_written(written: str) -> Non
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_guided_backprop_refuses_a_network_without_relu() -> None:
+def test_guided_backprop_refuses_a_model_without_relu() -> None:
     with pytest.raises(ConfigError, match="no ReLU"):
         compute(GradientEngine(oracles.linear_model(WEIGHTS)), "guided_backprop", IMAGES)
 
@@ -265,7 +265,7 @@ def test_fullgrad_as_in_the_paper_adds_up_rescaled_absolute_shares() -> None:
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_fullgrad_refuses_a_binarized_network() -> None:
+def test_fullgrad_refuses_a_binarized_model() -> None:
     with pytest.raises(ConfigError, match="quantizers"):
         compute(
             GradientEngine(build_twin(image_size=32, classes=4, binarized=True)), "fullgrad", np.zeros((1, 32, 32, 3))

@@ -46,7 +46,7 @@ def network(activation: str, pooling: str = "average") -> Any:
     return model
 
 
-def test_a_smooth_network_is_folded_and_gives_the_plain_maps() -> None:
+def test_a_smooth_model_is_folded_and_gives_the_plain_maps() -> None:
     model = network("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert [fold.convolution for fold in fast.folds] == ["first", "depthwise"]
@@ -83,7 +83,7 @@ def test_only_the_backward_pass_is_folded_where_a_gradient_passes_a_relu() -> No
     assert found["FusedBatchNormGradV3"] == 0
 
 
-def test_a_network_with_relus_is_folded_before_the_layer_at_which_the_gradient_ends() -> None:
+def test_a_model_with_relus_is_folded_before_the_layer_at_which_the_gradient_ends() -> None:
     model, targets = network("relu"), np.array([0, 1, 2])
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     layer = "last"
