@@ -235,7 +235,7 @@ def _store(rows: int) -> dict[str, float]:
         _, resuming = _timed(lambda: (store.counts(), list(store.missing())))
         view, viewing = _timed(lambda: RunView(store))
         units = view.of_kind("quality")
-        of_one = [unit for unit in units if unit.spec["model"]["name"] == "network 0"]
+        of_one = [unit for unit in units if unit.spec["model"]["name"] == "model 0"]
         _, reading_one = _timed(lambda: sum(len(view.scores(unit)) for unit in of_one))
         read, reading = _timed(lambda: sum(len(view.scores(unit)) for unit in units))
         assert read == written
@@ -281,10 +281,9 @@ def _study(rows: int) -> Iterator[Unit]:
     for first in range(0, max(1, rows // len(names)), IMAGES):
         images = Unit(kind="images", spec={"first": first, "count": IMAGES})
         yield images
-        key = images.key
-        for network, method, metric in names:
-            spec = {"method": f"method {method}", "metric": f"metric {metric}", "images": key}
-            yield Unit(kind="quality", spec={"model": {"name": f"network {network}"}, **spec})
+        for model, method, metric in names:
+            spec = {"method": f"method {method}", "metric": f"metric {metric}"}
+            yield Unit(kind="quality", spec={"model": {"name": f"model {model}"}, **spec}, needs={"images": images.key})
 
 
 if __name__ == "__main__":

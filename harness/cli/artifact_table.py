@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 def rows(folder: Path) -> Rows:
     """What the latest plan's conversions made, in order. A number that there is not yet is None."""
     with Store(folder) as store:
-        fidelity = {unit.spec["conversion"]: unit for unit in store.planned_units("fidelity")}
+        fidelity = {unit.needs["conversion"]: unit for unit in store.planned_units("fidelity")}
         return [_row(unit, fidelity.get(unit.key)) for unit in store.planned_units("conversion")]
 
 

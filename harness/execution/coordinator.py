@@ -32,7 +32,7 @@ from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, describe
 from harness.store.database import Store
 from harness.store.folder import only_run_in, store_errors_explained
-from harness.store.units import StoredUnit, Unit, canonical_json, refers_to
+from harness.store.units import StoredUnit, Unit, canonical_json
 
 COORDINATOR = "coordinator"  # the place of units that need files which only this machine has
 LOOK_SECONDS = 1.0  # how long to wait for something to arrive before looking for new workers
@@ -140,7 +140,7 @@ class _Run:
         self._pool = WorkerPool(worker_config, experiment, store.folder, self._arrived)
         self._boards = BoardThreads(experiment, store.folder, self._arrived, self._tell, storage=self._pool.storage)
         self._stages = {kind: _tally(kind, of_kind) for kind, of_kind in counts.items()}
-        self._input = lru_cache(maxsize=256)(store.unit)
+        self._stored = lru_cache(maxsize=256)(store.unit)
         self._remade: set[str] = set()
 
     def perform(self, units: Iterable[Unit]) -> None:
@@ -191,21 +191,25 @@ class _Run:
     def _task(self, unit: Unit) -> Task | TaskResult:
         """The unit with the results that it builds on, or why it cannot be done: one of them failed."""
         inputs = self._inputs(unit)
-        needed = set(refers_to(unit))
         for stored in inputs:
-            if stored.status == "failed" and stored.key in needed:
+            if stored.status == "failed" and stored.key in unit.needs.values():
                 return TaskResult(
                     unit=unit, seconds=0.0, reason=f"needs the {stored.kind}, which failed: {stored.reason}"
                 )
+        if not {stored.key for stored in inputs}.issuperset(unit.needs.values()):
+            return TaskResult(unit=unit, seconds=0.0, again=True)  # one was damaged, and is being made again
         self._tell(unit, 0.0)
         return Task(unit=unit, function=STAGES[unit.kind].perform, inputs=inputs)
 
     def _inputs(self, unit: Unit) -> tuple[StoredUnit, ...]:
-        found = []
-        for key in builds_on(unit):
-            with suppress(KeyError):  # not every long text of a spec is a key
-                found.append(self._input(key))
-        return tuple(found)
+        """What it needs, and what is there of that which saves it work."""
+        return tuple(stored for key in builds_on(unit) if (stored := self._input(key)) is not None)
+
+    def _input(self, key: str) -> StoredUnit | None:
+        try:
+            return self._stored(key)
+        except KeyError:  # not planned, or damaged and forgotten
+            return None
 
     def _tell(self, unit: Unit, share: float) -> None:
         self._progress.working_on(unit.kind, describe(unit), share)
@@ -262,8 +266,8 @@ class _Run:
                 _say(f"damaged or gone: what {describe(stored)} made; it is made again")
                 self._remade.add(stored.key)
                 self._store.forget([stored.key])
-                self._input.cache_clear()
-                return Unit(kind=stored.kind, spec=stored.spec)
+                self._stored.cache_clear()
+                return Unit(kind=stored.kind, spec=stored.spec, needs=stored.needs)
         return None
 
 

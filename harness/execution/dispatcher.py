@@ -14,7 +14,7 @@ from typing import TypeVar
 from harness.registry import resolve
 from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, model_of, needs_quiet, uses_this_machine
-from harness.store.units import Unit, refers_to
+from harness.store.units import Unit
 
 Name = TypeVar("Name")
 READ_AHEAD = 2000  # units in memory at once, however long the plan is
@@ -164,6 +164,6 @@ class Dispatcher:
 
 
 def builds_on(unit: Unit) -> list[str]:
-    """The keys of what should be finished first: what a unit builds on, and what saves it work if it is there."""
+    """The keys of what should be finished first: what a unit needs, and what saves it work if it is planned too."""
     helped_by = STAGES[unit.kind].helped_by
-    return [*refers_to(unit), *(resolve(helped_by)(unit) if helped_by else ())]
+    return [*unit.needs.values(), *(resolve(helped_by)(unit) if helped_by else ())]

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.stages.unit_spec import board_of
 from harness.store.database import Store
-from harness.store.units import StoredUnit, Unit, refers_to
+from harness.store.units import StoredUnit, Unit
 
 SAMPLES = 2  # units of each group that a calibration does: the first also loads the network
 CUTS = ("model", "method", "noise_level", "format", "metric")
@@ -90,7 +90,7 @@ def samples(store: Store) -> set[str]:
 def _with_sources(store: Store, unit: Unit) -> set[str]:
     """The key of a unit and those of all that it builds on, directly or not; none if a board must make one of them."""
     keys = {unit.key}
-    for key in refers_to(unit):
+    for key in unit.needs.values():
         source = store.planned_unit(key)
         if source is not None:
             of_source = _with_sources(store, source)
@@ -163,7 +163,7 @@ def _cuts(store: Store, known: Mapping[Group, tuple[float, float]]) -> list[Cut]
         return names(unit) if unit else frozenset()
 
     def names(unit: Unit) -> frozenset[str]:
-        return _own_names(unit).union(*map(names_of, refers_to(unit)))
+        return _own_names(unit).union(*map(names_of, unit.needs.values()))
 
     spared: defaultdict[str, float] = defaultdict(float)
     for unit in store.missing():

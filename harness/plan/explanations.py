@@ -16,7 +16,7 @@ from harness.models.catalogue import Model
 from harness.quality.controls import CONTROLS
 from harness.quality.metrics.metric_table import METRICS
 from harness.stages import agreement, amplification, aopc_bounds, quality, saliency, sanity
-from harness.stages.shared import CONTROL, FLOAT, deployed_judge
+from harness.stages.shared import CONTROL, DeployedJudge
 from harness.store.units import Unit
 
 POOL_IMAGES = 32  # other images that a metric may show beside the explained one: the first of the test split
@@ -85,24 +85,29 @@ class Explanations:
 
     # ------------------------------------------------------------------------------------------------- scores
     def _scored(
-        self, model: Model, maps: Unit, images: Unit, metric: Named, judge: str | dict[str, Any] = FLOAT
+        self, model: Model, maps: Unit, images: Unit, metric: Named, judge: DeployedJudge | None = None
     ) -> Iterator[Unit]:
         needs = METRICS[metric.name].needs
         extra: dict[str, Unit] = {}
         if "pool" in needs:
             extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, self._table.images))
         if metric.parameters.get("baseline") == "dataset_mean":
-            extra["colours"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
+            extra["baseline_images"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
         if "limits" in needs:
-            colours = extra.get("colours")
-            extra["limits"] = aopc_bounds.plan(model, metric, images, target=self._table.target, colours=colours)
+            extra["aopc_bounds"] = aopc_bounds.plan(
+                model,
+                metric,
+                images,
+                target=self._table.target,
+                baseline_images=extra.get("baseline_images"),
+            )
         yield from extra.values()
         yield quality.plan(maps, metric, judge=judge, **extra)
 
     def _judged_by_artifacts(self, model: Model, images: Unit) -> Iterator[Unit]:
         for judges in self._experiment.judges:
             for (artifact, device), method in itertools.product(self._at_work(model, judges), judges.methods):
-                maps, judge = self._map(model, method, images), deployed_judge(artifact, device)
+                maps, judge = self._map(model, method, images), DeployedJudge(artifact=artifact, device=device)
                 for metric in judges.metrics:
                     yield from self._scored(model, maps, images, metric, judge)
 

@@ -1,7 +1,7 @@
 """Which units of work an experiment needs, in the order in which a run does them. Pure: nothing is done or asked here.
 
-Units chain by key: the spec of one holds the keys of those it builds on, so that every key is known before anything
-is done, and a change of one input renews just what depends on it.
+Units chain by key: each names the keys of those that it needs, so that every key is known before anything is done, and
+a change of one input renews just what depends on it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def restrict(units: list[Unit], kinds: Collection[str]) -> list[Unit]:
     wanted: set[str] = set()
     for unit in reversed(units):  # what a unit builds on comes before it
         if unit.kind in kinds or unit.key in wanted:
-            wanted |= {unit.key, *(value for value in unit.spec.values() if isinstance(value, str))}
+            wanted |= {unit.key, *unit.needs.values()}
     return [unit for unit in units if unit.key in wanted]
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.devices.client import predict
 from harness.models.catalogue import Model
-from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, as_share, device_of
 from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
@@ -20,36 +20,32 @@ def plan_reference(model: Model, images: Unit) -> Unit:
     spec = {
         "model": model.spec(),
         "format": "keras",
-        "conversion": None,
         "device": None,
         "runtime": "tensorflow",
-        "images": images.key,
     }
-    return Unit(kind="accuracy", spec=spec)
+    return Unit(kind="accuracy", spec=spec, needs={"images": images.key})
 
 
 def plan(conversion: Unit, images: Unit, device: dict[str, Any]) -> Unit:
     spec = {
         "model": conversion.spec["model"],
         "format": conversion.spec["format"],
-        "conversion": conversion.key,
         "device": device,
         "runtime": device["runtime"],
-        "images": images.key,
     }
-    return Unit(kind="accuracy", spec=spec)
+    return Unit(kind="accuracy", spec=spec, needs={"conversion": conversion.key, "images": images.key})
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
-    images = context.images(spec["images"])
-    if spec["conversion"] is None:
+    images = context.images(unit.needs["images"])
+    if "conversion" not in unit.needs:
         scores = context.scores(spec["model"]["name"], images.pixels)
         ran_on = {"runtime": "tensorflow", "runtime_version": _tensorflow_version()}
     else:
         done = predict(
             device_of(spec),
-            artifact_of(spec, context),
+            context.artifact(unit.needs["conversion"]),
             images.pixels,
             preprocessing=spec["model"]["preprocessing"],
             runtime=spec["runtime"],

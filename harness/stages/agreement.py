@@ -15,18 +15,16 @@ def plan(first: Unit, second: Unit, metric: str, *, what: str) -> Unit:
     """
     spec = {
         "model": first.spec["model"],
-        "first": first.key,
-        "second": second.key,
-        "images": first.spec["images"],
         "what": what,
         "metric": metric,
     }
-    return Unit(kind="agreement", spec=spec)
+    needs = {"first": first.key, "second": second.key, "images": first.needs["images"]}
+    return Unit(kind="agreement", spec=spec, needs=needs)
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
-    spec, images = unit.spec, context.images(unit.spec["images"])
-    first, second = (maps_of(context.result(spec[name]), images, context) for name in ("first", "second"))
+    spec, images = unit.spec, context.images(unit.needs["images"])
+    first, second = (maps_of(context.result(unit.needs[name]), images, context) for name in ("first", "second"))
     scores = agree(spec["metric"], first, second)
     row = AGREEMENTS[spec["metric"]]
     return Outcome(result={"better": row.better, "unit": row.unit}, scores=score_rows(images, scores))

@@ -18,13 +18,13 @@ from harness.store.units import Outcome, Unit
 
 
 def plan(model: Model, images: Unit, *, noise_level: float, seed: int) -> Unit:
-    spec = {"model": model.spec(), "images": images.key, "noise_level": noise_level, "seed": seed}
-    return Unit(kind="amplification", spec=spec)
+    spec = {"model": model.spec(), "noise_level": noise_level, "seed": seed}
+    return Unit(kind="amplification", spec=spec, needs={"images": images.key})
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     """Per image and layer: (relative change of the activations) / (relative change of the input), layer by layer."""
-    spec, images = unit.spec, context.images(unit.spec["images"])
+    spec, images = unit.spec, context.images(unit.needs["images"])
     engine = context.engine(spec["model"]["name"])
     layers = [info.name for info in engine.candidates]
     clean = preprocess(images.pixels, spec["model"]["preprocessing"])

@@ -18,20 +18,20 @@ from harness.stages.shared import FLOAT, judge_of, mean_colour
 from harness.store.units import Outcome, Unit
 
 
-def plan(model: Model, metric: Named, images: Unit, *, target: str, colours: Unit | None) -> Unit:
+def plan(model: Model, metric: Named, images: Unit, *, target: str, baseline_images: Unit | None) -> Unit:
     """The limits that a normalised metric needs; metrics with equal parameters share them."""
     spec = {
         "model": model.spec(),
-        "images": images.key,
         "target": target,
         "parameters": metric.parameters,
         "judge": FLOAT,
     }
-    return Unit(kind="limits", spec=spec | ({"colours": colours.key} if colours else {}))
+    needs = {"images": images.key, **({"baseline_images": baseline_images.key} if baseline_images else {})}
+    return Unit(kind="aopc_bounds", spec=spec, needs=needs)
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
-    spec, images = unit.spec, context.images(unit.spec["images"])
+    spec, images = unit.spec, context.images(unit.needs["images"])
     targets = images.labels
     if spec["target"] == "predicted":
         targets = context.scores(spec["model"]["name"], images.pixels).argmax(1)
@@ -40,8 +40,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         targets=targets,
         keys=images.keys,
         parameters=spec["parameters"],
-        judge=judge_of(spec, context),
-        dataset_mean=mean_colour(spec, context),
+        judge=judge_of(unit, context),
+        dataset_mean=mean_colour(unit, context),
     )
     found: Any = np.asarray(aopc_limits(evidence))
     return Outcome(result={"blob": context.store.save_array(found), "images": list(images.keys)})

@@ -103,6 +103,10 @@ class RunContext:
             raise BitlensError(f"needs the {stored.kind}, which failed: {stored.reason}")
         return stored
 
+    def artifact(self, key: str) -> Path:
+        """The flatbuffer that a conversion made."""
+        return self.store.blob_path(self.result(key).result["blob"])
+
     def images(self, key: str) -> ImageSet:
         result = self.result(key).result
         masks = result["masks_blob"]
@@ -171,11 +175,6 @@ def device_of(spec: Mapping[str, Any]) -> Device:
     """The device of a unit; this host where the spec names none."""
     row = {key: value for key, value in spec.get("device", THIS_HOST).items() if key != "runtime"}
     return make_device(row)
-
-
-def artifact_of(spec: Mapping[str, Any], context: RunContext) -> Path:
-    """The flatbuffer that the unit's conversion made."""
-    return context.store.blob_path(context.result(spec["conversion"]).result["blob"])
 
 
 def as_share(progress: Progress) -> Callable[[Mapping[str, Any]], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,11 +25,10 @@ def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
         "model": model.spec(),
         "architecture": model.build or "file",
         "format": format_name,
-        "calibration": calibration.key if calibration else None,
         "recipe": RECIPE,
         "versions": {name: _version(name) for name in VERSIONS},
     }
-    return Unit(kind="conversion", spec=spec)
+    return Unit(kind="conversion", spec=spec, needs={"calibration": calibration.key} if calibration else {})
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
@@ -75,7 +74,7 @@ def helped_by(unit: Unit) -> list[str]:
     sibling = next(
         (name for name, other in FORMATS.items() if other.convert == spec.convert and not other.finish), None
     )
-    return [Unit(kind=unit.kind, spec={**unit.spec, "format": sibling}).key] if spec.finish and sibling else []
+    return [replace(unit, spec={**unit.spec, "format": sibling}).key] if spec.finish and sibling else []
 
 
 def _unfinished(unit: Unit, context: RunContext) -> bytes | None:
@@ -98,9 +97,9 @@ def _saved(content: bytes, unit: Unit, context: RunContext) -> str:
 
 
 def _calibration(unit: Unit, context: RunContext) -> Any:
-    if unit.spec["calibration"] is None:
+    if "calibration" not in unit.needs:
         return None
-    images = context.images(unit.spec["calibration"])
+    images = context.images(unit.needs["calibration"])
     record = unit.spec["model"]["preprocessing"]
 
     def representative() -> Iterator[Any]:
@@ -112,9 +111,9 @@ def _calibration(unit: Unit, context: RunContext) -> Any:
 
 def _calibration_record(unit: Unit, context: RunContext) -> dict[str, Any] | None:
     """How many training images, and the hash of their pixels."""
-    if unit.spec["calibration"] is None:
+    if "calibration" not in unit.needs:
         return None
-    result = context.result(unit.spec["calibration"]).result
+    result = context.result(unit.needs["calibration"]).result
     return {"images": len(result["images"]), "sha256": result["blob"]}
 
 

@@ -16,7 +16,7 @@ from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
 from harness.devices.client import PredictResult, predict
-from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, as_share, device_of
 from harness.store.units import Outcome, Unit
 
 IMAGES = 64
@@ -24,19 +24,17 @@ HEADS = ("SOFTMAX", "DEQUANTIZE", "QUANTIZE", "RESHAPE")  # what may follow the 
 
 
 def plan(conversion: Unit, images: Unit) -> Unit:
-    spec = {
-        "model": conversion.spec["model"],
-        "format": conversion.spec["format"],
-        "conversion": conversion.key,
-        "images": images.key,
-    }
-    return Unit(kind="fidelity", spec=spec)
+    return Unit(
+        kind="fidelity",
+        spec={"model": conversion.spec["model"], "format": conversion.spec["format"]},
+        needs={"conversion": conversion.key, "images": images.key},
+    )
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
-    spec, images = unit.spec, context.images(unit.spec["images"])
-    conversion = context.result(spec["conversion"]).result
-    artifact, ran = _artifact_answers(spec, artifact_of(spec, context), images, context, progress)
+    spec, images = unit.spec, context.images(unit.needs["images"])
+    conversion = context.result(unit.needs["conversion"]).result
+    artifact, ran = _artifact_answers(spec, context.artifact(unit.needs["conversion"]), images, context, progress)
     scores = context.scores(spec["model"]["name"], images.pixels)
     reference = Answers(scores=scores, logits=logits_of(scores) if artifact.logits is not None else None)
     fidelity = _compare(spec, reference, artifact, images, context)

@@ -10,7 +10,7 @@ from typing import Any
 from harness.devices.client import measure
 from harness.devices.sustained import measure_sustained
 from harness.experiment.schema import LatencyTable
-from harness.stages.context import Progress, RunContext, artifact_of, as_share, device_of
+from harness.stages.context import Progress, RunContext, as_share, device_of
 from harness.store.units import Outcome, Unit
 
 
@@ -18,13 +18,14 @@ def plan(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, *, nu
     spec = {**_spec(conversion, device, protocol, num_threads), "round": round_}
     if protocol.energy:
         spec["protocol"]["energy"] = True
-    return Unit(kind="latency", spec=spec)
+    return Unit(kind="latency", spec=spec, needs={"conversion": conversion.key})
 
 
 def plan_sustained(conversion: Unit, device: dict[str, Any], protocol: LatencyTable) -> Unit:
     """With the first number of threads: there is time for one."""
     spec = _spec(conversion, device, protocol, protocol.threads[0])
-    return Unit(kind="latency", spec={**spec, "sustained_s": protocol.sustained_s})
+    spec["sustained_s"] = protocol.sustained_s
+    return Unit(kind="latency", spec=spec, needs={"conversion": conversion.key})
 
 
 def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_threads: int) -> dict[str, Any]:
@@ -32,7 +33,6 @@ def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_
     return {
         "model": conversion.spec["model"],
         "format": conversion.spec["format"],
-        "conversion": conversion.key,
         "device": device,
         "runtime": device["runtime"],
         "num_threads": num_threads,
@@ -42,7 +42,7 @@ def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
-    what = device_of(spec), artifact_of(spec, context)
+    what = device_of(spec), context.artifact(unit.needs["conversion"])
     how = {
         "preprocessing": spec["model"]["preprocessing"],
         "num_threads": spec["num_threads"],

@@ -11,7 +11,7 @@ from harness.quality.evaluation import evaluate
 from harness.quality.inputs import MetricInputs, Pool
 from harness.quality.metrics.metric_table import METRICS
 from harness.stages.context import Progress, RunContext
-from harness.stages.shared import FLOAT, explain_of, judge_of, maps_of, mean_colour, score_rows
+from harness.stages.shared import FLOAT, DeployedJudge, explain_of, judge_of, maps_of, mean_colour, score_rows
 from harness.store.units import Outcome, Unit
 
 
@@ -19,32 +19,40 @@ def plan(
     saliency: Unit,
     metric: Named,
     *,
-    judge: str | dict[str, Any] = FLOAT,
-    limits: Unit | None = None,
+    judge: DeployedJudge | None = None,
+    aopc_bounds: Unit | None = None,
     pool: Unit | None = None,
-    colours: Unit | None = None,
+    baseline_images: Unit | None = None,
 ) -> Unit:
-    """What a metric needs besides the maps is part of the spec where it needs it, and nowhere else.
+    """What a metric needs besides the maps is named where it needs it, and nowhere else.
 
-    limits  of this judge, for normalised metrics.   pool  other images.   colours  images whose mean is a baseline.
+    judge            an artifact on a device; the float model where there is none.
+    aopc_bounds      of the float model, for normalised metrics.
+    pool             other images that the metric may show.
+    baseline_images  images whose mean colour is a baseline.
     """
     spec = {
         "model": saliency.spec["model"],
-        "saliency": saliency.key,
         "method": saliency.spec["method"],
-        "images": saliency.spec["images"],
         "metric": metric.name,
         "parameters": metric.parameters,
         "seed": saliency.spec["seed"],
-        "judge": judge,
+        "judge": judge.spec() if judge else FLOAT,
     }
-    extra = {"limits": limits, "pool": pool, "colours": colours}
-    return Unit(kind="quality", spec=spec | {name: unit.key for name, unit in extra.items() if unit is not None})
+    extra = {
+        "judge": judge.artifact if judge else None,
+        "aopc_bounds": aopc_bounds,
+        "pool": pool,
+        "baseline_images": baseline_images,
+    }
+    needs = {"saliency": saliency.key, "images": saliency.needs["images"]}
+    needs |= {role: unit.key for role, unit in extra.items() if unit is not None}
+    return Unit(kind="quality", spec=spec, needs=needs)
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec, metric = unit.spec, METRICS[unit.spec["metric"]]
-    saliency, images = context.result(spec["saliency"]), context.images(spec["images"])
+    saliency, images = context.result(unit.needs["saliency"]), context.images(unit.needs["images"])
     evidence = MetricInputs(
         images=images.pixels,
         targets=np.array(saliency.result["targets"], np.int64),
@@ -52,11 +60,11 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         seed=spec["seed"],
         parameters=spec["parameters"],
         masks=images.masks,
-        judge=judge_of(spec, context) if "judge" in metric.needs else None,
+        judge=judge_of(unit, context) if "judge" in metric.needs else None,
         explain=explain_of(saliency, context),
-        pool=_pool(spec, context),
-        limits=_limits(spec, context),
-        dataset_mean=mean_colour(spec, context),
+        pool=_pool(unit, context),
+        limits=_aopc_bounds(unit, context),
+        dataset_mean=mean_colour(unit, context),
         causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )
     scores = evaluate(spec["metric"], maps_of(saliency, images, context), evidence)
@@ -66,12 +74,14 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     return Outcome(result=result, scores=score_rows(images, scores))
 
 
-def _pool(spec: dict[str, Any], context: RunContext) -> Pool | None:
-    if "pool" not in spec:
+def _pool(unit: Unit, context: RunContext) -> Pool | None:
+    if "pool" not in unit.needs:
         return None
-    images = context.images(spec["pool"])
+    images = context.images(unit.needs["pool"])
     return Pool(images=images.pixels, targets=images.labels, keys=images.keys)
 
 
-def _limits(spec: dict[str, Any], context: RunContext) -> Any:
-    return context.store.load_array(context.result(spec["limits"]).result["blob"]) if "limits" in spec else None
+def _aopc_bounds(unit: Unit, context: RunContext) -> Any:
+    if "aopc_bounds" not in unit.needs:
+        return None
+    return context.store.load_array(context.result(unit.needs["aopc_bounds"]).result["blob"])

@@ -14,7 +14,7 @@ from harness.models.catalogue import Model
 from harness.quality.controls import control_maps
 from harness.quality.inputs import MetricInputs
 from harness.saliency.attribution import Attribution
-from harness.stages.context import ImageSet, Progress, RunContext, artifact_of, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, device_of
 from harness.stages.shared import CONTROL, attribute
 from harness.store.units import Outcome, Unit
 
@@ -26,11 +26,10 @@ def plan(model: Model, method: Named, images: Unit, *, target: str, seed: int) -
         "model": model.spec(),
         "method": method.name,
         "parameters": method.parameters,
-        "images": images.key,
         "target": target,
         "seed": seed,
     }
-    return Unit(kind="saliency", spec=spec)
+    return Unit(kind="saliency", spec=spec, needs={"images": images.key})
 
 
 def plan_on_device(conversion: Unit, method: Named, images: Unit, device: dict[str, Any], *, seed: int) -> Unit:
@@ -39,25 +38,23 @@ def plan_on_device(conversion: Unit, method: Named, images: Unit, device: dict[s
         "model": conversion.spec["model"],
         "method": method.name,
         "parameters": method.parameters,
-        "images": images.key,
         "target": "predicted",
         "seed": seed,
-        "conversion": conversion.key,
         "format": conversion.spec["format"],
         "device": device,
         "runtime": device["runtime"],
     }
-    return Unit(kind="saliency", spec=spec)
+    return Unit(kind="saliency", spec=spec, needs={"images": images.key, "conversion": conversion.key})
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     """Raw signed float32 attributions, as the method gives them: reductions are steps of showing and scoring."""
     spec = unit.spec
-    images = context.images(spec["images"])
+    images = context.images(unit.needs["images"])
     predicted = context.scores(spec["model"]["name"], images.pixels).argmax(1)
     targets = predicted if spec["target"] == "predicted" else images.labels
     result = {
-        **_attributions(spec, images, targets, context),
+        **_attributions(unit, images, targets, context),
         "images": list(images.keys),
         "targets": _plain(targets),
         "predicted": _plain(predicted),
@@ -65,9 +62,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     return Outcome(result=result)
 
 
-def _attributions(
-    spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], context: RunContext
-) -> dict[str, Any]:
+def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> dict[str, Any]:
+    spec = unit.spec
     if spec["method"].startswith(CONTROL):
         evidence = MetricInputs(
             images=images.pixels, targets=targets, keys=images.keys, seed=spec["seed"], masks=images.masks
@@ -75,7 +71,7 @@ def _attributions(
         values = control_maps(spec["method"].removeprefix(CONTROL), evidence)
         return {"blob": context.store.save_array(values)}
     if "device" in spec:
-        attribution = _on_device(spec, images, targets, context)
+        attribution = _on_device(unit, images, targets, context)
     else:
         attribution = attribute(context.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
     return {
@@ -88,11 +84,12 @@ def _attributions(
     }
 
 
-def _on_device(spec: dict[str, Any], images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> Attribution:
+def _on_device(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> Attribution:
     """Forward passes of the artifact on its device. What a method makes of an image is rounded to uint8 on the way."""
     from harness.saliency.api import compute_forward
 
-    record, device, artifact = spec["model"]["preprocessing"], device_of(spec), artifact_of(spec, context)
+    spec, record, device = unit.spec, unit.spec["model"]["preprocessing"], device_of(unit.spec)
+    artifact = context.artifact(unit.needs["conversion"])
 
     def scores(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         pixels = as_pixels(inputs, record)

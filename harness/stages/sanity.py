@@ -23,28 +23,27 @@ def plan(maps: Unit, check: str, *, other: Unit | None = None) -> Unit:
         "model": maps.spec["model"],
         "method": maps.spec["method"],
         "parameters": maps.spec["parameters"],
-        "saliency": maps.key,
-        "images": maps.spec["images"],
         "check": check,
         "seed": maps.spec["seed"],
     }
-    return Unit(kind="sanity", spec=spec | ({"other": other.key} if other else {}))
+    needs = {"saliency": maps.key, "images": maps.needs["images"], **({"other": other.key} if other else {})}
+    return Unit(kind="sanity", spec=spec, needs=needs)
 
 
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
-    saliency, images = context.result(unit.spec["saliency"]), context.images(unit.spec["images"])
-    result, scores = _CHECKS[unit.spec["check"]](unit.spec, saliency, images, context)
+    saliency, images = context.result(unit.needs["saliency"]), context.images(unit.needs["images"])
+    result, scores = _CHECKS[unit.spec["check"]](unit, saliency, images, context)
     return Outcome(result=result, scores=score_rows(images, scores))
 
 
 def _parameter_randomisation(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
+    unit: Unit, saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
     """Rank correlation with the maps of the wholly randomised network; the means of every stage are kept."""
     from harness.quality.randomisation import parameter_randomisation
 
-    model = context.keras_model(spec["model"]["name"])
-    cascade = parameter_randomisation(model, _explain_with(saliency, images), seed=spec["seed"])
+    model = context.keras_model(unit.spec["model"]["name"])
+    cascade = parameter_randomisation(model, _explain_with(saliency, images), seed=unit.spec["seed"])
     means = {
         name: [_mean(scores) for scores in by_stage]
         for name, by_stage in (("spearman", cascade.spearman), ("ssim", cascade.ssim))
@@ -52,25 +51,23 @@ def _parameter_randomisation(
     return {"unit": "rank correlation", "stages": list(cascade.stages), **means}, cascade.spearman[-1]
 
 
-def _emprt(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
-) -> tuple[dict[str, Any], Scores]:
+def _emprt(unit: Unit, saliency: StoredUnit, images: ImageSet, context: RunContext) -> tuple[dict[str, Any], Scores]:
     from harness.quality.randomisation import emprt
 
-    model = context.keras_model(spec["model"]["name"])
-    scores = emprt(model, _explain_with(saliency, images), seed=spec["seed"])
+    model = context.keras_model(unit.spec["model"]["name"])
+    scores = emprt(model, _explain_with(saliency, images), seed=unit.spec["seed"])
     return {"unit": "relative rise of the map's entropy"}, scores
 
 
 def _data_randomisation(
-    spec: dict[str, Any], saliency: StoredUnit, images: ImageSet, context: RunContext
+    unit: Unit, saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
     maps = maps_of(saliency, images, context)
-    other = maps_of(context.result(spec["other"]), images, context)
+    other = maps_of(context.result(unit.needs["other"]), images, context)
     return {"unit": "rank correlation"}, agree("spearman", maps, other)
 
 
-_CHECKS: dict[str, Callable[[dict[str, Any], StoredUnit, ImageSet, RunContext], tuple[dict[str, Any], Scores]]] = {
+_CHECKS: dict[str, Callable[[Unit, StoredUnit, ImageSet, RunContext], tuple[dict[str, Any], Scores]]] = {
     "parameter_randomisation": _parameter_randomisation,
     "emprt": _emprt,
     "data_randomisation": _data_randomisation,

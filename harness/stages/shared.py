@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +17,33 @@ from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets
 from harness.saliency.attribution import Attribution
 from harness.saliency.maps import saliency_map
 from harness.saliency.methods.method_table import METHODS
-from harness.stages.context import ImageSet, RunContext, artifact_of, device_of
+from harness.stages.context import ImageSet, RunContext, device_of
 from harness.store.units import Score, StoredUnit, Unit
 
 FLOAT = "float"  # the judge that is the Keras model itself
 
 
-def deployed_judge(conversion: Unit, device: dict[str, Any]) -> dict[str, Any]:
-    """The spec of a judge that is an artifact on a device."""
-    return {
-        "conversion": conversion.key,
-        "format": conversion.spec["format"],
-        "device": device,
-        "runtime": device["runtime"],
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedJudge:
+    """An artifact at work on a device, as the plan names it. `artifact` is the unit that makes it."""
+
+    artifact: Unit
+    device: dict[str, Any]
+
+    def spec(self) -> dict[str, Any]:
+        return {"format": self.artifact.spec["format"], "device": self.device, "runtime": self.device["runtime"]}
 
 
-def judge_of(spec: Mapping[str, Any], context: RunContext) -> Judge:
+def judge_of(unit: Unit, context: RunContext) -> Judge:
     """Who gives class scores for a unit: the float model, or an artifact on its device."""
-    if spec["judge"] == FLOAT:
+    spec, judge = unit.spec, unit.spec["judge"]
+    if judge == FLOAT:
         return context.judge(spec["model"]["name"])
     return DeviceJudge(
-        device_of(spec["judge"]),
-        artifact_of(spec["judge"], context),
+        device_of(judge),
+        context.artifact(unit.needs["judge"]),
         preprocessing=spec["model"]["preprocessing"],
-        runtime=spec["judge"]["runtime"],
+        runtime=judge["runtime"],
     )
 
 
@@ -96,11 +99,11 @@ def score_rows(images: ImageSet, scores: Scores) -> list[Score]:
     ]
 
 
-def mean_colour(spec: dict[str, Any], context: RunContext) -> Any:
+def mean_colour(unit: Unit, context: RunContext) -> Any:
     """(C,) uint8, the mean over training images; None where the unit does not ask for it."""
-    if "colours" not in spec:
+    if "baseline_images" not in unit.needs:
         return None
-    return np.round(context.images(spec["colours"]).pixels.mean((0, 1, 2))).astype(np.uint8)
+    return np.round(context.images(unit.needs["baseline_images"]).pixels.mean((0, 1, 2))).astype(np.uint8)
 
 
 CONTROL = "control-"  # what the method of a control begins with

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`perform` names a function (unit, workshop, progress) -> Outcome; `doing` is what a person reads meanwhile.
+    """`perform` names a function (unit, context, progress) -> Outcome; `doing` is what a person reads meanwhile.
 
     one_at_a_time  units of one network are done one after the other, because each takes much memory.
     helped_by      names a function unit -> keys: units that save this one work if they are done before it.
@@ -34,6 +34,8 @@ STAGES: dict[str, Stage] = {
     "agreement": Stage(perform="harness.stages.agreement:perform", doing="comparing maps"),
     "amplification": Stage(perform="harness.stages.amplification:perform", doing="following noise through the layers"),
     "sanity": Stage(perform="harness.stages.sanity:perform", doing="checking sanity of explanations"),
-    "limits": Stage(perform="harness.stages.aopc_bounds:perform", doing="searching limits for normalised scores"),
+    "aopc_bounds": Stage(
+        perform="harness.stages.aopc_bounds:perform", doing="searching AOPC bounds for normalised scores"
+    ),
     "quality": Stage(perform="harness.stages.quality:perform", doing="scoring explanations"),
 }

@@ -18,41 +18,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.store import schema
 from harness.store.blobs import Blobs
 from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
 
-SCHEMA_VERSION = 1  # 2026-11-23: first version
 PAGE = 200  # rows of a plan that are read at once
-
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE planned (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL);
-CREATE TABLE unit (
-    key TEXT PRIMARY KEY, kind TEXT NOT NULL, spec TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed')), reason TEXT NOT NULL,
-    result TEXT NOT NULL, finished_at TEXT NOT NULL, seconds REAL NOT NULL
-);
-CREATE TABLE prediction (
-    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, label INTEGER NOT NULL,
-    ranked TEXT NOT NULL, scores TEXT NOT NULL, PRIMARY KEY (unit, image)
-) WITHOUT ROWID;
-CREATE TABLE score (
-    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, value REAL, reason TEXT NOT NULL, PRIMARY KEY (unit, image)
-) WITHOUT ROWID;
-"""
 
 
 class Store(Blobs):
-    """One run's folder. Use as a context manager; safe to kill at any moment."""
+    """One run's folder. Use as a context manager; safe to kill at any moment.
+
+    `schema_found` is the schema that the folder had when it was opened; it has the present one now.
+    Raises ConfigError for a folder of a newer bitlens.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "blobs")
         self.folder = folder
         self._database = sqlite3.connect(folder / "store.sqlite", timeout=30.0, isolation_level=None)
+        try:
+            self.schema_found = schema.prepare(self._database, folder)
+        except BaseException:
+            self._database.close()
+            raise
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA foreign_keys = ON")
-        self._create_tables()
 
     def __enter__(self) -> Store:
         return self
@@ -84,10 +75,15 @@ class Store(Blobs):
         kinds  the order of the stages, if the units do not come in it. A plan of any length takes little memory.
         """
         rank = {kind: number << 40 for number, kind in enumerate(kinds)}
-        rows = ((rank.get(u.kind, 0) + i, u.key, u.kind, canonical_json(u.spec)) for i, u in enumerate(units))
+        rows = (
+            (rank.get(u.kind, 0) + i, u.key, u.kind, canonical_json(u.spec), canonical_json(u.needs))
+            for i, u in enumerate(units)
+        )
         with self.together():
             self._database.execute("DELETE FROM planned")
-            self._database.executemany("INSERT OR IGNORE INTO planned VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany(
+                "INSERT OR IGNORE INTO planned (position, key, kind, spec, needs) VALUES (?, ?, ?, ?, ?)", rows
+            )
 
     def set_meta(self, name: str, value: str) -> None:
         with self.together():
@@ -138,22 +134,26 @@ class Store(Blobs):
 
     def unit(self, key: str) -> StoredUnit:
         """One finished unit. Raises KeyError when it was never done."""
-        row = self._database.execute(
-            "SELECT key, kind, spec, status, reason, result, seconds FROM unit WHERE key = ?", (key,)
-        ).fetchone()
-        if row is None:
+        stored = self.find(key)
+        if stored is None:
             raise KeyError(key)
-        return _stored_unit(row)
+        return stored
+
+    def find(self, key: str) -> StoredUnit | None:
+        """One finished unit; None when it was never done."""
+        row = self._database.execute(
+            "SELECT key, kind, spec, needs, status, reason, result, seconds FROM unit WHERE key = ?", (key,)
+        ).fetchone()
+        return _stored_unit(row) if row else None
 
     def missing(self) -> Iterator[Unit]:
         """The planned units that are neither done nor failed, in order; units may be committed meanwhile."""
-        rows = self._plan_rows("p.kind, p.spec", "u.key IS NULL")
-        return (Unit(kind=kind, spec=json.loads(spec)) for kind, spec in rows)
+        return map(_unit, self._plan_rows("p.kind, p.spec, p.needs", "u.key IS NULL"))
 
     def planned_unit(self, key: str) -> Unit | None:
         """The unit of the latest plan that has this key."""
-        row = self._database.execute("SELECT kind, spec FROM planned WHERE key = ?", (key,)).fetchone()
-        return Unit(kind=row[0], spec=json.loads(row[1])) if row else None
+        row = self._database.execute("SELECT kind, spec, needs FROM planned WHERE key = ?", (key,)).fetchone()
+        return _unit(row) if row else None
 
     def counts(self, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
         """Per kind of the latest plan, in its order: how many units are done, failed and planned."""
@@ -170,7 +170,7 @@ class Store(Blobs):
     def planned_units(self, kind: str | None = None) -> Iterator[StoredUnit]:
         """The units of the latest plan, in order, finished or not; units may be committed meanwhile."""
         columns = (
-            "p.key, p.kind, p.spec, coalesce(u.status, 'planned'), coalesce(u.reason, ''), "
+            "p.key, p.kind, p.spec, p.needs, coalesce(u.status, 'planned'), coalesce(u.reason, ''), "
             "coalesce(u.result, '{}'), u.seconds"
         )
         return map(_stored_unit, self._plan_rows(columns, "?2 IS NULL OR p.kind = ?2", kind))
@@ -191,13 +191,6 @@ class Store(Blobs):
         return row[0] if row else None
 
     # ----------------------------------------------------------------------------------------------- internals
-    def _create_tables(self) -> None:
-        with self.together():
-            if not self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._database.execute(statement)
-                self._database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-
     def _plan_rows(self, columns: str, condition: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of the plan with what is stored of them, a page at a time: a plan of any length takes little memory."""
         query = (
@@ -212,17 +205,27 @@ class Store(Blobs):
     def _insert_unit(self, unit: Unit, status: str, reason: str, result: dict[str, Any], seconds: float) -> None:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._database.execute(
-            "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (unit.key, unit.kind, canonical_json(unit.spec), status, reason, canonical_json(result), now, seconds),
+            "INSERT INTO unit (key, kind, spec, needs, status, reason, result, finished_at, seconds) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(unit.key, unit.kind, canonical_json(unit.spec), canonical_json(unit.needs)),
+                *(status, reason, canonical_json(result), now, seconds),
+            ),
         )
 
 
+def _unit(row: tuple[str, str, str]) -> Unit:
+    kind, spec, needs = row
+    return Unit(kind=kind, spec=json.loads(spec), needs=json.loads(needs))
+
+
 def _stored_unit(row: tuple[Any, ...]) -> StoredUnit:
-    key, kind, spec, status, reason, result, seconds = row
+    key, kind, spec, needs, status, reason, result, seconds = row
     return StoredUnit(
         key=key,
         kind=kind,
         spec=json.loads(spec),
+        needs=json.loads(needs),
         status=status,
         reason=reason,
         result=json.loads(result),

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """The smallest thing that is done once and stored. `spec` holds all that determines its result."""
+    """The smallest thing that is done once and stored.
+
+    spec   all that determines its result, besides the units that it builds on.
+    needs  the keys of those, by the role that each plays.
+    """
 
     kind: str
     spec: dict[str, Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """A hash of kind and spec: the same work has the same key on any machine, on any day."""
-        return hashlib.sha256(f"{self.kind} {canonical_json(self.spec)}".encode()).hexdigest()
+        """A hash of kind, spec and needs: the same work has the same key on any machine, on any day."""
+        return hashlib.sha256(canonical_json([self.kind, self.spec, self.needs]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class StoredUnit:
     key: str
     kind: str
     spec: dict[str, Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
     status: str
     reason: str
     result: dict[str, Any]
@@ -66,10 +72,3 @@ class StoredUnit:
 def canonical_json(value: Any) -> str:
     """One text per value, whatever the order in which its keys were written."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def refers_to(unit: Unit) -> list[str]:
-    """The keys of the units that this one builds on: those among the texts of its spec."""
-    judge = unit.spec.get("judge")
-    values = [*unit.spec.values(), *(judge.values() if isinstance(judge, dict) else ())]
-    return [value for value in values if isinstance(value, str) and len(value) == 64]

@@ -225,7 +225,7 @@ def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Differe
 def _judged(view: RunView) -> dict[tuple[str, str, str], StoredUnit]:
     found = {}
     for unit in view.of_kind("quality"):
-        saliency = view.find(unit.spec.get("saliency"))
+        saliency = view.find(unit.needs.get("saliency"))
         if saliency and unit.status == "done" and unit.spec.get("judge", "float") == "float":
             found[saliency.spec["model"]["name"], full_label(saliency.spec), view.metric_labels[unit.key]] = unit
     return dict(sorted(found.items()))
@@ -248,10 +248,10 @@ def _other_preprocessing(first: StoredUnit, second: StoredUnit) -> str:
 
 
 def _other_images(before: RunView, after: RunView, first: StoredUnit, second: StoredUnit) -> str:
-    if first.spec.get("images") == second.spec.get("images"):
+    if first.needs.get("images") == second.needs.get("images"):
         return ""
     specs = [
-        unit.spec if unit else {} for unit in (before.find(first.spec["images"]), after.find(second.spec["images"]))
+        unit.spec if unit else {} for unit in (before.find(first.needs["images"]), after.find(second.needs["images"]))
     ]
     differing = sorted(name for name in {**specs[0], **specs[1]} if specs[0].get(name) != specs[1].get(name))
     return f"other images: {', '.join(differing) or 'unknown ones'} differ"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.store import StoredUnit, canonical_json
 
-JOINED = ("saliency", "quality", "agreement", "limits", "amplification")
+JOINED = ("saliency", "quality", "agreement", "aopc_bounds", "amplification")
 WORST_LAST = ("done", "planned", "failed")
 OF_THE_BATCH = ("first", "count")  # what tells the images units of one explanation apart
 
@@ -29,15 +28,9 @@ def joined(units: Sequence[StoredUnit]) -> tuple[list[StoredUnit], dict[str, lis
 
 
 def _whole_of(unit: StoredUnit, wholes: Mapping[str, str]) -> str:
-    """A text that is the same for all batches: the spec, keys in it replaced by the names of their wholes."""
-
-    def named(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: named(inner) for name, inner in value.items()}
-        return wholes.get(value, value) if isinstance(value, str) else value
-
+    """A text that is the same for all batches: the spec, and for each need the name of its whole."""
     spec = {k: v for k, v in unit.spec.items() if unit.kind != "images" or k not in OF_THE_BATCH}
-    return f"{unit.kind} {canonical_json(named(spec))}"
+    return canonical_json([unit.kind, spec, {role: wholes.get(key, key) for role, key in unit.needs.items()}])
 
 
 def _join(group: Sequence[StoredUnit]) -> StoredUnit:

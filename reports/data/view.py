@@ -81,7 +81,7 @@ class RunView:
         units: dict[str, list[StoredUnit]] = {}
         for unit in self.of_kind("quality"):
             if unit.spec.get("judge", "float") == "float":
-                units.setdefault(unit.spec["saliency"], []).append(unit)
+                units.setdefault(unit.needs["saliency"], []).append(unit)
         return units
 
     def judging(self, saliency_key: str) -> list[StoredUnit]:
@@ -92,8 +92,8 @@ class RunView:
         """Why a unit is not done: its own reason, or that of the unit it builds on."""
         if unit.reason:
             return unit.reason
-        for name in ("conversion", "saliency", "images"):
-            parent = self.find(unit.spec.get(name)) if isinstance(unit.spec.get(name), str) else None
+        for key in unit.needs.values():
+            parent = self.find(key)
             if parent is not None and parent.status == "failed":
                 return f"{parent.kind} failed: {parent.reason}"
         return "not done yet" if unit.status == "planned" else ""

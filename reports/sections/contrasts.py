@@ -49,7 +49,7 @@ class Study:
         """Twins of which both were explained; else the families that saw the same data set."""
         groups: dict[str, list[str]] = {}
         for unit in [*self._view.of_kind("saliency"), *self._view.of_kind("amplification")]:
-            images = self._view.find(unit.spec.get("images"))
+            images = self._view.find(unit.needs.get("images"))
             names = groups.setdefault(str((images.spec if images else {}).get("fingerprint")), [])
             name = unit.spec["model"]["name"]
             if name in self._view.models and name not in names:
@@ -107,7 +107,7 @@ class Study:
         self, model: str, method: str, having: Parameters, metric: str, metric_having: Parameters
     ) -> PerImage | None:
         for unit in self._quality.get((model, method, metric), ()):
-            maps = self._view.find(unit.spec["saliency"])
+            maps = self._view.find(unit.needs["saliency"])
             if maps and _has(maps.spec["parameters"], having) and _has(unit.spec["parameters"], metric_having):
                 return self._values(unit)
         return None
@@ -115,7 +115,7 @@ class Study:
     def _agreement(self, model: str, what: str, method: str, having: Parameters) -> PerImage | None:
         for unit in self._view.of_kind("agreement"):
             if (unit.spec["model"]["name"], unit.spec["what"], unit.spec["metric"]) == (model, what, "spearman"):
-                maps = self._view.find(unit.spec["first"])
+                maps = self._view.find(unit.needs["first"])
                 if maps and maps.spec["method"] == method and _has(maps.spec["parameters"], having):
                     return self._values(unit)
         return None
@@ -133,7 +133,7 @@ class Study:
     def _quality(self) -> dict[tuple[str, str, str], list[StoredUnit]]:
         found: dict[tuple[str, str, str], list[StoredUnit]] = {}
         for unit in self._view.of_kind("quality"):
-            maps = self._view.find(unit.spec["saliency"])
+            maps = self._view.find(unit.needs["saliency"])
             if maps is not None and unit.spec.get("judge", "float") == "float":
                 key = (maps.spec["model"]["name"], maps.spec["method"], unit.spec["metric"])
                 found.setdefault(key, []).append(unit)

@@ -89,18 +89,17 @@ def judge_curves(view: RunView) -> Records:
 
 
 def _curve_records(view: RunView, unit: StoredUnit) -> Iterator[dict[str, Any]]:
-    judge, maps = unit.spec.get("judge", "float"), view.find(unit.spec["saliency"])
+    judge, maps = unit.spec.get("judge", "float"), view.find(unit.needs["saliency"])
     curves = [curve for curve in unit.result["curves"] if curve is not None]
     if maps is None or not curves:
         return
-    conversion = None if _is_float(unit) else view.find(judge["conversion"])
-    name = f"{conversion.spec['format']} on {device_name(judge)}" if conversion else "float"
+    name = "float" if _is_float(unit) else f"{judge['format']} on {device_name(judge)}"
     points = len(curves[0])
     for index, values in enumerate(zip(*curves)):
         yield {
             "model": maps.spec["model"]["name"],
             "metric": unit.spec["metric"],
-            "label": view.method_labels[unit.spec["saliency"]],
+            "label": view.method_labels[unit.needs["saliency"]],
             "judge": name,
             "share_percent": 100 * index / (points - 1),
             "mean": sum(values) / len(values),
@@ -122,7 +121,7 @@ def _is_float(unit: StoredUnit) -> bool:
 
 
 def _what_is_judged(unit: StoredUnit) -> tuple[str, ...]:
-    return unit.spec["saliency"], unit.spec["metric"], str(sorted(unit.spec.get("parameters", {}).items()))
+    return unit.needs["saliency"], unit.spec["metric"], str(sorted(unit.spec.get("parameters", {}).items()))
 
 
 def _differences(view: RunView, unit: StoredUnit, reference: StoredUnit) -> list[float]:
@@ -143,7 +142,7 @@ def _sanity_record(view: RunView, unit: StoredUnit) -> dict[str, Any]:
     rule, passes = SANITY[unit.spec["check"]]
     return {
         "model": unit.spec["model"]["name"],
-        "method": view.method_labels.get(unit.spec["saliency"], unit.spec["method"]),
+        "method": view.method_labels.get(unit.needs["saliency"], unit.spec["method"]),
         "check": unit.spec["check"],
         "unit": unit.result.get("unit", ""),
         "value": found.value if found else None,

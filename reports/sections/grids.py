@@ -108,7 +108,7 @@ def _maps(
 def _batches(view: RunView, unit: StoredUnit) -> Iterator[tuple[StoredUnit, StoredUnit]]:
     """The batches of an explanation whose maps and images are there, each with its images unit."""
     for part in view.parts(unit):
-        images = view.find(part.spec.get("images"))
+        images = view.find(part.needs.get("images"))
         if images is not None and view.has_blob(part.result.get("blob")) and view.has_blob(images.result.get("blob")):
             yield part, images
 

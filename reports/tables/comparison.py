@@ -127,7 +127,7 @@ def _without_threads(row: RowId) -> RowId:
 
 def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[str, Any]:
     model = view.models[row.model]
-    conversion = next((view.find(u.spec.get("conversion")) for u in units if u.spec.get("conversion")), None)
+    conversion = next((view.find(u.needs["conversion"]) for u in units if "conversion" in u.needs), None)
     conversion = conversion or next((u for u in units if u.kind == "conversion"), None)
     tested = next((u for u in units if u.kind == "accuracy"), None)
     timed = [u for u in units if u.kind == "latency" and u.status == "done"]
@@ -184,7 +184,7 @@ def _fidelity_facts(view: RunView, conversion: StoredUnit | None, runtime: str) 
     if conversion is None:
         return {}
     tried = [u for u in view.of_kind("fidelity") if u.status != "planned"]
-    checks = [u for u in tried if u.spec.get("conversion") == conversion.key]
+    checks = [u for u in tried if u.needs["conversion"] == conversion.key]
     check = next((u for u in checks if u.spec.get("runtime") == runtime), checks[0] if checks else None)
     if check is None:
         return {}

@@ -36,10 +36,10 @@ def quality(store: Store) -> pd.DataFrame:
 
 
 def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency = view.find(unit.spec.get("saliency"))
+    saliency = view.find(unit.needs.get("saliency"))
     spec = saliency.spec if saliency else {}
     model = spec.get("model") or {}
-    conversion, device = _judge(view, unit)
+    judge, device = _judge(unit)
     return {
         "model": model.get("name"),
         "family": model.get("family"),
@@ -51,23 +51,24 @@ def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
         "metric_parameters": json.dumps(unit.spec.get("parameters", {}), sort_keys=True),
         "better": unit.result.get("better"),
         "unit": unit.result.get("unit"),
-        "judge": conversion.spec["format"] if conversion else "float",
+        "judge": judge,
         "judge_device": device,
     }
 
 
-def _judge(view: RunView, unit: StoredUnit) -> tuple[StoredUnit | None, str]:
+def _judge(unit: StoredUnit) -> tuple[str, str]:
+    """Who judged: the float model, or an artifact's format and its device."""
     judge = unit.spec.get("judge", "float")
-    return (None, "") if isinstance(judge, str) else (view.find(judge.get("conversion")), device_name(judge))
+    return (judge, "") if isinstance(judge, str) else (judge["format"], device_name(judge))
 
 
 def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency, scores = view.find(unit.spec.get("saliency")), view.scores(unit)
+    saliency, scores = view.find(unit.needs.get("saliency")), view.scores(unit)
     values = [score.value for score in scores if score.value is not None]
     found = mean_interval(values)
     return {
         **_quality_identity(view, unit),
-        "label": view.method_labels.get(unit.spec["saliency"], "") if saliency else "",
+        "label": view.method_labels.get(unit.needs["saliency"], "") if saliency else "",
         "spec_parameters": (saliency.spec.get("parameters") or {}) if saliency else {},
         "full_label": full_label(saliency.spec) if saliency else "",
         "metric_label": view.metric_labels[unit.key],

@@ -41,7 +41,7 @@ def _nothing(unit: Unit, context: Any) -> Outcome:
 def _array(unit: Unit, context: Any) -> Outcome:
     """A step of a chain: what the step before left, and one number more."""
     time.sleep(unit.spec.get("seconds", 0.0))
-    before = unit.spec["after"]
+    before = unit.needs.get("after")
     values = context.store.load_array(context.result(before).result["blob"]) if before else np.zeros(0)
     values = np.append(values, unit.spec["number"])
     scores = [Score(image=str(i), value=float(value)) for i, value in enumerate(values)]
@@ -103,22 +103,23 @@ BEHAVIOURS = {
 }
 
 
-def unit(network: str, does: str = "nothing", **more: Any) -> Unit:
-    return Unit(kind="simulated", spec={"model": {"name": network}, "does": does, **more})
+def unit(model: str, does: str = "nothing", *, after: Unit | None = None, **more: Any) -> Unit:
+    needs = {"after": after.key} if after else {}
+    return Unit(kind="simulated", spec={"model": {"name": model}, "does": does, **more}, needs=needs)
 
 
 def chains(count: int, *, seconds: float) -> Iterator[Unit]:
-    """`count` steps in chains of five, of three networks."""
+    """`count` steps in chains of five, of three models."""
     after = None
     for number in range(count):
         step = unit(
-            f"network {number % 3}",
+            f"model {number % 3}",
             "array",
             number=number,
             after=after if number % 5 else None,
             seconds=seconds,
         )
-        after = step.key
+        after = step
         yield step
 
 

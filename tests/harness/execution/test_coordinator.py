@@ -36,8 +36,8 @@ def run(experiment: Experiment, folder: Path, **options: Any) -> RunSummary:
 def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
     """Stands in for every stage: remembers the order, and builds on other units as the real ones do."""
     performed.append(unit.kind)
-    if unit.spec.get("conversion"):
-        context.result(unit.spec["conversion"])
+    if "conversion" in unit.needs:
+        context.result(unit.needs["conversion"])
     if unit.spec.get("format") == "fp16" and unit.kind == "conversion":
         raise ValueError("no room")
     return Outcome(result={"made": True})

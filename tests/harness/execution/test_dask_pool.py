@@ -50,7 +50,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredUnit]:
         unit("b", "killed once", marker=str(folder / "marker")),
         unit("b", "nothing"),
     ]
-    units.append(unit("a", "nothing", after=units[1].key))
+    units.append(unit("a", "nothing", after=units[1]))
     do(folder, units, WorkerConfig(workers=2))
     with Store(folder) as store:
         found = {f"{u.spec['model']['name']} {u.spec['does']}": u for u in store.planned_units()}

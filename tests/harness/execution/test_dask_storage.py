@@ -46,7 +46,7 @@ def fetched(elsewhere: Path) -> list[str]:
 def fan(count: int) -> list[Unit]:
     """One array that all the others continue, in two networks, so that both workers need it."""
     first = unit("a", "array", number=0, after=None, seconds=0.0)
-    rest = [unit("ab"[n % 2], "array", number=n, after=first.key, seconds=0.05) for n in range(1, count)]
+    rest = [unit("ab"[n % 2], "array", number=n, after=first, seconds=0.05) for n in range(1, count)]
     return [first, *rest]
 
 

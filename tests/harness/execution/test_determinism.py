@@ -12,7 +12,6 @@ from harness.execution.coordinator import run
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.store import Store, StoredUnit, canonical_json
-from harness.store.units import refers_to
 from tests.harness.execution.twins import undisturbed, written
 from tests.same_store import MAPS, SCORES, assert_same_store
 
@@ -60,7 +59,5 @@ def scores_by_image(store: Store) -> dict[str, float | None]:
 
 def question(store: Store, unit: StoredUnit) -> str:
     """What a unit asks, whichever images it asks it of."""
-    spec = {name: value for name, value in unit.spec.items() if name != "images"}
-    for name in [name for name, value in spec.items() if value in refers_to(unit)]:
-        spec[name] = question(store, store.unit(spec[name]))
-    return f"{unit.kind} {canonical_json(spec)}"
+    needs = {role: question(store, store.unit(key)) for role, key in unit.needs.items() if role != "images"}
+    return canonical_json([unit.kind, unit.spec, needs])

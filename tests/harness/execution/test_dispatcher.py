@@ -21,13 +21,14 @@ def _plain_stages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(STAGES, kind, stage)
 
 
-def unit(kind: str, network: str, **more: Any) -> Unit:
-    return Unit(kind=kind, spec={"model": {"name": network}, **more})
+def unit(kind: str, model: str, *, conversion: Unit | None = None, **more: Any) -> Unit:
+    needs = {"conversion": conversion.key} if conversion else {}
+    return Unit(kind=kind, spec={"model": {"name": model}, **more}, needs=needs)
 
 
 def test_unit_waits_for_what_it_builds_on() -> None:
     first = unit("conversion", "a")
-    second = unit("accuracy", "a", conversion=first.key)
+    second = unit("accuracy", "a", conversion=first)
     dispatcher = Dispatcher([first, second])
     assert taken(dispatcher) == first
     assert taken(dispatcher) is None
@@ -72,7 +73,7 @@ def test_timing_on_this_machine_has_it_for_itself_and_boards_go_on() -> None:
 
 def test_timing_does_not_stand_in_the_way_of_what_comes_before_it_on_its_own_device() -> None:
     conversion = unit("conversion", "a")
-    judged = unit("accuracy", "a", device=HOST, conversion=conversion.key)
+    judged = unit("accuracy", "a", device=HOST, conversion=conversion)
     timed = unit("latency", "b", device=HOST)
     dispatcher = Dispatcher([conversion, judged, timed])
     assert taken(dispatcher) == conversion
@@ -100,7 +101,7 @@ def test_unit_that_came_back_undone_waits_for_what_must_be_made_anew() -> None:
     source, user = unit("conversion", "a"), unit("saliency", "a")
     dispatcher = Dispatcher([user])
     assert taken(dispatcher) == user
-    user_again = unit("saliency", "a", conversion=source.key)
+    user_again = unit("saliency", "a", conversion=source)
     dispatcher.again(user_again, after=source)
     assert taken(dispatcher) == source
     dispatcher.finished(source.key)

@@ -40,11 +40,15 @@ def test_cut_spares_all_that_builds_on_what_it_leaves_out(tmp_path: Path) -> Non
     low, high = ([unit("smoothgrad", n, parameters={"noise_level": level}) for n in range(4)] for level in (0.1, 0.2))
     model = {"name": "a"}
     scores = [
-        Unit(kind="quality", spec={"model": model, "method": "smoothgrad", "metric": "entropy", "saliency": maps.key})
+        Unit(
+            kind="quality",
+            spec={"model": model, "method": "smoothgrad", "metric": "entropy"},
+            needs={"saliency": maps.key},
+        )
         for maps in (*low, *high)
     ]
     compared = [
-        Unit(kind="agreement", spec={"model": model, "first": one.key, "second": other.key, "metric": "ssim"})
+        Unit(kind="agreement", spec={"model": model, "metric": "ssim"}, needs={"first": one.key, "second": other.key})
         for one, other in zip(low, high)
     ]
     with Store(tmp_path) as store:

@@ -45,7 +45,7 @@ def of_kind(units: list[Unit], kind: str) -> list[Unit]:
 def test_images_are_explained_in_batches_that_cover_each_once(tmp_path: Path) -> None:
     units = planned(tmp_path, "")
     images = {unit.key: unit.spec for unit in of_kind(units, "images")}
-    explained = {u.spec["images"] for u in of_kind(units, "saliency") if u.spec["model"]["name"] == "planted-float"}
+    explained = {u.needs["images"] for u in of_kind(units, "saliency") if u.spec["model"]["name"] == "planted-float"}
     assert sorted((images[key]["first"], images[key]["count"]) for key in explained) == [(0, 4), (4, 2)]
 
 
@@ -60,11 +60,11 @@ def test_a_metric_that_names_methods_scores_their_maps_alone(tmp_path: Path) -> 
     }
 
 
-def test_limits_are_searched_once_for_all_methods_and_both_normalised_metrics(tmp_path: Path) -> None:
+def test_aopc_bounds_are_searched_once_for_all_methods_and_both_normalised_metrics(tmp_path: Path) -> None:
     units = planned(tmp_path, '[quality]\nmetrics = ["insertion_naopc", "deletion_naopc"]')
-    limits = of_kind(units, "limits")
-    assert len(limits) == 2 * 2  # networks x batches
-    assert {u.spec["limits"] for u in of_kind(units, "quality")} == {u.key for u in limits}
+    bounds = of_kind(units, "aopc_bounds")
+    assert len(bounds) == 2 * 2  # models x batches
+    assert {u.needs["aopc_bounds"] for u in of_kind(units, "quality")} == {u.key for u in bounds}
 
 
 def test_the_chosen_artifacts_judge_the_chosen_maps_by_the_chosen_metrics(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_maps_are_compared_with_the_reference_with_the_twin_and_with_the_board(t
     units = planned(tmp_path, tables + '[agreement]\nmetrics = ["spearman"]\nreference = "gradient"\ntwins = true')
     keys = {unit.key for unit in units}
     compared = of_kind(units, "agreement")
-    assert {u.spec["first"] for u in compared} | {u.spec["second"] for u in compared} <= keys
+    assert {u.needs["first"] for u in compared} | {u.needs["second"] for u in compared} <= keys
     counts = {what: sum(u.spec["what"] == what for u in compared) for what in ("reference", "twin", "deployed")}
     # of 2 batches: 3 other methods on 2 networks; 4 methods of the pair; the board's map against occlusion and gradient
     assert counts == {"reference": 2 * 3 * 2, "twin": 2 * 4, "deployed": 2 * 2}
@@ -100,7 +100,7 @@ def test_data_randomisation_brings_the_partner_that_was_trained_on_shuffled_labe
     units = planned(tmp_path, '[sanity]\nchecks = ["data_randomisation"]\nmethods = ["gradient"]')
     checks = of_kind(units, "sanity")
     maps = {unit.key: unit.spec["model"] for unit in of_kind(units, "saliency")}
-    assert {maps[u.spec["other"]].get("shuffled") for u in checks} == {"planted-float", "planted-binary"}
+    assert {maps[u.needs["other"]].get("shuffled") for u in checks} == {"planted-float", "planted-binary"}
     assert {u.spec["model"]["name"] for u in of_kind(units, "conversion")} == {"planted-float", "planted-binary"}
 
 
@@ -227,7 +227,7 @@ def test_a_map_by_forward_passes_of_the_float_artifact_is_that_of_the_float_mode
     view = runs[4]
     keys = {u.key: u.spec["method"] for u in view.of_kind("saliency")}
     (alike,) = [
-        u for u in view.of_kind("agreement") if u.spec["what"] == "deployed" and keys[u.spec["second"]] == "occlusion"
+        u for u in view.of_kind("agreement") if u.spec["what"] == "deployed" and keys[u.needs["second"]] == "occlusion"
     ]
     assert min(score.value or 0.0 for score in view.scores(alike)) > 0.99
 
@@ -245,7 +245,7 @@ def test_another_batch_size_gives_the_same_scores(runs: dict[int, RunView]) -> N
 
 
 def _maps(view: RunView, unit: Any) -> dict[str, Any]:
-    maps = view.find(unit.spec["saliency"])
+    maps = view.find(unit.needs["saliency"])
     assert maps is not None
     return maps.spec
 

@@ -39,12 +39,7 @@ def test_demo_needs_each_unit_once_and_in_the_order_of_the_stages(tmp_path: Path
 def test_units_build_only_on_units_of_the_same_plan(tmp_path: Path) -> None:
     units = planned(tmp_path)
     keys = {unit.key for unit in units}
-    references = [
-        unit.spec[name]
-        for unit in units
-        for name in ("conversion", "images", "saliency", "calibration")
-        if unit.spec.get(name)
-    ]
+    references = [key for unit in units for key in unit.needs.values()]
     assert references
     assert set(references) <= keys
 
@@ -74,10 +69,10 @@ def test_another_noise_level_renews_the_maps_and_scores_of_that_level_alone(tmp_
 
 def test_calibration_never_uses_images_that_judge(tmp_path: Path) -> None:
     units = {unit.key: unit for unit in planned(tmp_path)}
-    calibrated = [unit for unit in units.values() if unit.kind == "conversion" and unit.spec["calibration"]]
+    calibrated = [unit for unit in units.values() if unit.kind == "conversion" and "calibration" in unit.needs]
     assert calibrated
-    assert all(units[unit.spec["calibration"]].spec["split"] == "train" for unit in calibrated)
-    judging = [units[unit.spec["images"]] for unit in units.values() if "images" in unit.spec]
+    assert all(units[unit.needs["calibration"]].spec["split"] == "train" for unit in calibrated)
+    judging = [units[unit.needs["images"]] for unit in units.values() if "images" in unit.needs]
     assert {unit.spec["split"] for unit in judging} == {"test"}
 
 
@@ -86,7 +81,7 @@ def test_artifacts_are_measured_in_seeded_interleaved_rounds(tmp_path: Path) -> 
     rounds = [unit.spec["round"] for unit in units]
     assert rounds == sorted(rounds)
     first, second = (
-        [(u.spec["conversion"], u.spec["num_threads"]) for u in units if u.spec["round"] == r] for r in (0, 1)
+        [(u.needs["conversion"], u.spec["num_threads"]) for u in units if u.spec["round"] == r] for r in (0, 1)
     )
     assert sorted(first) == sorted(second)
     assert first != second
@@ -97,10 +92,10 @@ def test_a_sustained_measurement_follows_the_rounds_and_changes_none_of_them(tmp
     asked = 'threads = [1, 2]\nsustained = "30min"'
     after = of_kind(planned(tmp_path, replace=("threads = [1, 2]", asked)), "latency")
     assert [unit.key for unit in after[: len(before)]] == [unit.key for unit in before]
-    long = [unit.spec for unit in after[len(before) :]]
-    artifacts = {unit.spec["conversion"] for unit in before}
-    assert {spec["conversion"] for spec in long} == artifacts
-    assert [(spec["sustained_s"], spec["num_threads"]) for spec in long] == [(1800.0, 1)] * len(artifacts)
+    long = after[len(before) :]
+    artifacts = {unit.needs["conversion"] for unit in before}
+    assert {unit.needs["conversion"] for unit in long} == artifacts
+    assert [(unit.spec["sustained_s"], unit.spec["num_threads"]) for unit in long] == [(1800.0, 1)] * len(artifacts)
 
 
 def test_an_emulated_device_has_no_sustained_speed(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""The tables of a run's database, and what is done with one that another version of bitlens wrote.
+
+A newer schema is refused; an older one is brought to the present one when it is opened, all of it or nothing.
+
+    2  2026-11-26  what a unit builds on is in `needs`, by role, and part of its key
+    1  2026-11-23  the keys of those units stood among the texts of its spec
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.store.units import Unit, canonical_json
+
+SCHEMA_VERSION = 2
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE planned (
+    position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL,
+    needs TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE unit (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, spec TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed')), reason TEXT NOT NULL,
+    result TEXT NOT NULL, finished_at TEXT NOT NULL, seconds REAL NOT NULL,
+    needs TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE prediction (
+    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, label INTEGER NOT NULL,
+    ranked TEXT NOT NULL, scores TEXT NOT NULL, PRIMARY KEY (unit, image)
+) WITHOUT ROWID;
+CREATE TABLE score (
+    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, value REAL, reason TEXT NOT NULL, PRIMARY KEY (unit, image)
+) WITHOUT ROWID;
+"""
+
+# Schema 1: the names in a spec that held keys, and the roles that they are now; kinds that are called otherwise now.
+_ROLES = {
+    "images": "images",
+    "conversion": "conversion",
+    "calibration": "calibration",
+    "saliency": "saliency",
+    "first": "first",
+    "second": "second",
+    "other": "other",
+    "pool": "pool",
+    "colours": "baseline_images",
+    "limits": "aopc_bounds",
+}
+_KINDS = {"limits": "aopc_bounds"}
+
+
+def prepare(database: sqlite3.Connection, folder: Path) -> int:
+    """Make the tables of a new database, or bring older ones to the present schema. Returns the schema that was there.
+
+    Foreign keys must not be enforced yet: renamed units and their rows agree again at the end only.
+    Raises ConfigError for a database that is not a run's, or of a newer bitlens.
+    """
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            version = _version(database, folder)
+            if version == 1:
+                _bring_from_1(database)
+            database.execute("COMMIT")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+    except sqlite3.OperationalError:  # locked, full, not writable: the disk's matter
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _refused(folder, f"is not a run's database ({error})", hint="another --out folder") from error
+    return version
+
+
+def _version(database: sqlite3.Connection, folder: Path) -> int:
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            database.execute(statement)
+        database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        return SCHEMA_VERSION
+    row = "meta" in tables and database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+    if not row or not row[0].isdecimal() or int(row[0]) < 1:
+        raise _refused(folder, "is not a run's database: it names no schema", hint="another --out folder")
+    version = int(row[0])
+    if version > SCHEMA_VERSION:
+        what = f"was written by a newer bitlens: expected schema {SCHEMA_VERSION} or older, got {version}"
+        raise _refused(folder, what, hint="pip install --upgrade bitlens")
+    return version
+
+
+def _refused(folder: Path, what: str, *, hint: str) -> ConfigError:
+    return ConfigError(f'run folder "{folder}": its store.sqlite {what}', hint=hint)
+
+
+# ------------------------------------------------------------------------------------------------------- from schema 1
+def _bring_from_1(database: sqlite3.Connection) -> None:
+    """Give every unit its needs and the key that follows from them, wherever that key stands."""
+    rows = dict(_units_of_1(database, "planned")) | dict(_units_of_1(database, "unit"))
+    renewed: dict[str, Unit] = {}
+    for key in rows:
+        _renew(key, rows, renewed)
+    for table in ("planned", "unit"):
+        database.execute(f"ALTER TABLE {table} ADD COLUMN needs TEXT NOT NULL DEFAULT '{{}}'")
+        database.executemany(
+            f"UPDATE {table} SET key = ?, kind = ?, spec = ?, needs = ? WHERE key = ?",
+            (
+                (unit.key, unit.kind, canonical_json(unit.spec), canonical_json(unit.needs), old)
+                for old, unit in renewed.items()
+            ),
+        )
+    keys = [(unit.key, old) for old, unit in renewed.items()]
+    for table in ("prediction", "score"):
+        database.executemany(f"UPDATE {table} SET unit = ? WHERE unit = ?", keys)
+    database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
+
+
+def _units_of_1(database: sqlite3.Connection, table: str) -> Iterable[tuple[str, tuple[str, dict[str, Any]]]]:
+    for key, kind, spec in database.execute(f"SELECT key, kind, spec FROM {table}"):
+        yield key, (kind, json.loads(spec))
+
+
+def _renew(key: str, rows: dict[str, tuple[str, dict[str, Any]]], renewed: dict[str, Unit]) -> str:
+    """The present key of a unit of schema 1, after those that it builds on; as it was for one that nobody knows."""
+    if key not in rows:
+        return key
+    if key not in renewed:
+        kind, spec = rows[key]
+        needs = {}
+        if kind != "images":  # the one kind that builds on nothing, whose `first` is a number
+            needs = {role: spec.pop(name) for name, role in _ROLES.items() if name in spec}
+            if isinstance(spec.get("judge"), dict):
+                needs["judge"] = spec["judge"].pop("conversion")
+        needs = {role: _renew(old, rows, renewed) for role, old in needs.items() if old is not None}
+        renewed[key] = Unit(kind=_KINDS.get(kind, kind), spec=spec, needs=needs)
+    return renewed[key].key
