@@ -32,6 +32,7 @@ from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, describe
 from harness.store.database import Store
 from harness.store.folder import only_run_in, store_errors_explained
+from harness.store.schema import SCHEMA_VERSION
 from harness.store.units import StoredUnit, Unit, canonical_json
 
 COORDINATOR = "coordinator"  # the place of units that need files which only this machine has
@@ -75,6 +76,8 @@ def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     """The store of a run, with the experiment's plan in it, for this process alone."""
     folder.mkdir(parents=True, exist_ok=True)
     with only_run_in(folder), store_errors_explained(), Store(folder) as store:
+        if store.schema_found < SCHEMA_VERSION:
+            _say(f"{folder}: of an older bitlens, brought to schema {SCHEMA_VERSION}; what was done stays done")
         _prepare(store, experiment)
         yield store
 

@@ -75,7 +75,9 @@ def prepare(database: sqlite3.Connection, folder: Path) -> int:
     except sqlite3.OperationalError:  # locked, full, not writable: the disk's matter
         raise
     except sqlite3.DatabaseError as error:
-        raise _refused(folder, f"is not a run's database ({error})", hint="another --out folder") from error
+        raise _refused(
+            folder, f"is not a run's database, or a damaged one ({error})", hint="another --out folder"
+        ) from error
     return version
 
 

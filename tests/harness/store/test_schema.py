@@ -1,0 +1,108 @@
+"""A folder of another version is brought to the present schema, or refused in one sentence, and never misread."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.experiment.reader import read_experiment
+from harness.plan.planner import plan
+from harness.stages import conversion
+from harness.stages.context import RunContext
+from harness.store import Store
+from harness.store.schema import SCHEMA_VERSION
+
+RECORDED = Path(__file__).parents[2] / "recorded" / "schema1"  # written by bitlens 0.1.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(RECORDED / "run", tmp_path / "run"))
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(folder / "store.sqlite")
+    found = database.execute(query).fetchall()
+    database.close()
+    return found
+
+
+def test_a_folder_of_schema_1_needs_nothing_of_it_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(folder) as store:
+        made = next(store.planned_units("conversion"))
+        monkeypatch.setattr(conversion, "version", made.spec["versions"].__getitem__)  # of the converters then
+        experiment = read_experiment(RECORDED / "twins.toml")
+        planned = {unit.key for unit in plan(experiment, RunContext(experiment, store).dataset_of)}
+        assert store.schema_found == 1
+        assert set(store.finished().values()) == {"done"}
+        assert planned == set(store.finished()) == {unit.key for unit in store.planned_units()}
+
+
+def test_every_row_of_schema_1_stays_with_its_unit(folder: Path) -> None:
+    query = "SELECT u.kind, {} FROM {} JOIN unit u ON u.key = unit"
+    wanted = {
+        "score": ("image, value, score.reason", "score"),
+        "prediction": ("image, label, ranked, scores", "prediction"),
+    }
+    before = {name: Counter(rows(folder, query.format(*what))) for name, what in wanted.items()}
+    with Store(folder):
+        pass
+    for name, what in wanted.items():
+        after = Counter(rows(folder, query.format(*what)))
+        assert sum(after.values()) == len(rows(folder, f"SELECT * FROM {name}"))
+        assert after == before[name]
+
+
+def test_a_folder_is_brought_to_the_present_schema_once(folder: Path) -> None:
+    for found in (1, SCHEMA_VERSION):
+        with Store(folder) as store:
+            assert store.schema_found == found
+
+
+def test_a_change_that_fails_midway_leaves_the_folder_as_it_was(folder: Path) -> None:
+    before = (
+        rows(folder, "SELECT * FROM unit"),
+        rows(folder, "SELECT * FROM planned"),
+        rows(folder, "SELECT * FROM score"),
+    )
+    database = sqlite3.connect(folder / "store.sqlite")
+    database.execute("CREATE TRIGGER stop BEFORE UPDATE ON score BEGIN SELECT RAISE(ABORT, 'power cut'); END")
+    database.close()
+    with pytest.raises(ConfigError, match="power cut"):
+        Store(folder)
+    after = (
+        rows(folder, "SELECT * FROM unit"),
+        rows(folder, "SELECT * FROM planned"),
+        rows(folder, "SELECT * FROM score"),
+    )
+    assert after == before
+    assert rows(folder, "SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+
+
+def test_a_folder_of_a_newer_bitlens_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.set_meta("schema", str(SCHEMA_VERSION + 1))
+    before = (tmp_path / "store.sqlite").read_bytes()
+    with pytest.raises(ConfigError, match=f"newer bitlens: expected schema {SCHEMA_VERSION} or older, got {SCHEMA_VERSION + 1}"):
+        Store(tmp_path)
+    assert (tmp_path / "store.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE notes (text)", "CREATE TABLE meta (name, value)"])
+def test_another_program_s_database_is_refused(tmp_path: Path, statement: str) -> None:
+    database = sqlite3.connect(tmp_path / "store.sqlite")
+    database.execute(statement)
+    database.close()
+    with pytest.raises(ConfigError, match="not a run's database"):
+        Store(tmp_path)
+
+
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes(b"power was cut here" * 300)
+    with pytest.raises(ConfigError, match="not a run's database"):
+        Store(tmp_path)
