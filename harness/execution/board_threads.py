@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from harness.execution.task import Task, TaskResult, perform
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.stages.context import RunContext
 from harness.store.remote import Storage
 from harness.store.unit_inputs import UnitInputs

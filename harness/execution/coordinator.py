@@ -25,7 +25,7 @@ from harness.execution.dispatcher import Dispatcher, builds_on
 from harness.execution.progress import Tally, run_progress
 from harness.execution.sizing import WorkerConfig
 from harness.execution.task import Task, TaskResult
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.plan.planner import each_unit, plan, restrict
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES

@@ -30,7 +30,7 @@ from harness.errors import BitlensError, ConfigError
 from harness.execution.nanny_log import NannyLog
 from harness.execution.sizing import WorkerConfig, available_bytes, size_of
 from harness.execution.task import Task, TaskResult
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.plan.estimate import Group, group_of
 from harness.stages.unit_spec import model_of
 from harness.store.folder import is_disk_full

@@ -20,7 +20,7 @@ from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from harness.execution.task import Task, TaskResult, perform
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
 from harness.stages.context import RunContext
 from harness.store.remote import Storage

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.experiment.reader import Experiment
+    from harness.experiment.experiment import Experiment
 
 GIB = 1 << 30
 # What one network takes at most, and what any other takes meanwhile. VGG16 becomes int8 in up to 12.1 GiB, every other

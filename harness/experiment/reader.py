@@ -5,9 +5,7 @@ Every mistake names the file, the key, what was expected, what came, and the nea
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,68 +15,15 @@ from pydantic import ValidationError
 from converters import FORMATS
 from harness.datasets.dataset_kinds import DATASETS
 from harness.errors import ConfigError
+from harness.experiment.experiment import Experiment
 from harness.experiment.messages import explain_mistake
 from harness.experiment.schema import (
-    AccuracyTable,
-    AmplificationTable,
-    ConversionTable,
     DatasetTable,
-    DeviceTable,
     ExperimentFile,
-    LatencyTable,
     ModelTable,
-    SaliencyTable,
 )
-from harness.experiment.selection import (
-    Agreement,
-    Choices,
-    Deployed,
-    Metric,
-    Named,
-    Sanity,
-    require_known,
-    require_unique,
-)
+from harness.experiment.selection import Choices, require_known, require_unique
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """What one `bitlens run` does, checked: every name exists, every number is in range.
-
-    partners  networks trained on shuffled labels, by the name of the model that each is the partner of.
-    """
-
-    name: str
-    text: str
-    seed: int
-    models: tuple[Model, ...]
-    partners: dict[str, Model]
-    formats: tuple[str, ...]
-    datasets: tuple[DatasetTable, ...]
-    conversion: ConversionTable
-    accuracy: AccuracyTable
-    latency: LatencyTable | None
-    saliency: SaliencyTable | None
-    methods: tuple[Named, ...]
-    metrics: tuple[Metric, ...]
-    judges: tuple[Deployed, ...]
-    on_device: tuple[Deployed, ...]
-    agreement: Agreement | None
-    sanity: Sanity | None
-    amplification: AmplificationTable | None
-    devices: tuple[DeviceTable, ...]
-
-    def dataset_of(self, model: str) -> DatasetTable:
-        """The images that a network sees: the table that names it, or the one that names none."""
-        named = next((table for table in self.datasets if model in (table.models or ())), None)
-        return named or next(table for table in self.datasets if table.models is None)
-
-    def artifacts(self) -> Iterator[tuple[Model, str]]:
-        """Every model with every wanted format that fits it."""
-        for model, name in itertools.product(self.models, self.formats):
-            if model.family in FORMATS[name].families:
-                yield model, name
 
 
 def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:

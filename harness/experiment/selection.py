@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.devices.device import make_device
 from harness.devices.known import known_devices
 from harness.errors import ConfigError
+from harness.experiment.experiment import Agreement, Deployed, Metric, Named, Sanity
 from harness.experiment.schema import (
     DeviceTable,
     ExperimentFile,
@@ -25,52 +25,6 @@ from harness.quality.evaluation import metric_parameters
 from harness.quality.metrics.metric_table import METRICS
 from harness.registry import look_up
 from harness.saliency.methods.method_table import METHODS, parameters_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """One saliency method or metric with all its parameters."""
-
-    name: str
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric(Named):
-    """A metric and the methods whose maps it scores; None for all."""
-
-    methods: tuple[str, ...] | None = None
-
-    def scores(self, method: str) -> bool:
-        return self.methods is None or method in self.methods
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
-    """Artifacts at work on devices: what they judge by `metrics`, or explain by themselves."""
-
-    methods: tuple[Named, ...]
-    formats: tuple[str, ...]
-    devices: tuple[DeviceTable, ...]
-    metrics: tuple[Named, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """Which maps are compared with which, see AgreementTable."""
-
-    metrics: tuple[str, ...]
-    reference: Named | None
-    twins: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sanity:
-    """Which checks of which methods, on how many images."""
-
-    checks: tuple[str, ...]
-    methods: tuple[Named, ...]
-    images: int
 
 
 class Choices:

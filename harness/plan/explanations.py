@@ -9,9 +9,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Agreement, Deployed, Experiment, Named
 from harness.experiment.schema import SaliencyTable
-from harness.experiment.selection import Agreement, Deployed, Named
 from harness.models.catalogue import Model
 from harness.quality.controls import CONTROLS
 from harness.quality.metrics.metric_table import METRICS

@@ -15,7 +15,7 @@ from converters import FORMATS
 from harness.datasets.dataset import Dataset
 from harness.devices.device import kind_of
 from harness.errors import ConfigError
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
 from harness.plan.explanations import Explanations
 from harness.stages import accuracy, conversion, fidelity, images, latency

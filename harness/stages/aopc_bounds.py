@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.experiment.selection import Named
+from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
 from harness.quality.inputs import MetricInputs
 from harness.quality.metrics.aopc_bounds import aopc_limits

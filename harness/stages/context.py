@@ -21,7 +21,7 @@ from harness.datasets.dataset import Dataset
 from harness.datasets.dataset_kinds import open_dataset
 from harness.devices.device import DEFAULT_KIND, Device, make_device
 from harness.errors import BitlensError
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
 from harness.models.loading import load_model

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.datasets.dataset import Sample
 from harness.datasets.geometry import fit_image, fit_mask
-from harness.experiment.reader import Experiment
+from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
 from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit

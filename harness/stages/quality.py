@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.experiment.selection import Named
+from harness.experiment.experiment import Named
 from harness.quality.evaluation import evaluate
 from harness.quality.inputs import MetricInputs, Pool
 from harness.quality.metrics.metric_table import METRICS

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from device.preprocessing import as_pixels, preprocess
 from harness.devices.client import predict
-from harness.experiment.selection import Named
+from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
 from harness.quality.controls import control_maps
 from harness.quality.inputs import MetricInputs

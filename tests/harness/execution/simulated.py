@@ -20,7 +20,8 @@ import numpy as np
 from harness.errors import ConversionError
 from harness.execution.coordinator import RunSummary, perform_missing
 from harness.execution.sizing import WorkerConfig
-from harness.experiment.reader import Experiment, read_experiment
+from harness.experiment.experiment import Experiment
+from harness.experiment.reader import read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Score, Store, Unit
 from harness.store.folder import only_run_in, store_errors_explained

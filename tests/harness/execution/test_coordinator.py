@@ -12,7 +12,8 @@ from harness.errors import ConfigError
 from harness.execution.coordinator import RunSummary
 from harness.execution.coordinator import run as run_with_team
 from harness.execution.sizing import WorkerConfig
-from harness.experiment.reader import Experiment, read_experiment
+from harness.experiment.experiment import Experiment
+from harness.experiment.reader import read_experiment
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Store, Unit
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.experiment.reader import Experiment, read_experiment
+from harness.experiment.experiment import Experiment
+from harness.experiment.reader import read_experiment
 
 GOOD = """
 models = ["planted-float"]

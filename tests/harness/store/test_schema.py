@@ -88,7 +88,9 @@ def test_a_folder_of_a_newer_bitlens_is_refused_and_left_alone(tmp_path: Path) -
     with Store(tmp_path) as store:
         store.set_meta("schema", str(SCHEMA_VERSION + 1))
     before = (tmp_path / "store.sqlite").read_bytes()
-    with pytest.raises(ConfigError, match=f"newer bitlens: expected schema {SCHEMA_VERSION} or older, got {SCHEMA_VERSION + 1}"):
+    with pytest.raises(
+        ConfigError, match=f"newer bitlens: expected schema {SCHEMA_VERSION} or older, got {SCHEMA_VERSION + 1}"
+    ):
         Store(tmp_path)
     assert (tmp_path / "store.sqlite").read_bytes() == before
 

@@ -1,0 +1,105 @@
+"""The experiment that a file asks for, checked and frozen: every name exists, every number is in range."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from converters import FORMATS
+from harness.experiment.schema import (
+    AccuracyTable,
+    AmplificationTable,
+    ConversionTable,
+    DatasetTable,
+    DeviceTable,
+    LatencyTable,
+    SaliencyTable,
+)
+from harness.models.catalogue import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """One saliency method or metric with all its parameters."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Named):
+    """A metric and the methods whose maps it scores; None for all."""
+
+    methods: tuple[str, ...] | None = None
+
+    def scores(self, method: str) -> bool:
+        return self.methods is None or method in self.methods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """Artifacts at work on devices: what they judge by `metrics`, or explain by themselves."""
+
+    methods: tuple[Named, ...]
+    formats: tuple[str, ...]
+    devices: tuple[DeviceTable, ...]
+    metrics: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Which maps are compared with which, see AgreementTable."""
+
+    metrics: tuple[str, ...]
+    reference: Named | None
+    twins: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sanity:
+    """Which checks of which methods, on how many images."""
+
+    checks: tuple[str, ...]
+    methods: tuple[Named, ...]
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What one `bitlens run` does, checked: every name exists, every number is in range.
+
+    partners  networks trained on shuffled labels, by the name of the model that each is the partner of.
+    """
+
+    name: str
+    text: str
+    seed: int
+    models: tuple[Model, ...]
+    partners: dict[str, Model]
+    formats: tuple[str, ...]
+    datasets: tuple[DatasetTable, ...]
+    conversion: ConversionTable
+    accuracy: AccuracyTable
+    latency: LatencyTable | None
+    saliency: SaliencyTable | None
+    methods: tuple[Named, ...]
+    metrics: tuple[Metric, ...]
+    judges: tuple[Deployed, ...]
+    on_device: tuple[Deployed, ...]
+    agreement: Agreement | None
+    sanity: Sanity | None
+    amplification: AmplificationTable | None
+    devices: tuple[DeviceTable, ...]
+
+    def dataset_of(self, model: str) -> DatasetTable:
+        """The images that a network sees: the table that names it, or the one that names none."""
+        named = next((table for table in self.datasets if model in (table.models or ())), None)
+        return named or next(table for table in self.datasets if table.models is None)
+
+    def artifacts(self) -> Iterator[tuple[Model, str]]:
+        """Every model with every wanted format that fits it."""
+        for model, name in itertools.product(self.models, self.formats):
+            if model.family in FORMATS[name].families:
+                yield model, name
