@@ -46,7 +46,7 @@ class TaskResult:
     again: bool = False
 
 
-def perform(order: Task, context: RunContext, progress: Progress = lambda share: None) -> TaskResult:
+def perform(order: Task, context: RunContext, progress: Progress = lambda fraction: None) -> TaskResult:
     """Do one unit in this process; whatever goes wrong becomes the reason."""
     began = time.monotonic()
     found: dict[str, Any] = {}

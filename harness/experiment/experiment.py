@@ -70,14 +70,14 @@ class Sanity:
 class Experiment:
     """What one `bitlens run` does, checked: every name exists, every number is in range.
 
-    partners  networks trained on shuffled labels, by the name of the model that each is the partner of.
+    counterparts  models trained on shuffled labels, by the name of the model that each is the counterpart of.
     """
 
     name: str
     text: str
     seed: int
     models: tuple[Model, ...]
-    partners: dict[str, Model]
+    counterparts: dict[str, Model]
     formats: tuple[str, ...]
     datasets: tuple[DatasetTable, ...]
     conversion: ConversionTable
@@ -94,7 +94,7 @@ class Experiment:
     devices: tuple[DeviceTable, ...]
 
     def dataset_of(self, model: str) -> DatasetTable:
-        """The images that a network sees: the table that names it, or the one that names none."""
+        """The images that a model sees: the table that names it, or the one that names none."""
         named = next((table for table in self.datasets if model in (table.models or ())), None)
         return named or next(table for table in self.datasets if table.models is None)
 

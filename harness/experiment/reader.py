@@ -63,7 +63,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         text=text,
         seed=file.seed,
         models=models,
-        partners=_partners(models, seed=file.seed) if file.sanity else {},
+        counterparts=_counterparts(models, seed=file.seed) if file.sanity else {},
         formats=tuple(file.formats),
         datasets=tuple(_relative_to(path.parent, table) for table in file.dataset),
         conversion=file.conversion,
@@ -84,8 +84,8 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
     return experiment
 
 
-def _partners(models: Iterable[Model], *, seed: int) -> dict[str, Model]:
-    """The networks of the catalogue that were trained as these were, but on shuffled labels."""
+def _counterparts(models: Iterable[Model], *, seed: int) -> dict[str, Model]:
+    """The models of the catalogue that were trained as these were, but on shuffled labels."""
     names = {row.shuffled: name for name, row in CATALOGUE.items() if row.shuffled}
     return {
         model.name: catalogue_model(names[model.name], CATALOGUE[names[model.name]], seed=seed)
@@ -102,7 +102,7 @@ def _with_path(dataset: Any, path: str) -> Any:
 
 
 def _one_for_each(datasets: list[DatasetTable], models: list[str]) -> None:
-    """Every network sees the images of exactly one table."""
+    """Every model sees the images of exactly one table."""
     named = [name for table in datasets for name in table.models or ()]
     require_known(named, dict.fromkeys(models), where="[dataset] models", what="model of this experiment")
     require_unique(named, where="[dataset] models")

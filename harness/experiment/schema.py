@@ -19,7 +19,7 @@ class _Table(BaseModel):
 
 
 class PreprocessingTable(_Table):
-    """[model.preprocessing]: what happens to an image before a network of the user's own sees it."""
+    """[model.preprocessing]: what happens to an image before a model of the user's own sees it."""
 
     height: Count
     width: Count
@@ -39,7 +39,7 @@ class PreprocessingTable(_Table):
 
 
 class ModelTable(_Table):
-    """[[model]]: a network of the catalogue with other weights, or the user's own file."""
+    """[[model]]: a model of the catalogue with other weights, or the user's own file."""
 
     name: str
     weights: str | None = None
@@ -63,7 +63,7 @@ class ModelTable(_Table):
 class DatasetTable(_Table):
     """[dataset]: where images come from. `seed` is for generated images.
 
-    models  which networks see these images; where several [[dataset]] tables stand, one may leave it out for the rest.
+    models  which models see these images; where several [[dataset]] tables stand, one may leave it out for the rest.
     """
 
     kind: str
@@ -187,8 +187,8 @@ class QualityTable(_Table):
 class AgreementTable(_Table):
     """[agreement]: how alike two maps of one image are.
 
-    reference  every method's map is compared with this one's of the same network.
-    twins      the same method's maps of a network and of its twin are compared.
+    reference  every method's map is compared with this one's of the same model.
+    twins      the same method's maps of a model and of its twin are compared.
     """
 
     metrics: list[str] = list(AGREEMENTS)
@@ -197,9 +197,9 @@ class AgreementTable(_Table):
 
 
 class SanityTable(_Table):
-    """[sanity]: does a method depend on what the network has learned?
+    """[sanity]: does a method depend on what the model has learned?
 
-    data_randomisation is checked for networks of which the catalogue has a partner trained on shuffled labels.
+    data_randomisation is checked for models of which the catalogue has a label-shuffled counterpart.
     """
 
     checks: list[Literal["parameter_randomisation", "emprt", "data_randomisation"]] = [
@@ -212,7 +212,7 @@ class SanityTable(_Table):
 
 
 class AmplificationTable(_Table):
-    """[amplification]: how a network's layers amplify noise on its input; levels are shares of each image's range."""
+    """[amplification]: how a model's layers amplify noise on its input; levels are fractions of each image's range."""
 
     noise_levels: list[Annotated[float, Field(gt=0, le=10)]]
     images: Count = 32

@@ -149,22 +149,22 @@ def _expanded(
     what: str,
 ) -> tuple[Named, ...]:
     """Each name with all its parameters; a list of values for a parameter becomes one entry per value."""
-    found = []
+    expanded = []
     for table in tables:
         require_known([table.name], table_of, where=f"{where} {what}s", what=what)
         given = table.model_extra or {}
         sweeps = [[(key, v) for v in (value if isinstance(value, list) else [value])] for key, value in given.items()]
         for chosen in itertools.product(*sweeps):
             parameters = complete(table.name, dict(chosen), where=f"{where} {table.name}")
-            found.append(Named(name=table.name, parameters=parameters))
-    return tuple(found)
+            expanded.append(Named(name=table.name, parameters=parameters))
+    return tuple(expanded)
 
 
 def _among(chosen: Iterable[Named], available: tuple[Named, ...], *, where: str, of: str) -> None:
     for one in chosen:
         if one not in available:
-            told = ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
-            raise ConfigError(f'{where}: expected one of the {of}, got "{one.name}"' + (f" ({told})" if told else ""))
+            values = ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
+            raise ConfigError(f'{where}: expected one of the {of}, got "{one.name}"' + (f" ({values})" if values else ""))
 
 
 def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:

@@ -1,6 +1,6 @@
 """Which maps an experiment needs, and what is asked about them. A part of the plan, and as pure.
 
-Images are explained in batches. What several methods need of a batch (limits, pools, mean colours) is planned once.
+Images are explained in batches. What several methods need of a batch (AOPC bounds, pools, baseline images) is planned once.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Explanations:
                     yield from self._scored(model, maps, images, metric, judge)
 
     def _at_work(self, model: Model, deployed: Deployed) -> Iterator[tuple[Unit, dict[str, Any]]]:
-        """The artifacts of a network on the devices where they judge or explain."""
+        """The artifacts of a model on the devices where they judge or explain."""
         for artifact, device in itertools.product(self._artifacts, deployed.devices):
             if artifact.spec["model"]["name"] == model.name and artifact.spec["format"] in deployed.formats:
                 yield artifact, device.spec()
@@ -143,19 +143,19 @@ class Explanations:
             if reference is not None:
                 yield "deployed", maps, reference
 
-    # ------------------------------------------------------------------------------------------ the network itself
+    # ------------------------------------------------------------------------------------------ the model itself
     def _sanity(self, model: Model) -> Iterator[Unit]:
         wanted = self._experiment.sanity
         if wanted is None:
             return
         images = self._images_of(model, "test", wanted.images)
         yield images
-        partner = self._experiment.partners.get(model.name)
+        counterpart = self._experiment.counterparts.get(model.name)
         for method, check in itertools.product(wanted.methods, wanted.checks):
             maps = self._map(model, method, images)
             if check == DATA_RANDOMISATION:
-                if partner is not None:
-                    other = self._map(partner, method, images)
+                if counterpart is not None:
+                    other = self._map(counterpart, method, images)
                     yield from (maps, other, sanity.plan(maps, check, other=other))
             else:
                 yield from (maps, sanity.plan(maps, check))

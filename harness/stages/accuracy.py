@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.devices.client import predict
 from harness.models.catalogue import Model
-from harness.stages.context import ImageSet, Progress, RunContext, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of
 from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
@@ -49,7 +49,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             images.pixels,
             preprocessing=spec["model"]["preprocessing"],
             runtime=spec["runtime"],
-            on_progress=as_share(progress),
+            on_progress=as_fraction(progress),
         )
         scores, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}
     return Outcome(result={**ran_on, "images": len(images.keys)}, predictions=_predictions(images, scores))

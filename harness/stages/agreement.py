@@ -9,7 +9,7 @@ from harness.store.units import Outcome, Unit
 
 
 def plan(first: Unit, second: Unit, metric: str, *, what: str) -> Unit:
-    """Two saliency units on the same images, which may be of two networks.
+    """Two saliency units on the same images, which may be of two models.
 
     what  why they are compared: "reference", "twin", "shuffled", or "deployed" for a board's map and the host's.
     """

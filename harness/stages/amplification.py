@@ -1,6 +1,6 @@
 """Amplification stage: how much more the activations of each layer change than the input does (Lin et al. 2019).
 
-arXiv:1904.08444 names it as the reason why quantized networks are brittle: noise grows from layer to layer.
+arXiv:1904.08444 names it as the reason why quantized models are brittle: noise grows from layer to layer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
 
 
 def _noisy(image: NDArray[np.float32], key: str, spec: dict[str, Any]) -> NDArray[np.float32]:
-    """The image with Gaussian noise as SmoothGrad adds it: sigma is a share of the image's own range."""
+    """The image with Gaussian noise as SmoothGrad adds it: sigma is a fraction of the image's own range."""
     random = generator(spec["seed"], key, 0, purpose="amplification")
     sigma = spec["noise_level"] * np.ptp(image)
     return image + np.float32(sigma) * random.standard_normal(image.shape, np.float32)

@@ -1,6 +1,6 @@
-"""Limits stage: the lowest and highest AOPC that any order of cells reaches on an image, for normalised metrics.
+"""AOPC bounds stage: the lowest and highest AOPC that any order of cells reaches on an image, for normalised metrics.
 
-They depend on network, image and judge, not on the map, and cost more than all maps' curves together: done once.
+They depend on model, image and judge, not on the map, and cost more than all maps' curves together: done once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.store.units import Outcome, Unit
 
 
 def plan(model: Model, metric: Named, images: Unit, *, target: str, baseline_images: Unit | None) -> Unit:
-    """The limits that a normalised metric needs; metrics with equal parameters share them."""
+    """The bounds that a normalised metric needs; metrics with equal parameters share them."""
     spec = {
         "model": model.spec(),
         "target": target,
@@ -35,7 +35,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     targets = images.labels
     if spec["target"] == "predicted":
         targets = context.scores(spec["model"]["name"], images.pixels).argmax(1)
-    evidence = MetricInputs(
+    inputs = MetricInputs(
         images=images.pixels,
         targets=targets,
         keys=images.keys,
@@ -43,5 +43,5 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         judge=judge_of(unit, context),
         dataset_mean=mean_colour(unit, context),
     )
-    found: Any = np.asarray(aopc_limits(evidence))
-    return Outcome(result={"blob": context.store.save_array(found), "images": list(images.keys)})
+    bounds: Any = np.asarray(aopc_limits(inputs))
+    return Outcome(result={"blob": context.store.save_array(bounds), "images": list(images.keys)})

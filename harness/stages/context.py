@@ -1,6 +1,6 @@
-"""What stages share while a run lasts: the store, the open data set, the loaded network and its gradient engine.
+"""What stages share while a run lasts: the store, the open data set, the loaded model and its gradient engine.
 
-Loading a network is expensive, and a run finishes one before it takes the next, so one is kept at a time.
+Loading a model is expensive, and a run finishes one before it takes the next, so one is kept at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from harness.saliency.engine.engine import GradientEngine
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-Progress = Callable[[float], None]  # told the share of a unit that is done, 0 … 1
+Progress = Callable[[float], None]  # given the fraction of a unit that is done, 0 … 1
 BATCH = 64  # images per forward pass: enough for a CPU, and a bounded memory at 224 x 224
 
 
@@ -64,19 +64,19 @@ class RunContext:
         return [(table, open_dataset(table.kind, path=table.path, seed=table.seed)) for table in tables]
 
     def dataset_of(self, model: str) -> Dataset:
-        """The images that a network sees."""
+        """The images that a model sees."""
         wanted = self.experiment.dataset_of(model)
         return next(dataset for table, dataset in self._datasets if table is wanted)
 
     def dataset_with(self, fingerprint: str) -> Dataset:
         """The data set that an images unit was planned for. Raises BitlensError when its files changed since."""
-        found = next((dataset for _, dataset in self._datasets if dataset.fingerprint == fingerprint), None)
-        if found is None:
+        dataset = next((dataset for _, dataset in self._datasets if dataset.fingerprint == fingerprint), None)
+        if dataset is None:
             raise BitlensError("the images of the data set changed since the run was planned", hint="run it again")
-        return found
+        return dataset
 
     def model(self, name: str) -> Model:
-        known = (*self.experiment.models, *self.experiment.partners.values())
+        known = (*self.experiment.models, *self.experiment.counterparts.values())
         return next(model for model in known if model.name == name)
 
     def keras_model(self, name: str) -> Any:
@@ -119,7 +119,7 @@ class RunContext:
 
     def _load(self, name: str) -> _LoadedModel:
         if self._loaded is None or self._loaded.name != name:
-            self._loaded = None  # let go of the old network before the new one needs its memory
+            self._loaded = None  # let go of the old model before the new one needs its memory
             if cores() == 1:  # one of several workers: threads inside an operation would be in the others' way
                 use_one_thread_per_batch()
             self._loaded = _LoadedModel(name, load_model(self.model(name)))
@@ -139,13 +139,13 @@ class _LoadedModel:
         return GradientEngine(self.keras_model)
 
     def judge(self, preprocessing: dict[str, Any], scores: Predict) -> FloatJudge:
-        """One judge as long as the network is loaded: it remembers scores."""
+        """One judge as long as the model is loaded: it remembers scores."""
         if self._judge is None:
             self._judge = FloatJudge(self._compiled(preprocessing) or scores)
         return self._judge
 
     def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:
-        """A quicker way to the same scores; None for binarized networks, and for those that cannot be converted."""
+        """A quicker way to the same scores; None for binarized models, and for those that cannot be converted."""
         if has_quantizers(self.keras_model):
             return None
         try:
@@ -177,6 +177,6 @@ def device_of(spec: Mapping[str, Any]) -> Device:
     return make_device(row)
 
 
-def as_share(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
-    """The agent counts things; a progress bar wants the share that is done. Nobody knows how long a warm-up takes."""
+def as_fraction(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
+    """The agent counts things; a progress bar wants the fraction that is done. Nobody knows how long a warm-up takes."""
     return lambda report: progress(report["done"] / max(1, report["of"]) if "of" in report else 0.0)

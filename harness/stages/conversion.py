@@ -118,7 +118,7 @@ def _calibration_record(unit: Unit, context: RunContext) -> dict[str, Any] | Non
 
 
 def _peak_rss_bytes() -> int:
-    """The most memory that this process has had so far. A network's formats share a process: an upper bound."""
+    """The most memory that this process has had so far. A model's formats share a process: an upper bound."""
     import resource
     import sys
 

@@ -16,7 +16,7 @@ from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
 from harness.devices.client import PredictResult, predict
-from harness.stages.context import ImageSet, Progress, RunContext, as_share, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of
 from harness.store.units import Outcome, Unit
 
 IMAGES = 64
@@ -38,14 +38,14 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     scores = context.scores(spec["model"]["name"], images.pixels)
     reference = Answers(scores=scores, logits=logits_of(scores) if artifact.logits is not None else None)
     fidelity = _compare(spec, reference, artifact, images, context)
-    status, reason = _verdict(spec["format"], fidelity, mark=conversion["mark"])
+    status, reason = _judged(spec["format"], fidelity, restriction=conversion["mark"])
     result = {**asdict(fidelity), "status": status, "reason": reason}
     return Outcome(result={**result, "runtime": ran.runtime, "runtime_version": ran.runtime_version})
 
 
-def _verdict(format_name: str, fidelity: Fidelity, *, mark: str) -> tuple[str, str]:
-    if mark:
-        return "suspect", mark
+def _judged(format_name: str, fidelity: Fidelity, *, restriction: str) -> tuple[str, str]:
+    if restriction:
+        return "suspect", restriction
     limits = FORMATS[format_name]
     return fidelity.verdict(suspect_below=limits.suspect_below, suspect_above=limits.suspect_above)
 
@@ -73,14 +73,14 @@ def _compare(
 def _artifact_answers(
     spec: dict[str, Any], path: Path, images: ImageSet, context: RunContext, progress: Progress
 ) -> tuple[Answers, PredictResult]:
-    whole = _predict(spec, path, images, lambda share: progress(share / 2))
+    whole = _predict(spec, path, images, lambda fraction: progress(fraction / 2))
     content = _before_softmax(path.read_bytes())
     if content is None:
         return Answers(scores=whole.scores), whole
     with tempfile.NamedTemporaryFile(prefix="bitlens-", suffix=".tflite") as file:
         file.write(content)
         file.flush()
-        cut = _predict(spec, Path(file.name), images, lambda share: progress(0.5 + share / 2))
+        cut = _predict(spec, Path(file.name), images, lambda fraction: progress(0.5 + fraction / 2))
     return Answers(scores=whole.scores, logits=cut.scores), whole
 
 
@@ -90,7 +90,7 @@ def _predict(spec: dict[str, Any], path: Path, images: ImageSet, progress: Progr
         path,
         images.pixels,
         preprocessing=spec["model"]["preprocessing"],
-        on_progress=as_share(progress),
+        on_progress=as_fraction(progress),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.devices.client import measure
 from harness.devices.sustained import measure_sustained
 from harness.experiment.schema import LatencyTable
-from harness.stages.context import Progress, RunContext, as_share, device_of
+from harness.stages.context import Progress, RunContext, as_fraction, device_of
 from harness.store.units import Outcome, Unit
 
 
@@ -48,7 +48,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         "num_threads": spec["num_threads"],
         "protocol": spec["protocol"],
         "runtime": spec["runtime"],
-        "on_progress": as_share(progress),
+        "on_progress": as_fraction(progress),
     }
     if "sustained_s" in spec:
         return Outcome(result=measure_sustained(*what, seconds=spec["sustained_s"], **how))

@@ -53,7 +53,7 @@ def plan(
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec, metric = unit.spec, METRICS[unit.spec["metric"]]
     saliency, images = context.result(unit.needs["saliency"]), context.images(unit.needs["images"])
-    evidence = MetricInputs(
+    inputs = MetricInputs(
         images=images.pixels,
         targets=np.array(saliency.result["targets"], np.int64),
         keys=images.keys,
@@ -67,7 +67,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         dataset_mean=mean_colour(unit, context),
         causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )
-    scores = evaluate(spec["metric"], maps_of(saliency, images, context), evidence)
+    scores = evaluate(spec["metric"], maps_of(saliency, images, context), inputs)
     result: dict[str, Any] = {"better": metric.better, "unit": metric.unit}
     if scores.curves is not None:
         result["curves"] = [None if np.isnan(curve).any() else curve.round(5).tolist() for curve in scores.curves]

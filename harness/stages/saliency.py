@@ -65,10 +65,10 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
 def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> dict[str, Any]:
     spec = unit.spec
     if spec["method"].startswith(CONTROL):
-        evidence = MetricInputs(
+        inputs = MetricInputs(
             images=images.pixels, targets=targets, keys=images.keys, seed=spec["seed"], masks=images.masks
         )
-        values = control_maps(spec["method"].removeprefix(CONTROL), evidence)
+        values = control_maps(spec["method"].removeprefix(CONTROL), inputs)
         return {"blob": context.store.save_array(values)}
     if "device" in spec:
         attribution = _on_device(unit, images, targets, context)

@@ -1,4 +1,4 @@
-"""Sanity stage: does a method's map change when the network has learnt something else, or nothing?
+"""Sanity stage: does a method's map change when the model has learnt something else, or nothing?
 
 Values per image; what they say of the method is for the report to judge.
 """
@@ -18,7 +18,7 @@ from harness.store.units import Outcome, StoredUnit, Unit
 
 
 def plan(maps: Unit, check: str, *, other: Unit | None = None) -> Unit:
-    """other  the same method's maps of the network that was trained on shuffled labels, for data randomisation."""
+    """other  the same method's maps of the model that was trained on shuffled labels, for data randomisation."""
     spec = {
         "model": maps.spec["model"],
         "method": maps.spec["method"],
@@ -39,7 +39,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
 def _parameter_randomisation(
     unit: Unit, saliency: StoredUnit, images: ImageSet, context: RunContext
 ) -> tuple[dict[str, Any], Scores]:
-    """Rank correlation with the maps of the wholly randomised network; the means of every stage are kept."""
+    """Rank correlation with the maps of the wholly randomised model; the means of every stage are kept."""
     from harness.quality.randomisation import parameter_randomisation
 
     model = context.keras_model(unit.spec["model"]["name"])
@@ -75,12 +75,12 @@ _CHECKS: dict[str, Callable[[Unit, StoredUnit, ImageSet, RunContext], tuple[dict
 
 
 def _explain_with(saliency: StoredUnit, images: ImageSet) -> Callable[[Any], Maps]:
-    """The unit's maps by any engine: same images, classes, method and dice."""
+    """The unit's maps by any engine: same images, classes, method and random numbers."""
     targets = np.array(saliency.result["targets"], np.int64)
 
     def explain(engine: Any) -> Maps:
-        found = attribute(engine, saliency.spec, images.pixels, targets, images.keys)
-        return as_maps(found.values, saliency.spec, images.pixels)
+        attribution = attribute(engine, saliency.spec, images.pixels, targets, images.keys)
+        return as_maps(attribution.values, saliency.spec, images.pixels)
 
     return explain
 

@@ -55,15 +55,15 @@ class DeviceJudge:
         self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}
 
     def scores(self, images: Images, targets: Targets) -> Values:
-        found = predict(self._device, self._artifact, images, **self._how).scores
-        chosen: Values = found[np.arange(len(images)), targets].astype(np.float64)
+        scores = predict(self._device, self._artifact, images, **self._how).scores
+        chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
         return chosen
 
     def curves(
         self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
     ) -> Values:
-        found = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
-        chosen: Values = found[np.arange(len(start)), :, targets].astype(np.float64)
+        scores = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
+        chosen: Values = scores[np.arange(len(start)), :, targets].astype(np.float64)
         return chosen
 
 
@@ -79,8 +79,8 @@ def explain_of(saliency: StoredUnit, context: RunContext) -> Explain | None:
         return None
 
     def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
-        found = attribute(context.engine(spec["model"]["name"]), spec, images, targets, keys)
-        return as_maps(found.values, spec, images)
+        attribution = attribute(context.engine(spec["model"]["name"]), spec, images, targets, keys)
+        return as_maps(attribution.values, spec, images)
 
     return explain
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Stage:
     """`perform` names a function (unit, context, progress) -> Outcome; `doing` is what a person reads meanwhile.
 
-    one_at_a_time  units of one network are done one after the other, because each takes much memory.
+    one_at_a_time  units of one model are done one after the other, because each takes much memory.
     helped_by      names a function unit -> keys: units that save this one work if they are done before it.
     """
 

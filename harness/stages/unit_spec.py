@@ -10,7 +10,7 @@ from harness.store.units import StoredUnit, Unit
 
 
 def model_of(unit: Unit) -> str:
-    """The network that a process must load to do the unit; "" for none."""
+    """The model that a process must load to do the unit; "" for none."""
     model = unit.spec.get("model")
     return model["name"] if isinstance(model, dict) else ""
 

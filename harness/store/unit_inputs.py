@@ -16,7 +16,7 @@ class Damaged(Exception):
 
 
 class UnitInputs(Blobs):
-    """The `store` of a workshop where the run's own is not at hand: in a worker, and in a board's thread.
+    """The `store` of a run context where the run's own is not at hand: in a worker, and in a board's thread.
 
     storage  where blobs are fetched from and left when the folder is not the run's own.
     """

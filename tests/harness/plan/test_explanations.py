@@ -82,7 +82,7 @@ def test_the_chosen_artifacts_judge_the_chosen_maps_by_the_chosen_metrics(tmp_pa
         ("planted-binary", "lce"),
     }
     assert {u.spec["metric"] for u in judged} == {"insertion_auc"}
-    assert len(judged) == 2 * 2 * 2  # networks x methods x batches
+    assert len(judged) == 2 * 2 * 2  # models x methods x batches
 
 
 def test_maps_are_compared_with_the_reference_with_the_twin_and_with_the_board(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_maps_are_compared_with_the_reference_with_the_twin_and_with_the_board(t
     compared = of_kind(units, "agreement")
     assert {u.needs["first"] for u in compared} | {u.needs["second"] for u in compared} <= keys
     counts = {what: sum(u.spec["what"] == what for u in compared) for what in ("reference", "twin", "deployed")}
-    # of 2 batches: 3 other methods on 2 networks; 4 methods of the pair; the board's map against occlusion and gradient
+    # of 2 batches: 3 other methods on 2 models; 4 methods of the pair; the board's map against occlusion and gradient
     assert counts == {"reference": 2 * 3 * 2, "twin": 2 * 4, "deployed": 2 * 2}
 
 
@@ -256,7 +256,7 @@ def test_sanity_checks_have_a_value_for_every_image(runs: dict[int, RunView]) ->
 
 
 class _Layers:
-    """Stands in for a network: one layer that doubles its input, and one that adds as much as the input is long."""
+    """Stands in for a model: one layer that doubles its input, and one that adds as much as the input is long."""
 
     batch_size = 2
     candidates = (SimpleNamespace(name="double"), SimpleNamespace(name="shifted"))

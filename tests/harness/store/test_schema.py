@@ -27,9 +27,9 @@ def folder(tmp_path: Path) -> Path:
 
 def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
     database = sqlite3.connect(folder / "store.sqlite")
-    found = database.execute(query).fetchall()
+    selected = database.execute(query).fetchall()
     database.close()
-    return found
+    return selected
 
 
 def test_a_folder_of_schema_1_needs_nothing_of_it_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,9 +59,9 @@ def test_every_row_of_schema_1_stays_with_its_unit(folder: Path) -> None:
 
 
 def test_a_folder_is_brought_to_the_present_schema_once(folder: Path) -> None:
-    for found in (1, SCHEMA_VERSION):
+    for schema in (1, SCHEMA_VERSION):
         with Store(folder) as store:
-            assert store.schema_found == found
+            assert store.schema_found == schema
 
 
 def test_a_change_that_fails_midway_leaves_the_folder_as_it_was(folder: Path) -> None:
