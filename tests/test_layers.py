@@ -71,7 +71,7 @@ def files(folder: str) -> list[Path]:
 
 
 def folder_of(module: str, folders: tuple[str, ...]) -> str:
-    part = (module.split(".") + [""])[1]
+    part = [*module.split("."), ""][1]
     return part if part in folders else "ground"
 
 

@@ -164,7 +164,8 @@ def _among(chosen: Iterable[Named], available: tuple[Named, ...], *, where: str,
     for one in chosen:
         if one not in available:
             values = ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
-            raise ConfigError(f'{where}: expected one of the {of}, got "{one.name}"' + (f" ({values})" if values else ""))
+            got = f'"{one.name}"' + (f" ({values})" if values else "")
+            raise ConfigError(f"{where}: expected one of the {of}, got {got}")
 
 
 def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:

@@ -1,6 +1,7 @@
 """Which maps an experiment needs, and what is asked about them. A part of the plan, and as pure.
 
-Images are explained in batches. What several methods need of a batch (AOPC bounds, pools, baseline images) is planned once.
+Images are explained in batches. What several methods need of a batch (AOPC bounds, pools, baseline images) is planned
+once.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class _Plan:
             yield accuracy.plan(artifact, judging, device)
 
     def _latencies(self) -> Iterator[Unit]:
-        """Every artifact once a round, in a random order keyed by the seed, so that drift of the board hits all alike."""
+        """Every artifact once a round, in an order shuffled by the seed, so that drift of the board hits all alike."""
         protocol = self._experiment.latency
         if protocol is None:
             return

@@ -178,5 +178,5 @@ def device_of(spec: Mapping[str, Any]) -> Device:
 
 
 def as_fraction(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
-    """The agent counts things; a progress bar wants the fraction that is done. Nobody knows how long a warm-up takes."""
+    """The agent counts things; a progress bar wants the fraction done. Nobody knows how long a warm-up takes."""
     return lambda report: progress(report["done"] / max(1, report["of"]) if "of" in report else 0.0)
