@@ -32,7 +32,7 @@ from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, describe
 from harness.store.database import Store
 from harness.store.folder import only_run_in, store_errors_explained
-from harness.store.schema import SCHEMA_VERSION
+from harness.store.migration import SCHEMA_VERSION
 from harness.store.units import StoredUnit, Unit, canonical_json
 
 COORDINATOR = "coordinator"  # the place of units that need files which only this machine has

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.store import schema
+from harness.store import migration
 from harness.store.blobs import Blobs
 from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
 
@@ -37,7 +37,7 @@ class Store(Blobs):
         self.folder = folder
         self._database = sqlite3.connect(folder / "store.sqlite", timeout=30.0, isolation_level=None)
         try:
-            self.schema_found = schema.prepare(self._database, folder)
+            self.schema_found = migration.prepare(self._database, folder)
         except BaseException:
             self._database.close()
             raise

@@ -15,7 +15,7 @@ from harness.plan.planner import plan
 from harness.stages import conversion
 from harness.stages.context import RunContext
 from harness.store import Store
-from harness.store.schema import SCHEMA_VERSION
+from harness.store.migration import SCHEMA_VERSION
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "schema1"  # written by bitlens 0.1.0
 
