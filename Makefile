@@ -20,7 +20,8 @@ demo: setup
 	@$(BIN)/bitlens demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov --cov-report=
+	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines, not counting what worker processes execute"
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
@@ -36,7 +37,7 @@ wheel: setup
 	$(BIN)/python -m harness.native.build
 	$(BIN)/python -m build --wheel --no-isolation
 
-# Writes requirements.lock anew from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for
+# Writes requirements.lock again from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for
 # `opencv-python`, which opencv-python-headless is on a machine without a screen.
 lock:
 	printf "tensorflow ; sys_platform == 'never'\nopencv-python ; sys_platform == 'never'\n" > .lock-overrides

@@ -13,6 +13,21 @@ from harness.models.catalogue import CATALOGUE, model_card
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ARCHITECTURE, INDEX = ROOT / "docs" / "architecture.md", ROOT / "docs" / "README.md"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+OURS = ("harness", "converters", "device", "reports", "tests", "benchmarks")
+QUESTIONS = (
+    "a saliency method",
+    "a metric",
+    "a device kind",
+    "a CSV column",
+    "how p99 is computed",
+    "a data set kind",
+    "the retry rule of SSH",
+    "a format",
+    "a section of the report",
+    "what a unit's key hashes",
+)
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
 TWINS = [name for name, entry in CATALOGUE.items() if entry.weights == "trained" and not entry.shuffled]
 
@@ -66,3 +81,54 @@ def test_commands_that_documents_mention_exist(page: Path) -> None:
 def test_every_command_is_documented_and_has_help(name: str) -> None:
     assert COMMANDS[name].help
     assert any(f"bitlens {name}" in page.read_text() for page in PAGES), name
+
+
+def paths_in(text: str) -> list[str]:
+    """The files and folders that a text names in backticks: whatever has a slash in it."""
+    return re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text)
+
+
+@pytest.mark.parametrize("page", [ARCHITECTURE, INDEX, *DECISIONS], ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_folders_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    assert [path for path in paths_in(text) if not (ROOT / path).exists()] == []
+    modules = {path.name for folder in OURS for path in (ROOT / folder).rglob("*.py")}
+    assert set(re.findall(r"`(\w+\.py)`", text)) - modules == set()
+
+
+def test_architecture_names_every_folder_of_the_harness() -> None:
+    folders = {f"harness/{init.parent.name}/" for init in (ROOT / "harness").glob("*/__init__.py")}
+    assert folders - set(paths_in(ARCHITECTURE.read_text())) == set()
+
+
+def test_architecture_says_where_to_change_each_of_ten_things() -> None:
+    asked = re.findall(r"^### Where do I change (.+)\?$", ARCHITECTURE.read_text(), flags=re.MULTILINE)
+    assert asked == list(QUESTIONS)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_answer_names_the_place_its_test_and_its_page(question: str) -> None:
+    answer = ARCHITECTURE.read_text().split(f"### Where do I change {question}?\n")[1].split("\n### ")[0]
+    paths = paths_in(answer)
+    assert any((ROOT / path).is_file() and path.endswith(".py") for path in paths)
+    assert any(path.startswith("tests/") for path in paths)
+    assert any(path.startswith("docs/") for path in paths)
+
+
+def test_index_leads_to_every_page_once() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", INDEX.read_text())
+    pages = {(INDEX.parent / target).resolve() for target in targets}
+    assert pages == {page.resolve() for page in PAGES if page != INDEX}
+    assert len(targets) == len(pages)
+
+
+def test_index_calls_each_decision_by_its_title() -> None:
+    titles = {page.read_text().splitlines()[0].removeprefix("# "): page.name for page in DECISIONS}
+    assert dict(re.findall(r"\* \[(\d+\. .+?)\]\(decisions/([^)]+)\)", INDEX.read_text())) == titles
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
+def test_decision_has_its_number_a_date_and_a_status(page: Path) -> None:
+    title, _, about, *_ = page.read_text().splitlines()
+    assert title.startswith(f"# {int(page.name[:4])}. ")
+    assert re.match(r"\*\d{4}-\d{2}-\d{2}\. Status: (accepted|superseded by )", about)
