@@ -33,8 +33,8 @@ TWINS = [name for name, entry in CATALOGUE.items() if entry.weights == "trained"
 
 
 def twins_table() -> str:
-    """The README's table of our own networks, from their model cards."""
-    lines = ["| network | data | top-1 on the test split | images | weights made by |", "|---|---|---|---|---|"]
+    """The README's table of our own models, from their model cards."""
+    lines = ["| model | data | top-1 on the test split | images | weights made by |", "|---|---|---|---|---|"]
     for name in TWINS:
         card = model_card(name)
         assert card is not None, name

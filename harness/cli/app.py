@@ -27,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Which network, in which format, on which board: how accurate, how fast, and how well explained?\n\n"
+    help="Which model, in which format, on which board: how accurate, how fast, and how well explained?\n\n"
     "Start with `bitlens demo`: it needs nothing and takes about two minutes.",
 )
 
