@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import tomllib
 import typer.main
 
 from harness.cli.app import EXAMPLES, app
@@ -132,3 +133,11 @@ def test_decision_has_its_number_a_date_and_a_status(page: Path) -> None:
     title, _, about, *_ = page.read_text().splitlines()
     assert title.startswith(f"# {int(page.name[:4])}. ")
     assert re.match(r"\*\d{4}-\d{2}-\d{2}\. Status: (accepted|superseded by )", about)
+
+
+def test_version_is_the_same_in_package_changelog_and_citation() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == version
+    assert f"\nversion: {version}\ndate-released: {newest[2]}\n" in (ROOT / "CITATION.cff").read_text()
