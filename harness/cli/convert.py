@@ -1,4 +1,4 @@
-"""`bitlens convert` and `bitlens inspect`. It parses and prints; the work is done elsewhere."""
+"""`bitlens convert`, the first part of a run, and `bitlens build-ops`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,12 @@ ALL = Path(__file__).parents[1] / "examples" / "convert-all.toml"
 STAGES = ("conversion", "fidelity")
 
 
-def add_convert_commands(app: typer.Typer) -> None:
-    """Make `convert` and `inspect` commands of `app`."""
-    app.command()(convert)
-    app.command()(inspect)
-
-
 def convert(
     experiment: Annotated[
         Optional[Path], typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Every network of the catalogue in every format; random ImageNet weights.")
+        bool, typer.Option("--all", help="Every model of the catalogue in every format; random ImageNet weights.")
     ] = False,
     model: Annotated[Optional[list[str]], typer.Option(help="Only this model; may be repeated.")] = None,
     format_: Annotated[Optional[list[str]], typer.Option("--format", help="Only this format; may be repeated.")] = None,
@@ -35,7 +29,7 @@ def convert(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
     workers: Workers = None,
     memory: Memory = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Convert models, compare every artifact with its Keras model, and say what is inside.
 
@@ -79,12 +73,10 @@ def convert(
         raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")
 
 
-def inspect(
-    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+def build_ops(
+    target: Annotated[str, typer.Option(help="x86_64 or aarch64; the default is this machine's.")] = "",
 ) -> None:
-    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
-    from harness.cli import inspection
+    """Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is."""
+    from harness.native import build
 
-    record = inspection.inspect_file(artifact)
-    print(inspection.as_json(record) if as_json else inspection.as_text(record))
+    print(build.library(target or build.host_target()))

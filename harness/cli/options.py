@@ -1,8 +1,7 @@
-"""The command line's options that say who does the units of work, in how much memory."""
+"""Options that several verbs share: who does the units of work, in how much memory, and JSON output."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Optional
 
 import typer
@@ -15,7 +14,7 @@ Workers = Annotated[
     typer.Option(min=0, help="Processes on this machine; as many as cores and memory allow. 0: this process alone."),
 ]
 Memory = Annotated[
-    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a share of what is free.", metavar="SIZE")
+    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a fraction of what is free.", metavar="SIZE")
 ]
 Cluster = Annotated[
     Optional[str],
@@ -29,7 +28,7 @@ StorageUrl = Annotated[
         metavar="URL",
     ),
 ]
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
 
 
 def worker_config_of(
@@ -50,8 +49,13 @@ def worker_config_of(
 
 
 def bytes_of(text: str) -> int:
-    """ "8GiB" -> 8589934592. Raises ConfigError for anything but a number and a unit."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-z]*)\s*", text)
-    if not found or found[2].upper() not in _UNITS or found[1].count(".") > 1:
+    """ "8GiB" -> 8589934592. Raises ConfigError for what is not a size."""
+    from dask.utils import parse_bytes
+
+    try:
+        size = parse_bytes(text)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
         raise ConfigError(f'--memory: expected a size, got "{text}"', hint="8GiB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return size

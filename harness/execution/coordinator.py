@@ -57,13 +57,16 @@ def run(
     retry_failed: bool = False,
     stages: Collection[str] = tuple(STAGES),
     worker_config: WorkerConfig | None = None,
+    command: str = "",
 ) -> RunSummary:
     """Do every unit of the experiment that the folder's store does not have yet.
 
     stages  do only these, and what they build on; the rest of the plan stays to be done.
     team    who does them; by default as many processes of this machine as its cores and memory allow.
+    command  a line for a shell that makes the run again, for its report; empty where there is none.
     """
     with opened(experiment, folder) as store:
+        store.set_meta("command", command)
         if retry_failed:
             store.forget_failures()
         return perform_missing(
@@ -111,7 +114,6 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
-    store.set_meta("command", f"bitlens run {experiment.name}.toml")
     store.set_meta("versions", canonical_json(_versions()))
 
 
