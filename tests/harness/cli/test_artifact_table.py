@@ -24,7 +24,7 @@ def conversion(format_name: str) -> Unit:
 def folder(tmp_path: Path) -> Path:
     """Three artifacts: one faithful, one that is not, and one that could not be made."""
     made = [conversion(name) for name in ("fp32", "int8", "lce")]
-    compared = [Unit(kind="fidelity", spec={"conversion": unit.key}) for unit in made[:2]]
+    compared = [Unit(kind="fidelity", spec={}, needs={"conversion": unit.key}) for unit in made[:2]]
     results: list[dict[str, Any]] = [
         {"top1_agreement": 1.0, "near_ties": 0, "max_abs_logit_difference": 1e-5, "relative_difference": 1e-6,
          "status": "ok", "reason": ""},
