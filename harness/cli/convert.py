@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from harness.cli.options import Memory, Workers, worker_config_of
 from harness.errors import BitlensError, ConfigError, nearest
+
+if TYPE_CHECKING:
+    from harness.experiment.experiment import Experiment
 
 ALL = Path(__file__).parents[1] / "examples" / "convert-all.toml"
 STAGES = ("conversion", "fidelity")
@@ -41,29 +45,10 @@ def convert(
 
     if (experiment is None) != all_:
         raise ConfigError("convert: expected an experiment file, or --all", hint="bitlens convert --all")
-    wanted = read_experiment(experiment or ALL, data=data)
-    names = {m.name for m in wanted.models}
-    for name in model or ():
-        if name not in names:
-            raise ConfigError(f'--model: expected a model of the experiment, got "{name}"', hint=nearest(name, names))
-    for name in format_ or ():
-        if name not in wanted.formats:
-            raise ConfigError(
-                f'--format: expected a format of the experiment, got "{name}"', hint=nearest(name, wanted.formats)
-            )
-    wanted = dataclasses.replace(
-        wanted,
-        models=tuple(m for m in wanted.models if not model or m.name in model),
-        formats=tuple(name for name in wanted.formats if not format_ or name in format_),
-    )
-    folder = out or Path("runs") / wanted.name
-    summary = run(
-        wanted,
-        folder,
-        retry_failed=retry_failed,
-        stages=STAGES,
-        worker_config=worker_config_of(workers=workers, memory=memory),
-    )
+    selected = _only(read_experiment(experiment or ALL, data=data), models=model or (), formats=format_ or ())
+    folder = out or Path("runs") / selected.name
+    worker_config = worker_config_of(workers=workers, memory=memory)
+    summary = run(selected, folder, retry_failed=retry_failed, stages=STAGES, worker_config=worker_config)
     rows = artifact_table.rows(folder)
     print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))
     if not as_json:
@@ -71,6 +56,23 @@ def convert(
     failures = summary.failed + summary.failed_before
     if failures:
         raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")
+
+
+def _only(experiment: Experiment, *, models: Collection[str], formats: Collection[str]) -> Experiment:
+    """The experiment with these models and formats alone; with all of them where none are named."""
+    known = [model.name for model in experiment.models]
+    for name in models:
+        if name not in known:
+            raise ConfigError(f'--model: expected a model of the experiment, got "{name}"', hint=nearest(name, known))
+    for name in formats:
+        if name not in experiment.formats:
+            hint = nearest(name, experiment.formats)
+            raise ConfigError(f'--format: expected a format of the experiment, got "{name}"', hint=hint)
+    return dataclasses.replace(
+        experiment,
+        models=tuple(model for model in experiment.models if not models or model.name in models),
+        formats=tuple(name for name in experiment.formats if not formats or name in formats),
+    )
 
 
 def build_ops(

@@ -1,4 +1,4 @@
-"""`bitlens plan`: what a run will take, before it is begun. It parses and prints; `harness.plan.estimate` reckons."""
+"""`bitlens plan`: what a run will take, before it is begun. It parses and prints; `harness.plan.estimate` counts."""
 
 from __future__ import annotations
 
