@@ -14,7 +14,6 @@ from converters import FORMATS
 from harness.cli import text
 from harness.cli.options import AsJson
 from harness.cli.text import Rows
-from harness.datasets.dataset_kinds import DATASETS
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.parameters import Parameter
@@ -103,6 +102,8 @@ def metrics() -> Rows:
 
 
 def datasets() -> Rows:
+    from harness.datasets.dataset_kinds import DATASETS
+
     return [{"name": name, "summary": spec.summary} for name, spec in DATASETS.items()]
 
 
