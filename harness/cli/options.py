@@ -1,4 +1,4 @@
-"""Options that several verbs share: who does the units of work, in how much memory, and JSON output."""
+"""The command line's options that say who does the units of work, in how much memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import typer
 from harness.errors import ConfigError
 from harness.execution.sizing import WorkerConfig
 
+AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
 Workers = Annotated[
     Optional[int],
     typer.Option(min=0, help="Processes on this machine; as many as cores and memory allow. 0: this process alone."),
 ]
 Memory = Annotated[
-    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a fraction of what is free.", metavar="SIZE")
+    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a part of what is free.", metavar="SIZE")
 ]
 Cluster = Annotated[
     Optional[str],
@@ -28,7 +29,6 @@ StorageUrl = Annotated[
         metavar="URL",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
 
 
 def worker_config_of(
@@ -38,7 +38,7 @@ def worker_config_of(
     cluster: str | None = None,
     storage: str | None = None,
 ) -> WorkerConfig:
-    """The options as the run takes them. Raises ConfigError for those that exclude each other."""
+    """The options as the run takes them. Raises ConfigError for options that exclude each other."""
     if cluster is not None and (workers is not None or memory is not None):
         raise ConfigError("--cluster: its workers and their memory are what `dask worker` was told", hint="one of both")
     if storage is not None and cluster is None:
@@ -49,11 +49,11 @@ def worker_config_of(
 
 
 def bytes_of(text: str) -> int:
-    """ "8GiB" -> 8589934592. Raises ConfigError for what is not a size."""
+    """ "8GiB" -> 8589934592. Raises ConfigError for anything but a number and a unit."""
     from dask.utils import parse_bytes
 
     try:
-        size = parse_bytes(text)
+        size: int = parse_bytes(text) if any(map(str.isdigit, text)) else 0  # to Dask, "GiB" is one
     except (ValueError, OverflowError):
         size = 0
     if size <= 0:

@@ -63,10 +63,9 @@ def run(
 
     stages  do only these, and what they build on; the rest of the plan stays to be done.
     team    who does them; by default as many processes of this machine as its cores and memory allow.
-    command  a line for a shell that makes the run again, for its report; empty where there is none.
     """
     with opened(experiment, folder) as store:
-        store.set_meta("command", command)
+        store.set_meta("command", command)  # with which a shell makes the run again, from any folder; "" says nothing
         if retry_failed:
             store.forget_failures()
         return perform_missing(
