@@ -87,6 +87,20 @@ def test_second_demo_does_no_work_again(bitlens: Path, undisturbed: tuple[Path, 
     assert " 0 to do" in done.stderr
 
 
+def test_command_on_the_page_does_no_work_again_from_any_folder(
+    bitlens: Path, undisturbed: tuple[Path, float], tmp_path: Path
+) -> None:
+    with Store(undisturbed[0]) as store:
+        command = str(store.meta("command"))
+    path = os.pathsep.join([str(bitlens.parent), os.environ["PATH"]])
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    assert " 0 to do" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_demo_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
     bitlens: Path, undisturbed: tuple[Path, float], tmp_path: Path
 ) -> None:

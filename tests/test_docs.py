@@ -9,7 +9,8 @@ import pytest
 import tomllib
 import typer.main
 
-from harness.cli.app import EXAMPLES, app
+from harness.cli.app import app
+from harness.cli.run import DEMO
 from harness.models.catalogue import CATALOGUE, model_card
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,7 @@ def twins_table() -> str:
 
 
 def test_readme_shows_the_demo_experiment_as_it_is() -> None:
-    experiment = (EXAMPLES / "demo.toml").read_text()
+    experiment = DEMO.read_text()
     quoted = "\n".join(f"    {line}".rstrip() for line in experiment.splitlines())
     assert quoted in (ROOT / "README.md").read_text()
 

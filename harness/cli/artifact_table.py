@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.cli.inspection import readable_macs
+from harness.cli.text import Rows, aligned
 from harness.store.database import Store
 from harness.store.units import StoredUnit
 
-Rows = list[dict[str, Any]]
+HEAD = (
+    "model",
+    "format",
+    "bytes",
+    "top-1 agreement",
+    "max logit difference",
+    "of their spread",
+    "MACs",
+    "seconds",
+    "fidelity",
+)
 
 
 def rows(folder: Path) -> Rows:
@@ -48,18 +59,14 @@ def as_json(table: Rows) -> str:
 
 
 def as_text(table: Rows) -> str:
-    """Columns aligned with spaces, and under them the reason for everything that is not in order."""
-    head, *lines = _cells(table)
-    widths = [max(len(line[i]) for line in (head, *lines)) for i in range(len(head))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in (head, *lines)]
+    """A line for each row, and under them the reason for everything that is not in order."""
     reasons = [f"{row['model']} {row['format']}: {row['reason']}" for row in table if row["reason"]]
-    return "\n".join([*text, *reasons])
+    return "\n".join([aligned(HEAD, map(_line, table)), *reasons])
 
 
 def as_markdown(table: Rows) -> str:
-    head, *lines = _cells(table)
-    rule = ["---", "---", *["--:"] * (len(head) - 3), "---"]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))
+    rule = ["---", "---", *["--:"] * (len(HEAD) - 3), "---"]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEAD, rule, *map(_line, table)))
 
 
 def link_artifacts(folder: Path) -> Path:
@@ -73,11 +80,6 @@ def link_artifacts(folder: Path) -> Path:
                 link.unlink(missing_ok=True)
                 link.symlink_to(os.path.relpath(store.blob_path(unit.result["blob"]), links))
     return links
-
-
-def _cells(table: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    head = ["model", "format", "bytes", "top-1 agreement", "max logit difference", "of their spread", "MACs", "seconds"]
-    return [[*head, "fidelity"], *(_line(row) for row in table)]
 
 
 def _line(row: Mapping[str, Any]) -> list[str]:

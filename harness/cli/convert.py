@@ -1,24 +1,22 @@
-"""`bitlens convert` and `bitlens inspect`. It parses and prints; the work is done elsewhere."""
+"""`bitlens convert`, the first part of a run, and `bitlens build-ops`."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from harness.cli.options import Memory, Workers, worker_config_of
 from harness.errors import BitlensError, ConfigError, nearest
 
+if TYPE_CHECKING:
+    from harness.experiment.experiment import Experiment
+
 ALL = Path(__file__).parents[1] / "examples" / "convert-all.toml"
 STAGES = ("conversion", "fidelity")
-
-
-def add_convert_commands(app: typer.Typer) -> None:
-    """Make `convert` and `inspect` commands of `app`."""
-    app.command()(convert)
-    app.command()(inspect)
 
 
 def convert(
@@ -26,7 +24,7 @@ def convert(
         Optional[Path], typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")
     ] = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Every network of the catalogue in every format; random ImageNet weights.")
+        bool, typer.Option("--all", help="Every model of the catalogue in every format; random ImageNet weights.")
     ] = False,
     model: Annotated[Optional[list[str]], typer.Option(help="Only this model; may be repeated.")] = None,
     format_: Annotated[Optional[list[str]], typer.Option("--format", help="Only this format; may be repeated.")] = None,
@@ -35,7 +33,7 @@ def convert(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
     workers: Workers = None,
     memory: Memory = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Convert models, compare every artifact with its Keras model, and say what is inside.
 
@@ -47,29 +45,10 @@ def convert(
 
     if (experiment is None) != all_:
         raise ConfigError("convert: expected an experiment file, or --all", hint="bitlens convert --all")
-    wanted = read_experiment(experiment or ALL, data=data)
-    names = {m.name for m in wanted.models}
-    for name in model or ():
-        if name not in names:
-            raise ConfigError(f'--model: expected a model of the experiment, got "{name}"', hint=nearest(name, names))
-    for name in format_ or ():
-        if name not in wanted.formats:
-            raise ConfigError(
-                f'--format: expected a format of the experiment, got "{name}"', hint=nearest(name, wanted.formats)
-            )
-    wanted = dataclasses.replace(
-        wanted,
-        models=tuple(m for m in wanted.models if not model or m.name in model),
-        formats=tuple(name for name in wanted.formats if not format_ or name in format_),
-    )
-    folder = out or Path("runs") / wanted.name
-    summary = run(
-        wanted,
-        folder,
-        retry_failed=retry_failed,
-        stages=STAGES,
-        worker_config=worker_config_of(workers=workers, memory=memory),
-    )
+    selected = _only(read_experiment(experiment or ALL, data=data), models=model or (), formats=format_ or ())
+    folder = out or Path("runs") / selected.name
+    worker_config = worker_config_of(workers=workers, memory=memory)
+    summary = run(selected, folder, retry_failed=retry_failed, stages=STAGES, worker_config=worker_config)
     rows = artifact_table.rows(folder)
     print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))
     if not as_json:
@@ -79,12 +58,27 @@ def convert(
         raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")
 
 
-def inspect(
-    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
-    from harness.cli import inspection
+def _only(experiment: Experiment, *, models: Collection[str], formats: Collection[str]) -> Experiment:
+    """The experiment with these models and formats alone; with all of them where none are named."""
+    known = [model.name for model in experiment.models]
+    for name in models:
+        if name not in known:
+            raise ConfigError(f'--model: expected a model of the experiment, got "{name}"', hint=nearest(name, known))
+    for name in formats:
+        if name not in experiment.formats:
+            hint = nearest(name, experiment.formats)
+            raise ConfigError(f'--format: expected a format of the experiment, got "{name}"', hint=hint)
+    return dataclasses.replace(
+        experiment,
+        models=tuple(model for model in experiment.models if not models or model.name in models),
+        formats=tuple(name for name in experiment.formats if not formats or name in formats),
+    )
 
-    record = inspection.inspect_file(artifact)
-    print(inspection.as_json(record) if as_json else inspection.as_text(record))
+
+def build_ops(
+    target: Annotated[str, typer.Option(help="x86_64 or aarch64; the default is this machine's.")] = "",
+) -> None:
+    """Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is."""
+    from harness.native import build
+
+    print(build.library(target or build.host_target()))

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-device_app = typer.Typer(no_args_is_help=True, help="Prepare, list and remove the devices that artifacts run on.")
+device_app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Prepare, list and remove the devices that artifacts run on."
+)
 Name = Annotated[str, typer.Argument(help="A device of ~/.config/bitlens/devices.toml, or this-host, or cortex-a72.")]
 BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build on.")]
 

@@ -1,4 +1,4 @@
-"""What `bitlens inspect` says of one flatbuffer: what is inside, and which runtime can execute it."""
+"""`bitlens inspect`: what is inside one flatbuffer, and which runtime can execute it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from converters.contents import contents
 from converters.schema import NotAnArtifact
-from device.runtimes import LCE_OPERATORS, RUNTIMES
+from harness.cli.options import AsJson
 from harness.errors import ConfigError
+
+
+def inspect(
+    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
+    record = inspect_file(artifact)
+    print(json.dumps(record, indent=2) if as_json else as_text(record))
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
@@ -36,18 +47,18 @@ def inspect_file(path: Path) -> dict[str, Any]:
 
 def runtimes_for(custom_operators: Iterable[str]) -> list[str]:
     """The runtimes that have all of an artifact's operators, those for LCE's only where it has some."""
+    from device.runtimes import LCE_OPERATORS, RUNTIMES
+
     needed = list(custom_operators)
     able = [row for row in RUNTIMES if all(name.startswith(row.operators) for name in needed)]
     return [row.name for row in able if needed or row.operators != LCE_OPERATORS]
 
 
-def as_json(record: Mapping[str, Any]) -> str:
-    return json.dumps(record, indent=2)
-
-
 def as_text(record: Mapping[str, Any]) -> str:
+    from dask.utils import format_bytes
+
     operators = ", ".join(f"{count} {name}" for name, count in record["operators"].items())
-    weights = ", ".join(f"{readable_bytes(size)} {kind}" for kind, size in record["weight_bytes"].items() if size)
+    weights = ", ".join(f"{format_bytes(size)} {kind}" for kind, size in record["weight_bytes"].items() if size)
     lines = [
         ("file", f"{record['file']}, {record['flatbuffer_bytes']:,} bytes"),
         ("sha256", record["sha256"]),
@@ -58,7 +69,7 @@ def as_text(record: Mapping[str, Any]) -> str:
         ("MACs", readable_macs(record["macs"]) or "none"),
         ("parameters", f"{record['parameters']:,}"),
         ("weights", weights or "none"),
-        ("activations", f"{readable_bytes(record['arena_bytes'])} at their peak, without kernels' scratch buffers"),
+        ("activations", f"{format_bytes(record['arena_bytes'])} at their peak, without kernels' scratch buffers"),
     ]
     return "\n".join(f"{name:<12} {text}" for name, text in lines)
 
@@ -66,10 +77,6 @@ def as_text(record: Mapping[str, Any]) -> str:
 def readable_macs(macs: Mapping[str, int]) -> str:
     """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are."""
     return ", ".join(f"{count / 1e6:.3g} M {kind}" for kind, count in macs.items() if count)
-
-
-def readable_bytes(size: int) -> str:
-    return f"{size / 2**20:.3g} MiB" if size >= 2**20 else f"{size / 2**10:.3g} KiB"
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:

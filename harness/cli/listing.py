@@ -1,15 +1,19 @@
-"""What exists: models, formats, methods, metrics, data sets and runtimes, without importing any framework."""
+"""`bitlens list`: models, formats, methods, metrics, data sets and runtimes, without importing any framework."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
 
 from converters import FORMATS
+from harness.cli import text
+from harness.cli.options import AsJson
 from harness.cli.text import Rows
-from harness.datasets.dataset_kinds import DATASETS
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.parameters import Parameter
@@ -20,6 +24,28 @@ if TYPE_CHECKING:
     from harness.saliency.engine.layers import LayerInfo
 
 ONE_PIXEL_NOTE = "no candidate: a map of 1x1 is blank"
+
+
+class What(str, Enum):
+    """What can be listed: the names of LISTS, and the layers of one model."""
+
+    models = "models"
+    formats = "formats"
+    methods = "methods"
+    layers = "layers"
+    metrics = "metrics"
+    datasets = "datasets"
+    runtimes = "runtimes"
+
+
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")],
+    model: Annotated[Optional[str], typer.Argument(help="Whose `layers`: a catalogue name, or a Keras file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what an experiment file may name. Only `layers` builds a model; the others answer at once."""
+    rows = layers(model) if what is What.layers else LISTS[what.value]()
+    print(text.as_json(rows) if as_json else text.as_table(rows))
 
 
 def models() -> Rows:
@@ -76,6 +102,8 @@ def metrics() -> Rows:
 
 
 def datasets() -> Rows:
+    from harness.datasets.dataset_kinds import DATASETS
+
     return [{"name": name, "summary": spec.summary} for name, spec in DATASETS.items()]
 
 
@@ -96,9 +124,9 @@ def runtimes() -> Rows:
 
 
 def layers(model_name: str | None) -> Rows:
-    """Where a class activation map of a network can be taken, and the convolutions where it would be blank.
+    """Where a class activation map of a model can be taken, and the convolutions where it would be blank.
 
-    Reads a file of the user's own, or builds a network of the catalogue with random weights.
+    Reads a file of the user's own, or builds a model of the catalogue with random weights.
     """
     if model_name is None:
         raise ConfigError("list layers: expected a model or a model file", hint="bitlens list layers quicknet")
@@ -140,5 +168,5 @@ def _keras_model(name: str) -> Any:
 
 
 def _layer_row(info: LayerInfo, *, note: str) -> dict[str, Any]:
-    """A size that the network leaves open is None."""
+    """A size that the model leaves open is None."""
     return {**asdict(info), "height": info.height or None, "width": info.width or None, "note": note}

@@ -1,23 +1,44 @@
-"""The `bitlens` command. On a board, where only the base install is, it says what is missing instead of a traceback."""
+"""The `bitlens` command: it runs the app, and turns what went wrong into a sentence and an exit code.
+
+On a board, where only the base install is, it says what is missing instead of a traceback.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
+
+from harness.cli.invocation import as_typed
+from harness.errors import BitlensError
+
+BASE_INSTALL = """this is the base install, which a board needs; the command line is for the host
+  try: pip install 'bitlens[host]'"""
 
 
 def main() -> None:
+    """A mistake is one sentence and exit code 2, a failure one sentence and exit code 1."""
     try:
-        import typer  # noqa: F401  # the host extra's first stone
+        import typer  # noqa: F401  # the first thing of the host extra that is needed
     except ImportError:
-        print(
-            "bitlens: this is the base install, which a board needs; the command line is for the host\n"
-            "  try: pip install 'bitlens[host]'",
-            file=sys.stderr,
-        )
-        raise SystemExit(2) from None
-    from harness.cli.app import run_command_line
+        _end(BASE_INSTALL, exit_code=2)
+    from harness.cli.app import app
 
-    run_command_line()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up banner is not our news
+    try:
+        app()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        _end(f"stopped; all that was finished is kept\n  try: {as_typed()}", exit_code=130)
+    except BitlensError as error:
+        if os.environ.get("BITLENS_DEBUG"):
+            raise
+        _end(str(error), exit_code=error.exit_code)
+
+
+def _end(sentence: str, *, exit_code: int) -> NoReturn:
+    print(f"bitlens: {sentence}", file=sys.stderr)
+    raise SystemExit(exit_code) from None
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
-"""`bitlens plan`: what a run will take, before it is begun. It parses and prints; `harness.plan.estimate` reckons."""
+"""`bitlens plan`: what a run will take, before it is begun. It parses and prints; `harness.plan.estimate` counts."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.options import Memory, Workers, worker_config_of
+from harness.cli.options import AsJson, Memory, Workers, worker_config_of
+from harness.cli.text import aligned
 
 if TYPE_CHECKING:
-    from harness.plan.estimate import Estimate
+    from harness.plan.estimate import Estimate, StageRow
 
-
-def add_plan_command(app: typer.Typer) -> None:
-    """Make `plan` a command of `app`."""
-    app.command("plan")(plan)
+HEAD = ("stage", "units", "done", "failed", "to do", "hours", "GB")
 
 
 def plan(
@@ -25,11 +24,11 @@ def plan(
     out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
     data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
     calibrate: Annotated[
-        bool, typer.Option(help="First do two units of each sort of which too few are done; the run need not again.")
-    ] = True,
+        bool, typer.Option(help="First do two units of each sort of which too few are done, to measure them.")
+    ] = False,
     workers: Workers = None,
     memory: Memory = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the units of an experiment, what is done, the hours and gigabytes it will take, and what costs most."""
     from harness.cpus import available_cores
@@ -43,28 +42,38 @@ def plan(
         if calibrate:
             perform_missing(store, wanted, worker_config, part=samples(store))
         size = size_of(worker_config, wanted, cores=available_cores(), available=available_bytes())
-        found = estimate(store, workers=max(1, size.workers))
-    print(json.dumps(dataclasses.asdict(found)) if as_json else as_text(found))
+        expected = estimate(store, workers=max(1, size.workers))
+        can_measure = bool(samples(store))
+    print(json.dumps(dataclasses.asdict(expected)) if as_json else as_text(expected, can_measure=can_measure))
 
 
-def as_text(found: Estimate) -> str:
-    """A table of the stages, the sums, and what to leave out."""
-    lines = [f"{'stage':<14}{'units':>9}{'done':>9}{'failed':>8}{'to do':>9}{'hours':>9}{'GB':>9}"]
-    for row in found.stages:
-        hours, size = (f"{value:.2f}" if value is not None else "?" for value in (row.hours, row.gigabytes))
-        lines.append(f"{row.kind:<14}{row.total:>9}{row.done:>9}{row.failed:>8}{row.to_do:>9}{hours:>9}{size:>9}")
-    if not any(row.to_do for row in found.stages):
-        failed = sum(row.failed for row in found.stages)
-        again = f", {failed} without a result: `bitlens run` with --retry-failed does those again" if failed else ""
-        return "\n".join([*lines, f"\nall is done{again}"])
-    lines.append(
-        f"\nabout {found.hours:.2f} hours with {found.workers} worker{'s' * (found.workers > 1)}, "
-        f"and {found.gigabytes:.2f} GB (the stages' hours are those of one worker or board)"
-    )
-    if found.unknown:
-        shown = ", ".join(found.unknown[:5]) + (", ..." if len(found.unknown) > 5 else "")
-        lines.append(f"not in the sum, because nothing like it was done yet: {shown}")
-    if found.cuts:
-        lines.append("\nwhat costs most, in hours of one worker:")
-        lines += [f"  {cut.hours:8.2f}  {cut.without}" for cut in found.cuts]
-    return "\n".join(lines)
+def as_text(expected: Estimate, *, can_measure: bool) -> str:
+    """A table of the stages, the sums, and what to leave out; `can_measure`: whether a calibration has units to do."""
+    table = aligned(HEAD, map(_cells, expected.stages), numbers=HEAD[1:])
+    if any(row.to_do for row in expected.stages):
+        return "\n".join([table, "", *_outlook(expected, can_measure=can_measure)])
+    failed = sum(row.failed for row in expected.stages)
+    again = f", {failed} without a result: `bitlens run` with --retry-failed does those again" if failed else ""
+    return f"{table}\n\nall is done{again}"
+
+
+def _cells(row: StageRow) -> list[str]:
+    hours, gigabytes = ("?" if value is None else f"{value:.2f}" for value in (row.hours, row.gigabytes))
+    return [row.kind, str(row.total), str(row.done), str(row.failed), str(row.to_do), hours, gigabytes]
+
+
+def _outlook(expected: Estimate, *, can_measure: bool) -> Iterator[str]:
+    if expected.hours:
+        yield (
+            f"about {expected.hours:.2f} hours with {expected.workers} worker{'s' * (expected.workers > 1)}, "
+            f"and {expected.gigabytes:.2f} GB (the stages' hours are those of one worker or board)"
+        )
+    if expected.unknown:
+        shown = ", ".join(expected.unknown[:5]) + (", ..." if len(expected.unknown) > 5 else "")
+        missing = "not in the sum" if expected.hours else "no hours"
+        yield f"{missing}, because nothing like it was done yet: {shown}"
+        if can_measure:
+            yield "  try: --calibrate, which first does two units of each sort; the run need not do them again"
+    if expected.cuts:
+        yield "\nwhat costs most, in hours of one worker:"
+        yield from (f"  {cut.hours:8.2f}  {cut.without}" for cut in expected.cuts)

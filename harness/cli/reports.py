@@ -1,4 +1,4 @@
-"""The commands that look at finished work: report, compare, serve. They parse, call `reports` and print."""
+"""`bitlens report`, `compare` and `serve`, which look at finished work: they parse, call `reports` and print."""
 
 from __future__ import annotations
 
@@ -18,12 +18,6 @@ Gates = Annotated[
 ]
 
 
-def add_report_commands(app: typer.Typer) -> None:
-    app.command("report")(report)
-    app.command("compare")(compare)
-    app.command("serve")(serve)
-
-
 def report(
     run: RunFolder,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -33,11 +27,11 @@ def report(
         bool, typer.Option("--claims", help="Also print what the run says of the paper's claims.")
     ] = False,
 ) -> None:
-    """Write the CSV files and the HTML page of a run anew."""
-    import reports
+    """Write the CSV files and the HTML page of a run again."""
+    from reports.write import write_report
 
     _check_is_run(run)
-    table, page = reports.write(run)
+    table, page = write_report(run)
     print(f"table   {table}\nreport  {page}")
     if figures:
         from reports.export import write_figures

@@ -1,15 +1,29 @@
-"""Rows of what exists, as a table for people or as JSON."""
+"""Tables for people, and rows of what exists as a table or as JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
-
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 Rows = list[dict[str, Any]]
+ANY_WIDTH = 100_000  # characters: a line is never wrapped or cut, so that `grep` and `cut` see all of it
+
+
+def aligned(head: Sequence[str], lines: Iterable[Sequence[str]], *, numbers: Collection[str] = ()) -> str:
+    """Columns with two spaces between them, whatever the terminal's width; those of `numbers` end at the same place."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in head:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for line in lines:
+        table.add_row(*line)
+    console = Console(width=ANY_WIDTH, color_system=None, markup=False, emoji=False, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def as_json(rows: Rows) -> str:
@@ -17,12 +31,8 @@ def as_json(rows: Rows) -> str:
 
 
 def as_table(rows: Rows) -> str:
-    """Columns aligned with spaces; an empty cell where there is nothing to say."""
-    columns = list(rows[0])
-    cells = [[_text(row[column]) for column in columns] for row in rows]
-    widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in [columns, *cells]]
-    return "\n".join(lines)
+    """A column for each name; an empty cell where there is nothing to say."""
+    return aligned(list(rows[0]), ([_text(value) for value in row.values()] for row in rows))
 
 
 def _text(value: Any) -> str:

@@ -57,6 +57,7 @@ def run(
     retry_failed: bool = False,
     stages: Collection[str] = tuple(STAGES),
     worker_config: WorkerConfig | None = None,
+    command: str = "",
 ) -> RunSummary:
     """Do every unit of the experiment that the folder's store does not have yet.
 
@@ -64,6 +65,7 @@ def run(
     team    who does them; by default as many processes of this machine as its cores and memory allow.
     """
     with opened(experiment, folder) as store:
+        store.set_meta("command", command)  # with which a shell makes the run again, from any folder; "" says nothing
         if retry_failed:
             store.forget_failures()
         return perform_missing(
@@ -111,7 +113,6 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
-    store.set_meta("command", f"bitlens run {experiment.name}.toml")
     store.set_meta("versions", canonical_json(_versions()))
 
 

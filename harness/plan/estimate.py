@@ -13,7 +13,7 @@ from harness.stages.unit_spec import board_of
 from harness.store.database import Store
 from harness.store.units import StoredUnit, Unit
 
-SAMPLES = 2  # units of each group that a calibration does: the first also loads the network
+SAMPLES = 2  # units of each group that a calibration does: the first also loads the model
 CUTS = ("model", "method", "noise_level", "format", "metric")
 EXPLAINING = ("saliency", "limits", "agreement", "quality")  # stages that do as much for each explained image
 
@@ -57,7 +57,7 @@ class Estimate:
 
 
 def group_of(unit: Unit | StoredUnit) -> Group:
-    """Kind, network, method with its noise level, format, metric and board."""
+    """Kind, model, method with its noise level, format, metric and board."""
     spec = unit.spec
     model = spec.get("model")
     values = {
@@ -121,12 +121,12 @@ def estimate(store: Store, *, workers: int) -> Estimate:
 
 
 def _measured(store: Store) -> dict[Group, tuple[float, float]]:
-    """Seconds and bytes of a unit of each group. The slowest, which loaded the network, counts only if it is alone."""
-    found: dict[Group, list[tuple[float, int]]] = defaultdict(list)
+    """Seconds and bytes of a unit of each group. The slowest, which loaded the model, counts only if it is alone."""
+    samples_of: dict[Group, list[tuple[float, int]]] = defaultdict(list)
     for unit in store.planned_units():
         if unit.status == "done" and unit.seconds is not None:
-            found[group_of(unit)].append((unit.seconds, _bytes(store, unit.result)))
-    return {group: _typical(values) for group, values in found.items()}
+            samples_of[group_of(unit)].append((unit.seconds, _bytes(store, unit.result)))
+    return {group: _typical(values) for group, values in samples_of.items()}
 
 
 def _typical(values: list[tuple[float, int]]) -> tuple[float, float]:

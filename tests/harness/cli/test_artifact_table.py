@@ -24,8 +24,8 @@ def conversion(format_name: str) -> Unit:
 def folder(tmp_path: Path) -> Path:
     """Three artifacts: one faithful, one that is not, and one that could not be made."""
     made = [conversion(name) for name in ("fp32", "int8", "lce")]
-    compared = [Unit(kind="fidelity", spec={"conversion": unit.key}) for unit in made[:2]]
-    verdicts: list[dict[str, Any]] = [
+    compared = [Unit(kind="fidelity", spec={}, needs={"conversion": unit.key}) for unit in made[:2]]
+    results: list[dict[str, Any]] = [
         {"top1_agreement": 1.0, "near_ties": 0, "max_abs_logit_difference": 1e-5, "relative_difference": 1e-6,
          "status": "ok", "reason": ""},
         {"top1_agreement": 0.5, "near_ties": 2, "max_abs_logit_difference": 3.0, "relative_difference": 0.4,
@@ -37,12 +37,12 @@ def folder(tmp_path: Path) -> Path:
             result = {"blob": store.save_blob(unit.spec["format"].encode()), "flatbuffer_bytes": 1234567}
             store.commit(unit, Outcome(result={**result, "contents": CONTENTS}), seconds=2.5)
         store.fail(made[2], "no layer is binarized", seconds=0.1)
-        for unit, verdict in zip(compared, verdicts):
-            store.commit(unit, Outcome(result=verdict), seconds=1.0)
+        for unit, result in zip(compared, results):
+            store.commit(unit, Outcome(result=result), seconds=1.0)
     return tmp_path
 
 
-def test_every_artifact_has_a_row_with_its_verdict(folder: Path) -> None:
+def test_every_artifact_has_a_row_that_says_whether_it_is_faithful(folder: Path) -> None:
     table = rows(folder)
     assert [(row["format"], row["status"], row["fidelity"]) for row in table] == [
         ("fp32", "done", "ok"),

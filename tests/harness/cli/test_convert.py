@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -10,10 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from harness.cli.convert import ALL, add_convert_commands
+from converters import FORMATS
+from harness.cli.app import app
+from harness.cli.convert import ALL
 from harness.errors import BitlensError, ConfigError, ConversionError
 from harness.execution.coordinator import run
 from harness.experiment.reader import read_experiment
@@ -38,8 +40,6 @@ def experiment(tmp_path: Path) -> Path:
 
 
 def bitlens(*arguments: object) -> Any:
-    app = typer.Typer()
-    add_convert_commands(app)
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
 
 
@@ -74,14 +74,7 @@ def test_convert_wants_an_experiment_or_all_and_knows_its_names(experiment: Path
         assert sentence in str(error)
 
 
-def test_inspect_prints_text_or_json() -> None:
-    artifact = Path(__file__).parents[2] / "device" / "artifacts" / "lce.tflite"
-    assert "LceBconv2d" in bitlens("inspect", artifact).stdout
-    assert json.loads(bitlens("inspect", artifact, "--json").stdout)["operators"]["LceBconv2d"] == 1
-
-
 def test_all_names_every_model_of_the_catalogue_and_every_format() -> None:
-    from converters import FORMATS
     from harness.models.catalogue import CATALOGUE
 
     everything = read_experiment(ALL)
@@ -112,12 +105,18 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pyte
     assert list((tmp_path / "blobs").iterdir()) == []
 
 
-def test_full_disk_is_one_sentence_that_names_the_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = {"model": {"name": "mine"}, "format": "fp32", "calibration": None}
-    monkeypatch.setattr(conversion, "_content", lambda unit, context: b"artifact")
-    context: Any = SimpleNamespace(store=SimpleNamespace(save_blob=full))
-    with pytest.raises(ConversionError) as caught:
-        conversion.perform(Unit(kind="conversion", spec=spec), context, lambda share: None)
+def eight_bytes(model: object, calibration: object) -> bytes:
+    return b"artifact"
+
+
+def test_full_disk_is_one_sentence_that_names_the_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, "fp32", dataclasses.replace(FORMATS["fp32"], convert=f"{__name__}:eight_bytes"))
+    monkeypatch.setattr("harness.store.blobs.os.fsync", full)
+    unit = Unit(kind="conversion", spec={"model": {"name": "mine"}, "format": "fp32"})
+    with Store(tmp_path) as store:
+        context: Any = SimpleNamespace(store=store, keras_model=lambda name: None)
+        with pytest.raises(ConversionError) as caught:
+            conversion.perform(unit, context, lambda fraction: None)
     sentence, hint = str(caught.value).split("\n  try: ")
     assert sentence == 'model "mine" as fp32: the artifact of 8 bytes could not be written (No space left on device)'
     assert "--out" in hint

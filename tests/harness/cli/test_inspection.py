@@ -1,4 +1,4 @@
-"""`bitlens inspect` tells what is inside any flatbuffer, and which runtime has its operators."""
+"""`bitlens inspect` shows what is inside any flatbuffer, and which runtime has its operators."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from harness.cli.inspection import as_json, as_text, inspect_file, readable_bytes, runtimes_for
+from harness.cli.app import app
+from harness.cli.inspection import as_text, inspect_file, runtimes_for
 from harness.errors import ConfigError
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
@@ -16,14 +18,21 @@ ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 def test_stock_artifact_runs_on_every_runtime() -> None:
     record = inspect_file(ARTIFACTS / "float.tflite")
     assert record["runtimes"] == ["ai-edge-litert", "tflite-runtime", "tensorflow"]
-    assert json.loads(as_json(record)) == json.loads(json.dumps(record))
+
+
+def test_inspect_prints_text_or_json() -> None:
+    artifact = ARTIFACTS / "lce.tflite"
+    text, as_json = (CliRunner().invoke(app, ["inspect", str(artifact), *more]).stdout for more in ((), ("--json",)))
+    assert text == as_text(inspect_file(artifact)) + "\n"
+    assert json.loads(as_json)["operators"]["LceBconv2d"] == 1
+    assert json.loads(as_json) == json.loads(json.dumps(inspect_file(artifact)))
 
 
 def test_text_shows_operators_multiplications_and_memory() -> None:
     text = as_text(inspect_file(ARTIFACTS / "lce.tflite"))
     assert "1 LceBconv2d" in text
     assert "0.0415 M binary, 0.0139 M float" in text
-    assert "0.562 KiB binary" in text
+    assert "576 B binary" in text
 
 
 def test_binary_operators_need_lce_or_ours() -> None:
@@ -48,7 +57,3 @@ def test_missing_and_foreign_files_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "not.tflite").write_text("hello, this is not a flatbuffer")
     with pytest.raises(ConfigError, match="is not a TFLite flatbuffer: expected the mark TFL3"):
         inspect_file(tmp_path / "not.tflite")
-
-
-def test_bytes_are_readable() -> None:
-    assert [readable_bytes(size) for size in (512, 2048, 3 << 20)] == ["0.5 KiB", "2 KiB", "3 MiB"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.cli.app import run_command_line
 from harness.cli.listing import METHODS, methods
+from harness.cli.main import main
 from harness.models.catalogue import CATALOGUE, catalogue_model
 
 
@@ -18,7 +18,7 @@ def bitlens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("sys.argv", ["bitlens", *arguments])
     capsys.readouterr()
     try:
-        run_command_line()
+        main()
     except SystemExit as exit_:
         code = int(exit_.code or 0)
     else:
@@ -35,7 +35,7 @@ def listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     return run
 
 
-def network() -> Any:
+def model() -> Any:
     """Two convolutions on maps, one of them on a branch, and a classifier that is a convolution on one pixel."""
     import tensorflow as tf
 
@@ -52,7 +52,7 @@ def test_layers_of_a_file_are_all_maps_larger_than_a_pixel_and_the_blank_one_is_
     listed: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "small.keras"
-    network().save(path)
+    model().save(path)
     code, text = listed(str(path), "--json")
     assert code == 0
     rows = json.loads(text)
@@ -70,7 +70,7 @@ def test_layers_of_a_file_are_all_maps_larger_than_a_pixel_and_the_blank_one_is_
 
 def test_the_table_for_people_marks_the_default(listed: Any, tmp_path: Path) -> None:
     path = tmp_path / "small.keras"
-    network().save(path)
+    model().save(path)
     code, text = listed(str(path))
     assert code == 0
     header, *lines = text.splitlines()
@@ -89,7 +89,7 @@ def test_mobilenets_classifier_is_explained_and_not_offered(listed: Any) -> None
 
 
 def test_a_listed_name_is_the_one_that_a_run_knows_whatever_was_built_before(listed: Any) -> None:
-    """Keras numbers layers without a name through all networks of a process."""
+    """Keras numbers layers without a name through all models of a process."""
     from harness.models.loading import load_model
     from harness.saliency import GradientEngine
 
@@ -132,7 +132,7 @@ def test_a_model_that_does_not_exist_is_a_sentence_and_exit_code_2(
     assert listed(*arguments) == (2, complaint)
 
 
-def test_methods_say_signedness_cost_and_for_machines_the_unit_and_range_of_every_parameter() -> None:
+def test_methods_say_signedness_cost_and_the_unit_and_range_of_every_parameter() -> None:
     rows = {row["name"]: row for row in methods()}
     assert list(rows) == list(METHODS)
     assert rows["gradient"]["signed"]

@@ -32,7 +32,7 @@ metrics = ["sparseness", "entropy"]
 """
 # eight batches of images and those of accuracy and fidelity; two accuracies of Keras and two of this machine's
 UNITS = {"images": 10, "conversion": 2, "fidelity": 2, "accuracy": 4, "saliency": 32, "quality": 64}
-# two maps of each network and noise level, two scores of each network and metric, and the images that these need
+# two maps of each model and noise level, two scores of each model and metric, and the images that these need
 TRIED = {"images": 4, "conversion": 2, "fidelity": 2, "accuracy": 2, "saliency": 8, "quality": 8}
 
 performed: list[str] = []
@@ -81,8 +81,8 @@ def rows(result: Result) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in table}
 
 
-def test_plan_does_two_units_of_each_sort_and_multiplies(experiment: Path) -> None:
-    result = plan(experiment)
+def test_calibration_does_two_units_of_each_sort_and_multiplies(experiment: Path) -> None:
+    result = plan(experiment, "--calibrate")
     left = {kind: UNITS[kind] - TRIED[kind] for kind in UNITS}
     assert rows(result) == {
         kind: [str(UNITS[kind]), str(TRIED[kind]), "0", str(n), f"{n:.2f}", f"{n / 1000:.2f}"]
@@ -94,20 +94,28 @@ def test_plan_does_two_units_of_each_sort_and_multiplies(experiment: Path) -> No
     assert (
         "not in the sum, because nothing like it was done yet: accuracy planted-float fp32 this-host" in result.stdout
     )
+    assert "--calibrate" not in result.stdout  # it has nothing left to do
+
+
+def test_plan_uses_what_was_measured_before_and_does_nothing_itself(experiment: Path) -> None:
+    calibrated = plan(experiment, "--calibrate")
+    tried = list(performed)
+    assert plan(experiment).stdout == calibrated.stdout
+    assert performed == tried
 
 
 def test_plan_names_what_costs_most_with_the_scores_of_the_maps_that_a_noise_level_makes(experiment: Path) -> None:
-    found = json.loads(plan(experiment, "--json").stdout)
-    cuts = {cut["without"]: cut["hours"] for cut in found["cuts"]}
-    left = {stage["kind"]: stage["to_do"] for stage in found["stages"]}
+    expected = json.loads(plan(experiment, "--calibrate", "--json").stdout)
+    cuts = {cut["without"]: cut["hours"] for cut in expected["cuts"]}
+    left = {stage["kind"]: stage["to_do"] for stage in expected["stages"]}
     assert cuts["method smoothgrad"] == left["saliency"] + left["quality"]
     assert cuts["noise_level 0.1"] + cuts["noise_level 0.2"] == cuts["method smoothgrad"]
     assert cuts["metric sparseness"] + cuts["metric entropy"] == left["quality"]
     assert f"{cuts['method smoothgrad']:.2f}  method smoothgrad" in plan(experiment).stdout
 
 
-def test_run_does_not_do_again_what_the_plan_tried_and_then_all_is_done(experiment: Path) -> None:
-    plan(experiment)
+def test_run_does_not_do_again_what_a_calibration_did_and_then_all_is_done(experiment: Path) -> None:
+    plan(experiment, "--calibrate")
     summary = run(read_experiment(experiment), experiment.parent / "run", worker_config=WorkerConfig(workers=0))
     assert summary.done_before == sum(TRIED.values())
     assert len(performed) == len(set(performed)) == sum(UNITS.values())
@@ -116,11 +124,14 @@ def test_run_does_not_do_again_what_the_plan_tried_and_then_all_is_done(experime
     assert result.stdout.endswith("\n\nall is done\n")
 
 
-def test_plan_without_calibration_does_nothing_and_says_what_it_does_not_know(experiment: Path) -> None:
-    result = plan(experiment, "--no-calibrate")
+@pytest.mark.parametrize("options", [(), ("--no-calibrate",)])
+def test_plan_counts_does_nothing_and_says_what_it_does_not_know(experiment: Path, options: tuple[str, ...]) -> None:
+    result = plan(experiment, *options)
     assert performed == []
     assert rows(result) == {kind: [str(n), "0", "0", str(n), "?", "?"] for kind, n in UNITS.items()}
-    assert "not in the sum, because nothing like it was done yet: images, " in result.stdout
+    outlook = result.stdout.split("\n\n")[1].splitlines()
+    assert outlook[0].startswith("no hours, because nothing like it was done yet: images, ")
+    assert outlook[1].startswith("  try: --calibrate")
 
 
 def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from harness.cli.reports import add_report_commands
+from harness.cli.app import app
 from harness.errors import ConfigError
 from tests.reports.synthetic_runs import TWINS, RunBuilder
-
-app = typer.Typer()
-add_report_commands(app)
 
 
 def run(folder: Path, p50_ms: float) -> str:
@@ -32,7 +28,7 @@ def test_report_writes_the_files_and_says_where(tmp_path: Path) -> None:
     assert "| planted-float | fp32" in done.output
 
 
-def test_report_of_a_folder_that_is_no_run_is_a_request_error(tmp_path: Path) -> None:
+def test_report_of_a_folder_that_is_not_a_run_is_a_request_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert isinstance(done.exception, ConfigError)
     assert "found no store.sqlite" in str(done.exception)

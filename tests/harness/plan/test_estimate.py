@@ -24,14 +24,14 @@ def test_hours_and_gigabytes_are_those_of_units_alike_times_what_is_left(tmp_pat
     with Store(tmp_path) as store:
         store.replace_plan(units)
         blob = store.save_blob(b"x" * 1000)
-        store.commit(units[0], Outcome(result={"blob": blob}), seconds=900.0)  # it loaded the network
+        store.commit(units[0], Outcome(result={"blob": blob}), seconds=900.0)  # it loaded the model
         store.commit(units[1], Outcome(result={"blob": blob}), seconds=360.0)
-        found = estimate(store, workers=2)
-    assert found.hours == pytest.approx(10 * 0.1 / 2)
-    assert found.gigabytes == pytest.approx(10 * 1000 / 1e9)
-    assert found.unknown == ("saliency a rise",)
-    assert (found.stages[0].to_do, found.stages[0].hours) == (13, None)
-    assert next(cut.hours for cut in found.cuts if cut.without == "method gradient") == pytest.approx(1.0)
+        expected = estimate(store, workers=2)
+    assert expected.hours == pytest.approx(10 * 0.1 / 2)
+    assert expected.gigabytes == pytest.approx(10 * 1000 / 1e9)
+    assert expected.unknown == ("saliency a rise",)
+    assert (expected.stages[0].to_do, expected.stages[0].hours) == (13, None)
+    assert next(cut.hours for cut in expected.cuts if cut.without == "method gradient") == pytest.approx(1.0)
 
 
 def test_cut_spares_all_that_builds_on_what_it_leaves_out(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.run import DEMO
 from harness.datasets.planted import PlantedDataset
 from harness.errors import ConfigError
 from harness.experiment.reader import read_experiment
@@ -13,8 +14,6 @@ from harness.plan.planner import plan
 from harness.registry import resolve
 from harness.stages.stage_table import STAGES
 from harness.store import Unit
-
-DEMO = Path(resolve("harness.cli.app:EXAMPLES")) / "demo.toml"
 
 
 def planned(tmp_path: Path, *, replace: tuple[str, str] = ("", "")) -> list[Unit]:

@@ -1,0 +1,65 @@
+"""`bitlens run` and `bitlens demo`: an experiment, from its file to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from harness.cli.invocation import from_anywhere
+from harness.cli.options import Cluster, Memory, StorageUrl, Workers, worker_config_of
+from harness.errors import BitlensError
+from harness.execution.sizing import WorkerConfig
+
+DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
+
+Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<name of the experiment>.")]
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
+    out: Out = None,
+    data: Annotated[
+        Optional[Path], typer.Option(help="Where the data set is, instead of the path in the file.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do failed units again; done ones stay done.")
+    ] = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    cluster: Cluster = None,
+    storage: StorageUrl = None,
+) -> None:
+    """Convert, measure, explain and report what the experiment file asks for.
+
+    A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
+    """
+    worker_config = worker_config_of(workers=workers, memory=memory, cluster=cluster, storage=storage)
+    _run(experiment, out, data=data, retry_failed=retry_failed, worker_config=worker_config)
+
+
+def demo(out: Out = None, workers: Workers = None) -> None:
+    """Run the built-in experiment: our twin models, float and binarized, on generated images. No download."""
+    _run(DEMO, out, worker_config=worker_config_of(workers=workers))
+
+
+def _run(
+    path: Path, out: Path | None, *, worker_config: WorkerConfig, data: Path | None = None, retry_failed: bool = False
+) -> None:
+    from harness.execution import coordinator
+    from harness.experiment.reader import read_experiment
+    from reports.write import write_report
+
+    experiment = read_experiment(path, data=data)
+    folder = out or Path("runs") / experiment.name
+    summary = coordinator.run(
+        experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
+    )
+    table, page = write_report(folder)
+    print(f"table   {table}\nreport  {page}")
+    failures = summary.failed + summary.failed_before
+    if failures:
+        raise BitlensError(
+            f"{failures} units of work failed; the report says why", hint="the same command with --retry-failed"
+        )

@@ -1,0 +1,59 @@
+"""`bitlens run`: the command that its report shows makes the run again, from any folder."""
+
+from __future__ import annotations
+
+import html
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.execution import coordinator
+from harness.execution.sizing import WorkerConfig
+from harness.experiment.reader import read_experiment
+from harness.store import Store
+from reports.write import write_report
+
+EXPERIMENT = """
+models = ["planted-float"]
+formats = ["fp32"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 8
+"""
+SENTENCE = "This command makes the run again"
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line as a person gives it to a shell, with this environment's bitlens."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        line, shell=True, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_command_on_the_page_finds_all_done_from_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a study"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "small.toml").write_text(EXPERIMENT)
+    first = shell("bitlens run files/small.toml --workers 0 --retry-failed", folder)
+    assert first.returncode == 0, first.stderr
+    with Store(folder / "runs" / "small") as store:
+        command = str(store.meta("command"))
+    assert command.endswith("&& bitlens run files/small.toml --workers 0 --retry-failed")
+    page = (folder / "runs" / "small" / "report.html").read_text()
+    assert f"{SENTENCE}, or continues it: <code>{command}</code>" in html.unescape(page)
+    again = shell(command, tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.endswith(" 0 to do\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name]
+
+
+def test_page_shows_no_command_where_the_run_was_started_without_one(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    experiment, alone = read_experiment(tmp_path / "small.toml"), WorkerConfig(workers=0)
+    for command, times in (("bitlens run small.toml", 1), ("", 0)):
+        coordinator.run(experiment, tmp_path / "run", stages=(), worker_config=alone, command=command)
+        _, page = write_report(tmp_path / "run")
+        assert page.read_text().count(SENTENCE) == times
