@@ -1,12 +1,13 @@
 """A Python interpreter at the other end of a pipe, started by any command line, made into an execnet channel.
 
-execnet's worker is sent as source to a plain interpreter; the command that starts this interpreter is all that tells
-one kind of device from another. execnet carries builtin types and bytes only.
+execnet's worker is sent as source to a plain interpreter; kinds of devices differ in the command that starts this
+interpreter, and in nothing else. execnet carries builtin types and bytes only.
 """
 
 from __future__ import annotations
 
 import inspect
+import signal
 import subprocess
 import tempfile
 import threading
@@ -117,7 +118,8 @@ def exit_in_words(status: int | None) -> str:
         return "it hung up, but has not ended"
     number = signal_number(status)
     if number:
-        return f"signal {number} ({_SIGNALS[number]})" if number in _SIGNALS else f"signal {number}"
+        words = (signal.strsignal(number) or "unknown").lower()
+        return f"signal {number} ({words}{', often for lack of memory' if number == signal.SIGKILL else ''})"
     return "connection cut" if status == 255 else f"exit status {status}"
 
 
@@ -126,15 +128,6 @@ def signal_number(status: int) -> int:
     if status < 0:
         return -status
     return status - 128 if 128 < status < 160 else 0
-
-
-_SIGNALS = {
-    6: "aborted",
-    7: "bus error",
-    9: "killed, often for lack of memory",
-    11: "segmentation fault",
-    15: "terminated",
-}
 
 
 def _connect(process: Process, connection: Connection, script: str) -> Any:
