@@ -16,7 +16,7 @@ _OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "Serve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshDevice:
-    """host    what ssh is told: an alias, or user@address.   port, config   as ssh's -p and -F.
+    """host    as ssh's own argument: an alias, or user@address.   port, config   as ssh's -p and -F.
     python  an interpreter on the board; by default the one that `bitlens device setup` made there, or else python3.
     """
 

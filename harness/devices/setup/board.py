@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 
 
 def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[str, Any]:
-    """Make the environment on the board, or leave it when it is as it should be. Returns what was found and done.
+    """Make the environment on the board, or leave it when it is as it should be. Returns what the board
+    is, and whether anything changed.
 
     python  the board's interpreter to build on.   Raises DeviceError.
     """
@@ -51,8 +52,13 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
 
 
 def describe(device: SshDevice, *, python: str = PYTHON) -> dict[str, Any]:
-    """What the board's own Python tells, before anything is set up."""
+    """What the board's own Python says of the board, before anything is set up."""
     return _ask(device, python, _describe)
+
+
+def is_set_up(device: SshDevice) -> bool:
+    """Whether the board has its environment, or the device's row names an interpreter of its own."""
+    return bool(device.python or describe(device)["installed"])
 
 
 def remove(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> None:
