@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.devices.cache import QEMU, board_folder
-from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.bootstrap import CACHE, open_session
 from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.transport.session import Session, open_session
+from harness.devices.transport.session import Session
 from harness.errors import DeviceError
 
 

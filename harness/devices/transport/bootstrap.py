@@ -1,19 +1,45 @@
-"""How the agent's source gets to a device: zipped, named by its content, unpacked there once, and started."""
+"""Starting an agent: its source is zipped, named by its content, unpacked on the device once, and executed there."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import io
+import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import device
+from harness.devices.transport.faults import AgentLost, DeadlinePassed, Unreachable
+from harness.devices.transport.pipe import Connection, open_channel
+from harness.devices.transport.session import Session
 
 CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
 _SUFFIXES = (".py", ".so")
+
+
+@contextmanager
+def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
+    """A session with a fresh agent; ended on the way out, whatever happened."""
+    digest, archive = agent_archive()
+    with open_channel(connection, start_script(cache, digest)) as (process, channel):
+        session = Session(connection.device, process, channel)
+        _send_agent(session, connection, archive)
+        yield session
+        session.close()
+
+
+def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
+    """The device says whether it lacks this version of the agent's source."""
+    try:
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
+            session.send(archive, "start")
+    except (AgentLost, DeadlinePassed) as error:
+        raise Unreachable(str(error), hint=connection.hint) from error
 
 
 @cache

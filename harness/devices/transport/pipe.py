@@ -7,7 +7,6 @@ interpreter, and in nothing else. execnet carries builtin types and bytes only.
 from __future__ import annotations
 
 import inspect
-import signal
 import subprocess
 import tempfile
 import threading
@@ -20,6 +19,7 @@ import execnet
 from execnet import gateway_base, gateway_bootstrap
 from execnet.xspec import XSpec
 
+from harness.devices.transport.exit_status import in_words
 from harness.devices.transport.faults import Unreachable
 
 CONNECT_SECONDS = 60.0
@@ -109,25 +109,7 @@ class Process(gateway_base.Popen2IO):
     def obituary(self) -> str:
         """How the process ended, and the end of what it wrote to stderr."""
         status, words = self.exit_status(), self.last_words()
-        return exit_in_words(status) + (f"\n{words}" if words else "")
-
-
-def exit_in_words(status: int | None) -> str:
-    """Shells and ssh report death by signal n as 128 + n, subprocess as -n; ssh its own failures as 255."""
-    if status is None:
-        return "it hung up, but has not ended"
-    number = signal_number(status)
-    if number:
-        words = (signal.strsignal(number) or "unknown").lower()
-        return f"signal {number} ({words}{', often for lack of memory' if number == signal.SIGKILL else ''})"
-    return "connection cut" if status == 255 else f"exit status {status}"
-
-
-def signal_number(status: int) -> int:
-    """The signal that ended a process, or 0."""
-    if status < 0:
-        return -status
-    return status - 128 if 128 < status < 160 else 0
+        return in_words(status) + (f"\n{words}" if words else "")
 
 
 def _connect(process: Process, connection: Connection, script: str) -> Any:
