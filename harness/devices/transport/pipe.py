@@ -24,7 +24,7 @@ from harness.devices.transport.faults import Unreachable
 
 CONNECT_SECONDS = 60.0
 GOODBYE_SECONDS = 5.0
-LAST_WORDS = 2000  # characters of the other side's stderr that an error quotes
+QUOTED_CHARACTERS = 2000  # characters of the other side's stderr that an error quotes
 
 # What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
 # puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
@@ -57,7 +57,7 @@ def open_channel(connection: Connection, script: str) -> Iterator[tuple[Process,
 
 
 class Process(gateway_base.Popen2IO):
-    """The started command as execnet's in- and output, with its stderr kept for the obituary."""
+    """The started command as execnet's in- and output, with its stderr kept for the report of its end."""
 
     def __init__(self, connection: Connection, stderr: IO[bytes]) -> None:
         self._stderr, self.was_killed = stderr, False
@@ -99,16 +99,17 @@ class Process(gateway_base.Popen2IO):
         except subprocess.TimeoutExpired:
             return None
 
-    def last_words(self) -> str:
+    def stderr_quote(self) -> str:
+        """Its beginning, where a stack says what it is of, and its end."""
         self._stderr.seek(0)
         words = self._stderr.read().decode(errors="replace").strip()
-        if len(words) <= LAST_WORDS:
+        if len(words) <= QUOTED_CHARACTERS:
             return words
-        return f"{words[: LAST_WORDS // 2]}\n...\n{words[-LAST_WORDS // 2 :]}"  # a stack says what it is at its top
+        return f"{words[: QUOTED_CHARACTERS // 2]}\n...\n{words[-QUOTED_CHARACTERS // 2 :]}"
 
-    def obituary(self) -> str:
-        """How the process ended, and the end of what it wrote to stderr."""
-        status, words = self.exit_status(), self.last_words()
+    def exit_report(self) -> str:
+        """How the process ended, and what it wrote to stderr."""
+        status, words = self.exit_status(), self.stderr_quote()
         return in_words(status) + (f"\n{words}" if words else "")
 
 
@@ -145,4 +146,4 @@ def _why_unreachable(process: Process, connection: Connection, error: Exception)
         return f"{start}: no answer from {connection.address} within {connection.connect_s:g} s"
     if isinstance(error, ValueError):
         return f"{start}: {connection.address}: {error}"
-    return f"{start}: {connection.address}: {process.obituary()}"
+    return f"{start}: {connection.address}: {process.exit_report()}"

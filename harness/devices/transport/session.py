@@ -24,7 +24,7 @@ class Process(Protocol):
 
     def exit_status(self) -> int | None: ...
 
-    def obituary(self) -> str:
+    def exit_report(self) -> str:
         """How it ended, in words, with the last that it wrote."""
         ...
 
@@ -99,7 +99,7 @@ class Session:
         status = self._process.exit_status()
         kind = ConnectionCut if status == SSH_FAILED else AgentLost
         return kind(
-            f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}',
+            f'device "{self.device}": the agent was lost in {verb}: {self._process.exit_report()}',
             signal=signal_number(status) if status is not None else 0,
         )
 

@@ -88,7 +88,7 @@ def test_an_agent_killed_behind_ssh_is_not_a_cut_connection(ssh_server: SshServe
     assert not isinstance(caught.value, ConnectionCut)
 
 
-def test_a_segmentation_fault_brings_the_agents_last_words(local: LocalDevice) -> None:
+def test_a_segmentation_fault_brings_the_agents_stack(local: LocalDevice) -> None:
     with pytest.raises(AgentLost, match=r"(?s)signal 11 \(segmentation fault\).*Fatal Python error") as caught:
         lose(local, signal.SIGSEGV)
     assert caught.value.signal == signal.SIGSEGV
