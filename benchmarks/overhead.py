@@ -6,7 +6,7 @@ Prints `native_over_ours_fp32` and `native_over_ours_int8`: the native tool's p5
 processes with ai-edge-litert; 1 is perfect, and below 1 we report more than the tool does. Each round measures all four
 in an order of its own, a ratio is taken within a round, and the median of the rounds is shown with a 95 % interval, so
 that a noisy neighbour strikes both sides. `fastest` is the same ratio of the shortest runs of all rounds, which hardly
-feel a neighbour. The network is MobileNetV2 with random weights: time does not depend on them.
+feel a neighbour. The model is MobileNetV2 with random weights: time does not depend on them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from harness.devices.client import measure
 from harness.devices.device import Device, make_device
 from harness.devices.rounds import interleaved
-from harness.devices.statistics import percentile
+from reports.data.stats import percentile_interval
 
 RUNTIME = "ai-edge-litert"
 TOOL = "ai_edge_litert.tools.benchmark_litert_model"
@@ -77,9 +77,7 @@ def _measure_rounds(folder: Path, *, rounds: int, runs: int) -> dict[str, list[T
 def _ours(device: Device, path: Path, runs: int) -> Times:
     protocol = {"min_runs": runs, "max_runs": runs, "min_seconds": 0.0}
     record = measure(device, path, preprocessing=None, protocol=protocol, runtime=RUNTIME)
-    found = percentile(record["samples_ns"], 50)
-    assert found is not None, "fewer than 5 runs"
-    return {"p50": found.value, "min": min(record["samples_ns"])}
+    return {"p50": statistics.median_low(record["samples_ns"]), "min": min(record["samples_ns"])}
 
 
 def _native(path: Path, runs: int) -> Times:
@@ -101,12 +99,16 @@ def _native(path: Path, runs: int) -> Times:
 
 
 def _ratios(native: list[Times], ours: list[Times]) -> dict[str, float]:
-    """Median of the rounds' ratios, with its distribution-free 95 % interval where there are rounds enough."""
-    ratios = [round(1e6 * a["p50"] / b["p50"]) for a, b in zip(native, ours)]
-    found = percentile(ratios, 50)
-    low, high = (found.low, found.high) if found else (min(ratios), max(ratios))
+    """Median of the rounds' ratios, with its distribution-free 95 % interval; an open bound is their extreme."""
+    parts_per_million = [round(1e6 * a["p50"] / b["p50"]) for a, b in zip(native, ours)]
+    low, high = percentile_interval(parts_per_million, 50)
     fastest = min(taken["min"] for taken in native) / min(taken["min"] for taken in ours)
-    return {"median": statistics.median(ratios) / 1e6, "low": low / 1e6, "high": high / 1e6, "fastest": fastest}
+    return {
+        "median": statistics.median(parts_per_million) / 1e6,
+        "low": (min(parts_per_million) if low is None else low) / 1e6,
+        "high": (max(parts_per_million) if high is None else high) / 1e6,
+        "fastest": fastest,
+    }
 
 
 def _figures(times: dict[str, list[Times]]) -> dict[str, float]:

@@ -26,10 +26,10 @@ class FormatSpec:
     families       which models it fits.
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
-    mark           "" or why some results of the artifact mean nothing.
-    unmarked_if    names a function keras_model -> bool: whether the mark does not apply to this model; "" for never.
+    restriction    "" or why some results of the artifact mean nothing.
+    unrestricted_if  names a function keras_model -> bool: whether this model is free of the restriction; "" for never.
     suspect_below  top-1 agreement with the Keras model under which an artifact is suspect.
-    suspect_above  mean difference of the logits, as a share of their spread, over which an artifact is suspect.
+    suspect_above  mean difference of the logits, as a fraction of their spread, over which an artifact is suspect.
     """
 
     convert: str
@@ -38,8 +38,8 @@ class FormatSpec:
     finish: str = ""
     calibrated: bool = False
     operators: str = "builtin"
-    mark: str = ""
-    unmarked_if: str = ""
+    restriction: str = ""
+    unrestricted_if: str = ""
     suspect_below: float = 0.99
     suspect_above: float = 0.01
 
@@ -93,8 +93,8 @@ FORMATS: dict[str, FormatSpec] = {
         summary="binary operators, the rest int8; for latency only, unless trained with fake quantization",
         families=(BINARIZED,),
         operators="lce",
-        mark="latency only: int8 ranges are defaults, not trained",
-        unmarked_if="converters.lce:has_trained_ranges",
+        restriction="latency only: int8 ranges are defaults, not trained",
+        unrestricted_if="converters.lce:has_trained_ranges",
         suspect_below=0.9,
         suspect_above=0.3,
     ),

@@ -63,7 +63,7 @@ class Contents:
 
 
 def contents(content: bytes) -> Contents:
-    """The summary of a flatbuffer. Raises NotAnArtifact for bytes that are none."""
+    """The summary of a flatbuffer. Raises NotAnArtifact for other bytes."""
     model = read(content)
     try:
         return _summary(model)

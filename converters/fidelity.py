@@ -17,14 +17,14 @@ Array = NDArray[np.float64]
 
 LEAST_PROBABILITY = 1e-37  # below it float32 loses digits, and the logarithm means nothing
 SLACK = 2.0  # the model differs from itself with all zeros rounded alike; a runtime rounds one up and the next down
-CHAOS = 0.5  # of the spread: an answer that rounding moves so far is no answer
+CHAOS = 0.5  # of the spread: an answer that rounding moves so far is not an answer
 RESOLUTION = 1e-4  # logits closer than this say nothing: half floats know them no better, float32 probabilities to 1e-7
 VISIBLE = 1e-3  # of the spread: float32 arithmetic in another order moves logits by 1e-6 to 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a network says: scores (N, K) and, where they are known, logits (N, K) up to a constant for each image."""
+    """What a model says: scores (N, K) and, where they are known, logits (N, K) up to a constant for each image."""
 
     scores: Scores
     logits: Scores | None = None
@@ -34,7 +34,7 @@ class Answers:
 class Fidelity:
     """How closely an artifact follows its Keras model on the same images.
 
-    top1_agreement     share of images whose best class is the same, 0 … 1.
+    top1_agreement     fraction of images whose best class is the same, 0 … 1.
     near_ties          images on which the artifact visibly differs, but no more than the Keras model from itself when
                        zeros among its binarized activations are rounded the other way; and images on which the Keras
                        model gives the artifact's class the same score as its own. They are counted apart.
@@ -42,8 +42,8 @@ class Fidelity:
     max/mean_abs_score_difference   over all images and classes, in units of the scores.
     compared           "logits", or "scores" where the artifact does not end in a softmax that can be taken off.
     max/mean_abs_logit_difference   over all images and classes, of centred logits; None when scores were compared.
-    relative_difference             mean over images without near-ties, as a share of the standard deviation of what was
-                                    compared; None when there are none.
+    relative_difference             mean over images without near-ties, as a fraction of the standard deviation of what
+                                    was compared; None when there are none.
     rank_correlation   mean over images of Spearman's correlation of what was compared; None where a row is constant.
     """
 
@@ -108,13 +108,13 @@ def compare(reference: Answers, artifact: Answers, *, own_difference: Array | No
 
 
 def relative_differences(first: Answers, second: Answers) -> Array:
-    """(N,) mean difference of each image's logits as a share of the logits' standard deviation; else of the scores."""
+    """(N,) mean difference of each image's logits over the logits' standard deviation; of its scores without logits."""
     if first.logits is not None and second.logits is not None:
         difference, spread = _centred_difference(first, second), np.nanstd(_centred(first.logits))
     else:
         difference, spread = np.abs(first.scores.astype(np.float64) - second.scores), first.scores.std()
-    shares: Array = np.nanmean(difference, axis=1) / max(float(spread), RESOLUTION)
-    return shares
+    fractions: Array = np.nanmean(difference, axis=1) / max(float(spread), RESOLUTION)
+    return fractions
 
 
 def logits_of(probabilities: Scores) -> Scores:

@@ -10,7 +10,7 @@ from converters import ConversionError
 from converters.refusals import check_operators, operations, refusal
 from converters.tflite import Calibration, scores_function
 
-# LCE's documented stand-in where a network was not trained for int8: wide enough for normalised activations.
+# LCE's documented stand-in where a model was not trained for int8: wide enough for normalised activations.
 DEFAULT_INT8_RANGE = (-3.0, 3.0)
 OPERATORS = "Lce"  # what the names of LCE's own operators begin with
 
@@ -48,7 +48,7 @@ def _convert(model: Any, **options: Any) -> bytes:
     function = scores_function(model)
     graph = function.get_concrete_function().graph
     with tempfile.TemporaryDirectory(prefix="bitlens-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that default ranges are for latency only is our mark, not a line on a screen
+        warnings.simplefilter("ignore")  # that default ranges are for latency only, the format's restriction says
         try:
             _save(model, function, folder)
             content = bytes(larq_compute_engine.convert_saved_model(folder, **options))

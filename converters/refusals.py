@@ -57,6 +57,6 @@ def _unknown_operators(names: Collection[str], graph: Any, converter: str) -> Co
 
 
 def _layer(node: str) -> str:
-    """ "model/block1/strange/Digamma" -> "block1/strange": without the network's own name and the operation's."""
+    """ "model/block1/strange/Digamma" -> "block1/strange": without the model's own name and the operation's."""
     parts = node.split("/")
     return "/".join(parts[1:-1] or parts)

@@ -1,4 +1,4 @@
-"""How far a binarized network's own answers hang on rounding.
+"""How far a binarized model's own answers depend on rounding.
 
 sign(x) jumps at zero. An activation that is zero but for rounding errors gets either sign, depending on the order in
 which a runtime adds, and one sign more or less is visible in the logits. No artifact can be closer to its Keras model

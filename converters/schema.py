@@ -9,7 +9,7 @@ from typing import Any
 
 
 class NotAnArtifact(ValueError):
-    """Bytes that are no sound TFLite flatbuffer; the message says why."""
+    """Bytes that are not a sound TFLite flatbuffer; the message says why."""
 
 
 def read(content: bytes) -> Any:

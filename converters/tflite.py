@@ -43,7 +43,7 @@ def dynamic(model: Any, calibration: Calibration | None = None) -> bytes:
 def int8(model: Any, calibration: Calibration | None = None) -> bytes:
     """Full integer arithmetic between a float input and a float output.
 
-    calibration  makes an iterator of preprocessed images (H, W, C), from which the ranges of activations are found.
+    calibration  makes an iterator of preprocessed images (H, W, C), which give the ranges of activations.
     """
     import tensorflow as tf
 

@@ -10,28 +10,20 @@ one job; there is nothing to clean up after it.
 from __future__ import annotations
 
 import faulthandler
-import hashlib
-import itertools
-import math
 import os
-import shutil
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import energy, instructions, latency, locking, perturbation, profile, runtimes, telemetry
-from .preprocessing import preprocess
+from .artifacts import Artifacts
+from .inference import Inference, Inputs
 
 PROTOCOL = 1
 DEADLINE_GRACE_S = 2.0  # the host's own deadline passes first, so that its message is the one that is read
-PROGRESS_SECONDS = 0.5
 ENERGY_SECONDS = {"idle_s": 3.0, "busy_s": 10.0}
-KEPT_BYTES = 2 << 30  # of artifacts on the device: four of the largest
-STALE_UPLOAD_SECONDS = 24 * 3600
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -65,11 +57,9 @@ class Agent:
     """One method per verb. Arguments and results are builtin types and bytes."""
 
     def __init__(self, cache: str) -> None:
-        self._artifacts = os.path.join(os.path.expanduser(cache), "artifacts")
-        self._upload: Any = None
-        self._engine: Any = None
-        self._preprocessing: dict[str, Any] | None = None
-        self._circumstances_before: dict[str, Any] = {}
+        self._artifacts = Artifacts(cache)
+        self._inference: Inference | None = None
+        self._conditions_before: dict[str, Any] = {}
         self._lock: Any = None
 
     def hello(self, progress: Progress) -> dict[str, Any]:
@@ -78,16 +68,7 @@ class Agent:
 
     def put(self, progress: Progress, *, sha256: str, size: int, offset: int, content: bytes) -> dict[str, Any]:
         """Receive an artifact piece by piece. The first, empty piece asks whether it is here already."""
-        if self._is_intact(sha256):
-            return {"present": True}
-        if offset == 0:
-            self._start_upload(size)
-        self._upload.seek(offset)
-        self._upload.write(content)
-        if not content or offset + len(content) < size:
-            return {"present": False}
-        self._finish_upload(sha256)
-        return {"present": True}
+        return {"present": self._artifacts.receive(sha256, size=size, offset=offset, content=content)}
 
     def load(
         self,
@@ -108,21 +89,18 @@ class Agent:
         library  the SHA-256 of our LCE operators, put here like an artifact, for a stock runtime that needs them.
         cool_down  {"below_c", "max_seconds"}: when hot, wait before anything else.
         """
-        path = self._path(sha256)
-        if not os.path.exists(path):
-            raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; put it first")
-        os.utime(path)  # what was used last is kept longest
+        path = self._artifacts.use(sha256)
         if lock is not None:
             self._lock = locking.acquire(lock["holder"], wait_s=lock["wait_s"], on_wait=progress)
         cooled_s = 0.0
         if cool_down is not None:
             cooled_s = latency.cool_down(telemetry.temperatures_c, on_progress=progress, **cool_down)
-        self._circumstances_before = telemetry.snapshot()
+        self._conditions_before = telemetry.snapshot()
         if cpus:
             _pin(cpus)  # before the runtime starts its threads, which inherit it
-        operators = self._path(library) if library else None
+        operators = self._artifacts.path(library) if library else None
         engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators)
-        self._engine, self._preprocessing = engine, preprocessing
+        self._inference = Inference(engine, preprocessing)
         return {
             "runtime": engine.runtime,
             "runtime_version": engine.version,
@@ -138,18 +116,19 @@ class Agent:
     def predict(self, progress: Progress, *, images: bytes, shape: Sequence[int]) -> dict[str, Any]:
         """Scores of a batch of uint8 images, preprocessed here: float32 (N, classes)."""
         batch = np.frombuffer(images, np.uint8).reshape(tuple(shape))
-        scores = self._scores(batch, progress)
+        scores = self._loaded().scores(batch, progress)
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 
     def measure(self, progress: Progress, *, protocol: dict[str, Any]) -> dict[str, Any]:
-        """Raw latency samples of the loaded artifact, and the circumstances around them."""
+        """Raw latency samples of the loaded artifact, and the conditions around them."""
         complete = latency.complete_protocol(protocol)
-        inputs = self._measurement_inputs(complete)
+        inference = self._loaded()
+        inputs = inference.measurement_inputs(complete["inputs"], seed=complete["seed"])
         measured = latency.measure(
-            self._loaded().invoke,
-            lambda run: self._engine.set_inputs(inputs[run % len(inputs)]),
+            inference.engine.invoke,
+            lambda run: inference.engine.set_inputs(inputs[run % len(inputs)]),
             complete,
-            glance=telemetry.glance,
+            read_sensors=telemetry.sample,
             on_progress=progress,
         )
         during = measured.pop("during")
@@ -158,33 +137,27 @@ class Agent:
             "protocol": complete,
             "peak_rss_bytes": telemetry.peak_rss_bytes(),
             "major_page_faults": telemetry.page_faults(),
-            "circumstances": {
-                "before": self._circumstances_before,
-                "during": during,
-                "after": telemetry.snapshot(),
-            },
-            "machine": telemetry.machine(),
+            **self._conditions(during=during),
         }
         return {**record, "energy": self._energy(inputs, **ENERGY_SECONDS) if complete["energy"] else None}
 
     def count(self, progress: Progress, *, few: int, many: int, seed: int) -> dict[str, Any]:
         """Instructions per inference of the loaded artifact, where an emulator counts them."""
         total = instructions.counter()
-        inputs = self._measurement_inputs({"inputs": many, "seed": seed})
+        inference = self._loaded()
+        inputs = inference.measurement_inputs(many, seed=seed)
         executed = []
         for runs in (1, few, many):  # the first run allocates; it belongs to nobody
             started = total()
             for arrays in inputs[:runs]:
-                self._engine.set_inputs(arrays)
-                self._engine.invoke()
+                inference.run(arrays)
             executed.append(total() - started)
             progress({"stage": "counting", "done": runs, "of": many})
         return {
             "instructions": (executed[2] - executed[1]) // (many - few),
             "executed": dict(zip(("first", "few", "many"), executed)),
             "runs": {"few": few, "many": many},
-            "circumstances": {"before": self._circumstances_before, "during": [], "after": telemetry.snapshot()},
-            "machine": telemetry.machine(),
+            **self._conditions(during=[]),
         }
 
     def perturb(
@@ -195,7 +168,7 @@ class Agent:
         rows = []
         for index in range(len(images)):
             path = perturbation.perturbed(images[index], target[index % len(target)], order[index], steps)
-            rows.append(self._scores(path, lambda report: None))
+            rows.append(self._loaded().scores(path, lambda report: None))
             progress({"stage": "perturb", "done": index + 1, "of": len(images)})
         scores = np.stack(rows)
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
@@ -204,128 +177,35 @@ class Agent:
         self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int, library: str | None = None
     ) -> dict[str, Any]:
         """What each operator of an artifact costs."""
-        how = {"runtime": runtime, "num_threads": num_threads, "library": self._path(library) if library else None}
-        return profile.profile(self._path(sha256), runs=runs, on_progress=progress, **how)
+        operators = self._artifacts.path(library) if library else None
+        how = {"runtime": runtime, "num_threads": num_threads, "library": operators}
+        return profile.profile(self._artifacts.path(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
-        """An estimate of the energy of one inference of the loaded artifact, or None where nothing can tell."""
-        inputs = self._measurement_inputs({"inputs": 8, "seed": seed})
+        """An estimate of the energy of one inference of the loaded artifact, or None without a sensor."""
+        inputs = self._loaded().measurement_inputs(8, seed=seed)
         return {"energy": self._energy(inputs, idle_s=idle_s, busy_s=busy_s)}
 
     def stat(self, progress: Progress) -> dict[str, Any]:
         """Sensors now, room on the disk of the cache, and who is measuring."""
-        os.makedirs(self._artifacts, exist_ok=True)
-        return {
-            **telemetry.snapshot(),
-            "free_disk_bytes": shutil.disk_usage(self._artifacts).free,
-            **locking.state(),
-        }
+        return {**telemetry.snapshot(), "free_disk_bytes": self._artifacts.free_bytes(), **locking.state()}
 
     def bye(self, progress: Progress) -> dict[str, Any]:
         return {}
 
-    # ----------------------------------------------------------------------------------------------- artifacts
-    def _path(self, sha256: str) -> str:
-        return os.path.join(self._artifacts, sha256)
-
-    def _is_intact(self, sha256: str) -> bool:
-        path = self._path(sha256)
-        return os.path.exists(path) and _sha256_of(path) == sha256
-
-    def _start_upload(self, size: int) -> None:
-        os.makedirs(self._artifacts, exist_ok=True)
-        self._remove_stale_uploads()
-        self._make_room(size)
-        free = shutil.disk_usage(self._artifacts).free
-        if free < size:
-            raise OSError(f"{self._artifacts}: the artifact needs {size} bytes, and {free} are free")
-        self._upload = open(os.path.join(self._artifacts, f"part-{os.getpid()}"), "wb")  # noqa: SIM115
-
-    def _finish_upload(self, sha256: str) -> None:
-        """Checked, then renamed: never seen half-written or altered."""
-        self._upload.close()
-        received = _sha256_of(self._upload.name)
-        if received != sha256:
-            os.remove(self._upload.name)
-            raise OSError(f"artifact {sha256[:12]} was altered on its way here: it arrived as {received[:12]}")
-        os.replace(self._upload.name, self._path(sha256))
-
-    def _make_room(self, size: int) -> None:
-        """Of more than KEPT_BYTES, drop what was not used for longest; the host sends it again when it is wanted."""
-        entries = [entry for entry in os.scandir(self._artifacts) if not entry.name.startswith("part-")]
-        total = size + sum(entry.stat().st_size for entry in entries)
-        for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime):
-            if total > KEPT_BYTES:
-                total -= entry.stat().st_size
-                os.remove(entry.path)
-
-    def _remove_stale_uploads(self) -> None:
-        """What an agent that was killed in the middle of an upload has left behind."""
-        for entry in os.scandir(self._artifacts):
-            if (
-                entry.name.startswith("part-")
-                and time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_UPLOAD_SECONDS
-            ):
-                os.remove(entry.path)
-
-    # --------------------------------------------------------------------------------------------- predictions
-    def _loaded(self) -> Any:
-        if self._engine is None:
+    def _loaded(self) -> Inference:
+        if self._inference is None:
             raise RuntimeError("no artifact is loaded; load one first")
-        return self._engine
+        return self._inference
 
-    def _scores(self, images: NDArray[Any], progress: Progress) -> NDArray[Any]:
-        engine, record = self._loaded(), self._preprocessing
-        if record is None or len(engine.inputs) != 1:
-            raise ValueError(
-                f"predict: expected one image input and its preprocessing, got {len(engine.inputs)} inputs"
-            )
-        if len(images) == 0:
-            return np.zeros((0, math.prod(engine.outputs[0].shape[1:])), np.float32)
-        size = engine.inputs[0].shape[0]
-        rows, said = [], time.monotonic()
-        for start in range(0, len(images), size):
-            rows.append(self._batch_scores(images[start : start + size], record))
-            if time.monotonic() - said > PROGRESS_SECONDS:
-                said = time.monotonic()
-                progress({"stage": "predict", "done": start + size, "of": len(images)})
-        return np.concatenate(rows)
-
-    def _batch_scores(self, images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
-        """A last, smaller batch is filled up with its own first image: artifacts have a fixed batch size."""
-        source, target = self._engine.inputs[0], self._engine.outputs[0]
-        missing = source.shape[0] - len(images)
-        filled = np.concatenate([images, np.repeat(images[:1], missing, axis=0)]) if missing else images
-        encoded = source.encode(preprocess(filled, record))
-        if encoded.shape != source.shape:
-            raise ValueError(f"images: the artifact expects {source.shape}, got {encoded.shape} after preprocessing")
-        self._engine.set_inputs([encoded])
-        self._engine.invoke()
-        scores: NDArray[np.float32] = target.decode(self._engine.get_outputs()[0])
-        return scores.reshape(source.shape[0], -1)[: len(images)]
-
-    def _energy(self, inputs: list[list[NDArray[Any]]], *, idle_s: float, busy_s: float) -> dict[str, Any] | None:
-        turns = itertools.cycle(inputs)
-
-        def run() -> None:
-            self._engine.set_inputs(next(turns))
-            self._engine.invoke()
-
+    def _energy(self, inputs: list[Inputs], *, idle_s: float, busy_s: float) -> dict[str, Any] | None:
+        run = self._loaded().run_in_turn(inputs)
         return energy.estimate(run, energy.find_source(), idle_s=idle_s, busy_s=busy_s)
 
-    def _measurement_inputs(self, protocol: dict[str, Any]) -> list[list[NDArray[Any]]]:
-        """Several inputs that take turns, so that nothing is answered from a cache of the last one."""
-        engine, record, count, seed = self._loaded(), self._preprocessing, protocol["inputs"], protocol["seed"]
-        if record is None:
-            return [
-                [latency.random_tensor(tensor.shape, tensor.dtype, seed=seed + i) for tensor in engine.inputs]
-                for i in range(count)
-            ]
-        batch = engine.inputs[0].shape[0]
-        size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
-        images = latency.random_images(count * batch, seed=seed, **size)
-        encoded = engine.inputs[0].encode(preprocess(images, record))
-        return [[encoded[i * batch : (i + 1) * batch]] for i in range(count)]
+    def _conditions(self, *, during: list[dict[str, Any]]) -> dict[str, Any]:
+        """The measurement conditions as a record stores them: what the machine is, and how it was doing."""
+        around = {"before": self._conditions_before, "during": during, "after": telemetry.snapshot()}
+        return {"circumstances": around, "machine": telemetry.machine()}
 
 
 VERBS = ("hello", "put", "load", "predict", "perturb", "measure", "count", "profile", "energy", "stat", "bye")
@@ -341,11 +221,3 @@ def _pin(cpus: list[int]) -> None:
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:
     return {"name": tensor.name, "shape": list(tensor.shape), "dtype": str(tensor.dtype)}
-
-
-def _sha256_of(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.hexdigest()

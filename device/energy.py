@@ -21,7 +21,7 @@ READING_SECONDS = 0.25  # between two readings: a Pi 5's takes some 10 ms, and n
 
 @dataclass(frozen=True)
 class Source:
-    """Something that tells watts."""
+    """Something that reads watts."""
 
     name: str
     read_w: Callable[[], float | None]

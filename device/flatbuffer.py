@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CUSTOM = 32  # BuiltinOperator_CUSTOM in TFLite's schema
-
-
-_NAMES = {  # of the builtin operators that image networks are made of
+_NAMES = {  # of the builtin operators that image models are made of
     0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
     9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 21: "RELU6", 22: "RESHAPE",
     25: "SOFTMAX", 28: "TANH", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV", 43: "SQUEEZE",

@@ -23,17 +23,17 @@ DEFAULT_PROTOCOL: dict[str, Any] = {
     "max_runs": 100_000,
     "max_samples": 100_000,  # kept of a measurement with more runs: every second, fourth, ... one, evenly
     "warmup_window": 5,  # steady: the medians of two windows of so many runs in a row ...
-    "warmup_tolerance": 0.02,  # ... differ by less than this share
+    "warmup_tolerance": 0.02,  # ... differ by less than this fraction
     "warmup_max_runs": 500,
     "warmup_max_seconds": 15.0,
     "inputs": 8,  # how many different inputs take turns
     "seed": 0,
     "cpus": None,  # CPUs to pin the process to, or None
-    "energy": False,  # whether to estimate it afterwards, where a sensor can tell
+    "energy": False,  # whether to estimate it afterwards, where there is a sensor
     "cool_below_c": 65.0,  # wait before the start until every thermometer is below this ...
     "cool_max_seconds": 300.0,  # ... at most so long
 }
-GLANCE_SECONDS = 1.0
+SENSOR_SECONDS = 1.0
 COOLING_SECONDS = 2.0
 Clock = Callable[[], int]
 
@@ -52,7 +52,7 @@ def measure(
     protocol: dict[str, Any],
     *,
     clock: Clock = time.perf_counter_ns,
-    glance: Callable[[], dict[str, Any]] = dict,
+    read_sensors: Callable[[], dict[str, Any]] = dict,
     on_progress: Callable[[dict[str, Any]], None] = lambda progress: None,
 ) -> dict[str, Any]:
     """Time `invoke` by the protocol. `set_input(i)` prepares run i, untimed."""
@@ -61,7 +61,7 @@ def measure(
         first_run_ns = timer.run()
         on_progress({"stage": "warm-up", "done": 0})
         warmup_ns, steady = _warm_up(timer, protocol, clock)
-        samples_ns, every, during = _sample(timer, protocol, clock, glance, on_progress)
+        samples_ns, every, during = _sample(timer, protocol, clock, read_sensors, on_progress)
     return {
         "first_run_ns": first_run_ns,
         "warmup_ns": warmup_ns,
@@ -100,7 +100,7 @@ def _warm_up(timer: _Timer, protocol: dict[str, Any], clock: Clock) -> tuple[lis
 
 
 def is_steady(runs_ns: Sequence[int], *, window: int, tolerance: float) -> bool:
-    """Whether the medians of the last two windows differ by less than `tolerance`, a share of the later one."""
+    """Whether the medians of the last two windows differ by less than `tolerance`, a fraction of the later one."""
     if len(runs_ns) < 2 * window:
         return False
     earlier = statistics.median(runs_ns[-2 * window : -window])
@@ -112,19 +112,19 @@ def _sample(
     timer: _Timer,
     protocol: dict[str, Any],
     clock: Clock,
-    glance: Callable[[], dict[str, Any]],
+    read_sensors: Callable[[], dict[str, Any]],
     on_progress: Callable[[dict[str, Any]], None],
 ) -> tuple[list[int], int, list[dict[str, Any]]]:
     """The samples, of which runs they are (1: of all), and what was seen between them; `run` counts samples."""
-    started = next_glance = clock()
+    started = next_reading = clock()
     samples: list[int] = []
     during: list[dict[str, Any]] = []
     runs, every = 0, 1
     while not _enough(runs, (clock() - started) / 1e9, protocol):
-        if clock() >= next_glance:
-            during.append({"run": len(samples), **glance()})
-            on_progress({"stage": "timing", "done": _share(runs, (clock() - started) / 1e9, protocol), "of": 1})
-            next_glance = clock() + int(GLANCE_SECONDS * 1e9)
+        if clock() >= next_reading:
+            during.append({"run": len(samples), **read_sensors()})
+            on_progress({"stage": "timing", "done": _fraction_done(runs, (clock() - started) / 1e9, protocol), "of": 1})
+            next_reading = clock() + int(SENSOR_SECONDS * 1e9)
         taken = timer.run()
         if runs % every == 0:
             samples.append(taken)
@@ -142,8 +142,8 @@ def _enough(runs: int, seconds: float, protocol: dict[str, Any]) -> bool:
     return bool(runs >= protocol["min_runs"] and seconds >= protocol["min_seconds"])
 
 
-def _share(runs: int, seconds: float, protocol: dict[str, Any]) -> float:
-    """How much is done of the minimum that takes longer."""
+def _fraction_done(runs: int, seconds: float, protocol: dict[str, Any]) -> float:
+    """Of the minimum that takes longer."""
     by_runs: float = runs / protocol["min_runs"]
     return min(1.0, by_runs, seconds / protocol["min_seconds"] if protocol["min_seconds"] else 1.0)
 
@@ -190,6 +190,6 @@ def random_tensor(shape: Sequence[int], dtype: Any, *, seed: int) -> NDArray[Any
     if np.issubdtype(dtype, np.floating):
         return generator.random(shape, np.float32).astype(dtype)
     if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        return generator.integers(max(limits.min, -128), min(limits.max, 127), shape, dtype, endpoint=True)
+        bounds = np.iinfo(dtype)
+        return generator.integers(max(bounds.min, -128), min(bounds.max, 127), shape, dtype, endpoint=True)
     return np.zeros(shape, dtype)

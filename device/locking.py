@@ -29,19 +29,19 @@ def acquire(
     on_wait: Callable[[dict[str, Any]], None] = lambda report: None,
     path: Path | None = None,
 ) -> Any:
-    """The lock, as an open file to be kept; `holder` is what others are told.
+    """The lock, as an open file to be kept; `holder` is the name that others are shown.
 
     Raises DeviceBusy when it is not free within `wait_s` seconds.
     """
     file = _open(path or lock_path())
-    until, told = time.monotonic() + wait_s, ""
+    until, reported = time.monotonic() + wait_s, ""
     while not _try_lock(file):
         current = read_holder(path)
         if time.monotonic() >= until:
             file.close()
             raise DeviceBusy(f"this device is being measured by {current or 'somebody unknown'}")
-        if current != told:
-            told = current
+        if current != reported:
+            reported = current
             on_wait({"stage": "waiting", "holder": current})
         time.sleep(POLL_SECONDS)
     file.truncate(0)
@@ -51,7 +51,7 @@ def acquire(
 
 
 def read_holder(path: Path | None = None) -> str:
-    """Who holds the lock, or held it last; empty when nobody ever has."""
+    """Who holds the lock, or held it last; empty when nobody ever did."""
     try:
         return (path or lock_path()).read_text(errors="replace")
     except OSError:

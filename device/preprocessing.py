@@ -1,7 +1,7 @@
-"""The arithmetic between stored uint8 images and what a network expects, the same on the host and on a board.
+"""The arithmetic between stored uint8 images and what a model expects, the same on the host and on a board.
 
 The record travels with the artifact: {"height", "width", "channel_order", "mean", "scale"} (`resize` is the host's
-business: images arrive here at the network's size).
+business: images arrive here at the model's size).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def preprocess(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
 
 
 def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
-    """The uint8 RGB images of which `preprocess` makes inputs nearest to these."""
+    """The uint8 RGB images whose inputs, by `preprocess`, are nearest to these."""
     pixels = inputs / np.asarray(record["scale"], np.float32) + np.asarray(record["mean"], np.float32)
     ordered = pixels[..., ::-1] if record["channel_order"] == "bgr" else pixels
     rounded: NDArray[Any] = np.clip(np.round(ordered), 0, 255).astype(np.uint8)
@@ -36,9 +36,9 @@ def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
 
 def quantize(values: NDArray[Any], *, dtype: Any, scale: float, zero_point: int) -> NDArray[Any]:
     """Float values as the integers of an artifact's quantized input, rounded half to even and clipped to the type."""
-    limits = np.iinfo(dtype)
+    bounds = np.iinfo(dtype)
     integers = np.round(values / np.float32(scale)) + zero_point
-    clipped: NDArray[Any] = np.clip(integers, limits.min, limits.max).astype(dtype)
+    clipped: NDArray[Any] = np.clip(integers, bounds.min, bounds.max).astype(dtype)
     return clipped
 
 

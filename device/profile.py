@@ -1,6 +1,6 @@
 """What each operator of an artifact costs, by timing prefixes of its graph.
 
-The Python interpreters of the runtimes do not tell the time of an operator, so the graph is cut off behind its first,
+The Python interpreters of the runtimes do not time single operators, so the graph is cut off behind its first,
 second, ... operator, each piece is timed in the same process and interleaved with the others, and the cost of an
 operator is the difference between two neighbours. An operator that a runtime fuses with its neighbour can cost less
 than nothing; the differences are given as they are, and always add up to the whole.

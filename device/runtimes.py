@@ -85,14 +85,14 @@ class RuntimeMissing(RuntimeError):
 
 
 def installed(*, library: bool = False) -> list[dict[str, Any]]:
-    """Every runtime found here, usable or not, in order of preference; those that take our operators' library only
-    where it is at hand. Imports none of them."""
-    found = []
+    """Every runtime that is installed, usable or not, in order of preference; those that take our operators' library
+    only where it is at hand. Imports none of them."""
+    rows = []
     for runtime in RUNTIMES:
         if importlib.util.find_spec(runtime.package) is not None and library >= runtime.takes_library:
             reason = unusable_reason(runtime.name, np.__version__)
-            found.append({"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason})
-    return found
+            rows.append({"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason})
+    return rows
 
 
 def unusable_reason(name: str, numpy_version: str) -> str:
@@ -133,7 +133,7 @@ def choose(names: list[str], operators: list[str], *, wanted: str = "auto") -> s
 
 def load(path: str, *, runtime: str = "auto", num_threads: int = 1, library: str | None = None) -> Any:
     """An engine with the artifact loaded and its tensors allocated. `library` is the path of our LCE operators."""
-    usable = [found["name"] for found in installed(library=library is not None) if found["usable"]]
+    usable = [row["name"] for row in installed(library=library is not None) if row["usable"]]
     name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
     row = next(row for row in RUNTIMES if row.name == name)
     if name == "larq-compute-engine":

@@ -1,7 +1,7 @@
-"""What the machine says about itself: what it is (`machine`) and how it is doing now (`snapshot`, `glance`).
+"""What the machine says about itself: what it is (`machine`) and how it is doing now (`snapshot`, `sample`).
 
-Everything is read from files and one Raspberry Pi command. A source that is missing is None, never zero: the reader
-must be able to tell "cold" from "no thermometer". `root` is where the files are looked for; tests plant their own.
+Everything is read from files and one Raspberry Pi command. A source that is missing is None, never zero: "cold" is
+not "no thermometer". `root` is where the files are looked for; tests plant their own.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def snapshot(root: Path = ROOT) -> dict[str, Any]:
     }
 
 
-def glance(root: Path = ROOT) -> dict[str, Any]:
+def sample(root: Path = ROOT) -> dict[str, Any]:
     """The cheap part of a snapshot, for in between two timed inferences: a few small files, no command."""
     return {"monotonic_ns": time.monotonic_ns(), "clocks_khz": clocks_khz(root), "temperatures_c": temperatures_c(root)}
 
@@ -101,12 +101,12 @@ def cpu_model(root: Path = ROOT) -> str | None:
 
 def temperatures_c(root: Path = ROOT) -> dict[str, float] | None:
     """Degrees Celsius by sensor name; None where there is no thermometer."""
-    found = {}
+    readings = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         name, value = read_text(zone / "type"), read_text(zone / "temp")
         if name and value and value.lstrip("-").isdigit():
-            found[f"{zone.name}:{name}"] = int(value) / 1000
-    return found or None
+            readings[f"{zone.name}:{name}"] = int(value) / 1000
+    return readings or None
 
 
 def clocks_khz(root: Path = ROOT) -> list[int] | None:
@@ -163,12 +163,12 @@ def _release(root: Path) -> str | None:
 
 def _table(path: Path) -> dict[str, str]:
     """`name : value` lines, the first of each name."""
-    found: dict[str, str] = {}
+    rows: dict[str, str] = {}
     for line in (read_text(path) or "").splitlines():
         name, colon, value = line.partition(":")
         if colon:
-            found.setdefault(name.strip(), value.strip())
-    return found
+            rows.setdefault(name.strip(), value.strip())
+    return rows
 
 
 def _first_float(path: Path) -> float | None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from harness.devices.bench import BenchResult
 from harness.devices.rounds import spread_between_processes
-from harness.devices.statistics import percentile
 from harness.devices.sustained import Sustained
 from harness.errors import ConfigError
 from harness.experiment.durations import sustained_seconds
+from reports.data.stats import percentile, percentile_interval
 
 RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
 
@@ -51,7 +51,7 @@ def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
 
 
 def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
-    """For people: milliseconds, blanks where the samples do not support a number, and what it is all worth."""
+    """For people: milliseconds, blanks where the samples do not support a number, and how valid it all is."""
     blocks = [
         "\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)])
         for name, rows in results.items()
@@ -81,17 +81,17 @@ def _lines(result: BenchResult) -> Iterator[str]:
     else:
         yield from _latency_lines(result, record)
     yield from _extra_lines(result)
-    verdict, reason = result.verdict
-    yield f"  verdict   {verdict}" + (f": {reason}" if reason else "")
+    validity = result.validity
+    yield f"  validity  {validity.level}" + (f": {validity.reason}" if validity.reason else "")
 
 
 def _latency_lines(result: BenchResult, record: dict[str, Any]) -> Iterator[str]:
     samples = result.samples_ns
     yield f"  load      {_ms(record['load_ns'])}, first run {_ms(record['first_run_ns'])}"
     for percent in (50, 90, 99):
-        found = percentile(samples, percent)
-        if found is not None:
-            yield f"  p{percent}       {_ms(found.value)}  [{_ms(found.low)}, {_ms(found.high)}]"
+        value = percentile(samples, percent)
+        if value is not None:
+            yield f"  p{percent}       {_ms(value)}{_interval(*percentile_interval(samples, percent))}"
     spread = spread_between_processes([other["samples_ns"] for other in result.records])
     between = f", {spread:.1%} between processes" if spread is not None else ""
     yield f"  samples   {len(samples)} in {len(result.records)} fresh processes{between}"
@@ -114,6 +114,15 @@ def _extra_lines(result: BenchResult) -> Iterator[str]:
 
 def _doubt(record: dict[str, Any] | None) -> str:
     return f" ({record['verdict']}: {record['verdict_reason']})" if record and record["verdict_reason"] else ""
+
+
+def _interval(low: int | None, high: int | None) -> str:
+    """A bound that the samples do not support is left open."""
+    return f"  [{_bound(low)}, {_bound(high)}]" if low is not None or high is not None else ""
+
+
+def _bound(nanoseconds: int | None) -> str:
+    return "open" if nanoseconds is None else _ms(nanoseconds)
 
 
 def _threads(count: int) -> str:

@@ -54,9 +54,9 @@ def bench(
     sustained: Annotated[str, typer.Option(help="Also run on for so long, such as 30min, and compare.")] = "",
     energy: Annotated[bool, typer.Option("--energy", help="Also estimate the energy of an inference.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Also say what each operator costs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: the raw records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The raw records, as JSON output.")] = False,
 ) -> None:
-    """Measure any flatbuffer on any device: load, first run, p50, p90, p99, and what the numbers are worth."""
+    """Measure any flatbuffer on any device: load, first run, p50, p90, p99, and how valid the numbers are."""
     from harness.cli import bench_text
     from harness.devices import bench as benching
     from harness.devices.known import find_device

@@ -12,9 +12,8 @@ from harness.devices import client
 from harness.devices.device import Device
 from harness.devices.rounds import interleaved
 from harness.devices.sustained import Sustained, measure_sustained
+from harness.devices.validity import Validity, worst
 from harness.errors import DeviceError
-
-_SEVERITY = ("valid", "suspect", "void")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +49,13 @@ class BenchResult:
 
     @property
     def sustained(self) -> Sustained | None:
-        found = self.long_record and self.long_record["sustained"]
-        return Sustained(**found) if found else None
+        burst_and_sustained = self.long_record and self.long_record["sustained"]
+        return Sustained(**burst_and_sustained) if burst_and_sustained else None
 
     @property
-    def verdict(self) -> tuple[str, str]:
-        """The worst of the rounds' verdicts, with its reason."""
-        if not self.records:
-            return "void", "no round gave a record"
-        worst = max(self.records, key=lambda record: _SEVERITY.index(record["verdict"]))
-        return worst["verdict"], worst["verdict_reason"]
+    def validity(self) -> Validity:
+        """That of the worst round."""
+        return worst(self.records) if self.records else Validity(level="invalid", reason="no round gave a record")
 
 
 def bench(request: Bench) -> list[BenchResult]:

@@ -1,41 +1,30 @@
-"""The jobs that a run gives to a device. Each takes one fresh agent process, from `hello` to `bye`."""
+"""The jobs that a run gives to a device. Each takes one fresh agent process, from `hello` to `bye`.
+
+What is tried again after a failure is decided in retry.py, and nowhere else.
+"""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import socket
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.flatbuffer import custom_operators
 from device.latency import complete_protocol
 from device.perturbation import pack
-from device.runtimes import LCE_OPERATORS
 from harness.devices.device import Device, is_emulated
-from harness.devices.transport.faults import ConnectionCut, Unreachable
-from harness.devices.transport.session import Progress, Session
+from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
+from harness.devices.retry import connected, try_whole_job_again
+from harness.devices.transport.session import Progress
 from harness.devices.validity import judge
 from harness.errors import DeviceError
-from harness.native import build
 
-Record = Mapping[str, Any]
-Result = TypeVar("Result")
-LCE_RUNTIME = "larq-compute-engine"
-HELLO_SECONDS = 60.0
-PUT_SECONDS = 1800.0
-LOAD_SECONDS = 300.0
 PREDICT_SECONDS = 3600.0
-MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest network on a slow board, and the telemetry
+MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest model on a slow board, and the telemetry
 LOCK_WAIT_SECONDS = 600.0
-RETRY_PAUSES_SECONDS = (1.0, 4.0)
 COUNTED_RUNS = {"few": 2, "many": 7}  # their difference is five inferences without what surrounds them
 IMAGE_BYTES = 16 << 20  # of images in one request, so that a board with little memory can hold them
 
@@ -53,7 +42,7 @@ class PredictResult:
 
 def hello(device: Device) -> dict[str, Any]:
     """{"protocol", "machine": {...}, "runtimes": [{"name", "version", "usable", "reason"}]}"""
-    return _retried(lambda: _hello(device), ConnectionCut)
+    return try_whole_job_again(lambda: _hello(device))
 
 
 def predict(
@@ -66,12 +55,19 @@ def predict(
     num_threads: int = 1,
     on_progress: Progress | None = None,
 ) -> PredictResult:
-    """Scores of the artifact on the device for (N, H, W, C) uint8 images at the network's input size.
+    """Scores of the artifact on the device for (N, H, W, C) uint8 images at the model's input size.
 
-    Raises DeviceError (harness.devices.transport.faults tells the kinds apart). A cut connection is tried again.
+    Raises DeviceError; harness.devices.transport.faults has its kinds. A cut connection is tried again.
     """
-    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
-    return _retried(lambda: _predict(job, images_uint8), ConnectionCut)
+    job = Job(
+        device=device,
+        artifact=artifact_path,
+        runtime=runtime,
+        num_threads=num_threads,
+        preprocessing=preprocessing,
+        on_progress=on_progress,
+    )
+    return try_whole_job_again(lambda: _predict(job, images_uint8))
 
 
 def perturb(
@@ -94,8 +90,15 @@ def perturb(
     start, end  (N, H, W, C) uint8; `end` may be (1, 1, 1, C), one colour for all.   ranks  (N, H, W), 0 goes first.
     steps       how many pixels have gone over at each point of the curve.
     """
-    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
-    return _retried(lambda: _perturb(job, start, end, ranks, steps), ConnectionCut)
+    job = Job(
+        device=device,
+        artifact=artifact_path,
+        runtime=runtime,
+        num_threads=num_threads,
+        preprocessing=preprocessing,
+        on_progress=on_progress,
+    )
+    return try_whole_job_again(lambda: _perturb(job, start, end, ranks, steps))
 
 
 def measure(
@@ -111,14 +114,21 @@ def measure(
 ) -> dict[str, Any]:
     """One round of the latency protocol (device.latency.DEFAULT_PROTOCOL) in one fresh process; plain JSON values.
 
-    On an emulated device it counts instructions instead, and has no time to tell.
+    On an emulated device it counts instructions instead, and measures no time.
 
     preprocessing  None for a flatbuffer of which nothing is known: its inputs are then random values.
     lock_wait_s    how long to wait for another process that is measuring on the same machine.
     Raises DeviceError. What began to be measured is never tried again silently.
     """
     complete = complete_protocol(dict(protocol or {}))
-    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, on_progress)
+    job = Job(
+        device=device,
+        artifact=artifact_path,
+        runtime=runtime,
+        num_threads=num_threads,
+        preprocessing=preprocessing,
+        on_progress=on_progress,
+    )
     record = _count(job, complete) if is_emulated(device) else _measure(job, complete, lock_wait_s)
     record = {
         **_NO_TIME,
@@ -127,8 +137,7 @@ def measure(
         "protocol": complete,
         "emulated": is_emulated(device),
     }
-    verdict = judge(record)
-    return {**record, "verdict": verdict.verdict, "verdict_reason": verdict.reason}
+    return {**record, **judge(record).as_fields()}
 
 
 def profile(
@@ -137,11 +146,11 @@ def profile(
     """What each operator costs: {"method", "runtime", "delegate", "operators": [{"name", "prefix_ns", "ns"}]}.
 
     The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
-    Raises DeviceError, for an emulated device too: it has no time to tell.
+    Raises DeviceError, for an emulated device too: its time means nothing.
     """
     if is_emulated(device):
         raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
-    job = _Job(device, artifact_path, runtime, num_threads, None, None)
+    job = Job(device=device, artifact=artifact_path, runtime=runtime, num_threads=num_threads)
     with job.put() as (session, sha256):
         return session.request(
             "profile",
@@ -164,9 +173,15 @@ def energy(
     idle_s: float = 3.0,
     busy_s: float = 10.0,
 ) -> dict[str, Any] | None:
-    """An estimate of one inference's energy, idle power subtracted; None where no sensor tells. Raises DeviceError."""
-    job = _Job(device, artifact_path, runtime, num_threads, preprocessing, None)
-    with job.loaded(lock=_lock(LOCK_WAIT_SECONDS)) as (session, _):
+    """An estimate of one inference's energy, idle power subtracted; None without a sensor. Raises DeviceError."""
+    job = Job(
+        device=device,
+        artifact=artifact_path,
+        runtime=runtime,
+        num_threads=num_threads,
+        preprocessing=preprocessing,
+    )
+    with job.loaded(lock=our_lock(LOCK_WAIT_SECONDS)) as (session, _):
         answer = session.request("energy", deadline_s=PREDICT_SECONDS, idle_s=idle_s, busy_s=busy_s, seed=0)
     estimate: dict[str, Any] | None = answer["energy"]
     return estimate
@@ -185,11 +200,11 @@ _NO_TIME: dict[str, Any] = {
 
 
 def _hello(device: Device) -> dict[str, Any]:
-    with _connected(device) as session:
+    with connected(device) as session:
         return session.request("hello", deadline_s=HELLO_SECONDS)
 
 
-def _predict(job: _Job, images: NDArray[np.uint8]) -> PredictResult:
+def _predict(job: Job, images: NDArray[np.uint8]) -> PredictResult:
     with job.loaded() as (session, loaded):
         pieces = []
         for start, batch in _batches(images):
@@ -206,7 +221,7 @@ def _predict(job: _Job, images: NDArray[np.uint8]) -> PredictResult:
 
 
 def _perturb(
-    job: _Job, start: NDArray[np.uint8], end: NDArray[np.uint8], ranks: NDArray[Any], steps: Sequence[int]
+    job: Job, start: NDArray[np.uint8], end: NDArray[np.uint8], ranks: NDArray[Any], steps: Sequence[int]
 ) -> NDArray[np.float32]:
     with job.loaded() as (session, _):
         pieces = []
@@ -225,15 +240,15 @@ def _perturb(
     return np.concatenate(pieces)
 
 
-def _measure(job: _Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
+def _measure(job: Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
     deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
     cooling = {"below_c": protocol["cool_below_c"], "max_seconds": protocol["cool_max_seconds"]}
-    with job.loaded(cpus=protocol["cpus"], lock=_lock(lock_wait_s), cool_down=cooling) as (session, loaded):
+    with job.loaded(cpus=protocol["cpus"], lock=our_lock(lock_wait_s), cool_down=cooling) as (session, loaded):
         measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
     return {**loaded, **measured}
 
 
-def _count(job: _Job, protocol: dict[str, Any]) -> dict[str, Any]:
+def _count(job: Job, protocol: dict[str, Any]) -> dict[str, Any]:
     with job.loaded() as (session, loaded):
         counted = session.request(
             "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
@@ -241,109 +256,8 @@ def _count(job: _Job, protocol: dict[str, Any]) -> dict[str, Any]:
     return {**loaded, **counted, "import_ns": None, "load_ns": None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=False)
-class _Job:
-    """What every job with an artifact begins with."""
-
-    device: Device
-    artifact: Path
-    runtime: str
-    num_threads: int
-    preprocessing: Record | None
-    on_progress: Progress | None
-
-    @contextmanager
-    def put(self) -> Iterator[tuple[Session, str]]:
-        """connect -> put"""
-        sha256 = hashlib.sha256(self.artifact.read_bytes()).hexdigest()
-        with _connected(self.device) as session:
-            session.put(sha256, self.artifact, deadline_s=PUT_SECONDS, on_progress=self.on_progress)
-            yield session, sha256
-
-    @contextmanager
-    def loaded(
-        self,
-        *,
-        cpus: list[int] | None = None,
-        lock: dict[str, Any] | None = None,
-        cool_down: dict[str, float] | None = None,
-    ) -> Iterator[tuple[Session, dict[str, Any]]]:
-        """connect -> put -> load"""
-        with self.put() as (session, sha256):
-            answer = session.request(
-                "load",
-                deadline_s=LOAD_SECONDS
-                + (lock["wait_s"] if lock else 0)
-                + (cool_down["max_seconds"] if cool_down else 0),
-                on_progress=self.on_progress,
-                sha256=sha256,
-                runtime=self.runtime,
-                num_threads=self.num_threads,
-                preprocessing=_plain(self.preprocessing),
-                cpus=cpus,
-                lock=lock,
-                library=self.library(session),
-                cool_down=cool_down,
-            )
-            yield session, answer
-
-    def library(self, session: Session) -> str | None:
-        """Put our LCE operators there if the artifact needs them; their SHA-256.
-
-        Where nothing can build them, a device with Larq Compute Engine's own interpreter does without.
-        """
-        if not _needs_lce(self.artifact) or self.runtime == LCE_RUNTIME:
-            return None
-        answer = session.request("hello", deadline_s=HELLO_SECONDS)
-        try:
-            path = build.library(answer["machine"]["architecture"])
-        except build.NoCompiler:
-            if self.runtime == "auto" and any(found["name"] == LCE_RUNTIME for found in answer["runtimes"]):
-                return None
-            raise
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        session.put(sha256, path, deadline_s=PUT_SECONDS)
-        return sha256
-
-
-def _needs_lce(artifact: Path) -> bool:
-    try:
-        return any(name.startswith(LCE_OPERATORS) for name in custom_operators(str(artifact)))
-    except ValueError:
-        return False  # no flatbuffer at all; the device says so
-
-
-def _lock(wait_s: float) -> dict[str, Any]:
-    return {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": wait_s}
-
-
-@contextmanager
-def _connected(device: Device) -> Iterator[Session]:
-    """A session; connecting, with which nothing begins yet, is tried again."""
-    with ExitStack() as stack:
-        yield _retried(lambda: stack.enter_context(device.open()), Unreachable)
-
-
-def _retried(attempt: Callable[[], Result], *transport_faults: type[Exception]) -> Result:
-    """The result of the first attempt that the transport lets through; the last fault is raised."""
-    for pause_s in RETRY_PAUSES_SECONDS:
-        try:
-            return attempt()
-        except transport_faults:
-            time.sleep(pause_s)
-    return attempt()
-
-
 def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:
     return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
-
-
-def _plain(record: Record | None) -> dict[str, Any] | None:
-    """Only builtin types cross the wire."""
-    if record is None:
-        return None
-    plain = {key: record[key] for key in ("height", "width", "channel_order")}
-    return {**plain, "mean": [float(m) for m in record["mean"]], "scale": [float(s) for s in record["scale"]]}
 
 
 def _batches(images: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -28,13 +28,16 @@ class DeviceKind:
     load     a dataclass whose fields are what a row of a device table may hold.
     setup    a function (device, *, python) that prepares the device, can be repeated, and says what it does.
     remove   a function (device, *, python) that undoes `setup`.
-    is_emulated      whether its time is no latency: instructions are counted instead.
+    is_set_up  a function (device) that says whether `setup` was run, for kinds whose agent may not start before; "" for
+               kinds that say so themselves, or need no setup. Raises DeviceError where nothing can be asked.
+    is_emulated      whether its time is not a latency: instructions are counted instead.
     on_this_machine  whether its work takes this machine's cores.
     """
 
     load: str
     setup: str
     remove: str
+    is_set_up: str = ""
     is_emulated: bool = False
     on_this_machine: bool = False
 
@@ -50,6 +53,7 @@ KINDS: dict[str, DeviceKind] = {
         load="harness.devices.ssh:SshDevice",
         setup="harness.devices.setup.board:setup",
         remove="harness.devices.setup.board:remove",
+        is_set_up="harness.devices.setup.board:is_set_up",
     ),
     "emulated": DeviceKind(
         load="harness.devices.emulated:EmulatedDevice",
@@ -63,7 +67,7 @@ DEFAULT_KIND = "local"
 
 
 def kind_of(row: Mapping[str, Any]) -> DeviceKind:
-    """The kind of a row of a device table. Raises ConfigError for one that there is not."""
+    """The kind of a row of a device table. Raises ConfigError for an unknown one."""
     kind = row.get("kind", DEFAULT_KIND)
     if kind not in KINDS:
         raise ConfigError(f'device "{row.get("name")}" kind: got "{kind}"', hint=nearest(str(kind), KINDS))
@@ -97,6 +101,12 @@ def take_down(device: Device, *, python: str) -> None:
     resolve(KINDS[device.kind].remove)(device, python=python)
 
 
+def is_set_up(device: Device) -> bool:
+    """Whether nothing is known to be left of `set_up`. Raises DeviceError for a device that cannot be asked."""
+    check = KINDS[device.kind].is_set_up
+    return bool(resolve(check)(device)) if check else True
+
+
 def is_emulated(device: Device) -> bool:
-    """Whether its time is no latency."""
+    """Whether its time is not a latency."""
     return KINDS[device.kind].is_emulated

@@ -1,4 +1,4 @@
-"""What would spoil a run on a device, found before it starts. Asking and diagnosing are apart; diagnosing is pure."""
+"""What would spoil a run on a device, before it starts. Asking and diagnosing are apart; diagnosing is pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.devices.device import KINDS, Device
+from harness.devices.device import KINDS, Device, is_set_up
+from harness.devices.setup.wheels import NEWEST, OLDEST, SUPPORTED_PYTHONS
 from harness.devices.validity import HOT_C
 from harness.errors import DeviceError
 
 LOW_DISK_BYTES = 1 << 30  # VGG16 alone is half of it
 LOW_MEMORY_BYTES = 256 << 20
 CLOCK_SKEW_S = 30.0
-BUSY_LOAD_SHARE = 0.5
-_OLDEST_PYTHON, _NEWEST_PYTHON = (3, 9), (3, 14)
+BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
 
 
@@ -44,36 +44,29 @@ class Facts:
 
 def examine(device: Device) -> list[Finding]:
     """Ask the device and diagnose; a device that cannot be asked is a finding too."""
-    board: list[Finding] = []
+    findings: list[Finding] = []
     try:
-        board = _bare_board(device)
-        facts = _ask(device)
+        findings += _setup(device)
+        findings += diagnose(_ask(device))
     except DeviceError as error:
         problem, _, hint = str(error).partition("\n  try: ")
-        return [*board, Finding(severity="error", what=problem, hint=hint)]
-    return [*board, *diagnose(facts)]
+        findings.append(Finding(severity="error", what=problem, hint=hint))
+    return findings
 
 
 def diagnose(facts: Facts) -> list[Finding]:
-    """All findings; a single ok when there is nothing to find."""
+    """All findings; a last ok when none of them is a fault."""
     findings = [finding for rule in RULES for finding in rule(facts)]
     if not any(finding.severity != "ok" for finding in findings):
         findings.append(Finding(severity="ok", what="nothing found that would spoil a run"))
     return findings
 
 
-def _bare_board(device: Device) -> list[Finding]:
-    """What can be told of a board where the agent may not start: 32 bit, a wrong Python, nothing set up."""
-    from harness.devices.setup import board
-    from harness.devices.ssh import SshDevice
-
-    if not isinstance(device, SshDevice) or device.python:
-        return []
-    facts = board.describe(device)
-    if not facts["installed"]:
+def _setup(device: Device) -> Iterator[Finding]:
+    """Asked without the agent, which may not start where nothing has been set up."""
+    if not is_set_up(device):
         what = f'device "{device.name}" has not been set up'
-        return [Finding(severity="warning", what=what, hint=f"bitlens device setup {device.name}")]
-    return []
+        yield Finding(severity="warning", what=what, hint=f"bitlens device setup {device.name}")
 
 
 def _ask(device: Device) -> Facts:
@@ -104,10 +97,10 @@ def _system(facts: Facts) -> Iterator[Finding]:
 
 def _python(facts: Facts) -> Iterator[Finding]:
     version = tuple(int(part) for part in facts.machine["python"].split(".")[:2])
-    if not _OLDEST_PYTHON <= version <= _NEWEST_PYTHON:
+    if not OLDEST <= version <= NEWEST:
         yield Finding(
             severity="error",
-            what=f"Python {facts.machine['python']}: expected 3.9 to 3.14",
+            what=f"Python {facts.machine['python']}: expected {SUPPORTED_PYTHONS}",
             hint='python = "/path/to/another" in the device\'s row',
         )
 
@@ -170,7 +163,7 @@ def _room(facts: Facts) -> Iterator[Finding]:
 
 def _load(facts: Facts) -> Iterator[Finding]:
     load, cpus = facts.stat["load_average"], facts.machine["cpus"] or 1
-    if load is not None and load > BUSY_LOAD_SHARE * cpus:
+    if load is not None and load > BUSY_LOAD_FRACTION * cpus:
         yield Finding(
             severity="warning", what=f"busy: load {load:.1f} on {cpus} CPUs", hint="stop what else runs there"
         )

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.devices.cache import QEMU, board_folder
-from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.bootstrap import CACHE, cache_folder, open_session
 from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.transport.session import Session, open_session
+from harness.devices.transport.session import Session
 from harness.errors import DeviceError
+
+QEMU = "qemu-aarch64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,11 @@ class EmulatedDevice:
             hint=f"bitlens device setup {self.name}",
             connect_s=300.0,
         )
+
+
+def board_folder(cache: str) -> Path:
+    """Where the emulated board's files are. All emulated processors share one board."""
+    return Path(cache_folder(cache)) / "aarch64-bookworm"
 
 
 def missing_parts(device: EmulatedDevice) -> list[str]:

@@ -6,9 +6,9 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.bootstrap import CACHE, open_session
 from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.transport.session import Session, open_session
+from harness.devices.transport.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 
 def interleaved(items: Sequence[str], *, rounds: int, seed: int) -> list[tuple[int, str]]:
-    """(round, item) in measuring order: every item once in each round, shuffled anew by the seed."""
+    """(round, item) in measuring order: every item once in each round, in an order that the seed decides."""
     return [
         (number, item)
         for number in range(rounds)

@@ -6,9 +6,9 @@ import shlex
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from harness.devices.transport.bootstrap import CACHE
+from harness.devices.transport.bootstrap import CACHE, open_session
 from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
-from harness.devices.transport.session import Session, open_session
+from harness.devices.transport.session import Session
 
 # No question can be answered on a pipe; a board that is gone is noticed within a minute.
 _OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
@@ -16,7 +16,7 @@ _OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "Serve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshDevice:
-    """host    what ssh is told: an alias, or user@address.   port, config   as ssh's -p and -F.
+    """host    as ssh's own argument: an alias, or user@address.   port, config   as ssh's -p and -F.
     python  an interpreter on the board; by default the one that `bitlens device setup` made there, or else python3.
     """
 

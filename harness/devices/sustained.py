@@ -14,7 +14,7 @@ from harness.devices.device import Device
 from harness.devices.validity import SUSTAINED_RULES, judge
 
 BURST_S = 10.0  # the speed of the first ten seconds is what a short benchmark would report
-SUSTAINED_SHARE = 0.2  # the speed of the last fifth is what the board can keep up
+SUSTAINED_FRACTION = 0.2  # the speed of the last fifth is what the board can keep up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +33,14 @@ class Sustained:
 def measure_sustained(
     device: Device, artifact: Path, *, seconds: float, protocol: Mapping[str, Any], **how: Any
 ) -> dict[str, Any]:
-    """The record of one round that goes on for so long, with `sustained`: what it says, or None where it broke off.
+    """The record of one round that goes on for so long; its `sustained` is None where the round broke off.
 
-    how  what client.measure takes. Heat and a falling clock are what is looked for here, and no fault of the record.
+    how  what client.measure takes. Heat and a falling clock are what this looks for, and not a fault of the record.
     """
     record = client.measure(device, artifact, protocol=sustained_protocol(seconds, **protocol), **how)
-    found = sustained(record["samples_ns"], record["circumstances"]["during"])
-    verdict = judge(record, rules=SUSTAINED_RULES)
-    return {
-        **record,
-        "verdict": verdict.verdict,
-        "verdict_reason": verdict.reason,
-        "sustained": dataclasses.asdict(found) if found else None,
-    }
+    speeds = sustained(record["samples_ns"], record["circumstances"]["during"])
+    validity = judge(record, rules=SUSTAINED_RULES)
+    return {**record, **validity.as_fields(), "sustained": dataclasses.asdict(speeds) if speeds else None}
 
 
 def sustained_protocol(seconds: float, **protocol: Any) -> dict[str, Any]:
@@ -53,17 +48,17 @@ def sustained_protocol(seconds: float, **protocol: Any) -> dict[str, Any]:
     return {**protocol, "min_seconds": seconds, "max_seconds": seconds, "max_runs": 100_000_000}
 
 
-def sustained(samples_ns: Sequence[int], glances: Sequence[Mapping[str, Any]]) -> Sustained | None:
+def sustained(samples_ns: Sequence[int], sensors: Sequence[Mapping[str, Any]]) -> Sustained | None:
     """Burst against sustained speed of one long measurement; None when it was not longer than the burst.
 
-    glances  the record's `during`: about once a second, which `run` came next and what `monotonic_ns` it was. They tell
-             time where the samples cannot: a tiny network spends most of it in between its inferences.
+    sensors  the record's `during`: about once a second, which `run` came next and what `monotonic_ns` it was. The
+             latencies alone do not add up to the time: a tiny model spends most of it in between its inferences.
     """
-    seconds = [(glance["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9 for glance in glances]
+    seconds = [(sample["monotonic_ns"] - sensors[0]["monotonic_ns"]) / 1e9 for sample in sensors]
     if not seconds or seconds[-1] <= BURST_S:
         return None
-    burst_end = next(g["run"] for g, at in zip(glances, seconds) if at >= BURST_S)
-    last_start = next(g["run"] for g, at in zip(glances, seconds) if at >= seconds[-1] * (1 - SUSTAINED_SHARE))
+    burst_end = next(s["run"] for s, at in zip(sensors, seconds) if at >= BURST_S)
+    last_start = next(s["run"] for s, at in zip(sensors, seconds) if at >= seconds[-1] * (1 - SUSTAINED_FRACTION))
     return Sustained(
         burst_ns=statistics.median(samples_ns[: max(burst_end, 1)]),
         sustained_ns=statistics.median(samples_ns[min(last_start, len(samples_ns) - 1) :]),

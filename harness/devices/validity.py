@@ -1,57 +1,69 @@
-"""What a latency is worth: `valid`, `suspect` or `void`, with the reason. docs/measuring.md explains every rule.
+"""The validity of a latency: `valid`, `suspect` or `invalid`, with the reason. docs/measuring.md explains every rule.
 
 Each rule is a pure function of the stored record, so that old records can be judged again by better rules. A rule
-whose source is missing on the machine says nothing: a blank is not a fault.
+whose source is missing on the machine finds nothing: a blank is not a fault. What the machine was like before, during
+and after the runs, its measurement conditions, stands in the record's `circumstances`.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+LEVELS = ("valid", "suspect", "invalid")  # best to worst
 MIN_SAMPLES = 5  # below this there is no p50
-DRIFT_SUSPECT, DRIFT_VOID = 0.05, 0.25  # share by which the last third's median differs from the first third's
+DRIFT_SUSPECT, DRIFT_INVALID = 0.05, 0.25  # fraction by which the last third's median differs from the first third's
 OTHER_CPUS_SUSPECT = 0.10  # CPUs that other processes kept busy, on average
-STOLEN_SUSPECT = 0.02  # share of all CPU time that a hypervisor gave to others
-CLOCK_CHANGE = 0.05  # share between the lowest and the highest clock while it ran
+STOLEN_SUSPECT = 0.02  # fraction of all CPU time that a hypervisor gave to others
+CLOCK_CHANGE = 0.05  # fraction by which the lowest clock while it ran is below the highest
 HOT_C = 80.0  # a Raspberry Pi's firmware starts to slow the clock at 80 °C
 _NOW_BITS = 0xF  # under-voltage, frequency capped, throttled, soft temperature limit
 _THROTTLE_WORDS = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
 
 Record = dict[str, Any]
-Finding = tuple[str, str]  # (suspect | void, reason)
+Finding = tuple[str, str]  # (suspect | invalid, reason)
 Rule = Callable[[Record], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The worst finding's word, and the reasons of all findings of that severity; an empty reason when valid."""
+class Validity:
+    """How far a latency can be trusted. Of all findings the worst counts, with every reason of that severity."""
 
-    verdict: str
-    reason: str
+    level: str
+    reason: str = ""
+
+    def as_fields(self) -> dict[str, str]:
+        """As a record stores it."""
+        return {"verdict": self.level, "verdict_reason": self.reason}
 
 
-def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Verdict:
-    """The verdict on one latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ...
+def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Validity:
+    """The validity of a latency record: `samples_ns`, `steady`, `circumstances`, `num_threads`, `protocol`, ...
 
     rules  all of them by default.
     """
     if record.get("emulated"):
-        return Verdict(verdict="void", reason="emulated: time under an emulator is not a latency")
+        return Validity(level="invalid", reason="emulated: time under an emulator is not a latency")
     findings = [finding for rule in rules or RULES for finding in rule(record)]
-    for word in ("void", "suspect"):
-        reasons = [reason for severity, reason in findings if severity == word]
+    for level in ("invalid", "suspect"):
+        reasons = [reason for severity, reason in findings if severity == level]
         if reasons:
-            return Verdict(verdict=word, reason="; ".join(reasons))
-    return Verdict(verdict="valid", reason="")
+            return Validity(level=level, reason="; ".join(reasons))
+    return Validity(level="valid")
+
+
+def worst(records: Sequence[Record]) -> Validity:
+    """The validity of several records together: that of the worst one."""
+    record = max(records, key=lambda record: LEVELS.index(record["verdict"]))
+    return Validity(level=record["verdict"], reason=record["verdict_reason"])
 
 
 def _too_few_samples(record: Record) -> Iterator[Finding]:
     count, wanted = len(record["samples_ns"]), record["protocol"]["min_runs"]
     if count < MIN_SAMPLES:
-        yield "void", f"too few samples: {count}, and p50 needs {MIN_SAMPLES}"
+        yield "invalid", f"too few samples: {count}, and p50 needs {MIN_SAMPLES}"
     elif count < wanted:
         yield "suspect", f"too few samples: {count} of {wanted} before the time limit"
 
@@ -69,7 +81,7 @@ def _drifting(record: Record) -> Iterator[Finding]:
     first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
     drift = last / first - 1
     if abs(drift) > DRIFT_SUSPECT:
-        yield "void" if abs(drift) > DRIFT_VOID else "suspect", f"drifting: the last third took {drift:+.0%}"
+        yield "invalid" if abs(drift) > DRIFT_INVALID else "suspect", f"drifting: the last third took {drift:+.0%}"
 
 
 def _throttled(record: Record) -> Iterator[Finding]:
@@ -79,7 +91,7 @@ def _throttled(record: Record) -> Iterator[Finding]:
         return
     bits = (after & _NOW_BITS) | (((after & ~before) >> 16) & _NOW_BITS)
     if bits:
-        yield "void", "throttled: " + ", ".join(word for i, word in enumerate(_THROTTLE_WORDS) if bits >> i & 1)
+        yield "invalid", "throttled: " + ", ".join(word for i, word in enumerate(_THROTTLE_WORDS) if bits >> i & 1)
 
 
 def _other_load(record: Record) -> Iterator[Finding]:
@@ -88,7 +100,7 @@ def _other_load(record: Record) -> Iterator[Finding]:
     if other is None or cpus is None:
         return
     if other > cpus - record["num_threads"] + 0.5:
-        yield "void", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
+        yield "invalid", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
     elif other > OTHER_CPUS_SUSPECT:
         yield "suspect", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
 
@@ -116,7 +128,8 @@ def _stolen(record: Record) -> Iterator[Finding]:
 
 def _clock_changed(record: Record) -> Iterator[Finding]:
     """Only clocks read while it ran: before the start an idle machine's clock is rightly low."""
-    seen = [max(glance["clocks_khz"]) for glance in record["circumstances"]["during"][1:] if glance.get("clocks_khz")]
+    samples = record["circumstances"]["during"][1:]
+    seen = [max(sample["clocks_khz"]) for sample in samples if sample.get("clocks_khz")]
     if seen and 1 - min(seen) / max(seen) > CLOCK_CHANGE:
         yield "suspect", f"clock changed between {min(seen) // 1000} and {max(seen) // 1000} MHz"
 

@@ -67,7 +67,7 @@ class _Plan:
             yield artifact
             compared = self._images(model, "test", min(self._experiment.accuracy.images, fidelity.IMAGES))
             yield from (compared, fidelity.plan(artifact, compared))
-            if model.quantization_aware or not FORMATS[format_name].mark:
+            if model.quantization_aware or not FORMATS[format_name].restriction:
                 yield from self._judged(model, artifact)
         yield from self._latencies()
         yield from self._explanations()

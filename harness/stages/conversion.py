@@ -38,7 +38,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = FORMATS[format_name]
     try:
         content = _content(unit, context)
-        mark = "" if spec.unmarked_if and resolve(spec.unmarked_if)(context.keras_model(name)) else spec.mark
+        unrestricted = spec.unrestricted_if and resolve(spec.unrestricted_if)(context.keras_model(name))
+        restriction = "" if unrestricted else spec.restriction
     except Refused as error:
         raise ConversionError(f'model "{name}" as {format_name}: {error}', hint=error.hint) from error
     return Outcome(
@@ -46,8 +47,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             "blob": _saved(content, unit, context),
             "flatbuffer_bytes": len(content),
             "operators": spec.operators,
-            "latency_only": bool(mark),
-            "mark": mark,
+            "latency_only": bool(restriction),
+            "mark": restriction,
             "calibration": _calibration_record(unit, context),
             "contents": asdict(contents(content)),
             "peak_rss_bytes": _peak_rss_bytes(),

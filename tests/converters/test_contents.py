@@ -1,4 +1,4 @@
-"""What is inside an artifact is counted by hand for networks small enough for that."""
+"""What is inside an artifact is counted by hand for models small enough for that."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_integer_ends_keep_their_scale() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- damaged artifacts
-def test_bytes_of_something_else_are_no_artifact() -> None:
+def test_bytes_of_something_else_are_not_an_artifact() -> None:
     for content in (b"", b"PK\x03\x04 a zip file", b"\x89HDF\r\n\x1a\n" + bytes(100)):
         with pytest.raises(NotAnArtifact, match="expected the mark TFL3"):
             contents(content)

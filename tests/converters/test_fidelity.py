@@ -48,7 +48,7 @@ def test_score_differences_are_the_largest_and_the_mean_of_the_table() -> None:
     assert fidelity.max_abs_logit_difference is None
 
 
-def test_a_constant_added_to_all_logits_of_an_image_is_no_difference() -> None:
+def test_a_constant_added_to_all_logits_of_an_image_is_not_a_difference() -> None:
     fidelity = compare(REFERENCE, answers(LOGITS + np.float32([[5.0], [-2.0], [0.0]])))
     assert fidelity.compared == "logits"
     assert fidelity.max_abs_logit_difference == pytest.approx(0.0, abs=1e-6)
@@ -107,7 +107,7 @@ def test_model_without_any_opinion_is_not_blamed_on_its_artifact() -> None:
     assert fidelity.relative_difference == pytest.approx(0.0, abs=0.01)
 
 
-def test_image_that_differs_more_than_the_model_from_itself_is_no_near_tie() -> None:
+def test_image_that_differs_more_than_the_model_from_itself_is_not_a_near_tie() -> None:
     wrong = LOGITS.copy()
     wrong[1, 2] = 3.0
     fidelity = compare(REFERENCE, answers(wrong), own_difference=np.full(3, 0.01))

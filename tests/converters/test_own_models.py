@@ -52,7 +52,7 @@ def sequential(path: Path) -> Path:
 def subclassed(path: Path) -> Path:
     import tensorflow as tf
 
-    class Network(tf.keras.Model):
+    class Subclassed(tf.keras.Model):
         def __init__(self) -> None:
             super().__init__()
             self.steps = layers()
@@ -62,9 +62,9 @@ def subclassed(path: Path) -> Path:
                 images = step(images)
             return images
 
-    network = Network()
-    network(IMAGES[:1])
-    return saved(network, path / "subclassed")
+    model = Subclassed()
+    model(IMAGES[:1])
+    return saved(model, path / "subclassed")
 
 
 def larq_model(path: Path) -> Path:
@@ -94,8 +94,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Each network, written to its file and read back as a run reads it."""
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Each model, written to its file and read back as a run reads it."""
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(3)
@@ -126,41 +126,41 @@ def _scores(engine: Any, image: np.ndarray) -> np.ndarray:
 
 
 CASES = [
-    (network, name)
-    for network in MAKERS
+    (maker, name)
+    for maker in MAKERS
     for name, spec in FORMATS.items()
-    if (BINARIZED if network == "larq" else FULL_PRECISION) in spec.families
+    if (BINARIZED if maker == "larq" else FULL_PRECISION) in spec.families
 ]
 
 
-@pytest.mark.parametrize(("network", "name"), CASES)
+@pytest.mark.parametrize(("maker", "name"), CASES)
 def test_own_model_keeps_its_opinion_in_every_format_that_fits(
-    network: str, name: str, networks: dict[str, Any], tmp_path: Path
+    maker: str, name: str, models: dict[str, Any], tmp_path: Path
 ) -> None:
-    spec, model = FORMATS[name], networks[network]
+    spec, model = FORMATS[name], models[maker]
     content = resolve(spec.convert)(model, calibration)
     content = resolve(spec.finish)(content) if spec.finish else content
     artifact = scores(content, tmp_path)
     assert artifact.shape == (len(IMAGES), 4)
     fidelity = compare(Answers(scores=model(IMAGES).numpy()), Answers(scores=artifact))
-    if not spec.mark:
+    if not spec.restriction:
         assert fidelity.verdict(suspect_below=spec.suspect_below, suspect_above=spec.suspect_above) == ("ok", "")
 
 
-def test_int8_ends_take_and_give_bytes(networks: dict[str, Any], tmp_path: Path) -> None:
-    content = with_int8_ends(int8(networks["functional"], calibration))
+def test_int8_ends_take_and_give_bytes(models: dict[str, Any], tmp_path: Path) -> None:
+    content = with_int8_ends(int8(models["functional"], calibration))
     (tmp_path / "artifact.tflite").write_bytes(content)
     engine = runtimes.load(str(tmp_path / "artifact.tflite"))
     assert [tensor.dtype for tensor in (*engine.inputs, *engine.outputs)] == [np.int8, np.int8]
 
 
-def test_float_artifact_cannot_get_int8_ends(networks: dict[str, Any]) -> None:
+def test_float_artifact_cannot_get_int8_ends(models: dict[str, Any]) -> None:
     with pytest.raises(ConversionError, match="could not be made int8"):
-        with_int8_ends(fp32(networks["functional"]))
+        with_int8_ends(fp32(models["functional"]))
 
 
 def fake_quantized() -> Any:
-    """A network as quantization-aware training leaves it: fake quantization around full-precision layers."""
+    """A model as quantization-aware training leaves it: fake quantization around full-precision layers."""
     import larq as lq
     import tensorflow as tf
 
@@ -182,12 +182,12 @@ def fake_quantized() -> Any:
     return tf.keras.Model(image, tf.keras.layers.Softmax()(x))
 
 
-def test_trained_ranges_are_found_and_used_instead_of_the_defaults(networks: dict[str, Any]) -> None:
+def test_trained_ranges_are_recognised_and_used_instead_of_the_defaults(models: dict[str, Any]) -> None:
     model = fake_quantized()
     assert has_trained_ranges(model)
-    assert not has_trained_ranges(networks["larq"])
+    assert not has_trained_ranges(models["larq"])
     assert lce_int8(model) == lce(model)
-    assert lce_int8(networks["larq"]) != lce(networks["larq"])
+    assert lce_int8(models["larq"]) != lce(models["larq"])
 
 
 @pytest.mark.parametrize("convert", [fp32, lce])

@@ -1,9 +1,9 @@
-"""Makes the small networks that the device tests run, with the scores that Keras gives.
+"""Makes the small models that the device tests run, with the scores that Keras gives.
 
     python tests/device/make_artifacts.py
 
-float.tflite, batch4.tflite and int8.tflite (of one network) and lce.tflite, each with `<name>.npz`: images and scores.
-For int8 the oracle is the float network, which it follows within a few quantization steps.
+float.tflite, batch4.tflite and int8.tflite (of one model) and lce.tflite, each with `<name>.npz`: images and scores.
+For int8 the oracle is the float model, which it follows within a few quantization steps.
 """
 
 from __future__ import annotations

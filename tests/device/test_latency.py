@@ -1,4 +1,4 @@
-"""The order and the limits of a measurement, on a clock that only moves when something runs."""
+"""The order and the bounds of a measurement, on a clock that only moves when something runs."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_very_long_measurement_keeps_samples_that_are_evenly_spread() -> None:
     assert result["samples_ns"] == [1000 + 16 * i for i in range(7)]
 
 
-def test_glances_still_find_their_samples_when_some_are_dropped() -> None:
+def test_sensor_samples_still_find_their_runs_when_some_latencies_are_dropped() -> None:
     second = 10**9 // 4
     machine = Machine(itertools.repeat(second))
     limits = {"min_runs": 80, "max_runs": 80, "max_samples": 16}
@@ -108,7 +108,7 @@ def test_setting_the_input_is_not_timed() -> None:
 
 def test_sensors_are_read_at_most_once_a_second_and_between_runs() -> None:
     machine = Machine(itertools.repeat(10**8))
-    result = machine.measure({**PROTOCOL, "min_runs": 45}, glance=lambda: {"at": machine.now})
+    result = machine.measure({**PROTOCOL, "min_runs": 45}, read_sensors=lambda: {"at": machine.now})
     assert len(result["during"]) == 5
     assert result["during"][0]["run"] == 0
     assert set(result["samples_ns"]) == {10**8}

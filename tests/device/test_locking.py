@@ -28,7 +28,7 @@ def test_a_shorter_name_leaves_nothing_of_the_longer_one(tmp_path: Path) -> None
         assert "very long" not in locking.read_holder(path)
 
 
-def test_whoever_waits_is_told_once_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whoever_waits_learns_once_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, told = tmp_path / "lock", []
     holder = locking.acquire("ada", wait_s=0, path=path)
     monkeypatch.setattr(locking.time, "sleep", lambda seconds: holder.close() if len(told) == 1 else None)

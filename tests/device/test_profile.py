@@ -9,7 +9,7 @@ import pytest
 from device import profile, runtimes
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-RUNTIMES = [found["name"] for found in runtimes.installed() if found["usable"]]
+RUNTIMES = [runtime["name"] for runtime in runtimes.installed() if runtime["usable"]]
 
 
 @pytest.mark.parametrize(

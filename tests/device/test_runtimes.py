@@ -35,8 +35,8 @@ def test_lce_operators_go_to_lce_and_else_to_a_stock_runtime_with_our_library() 
 
 
 def test_runtimes_that_take_our_library_are_there_only_with_it() -> None:
-    assert not any("lce-ops" in found["name"] for found in runtimes.installed())
-    assert any("lce-ops" in found["name"] for found in runtimes.installed(library=True))
+    assert not any("lce-ops" in runtime["name"] for runtime in runtimes.installed())
+    assert any("lce-ops" in runtime["name"] for runtime in runtimes.installed(library=True))
 
 
 def test_lce_operators_never_go_to_a_runtime_without_them() -> None:
@@ -58,7 +58,7 @@ def test_tflite_runtime_is_not_usable_with_numpy_2() -> None:
     assert unusable_reason("ai-edge-litert", "2.1.0") == ""
 
 
-INSTALLED = [found["name"] for found in runtimes.installed() if found["usable"]]
+INSTALLED = [runtime["name"] for runtime in runtimes.installed() if runtime["usable"]]
 
 
 @pytest.mark.parametrize("runtime", [name for name in INSTALLED if name in ("ai-edge-litert", "tflite-runtime")])

@@ -6,15 +6,14 @@ The board needs its Python and nothing more: no pip, no internet, no root. The h
 from __future__ import annotations
 
 import hashlib
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.devices.cache import expanded
 from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice
+from harness.devices.transport.bootstrap import cache_folder, travelling
 from harness.devices.transport.faults import Unreachable
 from harness.devices.transport.pipe import Process, open_channel
 from harness.errors import DeviceError
@@ -25,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[str, Any]:
-    """Make the environment on the board, or leave it when it is as it should be. Returns what was found and done.
+    """Make the environment on the board, or leave it when it is as it should be; "changed" in the answer says which.
 
     python  the board's interpreter to build on.   Raises DeviceError.
     """
@@ -42,8 +41,8 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
     if facts["installed"] == list(wanted):
         say("  there already")
         return {**facts, "requirements": list(wanted), "changed": False}
-    folder = expanded(device.cache) / "wheels" / f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
-    files = wheels.fetch(wanted, target, folder)
+    tag = f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
+    files = wheels.fetch(wanted, target, Path(cache_folder(device.cache)) / "wheels" / tag)
     say(f"  sending {', '.join(file.name for file in files)}")
     _ask(device, python, _install, requirements=list(wanted), wheels=[_sent(file) for file in files])
     say("  done")
@@ -51,8 +50,13 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
 
 
 def describe(device: SshDevice, *, python: str = PYTHON) -> dict[str, Any]:
-    """What the board's own Python tells, before anything is set up."""
+    """What the board's own Python says of the board, before anything is set up."""
     return _ask(device, python, _describe)
+
+
+def is_set_up(device: SshDevice) -> bool:
+    """Whether the board has its environment, or the device's row names an interpreter of its own."""
+    return bool(device.python or describe(device)["installed"])
 
 
 def remove(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> None:
@@ -68,8 +72,8 @@ def _sent(file: Path) -> dict[str, Any]:
 
 def _ask(device: SshDevice, python: str, function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Let the board's own Python execute one of the functions below."""
-    script = f"from __future__ import annotations\n{inspect.getsource(_folder)}\n{inspect.getsource(function)}\n"
-    script += f"channel.send({function.__name__}(_folder({device.cache!r}), **channel.receive()))"
+    script = travelling(cache_folder, function)
+    script += f"\nchannel.send({function.__name__}(cache_folder({device.cache!r}), **channel.receive()))"
     with open_channel(device.connection(python=python), script) as (process, channel):
         return _answer(device, process, channel, arguments)
 
@@ -84,19 +88,11 @@ def _answer(device: SshDevice, process: Process, channel: Any, arguments: dict[s
         raise DeviceError(f'device "{device.name}": {lines[-1]}', hint="bitlens doctor " + device.name) from error
     except (OSError, EOFError, channel.TimeoutError) as error:
         seconds = time.monotonic() - started
-        raise Unreachable(f'device "{device.name}": lost after {seconds:.0f} s: {process.obituary()}') from error
+        raise Unreachable(f'device "{device.name}": lost after {seconds:.0f} s: {process.exit_report()}') from error
     return answer
 
 
 # ----------------------------------------------------------------------------------- executed on the board, from source
-def _folder(cache: str) -> str:
-    import os
-
-    if cache == "~/.cache/bitlens" and os.environ.get("XDG_CACHE_HOME"):
-        return os.path.join(os.environ["XDG_CACHE_HOME"], "bitlens")
-    return os.path.expanduser(cache)
-
-
 def _describe(folder: str) -> dict[str, Any]:
     import os
     import platform

@@ -16,8 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.devices.cache import QEMU, board_folder
-from harness.devices.emulated import EmulatedDevice
+from harness.devices.emulated import QEMU, EmulatedDevice, board_folder
 from harness.devices.setup import wheels
 from harness.errors import DeviceError
 

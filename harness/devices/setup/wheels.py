@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.errors import DeviceError
 
 OLDEST, NEWEST = (3, 9), (3, 14)
+SUPPORTED_PYTHONS = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
 # tflite-runtime has wheels up to Python 3.11 and fails with NumPy 2, which it does not say.
 _TFLITE = ("numpy>=1.23.2,<2", "tflite-runtime==2.14.0")
 _LITERT = ("numpy>=1.26", "ai-edge-litert>=2.1.6")
@@ -36,10 +37,8 @@ def requirements(target: Target) -> tuple[str, ...]:
         problem = f"no TFLite runtime for a {target.bits}-bit {target.architecture} system"
         raise DeviceError(problem, hint="install a 64-bit system; 32-bit boards are not supported")
     if not OLDEST <= target.python <= NEWEST:
-        wanted = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
-        raise DeviceError(
-            f"Python {target.python[0]}.{target.python[1]}: expected {wanted}", hint="python = in the device's row"
-        )
+        problem = f"Python {target.python[0]}.{target.python[1]}: expected {SUPPORTED_PYTHONS}"
+        raise DeviceError(problem, hint="python = in the device's row")
     if target.python <= _LAST_TFLITE and target.glibc >= (2, 34):
         return _TFLITE
     if target.python >= (3, 10):

@@ -1,19 +1,45 @@
-"""How the agent's source gets to a device: zipped, named by its content, unpacked there once, and started."""
+"""Starting an agent: its source is zipped, named by its content, unpacked on the device once, and executed there."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import io
+import time
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import device
+from harness.devices.transport.faults import AgentLost, DeadlinePassed, Unreachable
+from harness.devices.transport.pipe import Connection, open_channel
+from harness.devices.transport.session import Session
 
 CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
 _SUFFIXES = (".py", ".so")
+
+
+@contextmanager
+def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
+    """A session with a fresh agent; ended on the way out, whatever happened."""
+    digest, archive = agent_archive()
+    with open_channel(connection, start_script(cache, digest)) as (process, channel):
+        session = Session(connection.device, process, channel)
+        _send_agent(session, connection, archive)
+        yield session
+        session.close()
+
+
+def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
+    """The device says whether it lacks this version of the agent's source."""
+    try:
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
+            session.send(archive, "start")
+    except (AgentLost, DeadlinePassed) as error:
+        raise Unreachable(str(error), hint=connection.hint) from error
 
 
 @cache
@@ -32,12 +58,25 @@ def agent_archive() -> tuple[str, bytes]:
 
 def start_script(cache: str, digest: str) -> str:
     """What the device executes to start the agent; it finds `channel` in its globals."""
-    source = inspect.getsource(_start_agent)
-    return f"from __future__ import annotations\n{source}\n_start_agent(channel, {cache!r}, {digest!r})"
+    return f"{travelling(cache_folder, _start_agent)}\n_start_agent(channel, {cache!r}, {digest!r})"
+
+
+def travelling(*functions: Callable[..., Any]) -> str:
+    """Source for a device to execute: functions that need nothing but the standard library, each other and CACHE."""
+    return "\n".join(["from __future__ import annotations", f"CACHE = {CACHE!r}", *map(inspect.getsource, functions)])
+
+
+def cache_folder(cache: str) -> str:
+    """Where a device's cache is, on the machine that executes this."""
+    import os
+
+    if cache == CACHE and os.environ.get("XDG_CACHE_HOME"):
+        return os.path.join(os.environ["XDG_CACHE_HOME"], "bitlens")
+    return os.path.expanduser(cache)
 
 
 def _start_agent(channel: Any, cache: str, digest: str) -> None:
-    """Runs on the device, from its source alone: stands on nothing but the standard library."""
+    """Get the agent's source unless it is there, and serve."""
     import hashlib
     import io
     import os
@@ -46,9 +85,8 @@ def _start_agent(channel: Any, cache: str, digest: str) -> None:
     import tempfile
     import zipfile
 
-    if cache == "~/.cache/bitlens" and os.environ.get("XDG_CACHE_HOME"):
-        cache = os.path.join(os.environ["XDG_CACHE_HOME"], "bitlens")
-    agents = os.path.join(os.path.expanduser(cache), "agent")
+    cache = cache_folder(cache)
+    agents = os.path.join(cache, "agent")
     folder = os.path.join(agents, digest)
     missing = not os.path.isdir(folder)
     channel.send(missing)

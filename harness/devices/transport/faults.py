@@ -1,9 +1,9 @@
-"""What can go wrong with a device, told apart by what may be done about it.
+"""What can go wrong with a device, sorted by what may be done about it. retry.py says what is tried again.
 
 DeviceError
 ├── Unreachable         connecting failed, nothing was begun: may be tried again
 ├── AgentLost           the agent's process ended in the middle of a job: a crash, or killed for lack of memory
-│   └── ConnectionCut   the way to it broke: network, reboot, power
+│   └── ConnectionCut   the connection to it broke: network, reboot, power
 ├── DeadlinePassed      the agent did not answer in time, and was ended
 └── AgentError          the agent answered with an error, and is well
 """

@@ -1,7 +1,7 @@
 """A Python interpreter at the other end of a pipe, started by any command line, made into an execnet channel.
 
-execnet's worker is sent as source to a plain interpreter; the command that starts this interpreter is all that tells
-one kind of device from another. execnet carries builtin types and bytes only.
+execnet's worker is sent as source to a plain interpreter; kinds of devices differ in the command that starts this
+interpreter, and in nothing else. execnet carries builtin types and bytes only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import execnet
 from execnet import gateway_base, gateway_bootstrap
 from execnet.xspec import XSpec
 
+from harness.devices.transport.exit_status import in_words
 from harness.devices.transport.faults import Unreachable
 
 CONNECT_SECONDS = 60.0
 GOODBYE_SECONDS = 5.0
-LAST_WORDS = 2000  # characters of the other side's stderr that an error quotes
+QUOTED_CHARACTERS = 2000  # characters of the other side's stderr that an error quotes
 
 # What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
 # puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
@@ -56,7 +57,7 @@ def open_channel(connection: Connection, script: str) -> Iterator[tuple[Process,
 
 
 class Process(gateway_base.Popen2IO):
-    """The started command as execnet's in- and output, with its stderr kept for the obituary."""
+    """The started command as execnet's in- and output, with its stderr kept for the report of its end."""
 
     def __init__(self, connection: Connection, stderr: IO[bytes]) -> None:
         self._stderr, self.was_killed = stderr, False
@@ -98,43 +99,18 @@ class Process(gateway_base.Popen2IO):
         except subprocess.TimeoutExpired:
             return None
 
-    def last_words(self) -> str:
+    def stderr_quote(self) -> str:
+        """Its beginning, where a stack says what it is of, and its end."""
         self._stderr.seek(0)
         words = self._stderr.read().decode(errors="replace").strip()
-        if len(words) <= LAST_WORDS:
+        if len(words) <= QUOTED_CHARACTERS:
             return words
-        return f"{words[: LAST_WORDS // 2]}\n...\n{words[-LAST_WORDS // 2 :]}"  # a stack says what it is at its top
+        return f"{words[: QUOTED_CHARACTERS // 2]}\n...\n{words[-QUOTED_CHARACTERS // 2 :]}"
 
-    def obituary(self) -> str:
-        """How the process ended, and the end of what it wrote to stderr."""
-        status, words = self.exit_status(), self.last_words()
-        return exit_in_words(status) + (f"\n{words}" if words else "")
-
-
-def exit_in_words(status: int | None) -> str:
-    """Shells and ssh report death by signal n as 128 + n, subprocess as -n; ssh its own failures as 255."""
-    if status is None:
-        return "it hung up, but has not ended"
-    number = signal_number(status)
-    if number:
-        return f"signal {number} ({_SIGNALS[number]})" if number in _SIGNALS else f"signal {number}"
-    return "connection cut" if status == 255 else f"exit status {status}"
-
-
-def signal_number(status: int) -> int:
-    """The signal that ended a process, or 0."""
-    if status < 0:
-        return -status
-    return status - 128 if 128 < status < 160 else 0
-
-
-_SIGNALS = {
-    6: "aborted",
-    7: "bus error",
-    9: "killed, often for lack of memory",
-    11: "segmentation fault",
-    15: "terminated",
-}
+    def exit_report(self) -> str:
+        """How the process ended, and what it wrote to stderr."""
+        status, words = self.exit_status(), self.stderr_quote()
+        return in_words(status) + (f"\n{words}" if words else "")
 
 
 def _connect(process: Process, connection: Connection, script: str) -> Any:
@@ -170,4 +146,4 @@ def _why_unreachable(process: Process, connection: Connection, error: Exception)
         return f"{start}: no answer from {connection.address} within {connection.connect_s:g} s"
     if isinstance(error, ValueError):
         return f"{start}: {connection.address}: {error}"
-    return f"{start}: {connection.address}: {process.obituary()}"
+    return f"{start}: {connection.address}: {process.exit_report()}"

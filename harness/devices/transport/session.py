@@ -1,40 +1,32 @@
-"""One agent on a channel: asking it, and telling apart all the ways in which no good answer comes."""
+"""One agent on a channel: asking it, and which fault it is when no good answer comes."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from harness.devices.transport.bootstrap import agent_archive, start_script
-from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, Unreachable
-from harness.devices.transport.pipe import GOODBYE_SECONDS, Connection, Process, open_channel, signal_number
+from harness.devices.transport.exit_status import SSH_FAILED, signal_number
+from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed
 
+GOODBYE_SECONDS = 5.0
 PIECE_BYTES = 4 << 20
 Progress = Callable[[dict[str, Any]], None]
 
 
-@contextmanager
-def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
-    """A session with a fresh agent; ended on the way out, whatever happened."""
-    digest, archive = agent_archive()
-    with open_channel(connection, start_script(cache, digest)) as (process, channel):
-        session = Session(connection.device, process, channel)
-        _send_agent(session, connection, archive)
-        yield session
-        session.close()
+class Process(Protocol):
+    """The process that an agent runs in, or that leads to it."""
 
+    def kill(self) -> None: ...
 
-def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
-    """The device says whether it lacks this version of the agent's source."""
-    try:
-        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
-            session.send(archive, "start")
-    except (AgentLost, DeadlinePassed) as error:
-        raise Unreachable(str(error), hint=connection.hint) from error
+    def exit_status(self) -> int | None: ...
+
+    def exit_report(self) -> str:
+        """How it ended, in words, with the last that it wrote."""
+        ...
 
 
 class Session:
@@ -105,9 +97,9 @@ class Session:
 
     def _lost(self, verb: str) -> AgentLost:
         status = self._process.exit_status()
-        kind = ConnectionCut if status == 255 else AgentLost
+        kind = ConnectionCut if status == SSH_FAILED else AgentLost
         return kind(
-            f'device "{self.device}": the agent was lost in {verb}: {self._process.obituary()}',
+            f'device "{self.device}": the agent was lost in {verb}: {self._process.exit_report()}',
             signal=signal_number(status) if status is not None else 0,
         )
 

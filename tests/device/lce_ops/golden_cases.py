@@ -49,8 +49,8 @@ def failures(directory: Path, library: str, runtime: str, **options: Any) -> dic
     module = importlib.import_module(f"{runtime}.interpreter")
     delegate = module.load_delegate(library, options)
     paths = sorted(directory.glob("*.npz"))
-    found = {path.stem: check(path, module, delegate) for path in paths}
-    return {"cases": str(len(paths)), **{name: text for name, text in found.items() if text}}
+    disagreements = {path.stem: check(path, module, delegate) for path in paths}
+    return {"cases": str(len(paths)), **{name: text for name, text in disagreements.items() if text}}
 
 
 if __name__ == "__main__":

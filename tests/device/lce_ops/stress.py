@@ -3,7 +3,7 @@
     python stress.py LIBRARY RUNTIME SEED
 
 Options and shapes are tried in this process. Whole files with changed bytes are tried in a child each, because they
-also bring down the runtimes themselves: only a child whose last words name our library counts.
+also bring down the runtimes themselves: only a child whose stderr names our library counts.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def changed_file(model: bytes, rng: random.Random) -> bytes:
     return bytes(raw)
 
 
-def last_words(operators: Operators, model: bytes) -> str:
+def stderr_of_crash(operators: Operators, model: bytes) -> str:
     """What a child process that tried the model wrote to standard error if it died of it; else an empty text."""
     with tempfile.TemporaryFile() as words:
         child = os.fork()
         if child == 0:
             os.dup2(words.fileno(), sys.stderr.fileno())
-            signal.alarm(SECONDS_PER_FILE)  # a batch of a million images is no fault
+            signal.alarm(SECONDS_PER_FILE)  # a batch of a million images is not a fault
             try_model(operators, model)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -99,14 +99,14 @@ def misfit(rng: random.Random) -> bytes:
 def main(library: str, runtime: str, seed: int) -> None:
     operators, rng = Operators(runtime, Path(library)), random.Random(seed)
     originals = [random_graph(i)[0] for i in range(20)]
-    deaths = [last_words(operators, changed_file(rng.choice(originals), rng)) for _ in range(FILES)]
-    ours = [words for words in deaths if Path(library).name in words]
+    crashes = [stderr_of_crash(operators, changed_file(rng.choice(originals), rng)) for _ in range(FILES)]
+    ours = [words for words in crashes if Path(library).name in words]
     assert not ours, ours[0]
-    print(f"{FILES} changed files, {sum(map(bool, deaths))} too much for the runtime itself")
+    print(f"{FILES} changed files, {sum(map(bool, crashes))} too much for the runtime itself")
     for kernel in KERNELS:
         for threads in (1, 3):
-            found = failures(GOLDEN, library, runtime, kernel=kernel, num_threads=threads)
-            assert found == {"cases": "169"}, found
+            counted = failures(GOLDEN, library, runtime, kernel=kernel, num_threads=threads)
+            assert counted == {"cases": "169"}, counted
     for i in range(100):
         model, inputs = random_graph(seed * 1000 + i)
         for kernel in KERNELS:

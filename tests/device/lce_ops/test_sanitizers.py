@@ -23,10 +23,10 @@ CHECKS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=un
 
 
 def compiler(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
+    path = shutil.which(name)
+    if not path:
         pytest.skip(f"needs {name}")
-    return found
+    return path
 
 
 def run(command: list[object], **environment: str) -> str:
@@ -67,7 +67,7 @@ def test_convolutions_that_the_host_calls_directly_under_the_same_sanitizers(
         else:
             flags = [*build.WINOGRAD_FLAGS, *CHECKS]
             lce_build.build(place, [compiler("g++")], files=[build.WINOGRAD], extra_flags=flags, strip=False)
-    tests = [ROOT / "tests" / "harness" / name for name in ("test_lce_convolution.py", "test_winograd.py")]
+    tests = [ROOT / "tests/harness/native" / name for name in ("test_sign_convolution.py", "test_winograd.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     output = run(command, XDG_CACHE_HOME=str(tmp_path), **checking())
     assert "passed" in output

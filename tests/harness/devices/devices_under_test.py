@@ -9,15 +9,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from harness.devices.device import Device, make_device
+from harness.devices.device import KINDS, Device, make_device
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
+FLOAT = ARTIFACTS / "float.tflite"
+IMAGES = np.load(ARTIFACTS / "float.npz")["images"]
 RECORD = {"height": 8, "width": 8, "resize": 8, "channel_order": "rgb", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3}
 QUICK = {"min_runs": 30, "min_seconds": 0.0, "max_seconds": 20.0, "warmup_max_runs": 50}
 
@@ -103,14 +106,18 @@ def _wait_for_port(port: int, server: subprocess.Popen[bytes], log: Path) -> Non
     pytest.skip(f"sshd did not start: {log.read_text()}")
 
 
-@pytest.fixture(params=["local", "ssh", pytest.param("emulated", marks=pytest.mark.slow)])
-def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Device:
+EXAMPLES: dict[str, Callable[[pytest.FixtureRequest], Device]] = {
+    "local": lambda request: make_device({"name": "this-host", "kind": "local"}),
+    "ssh": lambda request: ssh_device(request.getfixturevalue("ssh_server")),
+    "emulated": lambda request: emulated_device(),
+}
+OF_EVERY_KIND = [pytest.param(name, marks=[pytest.mark.slow] * kind.is_emulated) for name, kind in KINDS.items()]
+
+
+@pytest.fixture(params=OF_EVERY_KIND)
+def device(request: pytest.FixtureRequest) -> Device:
     """One device of each kind; the same tests hold for all."""
-    if request.param == "local":
-        return make_device({"name": "this-host", "kind": "local"})
-    if request.param == "ssh":
-        return ssh_device(request.getfixturevalue("ssh_server"))
-    return emulated_device()
+    return EXAMPLES[request.param](request)
 
 
 def ssh_device(server: SshServer, host: str = "board") -> Device:

@@ -31,7 +31,7 @@ def test_every_thread_count_gets_its_rounds_and_its_lines() -> None:
         "p50",
         "in 2 fresh processes",
         "SOFTMAX",
-        "verdict",
+        "validity",
     ):
         assert word in text
     assert "p99" not in text  # 100 samples do not support it
@@ -45,9 +45,20 @@ def test_a_round_that_fails_is_a_line_and_never_a_zero() -> None:
     assert "p50" not in text
 
 
-def test_the_verdict_is_the_worst_of_the_rounds() -> None:
-    records = tuple({"verdict": word, "verdict_reason": f"because {word}"} for word in ("valid", "void", "suspect"))
-    assert BenchResult(num_threads=1, records=records, failures=()).verdict == ("void", "because void")
+def test_the_validity_is_that_of_the_worst_round() -> None:
+    records = tuple({"verdict": level, "verdict_reason": f"because {level}"} for level in ("valid", "suspect"))
+    assert BenchResult(num_threads=1, records=records, failures=()).validity.reason == "because suspect"
+    assert BenchResult(num_threads=1, records=(), failures=("lost",)).validity.level == "invalid"
+
+
+def test_a_bound_that_the_samples_do_not_support_is_open() -> None:
+    record = {"runtime": "ai-edge-litert", "runtime_version": "2.1", "delegate": "none", "emulated": False}
+    record |= {"load_ns": 1, "first_run_ns": 1, "peak_rss_bytes": None, "verdict": "valid", "verdict_reason": ""}
+    few, more = ({**record, "samples_ns": [n * 10**6 for n in range(1, count + 1)]} for count in (5, 29))
+    texts = [as_text({"a": [BenchResult(num_threads=1, records=(row,), failures=())]}) for row in (few, more)]
+    assert "p50       3.000 ms\n" in texts[0]
+    assert "p50       15.000 ms  [9.000 ms, 21.000 ms]\n" in texts[1]
+    assert "p90       27.000 ms  [23.000 ms, open]\n" in texts[1]
 
 
 def test_a_changed_ranking_is_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,9 @@ from harness.devices import client
 from harness.devices.client import measure, perturb, predict
 from harness.devices.device import make_device
 from harness.devices.local import LocalDevice
-from tests.harness.devices.devices_under_test import ARTIFACTS, QUICK, RECORD, emulated_device
+from tests.harness.devices.devices_under_test import ARTIFACTS, FLOAT, IMAGES, QUICK, RECORD, emulated_device
 
 HOST = make_device({"name": "this-host", "kind": "local"})
-FLOAT = ARTIFACTS / "float.tflite"
-IMAGES = np.load(ARTIFACTS / "float.npz")["images"]
 
 
 def test_batches_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +55,7 @@ def test_an_end_image_for_every_image_stays_with_it(monkeypatch: pytest.MonkeyPa
     assert np.array_equal(scores[:, 0], predict(HOST, FLOAT, end, preprocessing=RECORD).scores)
 
 
-def test_progress_tells_the_stages_in_order() -> None:
+def test_progress_reports_the_stages_in_order() -> None:
     reports: list[dict[str, Any]] = []
     measure(HOST, FLOAT, preprocessing=RECORD, protocol=QUICK, on_progress=reports.append)
     stages = [report["stage"] for report in reports if report["stage"] not in ("put", "waiting")]
@@ -65,8 +64,6 @@ def test_progress_tells_the_stages_in_order() -> None:
 
 
 def test_a_record_is_plain_json_and_keeps_its_protocol() -> None:
-    import json
-
     record = measure(HOST, FLOAT, preprocessing=RECORD, protocol={**QUICK, "cpus": [0]})
     assert json.loads(json.dumps(record)) == record
     assert record["protocol"]["cpus"] == [0]
@@ -81,8 +78,8 @@ def test_instructions_are_repeatable_within_one_percent() -> None:
 
 
 @pytest.mark.slow
-def test_energy_is_estimated_after_the_round_where_a_sensor_tells(tmp_path: Path) -> None:
-    """A Raspberry Pi's command that tells 1 W when first asked and 3 W ever after."""
+def test_energy_is_estimated_after_the_round_where_there_is_a_sensor(tmp_path: Path) -> None:
+    """A Raspberry Pi's command that reports 1 W when first asked and 3 W from then on."""
     command = tmp_path / "vcgencmd"
     amperes = "$(test -e busy && echo 3 || echo 1)"
     command.write_text(f'#!/bin/sh\ncd {tmp_path}; echo "5V_A current(0)={amperes}A 5V_V volt(1)=1.0V"; touch busy\n')

@@ -11,15 +11,13 @@ from device.latency import DEFAULT_PROTOCOL
 from device.runtimes import RUNTIMES
 from harness.devices import validity
 from harness.devices.device import KINDS
-from harness.devices.emulated import EmulatedDevice
-from harness.devices.local import LocalDevice
-from harness.devices.ssh import SshDevice
-from harness.devices.statistics import NEEDED_SAMPLES
 from harness.devices.transport import faults
+from harness.registry import resolve
+from reports.data.stats import SMALLEST_SAMPLE
 
 DOCS = Path(__file__).parents[3] / "docs"
 DEVICES, MEASURING = ((DOCS / name).read_text() for name in ("devices.md", "measuring.md"))
-KEYS = {field.name for kind in (LocalDevice, SshDevice, EmulatedDevice) for field in dataclasses.fields(kind)}
+KEYS = {field.name for kind in KINDS.values() for field in dataclasses.fields(resolve(kind.load))}
 
 
 @pytest.mark.parametrize("name", [*KINDS, *(KEYS - {"name", "kind"}), *(runtime.name for runtime in RUNTIMES)])
@@ -34,12 +32,12 @@ def test_every_fault_is_documented(fault: str) -> None:
 
 
 def test_the_documented_bounds_are_those_of_the_code() -> None:
-    assert f"differ by {validity.DRIFT_SUSPECT:.0%} | by {validity.DRIFT_VOID:.0%}".replace("%", " %") in MEASURING
+    assert f"differ by {validity.DRIFT_SUSPECT:.0%} | by {validity.DRIFT_INVALID:.0%}".replace("%", " %") in MEASURING
     assert f"{validity.OTHER_CPUS_SUSPECT} CPUs kept busy by others" in MEASURING
     assert f"{validity.STOLEN_SUSPECT:.0%} of the CPU time stolen".replace("%", " %") in MEASURING
     assert f"a sensor at {validity.HOT_C:.0f} °C" in MEASURING
     assert f"a sensor reads {DEFAULT_PROTOCOL['cool_below_c']:.0f} °C or more" in MEASURING
     assert f"`min_runs`\n({DEFAULT_PROTOCOL['min_runs']})" in MEASURING
     assert f"windows of {DEFAULT_PROTOCOL['warmup_window']} runs" in MEASURING
-    for percent, needed in NEEDED_SAMPLES.items():
+    for percent, needed in SMALLEST_SAMPLE.items():
         assert f"{needed} {'samples ' if percent == 50 else ''}for p{percent}" in MEASURING

@@ -80,13 +80,13 @@ def test_a_healthy_board_has_nothing_that_would_spoil_a_run() -> None:
     ],
 )
 def test_each_rule_finds_its_fault_and_says_what_to_try(changes: dict[str, Any], severity: str, words: str) -> None:
-    found = [finding for finding in diagnose(healthy(**changes)) if finding.severity != "ok"]
-    assert [finding.severity for finding in found] == [severity]
-    assert words in found[0].what
-    assert found[0].hint
+    faults = [finding for finding in diagnose(healthy(**changes)) if finding.severity != "ok"]
+    assert [finding.severity for finding in faults] == [severity]
+    assert words in faults[0].what
+    assert faults[0].hint
 
 
-def test_missing_sensors_are_no_finding() -> None:
+def test_missing_sensors_are_not_a_finding() -> None:
     blank = dict.fromkeys(("governors", "throttled_bits", "temperatures_c", "available_memory_bytes", "load_average"))
     assert all(finding.severity == "ok" for finding in diagnose(healthy(**blank)))
 

@@ -1,4 +1,4 @@
-"""The user's table of devices, and what is said of its mistakes."""
+"""The user's table of devices, and the messages for its mistakes."""
 
 from __future__ import annotations
 

@@ -17,22 +17,21 @@ from tests.harness.devices.devices_under_test import ARTIFACTS, RECORD
 HOST = make_device({"name": "this-host", "kind": "local"})
 
 
-def glances(runs_per_second: list[int]) -> list[dict[str, int]]:
+def sensor_samples(runs_per_second: list[int]) -> list[dict[str, int]]:
     """What is noted once a second: the position of the next run, and the time."""
     positions = [sum(runs_per_second[:second]) for second in range(len(runs_per_second))]
     return [{"run": run, "monotonic_ns": 5 + second * 10**9} for second, run in enumerate(positions)]
 
 
-def test_a_board_that_slows_down_is_told_by_its_last_fifth() -> None:
+def test_a_board_that_slows_down_is_recognised_by_its_last_fifth() -> None:
     cool, hot = [100] * 300, [200] * 300  # 30 s with ten runs in each, then 60 s with five
-    found = sustained(cool + hot, glances([10] * 30 + [5] * 61))
-    assert found is not None
-    assert (found.burst_ns, found.sustained_ns, found.seconds) == (100, 200, 90.0)
-    assert found.slowdown == 2.0
+    speeds = sustained(cool + hot, sensor_samples([10] * 30 + [5] * 61))
+    assert speeds == Sustained(burst_ns=100, sustained_ns=200, seconds=90.0)
+    assert speeds.slowdown == 2.0
 
 
 def test_a_short_measurement_says_nothing_about_sustained_speed() -> None:
-    assert sustained([10] * 100, glances([10] * 10)) is None
+    assert sustained([10] * 100, sensor_samples([10] * 10)) is None
     assert sustained([], []) is None
 
 
@@ -54,7 +53,7 @@ def test_heat_is_the_finding_of_a_sustained_measurement_and_not_its_fault(monkey
     def slowing(*args: Any, protocol: dict[str, Any], **how: Any) -> dict[str, Any]:
         assert protocol == sustained_protocol(90.0, min_runs=30)
         now = {"throttled_bits": 0}
-        seen = {"before": now, "during": glances([10] * 30 + [5] * 61), "after": {"throttled_bits": 0x40004}}
+        seen = {"before": now, "during": sensor_samples([10] * 30 + [5] * 61), "after": {"throttled_bits": 0x40004}}
         samples = [100] * 300 + [200] * 300
         complete = complete_protocol(protocol)
         return {"samples_ns": samples, "steady": True, "protocol": complete, "num_threads": 1, "circumstances": seen}
@@ -71,7 +70,7 @@ def test_durations_have_a_number_and_a_unit(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["30", "min", "-5min", "10s", "0h", "half an hour"])
-def test_what_is_no_duration_or_no_longer_than_a_burst_is_refused(text: str) -> None:
+def test_what_is_not_a_duration_or_not_longer_than_a_burst_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match='a duration such as "30min"'):
         sustained_seconds(text)
 

@@ -1,13 +1,14 @@
-"""Every rule of the verdict, on a record that is valid but for one thing."""
+"""Every rule of validity, on a record that is valid but for one thing."""
 
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
 
-from harness.devices.validity import RULES, judge
+from harness.devices.validity import RULES, Validity, judge, worst
 
 SNAPSHOT = {
     "uptime_s": 100.0,
@@ -43,7 +44,7 @@ GOOD: dict[str, Any] = {
 
 
 def spoiled(**changes: Any) -> dict[str, Any]:
-    """The good record with values replaced; "after.cpu_seconds.busy" goes into the circumstances."""
+    """The good record with values replaced; "after__cpu_seconds__busy" goes into the measurement conditions."""
     record = copy.deepcopy(GOOD)
     for path, value in changes.items():
         target, keys = record, path.split("__")
@@ -56,25 +57,24 @@ def spoiled(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_record_is_valid_and_has_no_reason() -> None:
-    verdict = judge(GOOD)
-    assert (verdict.verdict, verdict.reason) == ("valid", "")
+    assert judge(GOOD) == Validity(level="valid", reason="")
 
 
 @pytest.mark.parametrize(
-    ("changes", "word", "reason"),
+    ("changes", "level", "reason"),
     [
-        ({"emulated": True}, "void", "emulated"),
-        ({"samples_ns": [1000] * 4}, "void", "too few samples: 4, and p50 needs 5"),
+        ({"emulated": True}, "invalid", "emulated"),
+        ({"samples_ns": [1000] * 4}, "invalid", "too few samples: 4, and p50 needs 5"),
         ({"samples_ns": [1000] * 49}, "suspect", "too few samples: 49 of 50"),
         ({"steady": False}, "suspect", "not steady after 10 warm-up runs"),
         ({"samples_ns": [1000] * 40 + [1100] * 20}, "suspect", r"drifting: the last third took \+10%"),
-        ({"samples_ns": [1000] * 40 + [1300] * 20}, "void", r"drifting: the last third took \+30%"),
+        ({"samples_ns": [1000] * 40 + [1300] * 20}, "invalid", r"drifting: the last third took \+30%"),
         ({"samples_ns": [1100] * 20 + [1000] * 40}, "suspect", r"drifting: the last third took -9%"),
-        ({"after__throttled_bits": 0x50001}, "void", "throttled: under-voltage$"),
-        ({"after__throttled_bits": 0xD0000}, "void", "throttled: soft temperature limit$"),
-        ({"after__throttled_bits": 0x50006}, "void", "throttled: clock capped, throttled$"),
+        ({"after__throttled_bits": 0x50001}, "invalid", "throttled: under-voltage$"),
+        ({"after__throttled_bits": 0xD0000}, "invalid", "throttled: soft temperature limit$"),
+        ({"after__throttled_bits": 0x50006}, "invalid", "throttled: clock capped, throttled$"),
         ({"after__cpu_seconds__busy": 25.0}, "suspect", "another load: other processes kept 0.5 of 4 CPUs busy"),
-        ({"after__cpu_seconds__busy": 60.0}, "void", "another load: other processes kept 4.0 of 4 CPUs busy"),
+        ({"after__cpu_seconds__busy": 60.0}, "invalid", "another load: other processes kept 4.0 of 4 CPUs busy"),
         ({"after__cpu_seconds__stolen": 5.0}, "suspect", "virtual machine: 11% of the CPU time"),
         (
             {"during": [{}, {"clocks_khz": [1500000]}, {"clocks_khz": [1000000]}]},
@@ -86,38 +86,42 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
         ({"after__swap_used_bytes": 5 << 20}, "suspect", "swapping: 5 MiB"),
     ],
 )
-def test_each_rule_finds_its_fault(changes: dict[str, Any], word: str, reason: str) -> None:
-    verdict = judge(spoiled(**changes))
-    assert verdict.verdict == word
-    import re
-
-    assert re.search(reason, verdict.reason), verdict.reason
+def test_each_rule_finds_its_fault(changes: dict[str, Any], level: str, reason: str) -> None:
+    validity = judge(spoiled(**changes))
+    assert validity.level == level
+    assert re.search(reason, validity.reason), validity.reason
 
 
 def test_sticky_bits_from_before_the_run_are_not_its_fault() -> None:
-    assert judge(spoiled(before__throttled_bits=0xF0000, after__throttled_bits=0xF0000)).verdict == "valid"
+    assert judge(spoiled(before__throttled_bits=0xF0000, after__throttled_bits=0xF0000)).level == "valid"
 
 
 def test_the_clock_of_the_idle_machine_before_the_start_does_not_count() -> None:
     assert GOOD["circumstances"]["during"][0]["clocks_khz"] == [600000]
-    assert judge(GOOD).verdict == "valid"
+    assert judge(GOOD).level == "valid"
 
 
-def test_missing_sources_are_no_fault() -> None:
+def test_missing_sources_are_not_a_fault() -> None:
     record = copy.deepcopy(GOOD)
     record["circumstances"] = {
         "before": {"monotonic_ns": 0, "own_cpu_seconds": 0.0},
         "during": [],
         "after": {"monotonic_ns": 1, "own_cpu_seconds": 0.0},
     }
-    assert judge(record).verdict == "valid"
+    assert judge(record).level == "valid"
 
 
 def test_the_worst_finding_decides_and_names_all_of_its_severity() -> None:
-    verdict = judge(spoiled(steady=False, after__throttled_bits=0x50001, before__governors=["powersave"]))
-    assert (verdict.verdict, verdict.reason) == ("void", "throttled: under-voltage")
+    validity = judge(spoiled(steady=False, after__throttled_bits=0x50001, before__governors=["powersave"]))
+    assert validity == Validity(level="invalid", reason="throttled: under-voltage")
     both = judge(spoiled(steady=False, before__governors=["powersave"]))
     assert both.reason == "not steady after 10 warm-up runs; governor powersave"
+
+
+def test_of_several_records_the_worst_decides() -> None:
+    levels = ("valid", "invalid", "suspect")
+    records = [Validity(level=level, reason=f"because {level}").as_fields() for level in levels]
+    assert worst(records) == Validity(level="invalid", reason="because invalid")
 
 
 def test_judging_changes_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from harness.devices.setup import board as board_setup
 from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice, remote_command
+from harness.devices.transport.pipe import open_channel
 from harness.errors import DeviceError
 from tests.harness.devices.devices_under_test import SshServer
 
@@ -82,16 +83,10 @@ def test_setup_makes_a_private_environment_and_is_repeatable(board: SshDevice, t
     assert said[-1].strip() == "there already"
 
 
-def test_the_environment_is_used_once_it_is_there(board: SshDevice, tmp_path: Path) -> None:
+def test_the_environment_is_used_once_it_is_there(board: SshDevice) -> None:
     board_setup.setup(board, python=sys.executable, say=lambda text: None)
-    described = board_setup._ask(board, None, _which)  # type: ignore[arg-type]
-    assert described["executable"] == f"{board.cache}/venv/bin/python"
-
-
-def _which(folder: str) -> dict[str, str]:
-    import sys
-
-    return {"executable": sys.executable}
+    with open_channel(board.connection(), "import sys; channel.send(sys.executable)") as (_, channel):
+        assert channel.receive(timeout=60) == f"{board.cache}/venv/bin/python"
 
 
 def test_remove_undoes_setup_and_leaves_what_is_not_ours(board: SshDevice) -> None:

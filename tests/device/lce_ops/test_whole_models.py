@@ -1,32 +1,32 @@
-"""Whole networks against LCE's own interpreter, and the instructions of the ARM kernel's inner loop."""
+"""Whole models against LCE's own interpreter, and the instructions of the ARM kernel's inner loop."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks import lce_models
-from benchmarks import lce_ops as benchmark
+from benchmarks.lce_instructions import LCE_PRODUCTS_PER_INSTRUCTION, aarch64_products_per_instruction
 from harness.native import build
 
 
 def test_the_neon_loop_needs_no_more_vector_instructions_than_lce() -> None:
-    products = benchmark.aarch64_products_per_instruction()
+    products = aarch64_products_per_instruction()
     if products is None:
         pytest.skip("needs an aarch64 compiler and aarch64-linux-gnu-objdump")
-    assert products >= benchmark.LCE_PRODUCTS_PER_INSTRUCTION
+    assert products >= LCE_PRODUCTS_PER_INSTRUCTION
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", lce_models.RUNTIMES)
 @pytest.mark.parametrize("place", ["this-host", "cortex-a72"])
-@pytest.mark.parametrize("network", lce_models.MODELS)
+@pytest.mark.parametrize("model", lce_models.MODELS)
 def test_models_predict_through_the_agent_what_lce_predicts(
-    network: str, place: str, runtime: str, tmp_path_factory: pytest.TempPathFactory
+    model: str, place: str, runtime: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     pytest.importorskip("larq_compute_engine")
     device = lce_models.HOST if place == "this-host" else emulated_board()
-    folder = tmp_path_factory.getbasetemp() / "lce-networks"
-    row = lce_models.compare(network, device, runtime, folder=folder, images=2)
+    folder = tmp_path_factory.getbasetemp() / "lce-models"
+    row = lce_models.compare(model, device, runtime, folder=folder, images=2)
     assert row.same_class == row.images
     assert row.scores <= 1e-5
 

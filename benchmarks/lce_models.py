@@ -1,10 +1,10 @@
-"""Binarized networks on this host and on the emulated board with our operators, against LCE's own interpreter.
+"""Binarized models on this host and on the emulated board with our operators, against LCE's own interpreter.
 
-    python benchmarks/lce_networks.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
+    python benchmarks/lce_models.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
 
-Every artifact goes through the agent, as in a run. A row tells how many images have the class that LCE's interpreter
-gives them, the largest difference of a score and, on the emulated board, the instructions of one inference. Networks
-without weights of ours get random ones and batch normalisation fitted to the images: with the statistics that a network
+Every artifact goes through the agent, as in a run. A row says how many images have the class that LCE's interpreter
+gives them, the largest difference of a score and, on the emulated board, the instructions of one inference. Models
+without weights of ours get random ones and batch normalisation fitted to the images: with the statistics that a model
 begins with, half of its sums are zero but for rounding, and no two runtimes agree on the sign of those.
 """
 
@@ -51,7 +51,7 @@ class Row:
     instructions: int | None = None
 
 
-def network(name: str) -> Model:
+def catalogue_model_of(name: str) -> Model:
     entry = CATALOGUE[name]
     return catalogue_model(name, entry, weights="random" if entry.weights == "imagenet" else None)
 
@@ -68,14 +68,14 @@ def smooth_images(record: dict[str, Any], count: int, *, seed: int = 0) -> np.nd
 
 
 def artifact(name: str, folder: Path) -> Path:
-    """The network in format `lce`; kept in the folder."""
+    """The model in format `lce`; kept in the folder."""
     path = folder / f"{name}.tflite"
     if not path.exists():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         from converters.lce import lce
         from harness.models.loading import load_model
 
-        model = network(name)
+        model = catalogue_model_of(name)
         keras_model = load_model(model)
         if model.weights == "random":
             fit_normalisation(keras_model, preprocess(_images(model, FITTING_IMAGES, seed=1), model.preprocessing))
@@ -100,7 +100,7 @@ def fit_normalisation(keras_model: Any, images: np.ndarray) -> None:
 
 def compare(name: str, device: Device, runtime: str, *, folder: Path, images: int, count: bool = False) -> Row:
     """One row of the table; `count` adds the instructions, which takes nine more inferences."""
-    model, path = network(name), artifact(name, folder)
+    model, path = catalogue_model_of(name), artifact(name, folder)
     pixels = _images(model, images)
     asked: dict[str, Any] = {"preprocessing": model.preprocessing}
     wanted = predict(HOST, path, pixels, runtime="larq-compute-engine", **asked).scores
@@ -124,10 +124,10 @@ def logarithms(scores: np.ndarray) -> np.ndarray:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print rows for machines, and nothing else")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, and nothing else")
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-networks")
+    parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-models")
     parser.add_argument("--no-board", action="store_true", help="this host only")
     options = parser.parse_args(arguments)
     devices = [HOST] if options.no_board else [HOST, BOARD]
@@ -148,7 +148,7 @@ def main(arguments: list[str]) -> int:
 def print_row(row: Row, *, header: bool) -> None:
     line = "{:20s} {:12s} {:24s} {:>10s} {:>8s} {:>8s} {:>8s}"
     if header:
-        print(line.format("network", "device", "runtime", "same class", "score", "logit", "Minstr."))
+        print(line.format("model", "device", "runtime", "same class", "score", "logit", "Minstr."))
     agreement = f"{row.same_class} of {row.images}"
     millions = "" if row.instructions is None else f"{row.instructions / 1e6:.0f}"
     print(
