@@ -34,7 +34,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness.execution import coordinator
+from harness.execution import coordinator, run_loop
 from harness.execution.sizing import WorkerConfig
 from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import read_experiment
@@ -84,14 +84,11 @@ class InstantPool:
     def idle(self) -> dict[str, str]:
         return {str(number): "" for number in range(16)}
 
-    def networks(self, address: str) -> set[str]:
+    def models_elsewhere(self, address: str) -> set[str]:
         return set()
 
-    def hand_over(self, order: Task, key: str, address: str) -> None:
-        self._arrived.put(TaskResult(unit=order.unit, seconds=0.0, outcome=Outcome()))
-
-    def receive(self, arrived: dict[str, Any]) -> list[TaskResult]:
-        return []
+    def hand_over(self, task: Task, address: str) -> None:
+        self._arrived.put(TaskResult(unit=task.unit, seconds=0.0, outcome=Outcome()))
 
 
 def main() -> None:
@@ -216,7 +213,7 @@ def _send(connection: Any, function: Any, *arguments: Any) -> None:
 def _coordinator(count: int, dask: bool) -> dict[str, float]:
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
     if not dask:
-        coordinator.WorkerPool = InstantPool  # type: ignore[assignment,misc]  # it stands in for it
+        run_loop.WorkerPool = InstantPool  # type: ignore[assignment,misc]  # it stands in for it
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Optional
 
 import typer
@@ -15,7 +14,7 @@ Workers = Annotated[
     typer.Option(min=0, help="Processes on this machine; as many as cores and memory allow. 0: this process alone."),
 ]
 Memory = Annotated[
-    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a share of what is free.", metavar="SIZE")
+    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a part of what is free.", metavar="SIZE")
 ]
 Cluster = Annotated[
     Optional[str],
@@ -29,7 +28,6 @@ StorageUrl = Annotated[
         metavar="URL",
     ),
 ]
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 
 
 def worker_config_of(
@@ -39,7 +37,7 @@ def worker_config_of(
     cluster: str | None = None,
     storage: str | None = None,
 ) -> WorkerConfig:
-    """The options as the run takes them. Raises ConfigError for those that exclude each other."""
+    """The options as the run takes them. Raises ConfigError for options that exclude each other."""
     if cluster is not None and (workers is not None or memory is not None):
         raise ConfigError("--cluster: its workers and their memory are what `dask worker` was told", hint="one of both")
     if storage is not None and cluster is None:
@@ -51,7 +49,12 @@ def worker_config_of(
 
 def bytes_of(text: str) -> int:
     """ "8GiB" -> 8589934592. Raises ConfigError for anything but a number and a unit."""
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-z]*)\s*", text)
-    if not found or found[2].upper() not in _UNITS or found[1].count(".") > 1:
+    from dask.utils import parse_bytes
+
+    try:
+        size: int = parse_bytes(text) if any(map(str.isdigit, text)) else 0  # to Dask, "GiB" is one
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
         raise ConfigError(f'--memory: expected a size, got "{text}"', hint="8GiB")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return size
