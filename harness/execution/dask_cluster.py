@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from typing import Any
@@ -18,14 +19,11 @@ from typing import Any
 import dask
 from dask.utils import key_split
 from distributed import Client, LocalCluster
-from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
 from harness.cpus import available_cores
 from harness.errors import BitlensError, ConfigError
-from harness.execution.dask_worker import UnitPlugin, do
 from harness.execution.sizing import Size
-from harness.execution.task import Task
-from harness.execution.worker_ledger import ATTEMPTS
 
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # see _send_at_once
@@ -33,7 +31,6 @@ SEND_SECONDS = 0.001  # see _send_at_once
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
 # sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
 _CONFIGURATION: dict[str, Any] = {
-    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": None,
     "distributed.scheduler.active-memory-manager.start": False,
@@ -48,7 +45,10 @@ _CONFIGURATION: dict[str, Any] = {
 
 
 class DaskCluster:
-    """A client, with the workers that were started for it or those of the cluster at `address`."""
+    """A client, with the workers that were started for it or those of the cluster at `address`.
+
+    name  of the run, for what it leaves with Dask: its plugin and its tasks.
+    """
 
     def __init__(
         self,
@@ -60,19 +60,18 @@ class DaskCluster:
     ) -> None:
         self.client, self._local, self._address = client, local, address
         self._configuration = configuration or ExitStack()  # left when the cluster is closed
+        self.name = f"bitlens-{uuid.uuid4().hex}"
         self._numbers = count()
-        self._plugin = ""
         _send_at_once(client.scheduler_comm)
 
     @property
     def is_local(self) -> bool:
         return self._local is not None
 
-    def register(self, plugin: UnitPlugin) -> None:
-        """Have every worker of now and later ready for units. Raises ConfigError when one cannot take part."""
-        self._plugin = plugin.name
+    def register(self, plugin: WorkerPlugin) -> None:
+        """Have every worker set it up, now and later. Raises ConfigError when one cannot take part."""
         try:
-            self.client.register_plugin(plugin)
+            self.client.register_plugin(plugin, name=self.name)
         except RuntimeError as error:  # a worker that cannot take part says why
             raise ConfigError(f"a Dask worker cannot take part: {error}") from error
 
@@ -83,10 +82,10 @@ class DaskCluster:
         except OSError as error:  # what Dask says of a connection that was cut
             raise self.is_gone() from error
 
-    def submit(self, task: Task, address: str) -> Any:
-        """Have a unit done by this worker and no other. Returns Dask's future."""
-        key = (self._plugin, next(self._numbers))  # a tuple: Dask keeps statistics of every other sort of name for ever
-        return self.client.submit(do, task, self._plugin, key=key, workers=[address])
+    def submit(self, function: Callable[..., Any], *arguments: Any, address: str) -> Any:
+        """Have a function called by this worker and no other. Returns Dask's future."""
+        key = (self.name, next(self._numbers))  # a tuple: Dask keeps statistics of every other sort of name for ever
+        return self.client.submit(function, *arguments, key=key, workers=[address])
 
     def restart(self, address: str) -> None:
         """TensorFlow gives little memory back: a new process does. Meanwhile the others go on."""
@@ -118,15 +117,18 @@ class DaskCluster:
         with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
             if self._local is None:
                 self.client.cancel(futures, force=True)
-                self.client.unregister_worker_plugin(self._plugin)
+                self.client.unregister_worker_plugin(self.name)
             self.client.close(timeout=2)
         with suppress(Exception):
             if self._local is not None:
                 self._local.close(timeout=2)
 
 
-def start_workers(size: Size) -> DaskCluster:
-    """Processes of this machine; with no workers, a thread of this process."""
+def start_workers(size: Size, *, attempts: int) -> DaskCluster:
+    """Processes of this machine; with no workers, a thread of this process.
+
+    attempts  workers that may die of a task before Dask gives it up.
+    """
     cores = max(1, available_cores() // max(1, size.workers))
     with ExitStack() as configuration, _interrupts_blocked():
         # until the cluster is closed, because workers are restarted at any time
@@ -138,7 +140,7 @@ def start_workers(size: Size) -> DaskCluster:
             memory_limit=size.limit_bytes if size.workers else 0,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"plugins": [_LeanScheduler()]},
+            scheduler_kwargs={"allowed_failures": attempts - 1, "plugins": [_LeanScheduler()]},
             **({"env": {"OMP_NUM_THREADS": str(cores)}} if size.workers else {}),
         )
         client = Client(local, set_as_default=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from harness.execution.nanny_log import NannyLog
 from harness.execution.result_fetcher import ResultFetcher, Returned
 from harness.execution.sizing import WorkerConfig, available_bytes, size_of
 from harness.execution.storage_exchange import fetch_blobs, store_weights
-from harness.execution.task import Task, TaskResult
+from harness.execution.task import Delivery, Task, TaskResult
 from harness.execution.versions import SAME_EVERYWHERE, installed
 from harness.execution.worker_ledger import ATTEMPTS, Assignment, WorkerLedger
 from harness.experiment.experiment import Experiment
@@ -27,7 +26,6 @@ from harness.store.remote import Storage
 
 if TYPE_CHECKING:
     from harness.execution.dask_cluster import DaskCluster
-    from harness.execution.dask_worker import Delivery
 
 REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 
@@ -62,8 +60,10 @@ class WorkerPool:
 
     def hand_over(self, task: Task, address: str) -> None:
         """Give a unit to a worker."""
+        from harness.execution.dask_worker import do
+
         assert self._cluster is not None
-        future = self._cluster.submit(task, address)
+        future = self._cluster.submit(do, task, self._cluster.name, address=address)
         self._ledger.assign(task, address, future)
         self._fetcher.watch(task.key, future)
 
@@ -128,7 +128,7 @@ class WorkerPool:
         else:
             size = size_of(self._worker_config, self._experiment, cores=available_cores(), available=available_bytes())
             keep_bytes = size.keep_bytes
-            self._cluster = start_workers(size)
+            self._cluster = start_workers(size, attempts=ATTEMPTS)
         self._nanny_log.listen()
         self._fetcher = ResultFetcher(self._cluster.client, self._arrived)
         settings = WorkerSettings(
@@ -140,7 +140,7 @@ class WorkerPool:
             versions=installed(SAME_EVERYWHERE),
             quiet=self._worker_config.workers != 0 and not os.environ.get("BITLENS_DEBUG"),
         )
-        self._cluster.register(UnitPlugin(f"bitlens-{uuid.uuid4().hex}", settings))
+        self._cluster.register(UnitPlugin(settings))
 
     def close(self) -> None:
         """End the workers that were started here, at once; those of a cluster forget the run."""

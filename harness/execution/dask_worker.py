@@ -18,7 +18,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from harness.execution.task import Task, TaskResult, perform
+from harness.execution.task import Delivery, Task, perform
 from harness.execution.versions import SAME_EVERYWHERE, installed
 from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
@@ -47,20 +47,10 @@ class WorkerSettings:
     quiet: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A unit's result, from whom, and whether that process has grown so much that it should be restarted."""
-
-    result: TaskResult
-    address: str
-    has_grown: bool
-
-
 class UnitPlugin(WorkerPlugin):
     """Where a worker does its units: made when it joins the run, gone when the run or the process ends."""
 
-    def __init__(self, name: str, settings: WorkerSettings) -> None:
-        self.name = name
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
 
     def setup(self, worker: Any) -> None:
@@ -126,7 +116,7 @@ class UnitPlugin(WorkerPlugin):
 
 
 def do(task: Task, plugin: str) -> Delivery:
-    """What Dask calls on a worker."""
+    """What Dask calls on a worker, with the name under which the plugin was registered."""
     unit_plugin = get_worker().plugins[plugin]
     assert isinstance(unit_plugin, UnitPlugin)
     return unit_plugin.do(task)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from harness.execution.dask_worker import Delivery
+from harness.execution.task import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,15 @@ class TaskResult:
     again: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A unit's result, from whom, and whether that process has grown so much that it should be restarted."""
+
+    result: TaskResult
+    address: str
+    has_grown: bool
+
+
 def perform(task: Task, context: RunContext, progress: Progress = lambda fraction: None) -> TaskResult:
     """Do one unit in this process; whatever goes wrong becomes the reason."""
     began = time.monotonic()

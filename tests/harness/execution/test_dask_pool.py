@@ -5,13 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
 
 import psutil
 import pytest
@@ -25,10 +20,10 @@ from harness.execution.task import Task, TaskResult
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Store, StoredUnit
 from harness.store.folder import store_errors_explained
-from tests.harness.execution.simulated import STAGE, chains, do, experiment_in, unit
+from tests.harness.execution.loopback import read_until
+from tests.harness.execution.simulated import STAGE, chains, do, start, unit
 
 HERE = WorkerConfig(workers=0)
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -118,76 +113,6 @@ def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Pat
     assert set(statuses.values()) == {"done"}
 
 
-class Future:
-    """What Dask says of a unit."""
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-
-    def add_done_callback(self, callback: Any) -> None:
-        pass
-
-    def cancel(self) -> None:
-        pass
-
-
-class Cluster:
-    """Stands in for Dask: one worker, whose units end with this status and no result."""
-
-    client, is_local = None, True
-
-    def __init__(self, status: str) -> None:
-        self.future = Future(status)
-
-    def register(self, plugin: Any) -> None:
-        pass
-
-    def addresses(self) -> list[str]:
-        return ["tcp://one:1"]
-
-    def submit(self, task: Task, address: str) -> Future:
-        return self.future
-
-    def is_gone(self) -> BitlensError:
-        return BitlensError("the scheduler is gone")
-
-
-@pytest.fixture
-def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TaskResult | None]:
-    """What a pool makes of a future that ended without a result, by its status."""
-
-    def receive(status: str, **more: Any) -> TaskResult | None:
-        cluster, one = Cluster(status), unit("a")
-        monkeypatch.setattr("harness.execution.dask_cluster.start_workers", lambda size: cluster)
-        pool = WorkerPool(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue())
-        assert pool.idle() == {"tcp://one:1": ""}
-        pool.hand_over(Task(key=one.key, unit=one, function=""), "tcp://one:1")
-        return pool.receive(Returned(**{"key": one.key, "future": cluster.future, **more}))
-
-    return receive
-
-
-@pytest.mark.parametrize("status", ["lost", "pending", "finished"])
-def test_result_that_is_lost_with_its_worker_is_made_again(receive: Any, status: str) -> None:
-    lost = receive(status)
-    assert lost.again
-    assert lost.unit == unit("a")
-
-
-def test_future_of_a_unit_that_was_handed_to_another_worker_meanwhile_is_not_heard(receive: Any) -> None:
-    assert receive("lost", future=Future("finished")) is None
-
-
-def test_future_that_nobody_here_cancelled_says_that_the_scheduler_is_gone(receive: Any) -> None:
-    with pytest.raises(BitlensError, match="is gone"):
-        receive("cancelled")
-
-
-def test_result_that_nobody_could_be_asked_for_says_that_the_scheduler_is_gone(receive: Any) -> None:
-    with pytest.raises(BitlensError, match="is gone"):
-        receive("finished", is_cut=True)
-
-
 def test_long_units_do_not_wait_for_a_worker_that_is_busy(
     tmp_path: Path, most_at_once: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,31 +193,10 @@ def test_database_that_another_program_holds_is_one_sentence(tmp_path: Path) -> 
         other.close()
 
 
-def start(folder: Path, units: int, *, seconds: float, address: str = "-") -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.harness.execution.simulated",
-        str(folder),
-        str(units),
-        address,
-        str(seconds),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def until_it_says(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if words in line:
-            return
-    raise AssertionError(f"it never said {words}")
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_with_the_coordinator_and_finished_work_is_kept(tmp_path: Path, how: signal.Signals) -> None:
     process = start(tmp_path, 30, seconds=0.2)
-    until_it_says(process, "simulating ")
+    read_until(process, "simulating ")
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
     process.communicate(timeout=30)
