@@ -8,11 +8,11 @@ overhead_ms             time for each unit that does nothing, with one worker: a
 coordinator             memory of the process that hands out, through Dask for thousands of units, and for more with
                         workers that return at once, so that a million take minutes; and its time for each unit, which
                         is what stays flat or not as work grows: the unit itself knows nothing of the others.
-store                   score rows of ten networks, three methods and ten metrics: how fast they are written, how large
+store                   score rows of ten models, three methods and ten metrics: how fast they are written, how large
                         they are, and how long it takes to see what is left, to make a report's view, and to read the
-                        scores of one network, and of all.
+                        scores of one model, and of all.
 
-Work is simulated: what a network takes is in benchmarks/saliency.py.
+Work is simulated: what a model takes is in benchmarks/saliency.py.
 """
 
 from __future__ import annotations
@@ -126,12 +126,12 @@ def _throughput() -> dict[str, float]:
 
 def _ratios(figures: dict[str, Any]) -> dict[str, float]:
     """What must not fall below one figure or another, taken out of what was measured."""
-    found = {}
+    ratios = {}
     if "two_process_efficiency" in figures:
-        found["two_process_efficiency"] = figures.pop("two_process_efficiency")
+        ratios["two_process_efficiency"] = figures.pop("two_process_efficiency")
     if "overhead_ms" in figures:
-        found["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
-    return found
+        ratios["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
+    return ratios
 
 
 def _counts(longest: int) -> list[int]:
@@ -201,9 +201,9 @@ def _apart(function: Any, *arguments: Any) -> dict[str, float]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_send, args=(theirs, function, *arguments))
     process.start()
-    found: dict[str, float] = ours.recv()
+    result: dict[str, float] = ours.recv()
     process.join()
-    return found
+    return result
 
 
 def _send(connection: Any, function: Any, *arguments: Any) -> None:
@@ -273,7 +273,7 @@ def _scores(first: int) -> list[Score]:
 
 
 def _study(rows: int) -> Iterator[Unit]:
-    """So many batches of images, and for each the quality units of every network, method and metric."""
+    """So many batches of images, and for each the quality units of every model, method and metric."""
     names = list(itertools.product(range(MODELS), range(METHODS), range(METRICS)))
     for first in range(0, max(1, rows // len(names)), IMAGES):
         images = Unit(kind="images", spec={"first": first, "count": IMAGES})

@@ -70,10 +70,8 @@ class DaskCluster:
 
     def register(self, plugin: WorkerPlugin) -> None:
         """Have every worker set it up, now and later. Raises ConfigError when one cannot take part."""
-        try:
+        with _refusals_explained():
             self.client.register_plugin(plugin, name=self.name)
-        except RuntimeError as error:  # a worker that cannot take part says why
-            raise ConfigError(f"a Dask worker cannot take part: {error}") from error
 
     def addresses(self) -> list[str]:
         """The workers that are there. Raises BitlensError when the scheduler is gone."""
@@ -130,7 +128,7 @@ def start_workers(size: Size, *, attempts: int) -> DaskCluster:
     attempts  workers that may die of a task before Dask gives it up.
     """
     cores = max(1, available_cores() // max(1, size.workers))
-    with ExitStack() as configuration, _interrupts_blocked():
+    with ExitStack() as configuration, _interrupts_blocked(), _refusals_explained():
         # until the cluster is closed, because workers are restarted at any time
         configuration.enter_context(dask.config.set(_CONFIGURATION))
         local = LocalCluster(
@@ -202,6 +200,15 @@ def _kill(nanny: Any) -> None:
     if getattr(nanny, "pid", None):
         with suppress(ProcessLookupError):
             os.kill(nanny.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    """A worker that cannot take part says why, in what Dask raises as a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConfigError(f"a Dask worker cannot take part: {error}") from error
 
 
 @contextmanager
