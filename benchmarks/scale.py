@@ -8,11 +8,11 @@ overhead_ms             time for each unit that does nothing, with one worker: a
 coordinator             memory of the process that hands out, through Dask for thousands of units, and for more with
                         workers that return at once, so that a million take minutes; and its time for each unit, which
                         is what stays flat or not as work grows: the unit itself knows nothing of the others.
-store                   score rows of ten networks, three methods and ten metrics: how fast they are written, how large
+store                   score rows of ten models, three methods and ten metrics: how fast they are written, how large
                         they are, and how long it takes to see what is left, to make a report's view, and to read the
-                        scores of one network, and of all.
+                        scores of one model, and of all.
 
-Work is simulated: what a network takes is in benchmarks/saliency.py.
+Work is simulated: what a model takes is in benchmarks/saliency.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from harness.execution import coordinator
+from harness.execution import coordinator, run_loop
 from harness.execution.sizing import WorkerConfig
 from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import read_experiment
@@ -84,14 +84,11 @@ class InstantPool:
     def idle(self) -> dict[str, str]:
         return {str(number): "" for number in range(16)}
 
-    def networks(self, address: str) -> set[str]:
+    def models_elsewhere(self, address: str) -> set[str]:
         return set()
 
-    def hand_over(self, order: Task, key: str, address: str) -> None:
-        self._arrived.put(TaskResult(unit=order.unit, seconds=0.0, outcome=Outcome()))
-
-    def receive(self, arrived: dict[str, Any]) -> list[TaskResult]:
-        return []
+    def hand_over(self, task: Task, address: str) -> None:
+        self._arrived.put(TaskResult(unit=task.unit, seconds=0.0, outcome=Outcome()))
 
 
 def main() -> None:
@@ -129,12 +126,12 @@ def _throughput() -> dict[str, float]:
 
 def _ratios(figures: dict[str, Any]) -> dict[str, float]:
     """What must not fall below one figure or another, taken out of what was measured."""
-    found = {}
+    ratios = {}
     if "two_process_efficiency" in figures:
-        found["two_process_efficiency"] = figures.pop("two_process_efficiency")
+        ratios["two_process_efficiency"] = figures.pop("two_process_efficiency")
     if "overhead_ms" in figures:
-        found["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
-    return found
+        ratios["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
+    return ratios
 
 
 def _counts(longest: int) -> list[int]:
@@ -204,9 +201,9 @@ def _apart(function: Any, *arguments: Any) -> dict[str, float]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_send, args=(theirs, function, *arguments))
     process.start()
-    found: dict[str, float] = ours.recv()
+    result: dict[str, float] = ours.recv()
     process.join()
-    return found
+    return result
 
 
 def _send(connection: Any, function: Any, *arguments: Any) -> None:
@@ -216,7 +213,7 @@ def _send(connection: Any, function: Any, *arguments: Any) -> None:
 def _coordinator(count: int, dask: bool) -> dict[str, float]:
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
     if not dask:
-        coordinator.WorkerPool = InstantPool  # type: ignore[assignment,misc]  # it stands in for it
+        run_loop.WorkerPool = InstantPool  # type: ignore[assignment,misc]  # it stands in for it
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
         began = time.monotonic()
@@ -276,7 +273,7 @@ def _scores(first: int) -> list[Score]:
 
 
 def _study(rows: int) -> Iterator[Unit]:
-    """So many batches of images, and for each the quality units of every network, method and metric."""
+    """So many batches of images, and for each the quality units of every model, method and metric."""
     names = list(itertools.product(range(MODELS), range(METHODS), range(METRICS)))
     for first in range(0, max(1, rows // len(names)), IMAGES):
         images = Unit(kind="images", spec={"first": first, "count": IMAGES})

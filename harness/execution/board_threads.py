@@ -1,7 +1,7 @@
-"""Devices at work: a thread for each board, one job at a time, several boards at once.
+"""Boards at work: a thread for each, one unit at a time, several boards at once.
 
-They stay with the coordinator, whose machine they hang on. A thread dies with the process, and the agent on the board
-with the pipe that it hangs on.
+They stay with the coordinator, to whose machine they are attached. A thread ends with the process, and the agent on the
+board with the pipe that connects the two.
 """
 
 from __future__ import annotations
@@ -11,47 +11,48 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
-from harness.execution.task import Task, TaskResult, perform
+from harness.execution.task import Task, perform
 from harness.experiment.experiment import Experiment
 from harness.stages.context import RunContext
 from harness.store.remote import Storage
 from harness.store.unit_inputs import UnitInputs
 from harness.store.units import Unit
 
-Tell = Callable[[Unit, float], None]
+ReportProgress = Callable[[Unit, float], None]  # called with a unit and the fraction of it that is done, 0 … 1
 
 
 class BoardThreads:
-    """What is finished is put into the queue `arrived`."""
+    """Puts each TaskResult into the queue `arrived`."""
 
     def __init__(
         self,
         experiment: Experiment,
         folder: Path,
-        arrived: SimpleQueue[TaskResult],
-        tell: Tell,
+        arrived: SimpleQueue[Any],
+        report_progress: ReportProgress,
         *,
         storage: Storage | None,
     ) -> None:
-        self._experiment, self._folder, self._arrived, self._tell = experiment, folder, arrived, tell
-        self._storage = storage
+        self._experiment, self._folder, self._storage = experiment, folder, storage
+        self._arrived, self._report_progress = arrived, report_progress
         self._tasks: dict[str, SimpleQueue[Task]] = {}
         self.busy: set[str] = set()
 
-    def hand_over(self, order: Task, board: str) -> None:
+    def hand_over(self, task: Task, board: str) -> None:
         self.busy.add(board)
         if board not in self._tasks:
             self._tasks[board] = SimpleQueue()
             threading.Thread(target=self._serve, args=(board,), name=board, daemon=True).start()
-        self._tasks[board].put(order)
+        self._tasks[board].put(task)
 
     def _serve(self, board: str) -> None:
         unit_inputs = UnitInputs(self._folder / "blobs", self._storage)
         context = RunContext(self._experiment, unit_inputs)
         while True:
-            order = self._tasks[board].get()
-            unit_inputs.set_inputs(order.inputs)
-            finished = perform(order, context, partial(self._tell, order.unit))
+            task = self._tasks[board].get()
+            unit_inputs.set_inputs(task.inputs)
+            result = perform(task, context, partial(self._report_progress, task.unit))
             self.busy.discard(board)
-            self._arrived.put(finished)
+            self._arrived.put(result)

@@ -21,7 +21,7 @@ READ_AHEAD = 2000  # units in memory at once, however long the plan is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
+class QueuedUnit:
     """A unit with its key, which takes a hash to compute. `board` is None for what a worker does."""
 
     key: str
@@ -40,13 +40,13 @@ class Dispatcher:
     def __init__(self, units: Iterable[Unit], *, board_for: Callable[[Unit], str | None] = board_of) -> None:
         self._units = iter(units)
         self._board_for = board_for
-        self._held: Next | None = None  # read, and waiting for this machine to be free for it
-        self._open: dict[str, Next] = {}  # read and not finished
-        self._waiting: dict[str, list[Next]] = {}  # by the key of what they wait for
+        self._held: QueuedUnit | None = None  # read, and waiting for this machine to be free for it
+        self._open: dict[str, QueuedUnit] = {}  # read and not finished
+        self._waiting: dict[str, list[QueuedUnit]] = {}  # by the key of what they wait for
         self._lacking: dict[str, int] = {}  # how many units each of these still waits for
-        self._models: dict[str, deque[Next]] = {}  # ready for a worker
-        self._boards: dict[tuple[str, bool], deque[Next]] = {}  # ready for a board; what is timed here queues apart
-        self._in_hand: dict[str, Next] = {}
+        self._models: dict[str, deque[QueuedUnit]] = {}  # ready for a worker
+        self._boards: dict[tuple[str, bool], deque[QueuedUnit]] = {}  # ready for a board; what is timed queues apart
+        self._in_hand: dict[str, QueuedUnit] = {}
         self._timed = self._on_host = 0  # how many of the open ones are timed here, and how many use this machine
         self._read()
 
@@ -57,11 +57,11 @@ class Dispatcher:
     def has_for_workers(self) -> bool:
         return bool(self._models) and not self._is_timing()
 
-    def next_for_worker(self, holds: str = "", *, held_by_others: Collection[str] = ()) -> Next | None:
-        """A unit for a worker: of no network, of the one that it holds, of one that nobody holds, of any."""
+    def next_for_worker(self, holds: str = "", *, held_by_others: Collection[str] = ()) -> QueuedUnit | None:
+        """A unit for a worker: of no model, of the one that it holds, of one that nobody holds, of any."""
         if self._is_timing():
             return None
-        alone = {model_of(n.unit) for n in self._in_hand.values() if STAGES[n.unit.kind].one_at_a_time}
+        alone = {model_of(queued.unit) for queued in self._in_hand.values() if STAGES[queued.unit.kind].one_at_a_time}
         possible = [name for name, ready in self._models.items() if not self._must_wait(name, ready[0], alone)]
         for wanted in ("", holds):
             if wanted in possible:
@@ -72,24 +72,24 @@ class Dispatcher:
         longest = max(possible, key=lambda name: len(self._models[name]), default=None)
         return None if longest is None else self._take(self._models, longest)
 
-    def next_for_boards(self, busy: Collection[str]) -> Iterator[Next]:
+    def next_for_boards(self, busy: Collection[str]) -> Iterator[QueuedUnit]:
         """A unit for each board that is free."""
         for queue in list(self._boards):
             if queue[0] not in busy and self._may_begin(self._boards[queue][0]):
                 yield self._take(self._boards, queue)
 
-    def _must_wait(self, model: str, first: Next, alone: Collection[str]) -> bool:
+    def _must_wait(self, model: str, first: QueuedUnit, alone: Collection[str]) -> bool:
         return model in alone and STAGES[first.unit.kind].one_at_a_time
 
-    def _may_begin(self, ready: Next) -> bool:
+    def _may_begin(self, ready: QueuedUnit) -> bool:
         if ready.needs_quiet:
             return not self._on_host and not self._is_timing()
         return not (ready.uses_host and self._is_timing())
 
     def _is_timing(self) -> bool:
-        return any(n.needs_quiet for n in self._in_hand.values())
+        return any(queued.needs_quiet for queued in self._in_hand.values())
 
-    def _take(self, queues: dict[Name, deque[Next]], name: Name) -> Next:
+    def _take(self, queues: dict[Name, deque[QueuedUnit]], name: Name) -> QueuedUnit:
         taken = queues[name].popleft()
         if not queues[name]:
             del queues[name]
@@ -104,15 +104,15 @@ class Dispatcher:
             self._lacking[waiting.key] -= 1
             if not self._lacking[waiting.key]:
                 del self._lacking[waiting.key]
-                self._ready(waiting)
+                self._make_ready(waiting)
         self._read()
 
     def again(self, unit: Unit, *, after: Unit | None = None) -> None:
-        """A unit came back undone: it is the next of its network, behind another that must be done anew first."""
+        """A unit came back undone: it is the next of its model, behind another that must be done again first."""
         self._leave(unit.key)
         if after is not None and after.key not in self._open:
-            self._admit(self._next(after), first=True)
-        self._admit(self._next(unit), first=True)
+            self._admit(self._queued(after), first=True)
+        self._admit(self._queued(unit), first=True)
 
     def _leave(self, key: str) -> None:
         self._in_hand.pop(key, None)
@@ -124,7 +124,7 @@ class Dispatcher:
     # ------------------------------------------------------------------------------------------------------- reading
     def _read(self) -> None:
         while len(self._open) < READ_AHEAD:
-            following = self._held or next(map(self._next, self._units), None)
+            following = self._held or next(map(self._queued, self._units), None)
             self._held = None
             if following is None:
                 return
@@ -133,9 +133,9 @@ class Dispatcher:
                 return
             self._admit(following)
 
-    def _next(self, unit: Unit) -> Next:
+    def _queued(self, unit: Unit) -> QueuedUnit:
         board = self._board_for(unit)
-        return Next(
+        return QueuedUnit(
             key=unit.key,
             unit=unit,
             board=board,
@@ -143,7 +143,7 @@ class Dispatcher:
             needs_quiet=needs_quiet(unit),
         )
 
-    def _admit(self, following: Next, *, first: bool = False) -> None:
+    def _admit(self, following: QueuedUnit, *, first: bool = False) -> None:
         self._open[following.key] = following
         self._timed += following.needs_quiet
         self._on_host += following.uses_host and not following.needs_quiet
@@ -153,9 +153,9 @@ class Dispatcher:
         if unfinished:
             self._lacking[following.key] = len(unfinished)
         else:
-            self._ready(following, first=first)
+            self._make_ready(following, first=first)
 
-    def _ready(self, ready: Next, *, first: bool = False) -> None:
+    def _make_ready(self, ready: QueuedUnit, *, first: bool = False) -> None:
         if ready.board is None:
             queue = self._models.setdefault(model_of(ready.unit), deque())
         else:

@@ -1,4 +1,4 @@
-"""Who does the units of a run: so many processes of this machine, or a cluster. How many fit is decided here."""
+"""Who does the units of a run: processes of this machine, or a cluster. How many fit is decided here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from harness.experiment.experiment import Experiment
 
 GIB = 1 << 30
-# What one network takes at most, and what any other takes meanwhile. VGG16 becomes int8 in up to 12.1 GiB, every other
-# network of the catalogue in less than 5; TensorFlow itself, with a network for small images, stays below 1.5.
+# What one model takes at most, and what any other takes meanwhile. VGG16 becomes int8 in up to 12.1 GiB, every other
+# model of the catalogue in less than 5; TensorFlow itself, with a model for small images, stays below 1.5.
 LARGEST, USUAL, SMALL = 13 * GIB, 5 * GIB, 3 * GIB // 2
 SMALL_IMAGE = 64 * 64
 
@@ -34,7 +34,7 @@ class WorkerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """Local workers: how many, what each may take, and with how much it is started anew after a unit."""
+    """Local workers: how many, what each may take, and with how much it is restarted after a unit."""
 
     workers: int
     limit_bytes: int
@@ -42,17 +42,14 @@ class Size:
 
 
 def size_of(worker_config: WorkerConfig, experiment: Experiment, *, cores: int, available: int) -> Size:
-    """As many workers as cores, as far as free memory goes: one with the largest network and the others as usual."""
+    """As many workers as cores, as far as free memory goes: one with the largest model and the others as usual."""
     pixels = max(model.preprocessing["height"] * model.preprocessing["width"] for model in experiment.models)
     largest, usual = (LARGEST, USUAL) if pixels > SMALL_IMAGE else (SMALL, SMALL)
-    if worker_config.memory_bytes is not None:
-        fitting = max(1, min(cores, available // worker_config.memory_bytes))
-        workers = fitting if worker_config.workers is None else worker_config.workers
-        return Size(
-            workers=workers, limit_bytes=worker_config.memory_bytes, keep_bytes=3 * worker_config.memory_bytes // 4
-        )
-    fitting = max(1, min(cores, (available - largest) // usual + 1))
-    workers = fitting if worker_config.workers is None else worker_config.workers
+    asked, memory = worker_config.workers, worker_config.memory_bytes
+    if memory is not None:
+        workers = max(1, min(cores, available // memory)) if asked is None else asked
+        return Size(workers=workers, limit_bytes=memory, keep_bytes=3 * memory // 4)
+    workers = max(1, min(cores, (available - largest) // usual + 1)) if asked is None else asked
     limit = max(available // max(1, workers), available - usual * (workers - 1))
     return Size(workers=workers, limit_bytes=limit, keep_bytes=min(usual, 3 * limit // 4))
 

@@ -1,4 +1,4 @@
-"""Doing one unit of work, wherever that is: what it builds on goes in, its outcome or the reason why not comes out.
+"""Doing one unit of work, wherever that is: what it builds on goes in; its outcome, or the reason for none, comes out.
 
 It knows neither the database nor Dask. A worker's process, a board's thread and the tests all call `perform`.
 """
@@ -20,8 +20,9 @@ from harness.store.units import Outcome, StoredUnit, Unit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A unit to be done. `function` names a function (unit, workshop, progress) -> Outcome."""
+    """A unit to do. `function` names a function (unit, context, progress) -> Outcome; `key` takes a hash to compute."""
 
+    key: str
     unit: Unit
     function: str
     inputs: tuple[StoredUnit, ...] = ()
@@ -31,9 +32,9 @@ class Task:
 class TaskResult:
     """What became of a unit: its outcome, or the reason why there is none.
 
-    damaged   a blob that the unit needed is not what its name says: what made it must be done again first.
-    disk_full nothing more can be saved where the unit was done: no fault of the unit's.
-    again     it was not even begun.
+    damaged    the input with a file that is not what its name says: it must be done again first.
+    disk_full  nothing more can be saved where the unit was done, which is not the unit's fault.
+    again      the unit came back undone, and is to be done elsewhere.
     """
 
     unit: Unit
@@ -41,20 +42,31 @@ class TaskResult:
     outcome: Outcome | None = None
     reason: str = ""
     trace: str = ""
-    damaged: str = ""
+    damaged: StoredUnit | None = None
     disk_full: bool = False
     again: bool = False
 
 
-def perform(order: Task, context: RunContext, progress: Progress = lambda fraction: None) -> TaskResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A unit's result, from whom, and whether that process has grown so much that it should be restarted."""
+
+    result: TaskResult
+    address: str
+    has_grown: bool
+
+
+def perform(task: Task, context: RunContext, progress: Progress = lambda fraction: None) -> TaskResult:
     """Do one unit in this process; whatever goes wrong becomes the reason."""
     began = time.monotonic()
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     try:
-        found["outcome"] = resolve(order.function)(order.unit, context, progress)
+        result["outcome"] = resolve(task.function)(task.unit, context, progress)
     except Damaged as error:
-        found.update(damaged=str(error), reason=f"the file {error} that it needs is damaged or gone")
+        blob = str(error)
+        source = next((stored for stored in task.inputs if blob in stored.result.values()), None)
+        result.update(damaged=source, reason=f"the file {blob} that it needs is damaged or gone")
     except Exception as error:  # it costs this unit and what builds on it, never the run
         trace = traceback.format_exc() + getattr(error, "remote_traceback", "")
-        found.update(reason=reason_of(error), trace=trace, disk_full=is_disk_full(error))
-    return TaskResult(unit=order.unit, seconds=time.monotonic() - began, **found)
+        result.update(reason=reason_of(error), trace=trace, disk_full=is_disk_full(error))
+    return TaskResult(unit=task.unit, seconds=time.monotonic() - began, **result)

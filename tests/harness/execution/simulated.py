@@ -1,14 +1,15 @@
 """Work that costs nothing and whose results are known, for tests of how work is handed out; also as a program.
 
-python -m tests.harness.execution.simulated FOLDER UNITS ADDRESS
+python -m tests.harness.execution.simulated FOLDER UNITS ADDRESS SECONDS
 
-does the work on the cluster at ADDRESS, or here if it is "-".
+does so many units of so many seconds on the cluster at ADDRESS, or here if it is "-".
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -137,6 +138,14 @@ def do(folder: Path, units: Iterator[Unit] | list[Unit], worker_config: WorkerCo
         store.discard_parts()
         store.replace_plan(units)
         return perform_missing(store, experiment, worker_config)
+
+
+def start(folder: Path, units: int, *, seconds: float, address: str = "-") -> subprocess.Popen[str]:
+    """The program, in a process group of its own."""
+    words = [sys.executable, "-m", __name__, str(folder), str(units), address, str(seconds)]
+    return subprocess.Popen(
+        words, cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,8 @@ import pytest
 from harness.execution.sizing import WorkerConfig
 from harness.stages.stage_table import STAGES
 from harness.store import Store
-from tests.harness.execution.loopback import ROOT, dask_on_loopback
-from tests.harness.execution.simulated import STAGE, chains, do
+from tests.harness.execution.loopback import dask_on_loopback
+from tests.harness.execution.simulated import STAGE, chains, do, start
 
 SECONDS = 0.1  # of a simulated unit
 
@@ -22,19 +21,6 @@ SECONDS = 0.1  # of a simulated unit
 @pytest.fixture(autouse=True)
 def _simulated_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STAGES, "simulated", STAGE)
-
-
-def coordinator(folder: Path, units: int, address: str) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.harness.execution.simulated",
-        str(folder),
-        str(units),
-        address,
-        str(SECONDS),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_lines(process: subprocess.Popen[str], count: int) -> None:
@@ -62,13 +48,13 @@ def assert_same_store(one: Path, other: Path) -> None:
 def test_killed_worker_and_coordinator_change_nothing(tmp_path: Path) -> None:
     do(tmp_path / "undisturbed", chains(40, seconds=SECONDS), WorkerConfig(workers=0))
     with dask_on_loopback(tmp_path) as dask:
-        first = coordinator(tmp_path / "disturbed", 40, dask.address)
+        first = start(tmp_path / "disturbed", 40, seconds=SECONDS, address=dask.address)
         wait_for_lines(first, 1)
         dask.kill_a_worker(random.Random(0))
         wait_for_lines(first, 1)
         first.kill()
         first.wait()
-        second = coordinator(tmp_path / "disturbed", 40, dask.address)
+        second = start(tmp_path / "disturbed", 40, seconds=SECONDS, address=dask.address)
         _, said = second.communicate(timeout=120)
         assert second.returncode == 0, said
     assert ", 0 done before" not in said
@@ -78,7 +64,7 @@ def test_killed_worker_and_coordinator_change_nothing(tmp_path: Path) -> None:
 def test_killed_scheduler_is_one_sentence_and_another_one_goes_on(tmp_path: Path) -> None:
     do(tmp_path / "undisturbed", chains(30, seconds=SECONDS), WorkerConfig(workers=0))
     with dask_on_loopback(tmp_path) as dask:
-        first = coordinator(tmp_path / "disturbed", 30, dask.address)
+        first = start(tmp_path / "disturbed", 30, seconds=SECONDS, address=dask.address)
         wait_for_lines(first, 1)
         dask.scheduler.kill()
         _, said = first.communicate(timeout=120)
@@ -95,7 +81,7 @@ def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
     kills = 0
     with dask_on_loopback(tmp_path) as dask:
         while kills < 20:
-            running = coordinator(tmp_path / "disturbed", units, dask.address)
+            running = start(tmp_path / "disturbed", units, seconds=SECONDS, address=dask.address)
             wait_for_lines(running, moments.randint(1, 3))
             while running.poll() is None and moments.random() < 0.6 and kills < 19:
                 dask.kill_a_worker(moments)
@@ -107,7 +93,7 @@ def test_twenty_random_kills_change_nothing(tmp_path: Path) -> None:
                 assert running.returncode != 0, "all was done before so many kills"
             running.send_signal(signal.SIGKILL)
             running.wait()
-        last = coordinator(tmp_path / "disturbed", units, dask.address)
+        last = start(tmp_path / "disturbed", units, seconds=SECONDS, address=dask.address)
         _, said = last.communicate(timeout=300)
         assert last.returncode == 0, said
     assert_same_store(tmp_path / "undisturbed", tmp_path / "disturbed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.execution.coordinator import RunSummary
-from harness.execution.coordinator import run as run_with_team
+from harness.execution.coordinator import run as run_with
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.experiment import Experiment
 from harness.experiment.reader import read_experiment
@@ -31,7 +33,7 @@ performed: list[str] = []
 
 def run(experiment: Experiment, folder: Path, **options: Any) -> RunSummary:
     """In this very process, so that it can be watched."""
-    return run_with_team(experiment, folder, worker_config=WorkerConfig(workers=0), **options)
+    return run_with(experiment, folder, worker_config=WorkerConfig(workers=0), **options)
 
 
 def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
@@ -92,7 +94,7 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(
     experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("harness.execution.progress._Lines.finished_one", _interrupt_after_saliency)
+        interrupted.setattr(sys, "stderr", Interrupted("saliency 1/1"))
         with pytest.raises(KeyboardInterrupt):
             run(experiment, tmp_path / "run")
     before = list(performed)
@@ -103,10 +105,17 @@ def test_what_was_finished_before_an_interruption_is_not_done_again(
         assert {unit.status for unit in store.planned_units("saliency")} == {"done"}
 
 
-def _interrupt_after_saliency(lines: Any, kind: str, what: str, *, seconds: float, failed: bool) -> None:
-    """Ctrl-C as the coordinator hears it; with a real signal, in a process of its own, in test_cluster.py."""
-    if kind == "saliency":
-        raise KeyboardInterrupt
+class Interrupted(io.StringIO):
+    """Somebody reads along and presses Ctrl-C at these words; with a real signal in test_dask_pool.py."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def write(self, text: str) -> int:
+        if self._words in text:
+            raise KeyboardInterrupt
+        return super().write(text)
 
 
 def test_second_run_in_the_same_folder_is_refused_while_the_first_works(

@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
 
 import psutil
 import pytest
 
 from harness.errors import BitlensError
-from harness.execution import dask_pool
+from harness.execution import dask_pool, worker_ledger
 from harness.execution.dask_pool import WorkerPool
+from harness.execution.result_fetcher import Returned
 from harness.execution.sizing import WorkerConfig, size_of
 from harness.execution.task import Task, TaskResult
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Store, StoredUnit
 from harness.store.folder import store_errors_explained
-from tests.harness.execution.simulated import STAGE, chains, do, experiment_in, unit
+from tests.harness.execution.loopback import read_until
+from tests.harness.execution.simulated import STAGE, chains, do, start, unit
 
 HERE = WorkerConfig(workers=0)
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,11 +49,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StoredUnit]:
     units.append(unit("a", "nothing", after=units[1]))
     do(folder, units, WorkerConfig(workers=2))
     with Store(folder) as store:
-        found = {f"{u.spec['model']['name']} {u.spec['does']}": u for u in store.planned_units()}
-        blob = found["a array"].result["blob"]
+        by_name = {f"{u.spec['model']['name']} {u.spec['does']}": u for u in store.planned_units()}
+        blob = by_name["a array"].result["blob"]
         assert store.is_intact(blob)
     assert not (folder / "logs").exists()
-    return found
+    return by_name
 
 
 def test_units_are_done_in_other_processes(mixed: dict[str, StoredUnit]) -> None:
@@ -87,15 +83,22 @@ def test_unit_whose_worker_died_is_done_by_another(mixed: dict[str, StoredUnit])
 
 @pytest.fixture
 def most_at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many units some worker had at once, the one just given to it among them; by unit that was given."""
-    had: list[int] = []
-    give = WorkerPool.hand_over
+    """How many units were handed to workers and not back yet, by unit that was handed over."""
+    had, back = [], 0
+    give, receive = WorkerPool.hand_over, WorkerPool.receive
 
-    def hand_over(pool: WorkerPool, order: Task, key: str, address: str) -> None:
-        give(pool, order, key, address)
-        had.append(len(pool._queues[address]))
+    def hand_over(pool: WorkerPool, task: Task, address: str) -> None:
+        give(pool, task, address)
+        had.append(len(had) + 1 - back)
+
+    def count_back(pool: WorkerPool, returned: Returned) -> TaskResult | None:
+        nonlocal back
+        result = receive(pool, returned)
+        back += result is not None
+        return result
 
     monkeypatch.setattr(WorkerPool, "hand_over", hand_over)
+    monkeypatch.setattr(WorkerPool, "receive", count_back)
     return had
 
 
@@ -110,52 +113,15 @@ def test_poisonous_unit_that_waits_among_innocent_ones_fails_alone(tmp_path: Pat
     assert set(statuses.values()) == {"done"}
 
 
-class Future:
-    """What Dask says of a unit."""
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-
-    def cancel(self) -> None:
-        pass
-
-
-@pytest.fixture
-def receive(tmp_path: Path) -> Callable[[str], list[TaskResult]]:
-    """What a crew makes of a future without a result, by its status."""
-
-    def receive(status: str) -> list[TaskResult]:
-        pool, future = WorkerPool(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue()), Future(status)
-        order = Task(unit=unit("a"), function="", inputs=())
-        pool._tasks["key"] = dask_pool._Given(order=order, future=future, address="of a worker that is gone")
-        return pool.receive({"key": (future, None)})
-
-    return receive
-
-
-@pytest.mark.parametrize("status", ["lost", "pending", "finished"])
-def test_result_that_is_lost_with_its_worker_is_made_again(receive: Any, status: str) -> None:
-    [lost] = receive(status)
-    assert lost.again
-    assert lost.unit == unit("a")
-
-
-def test_future_that_nobody_here_cancelled_says_that_the_scheduler_is_gone(receive: Any) -> None:
-    with pytest.raises(BitlensError, match="is gone; all that was finished is kept"):
-        receive("cancelled")
-
-
 def test_long_units_do_not_wait_for_a_worker_that_is_busy(
     tmp_path: Path, most_at_once: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_pool, "AHEAD_SECONDS", 0.0)  # whatever a unit takes is long
+    monkeypatch.setattr(worker_ledger, "AHEAD_SECONDS", 0.0)  # whatever a unit takes is long
     do(tmp_path, [unit("a", number=number) for number in range(6)], WorkerConfig(workers=0))
     assert most_at_once == [1] * 6
 
 
-def test_worker_that_has_grown_is_started_anew_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_that_has_grown_is_restarted_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_pool, "size_of", lambda *a, **k: replace(size_of(*a, **k), keep_bytes=1))  # all have more
     do(tmp_path, [unit("a", number=number) for number in range(4)], WorkerConfig(workers=1))
     with Store(tmp_path) as store:
@@ -189,6 +155,17 @@ def test_damaged_file_is_made_again_when_something_needs_it(tmp_path: Path) -> N
     assert summary.failed == 0
 
 
+def test_all_that_builds_on_a_damaged_file_waits_until_it_is_made_again(tmp_path: Path) -> None:
+    source = unit("a", "array", number=0)
+    users = [unit("a", "array", number=number, after=source) for number in range(1, 9)]
+    do(tmp_path, [source], HERE)
+    with Store(tmp_path) as store:
+        blob = store.unit(source.key).result["blob"]
+    (tmp_path / "blobs" / blob).write_bytes(b"cut short")
+    summary = do(tmp_path, [source, *users], HERE)
+    assert (summary.failed, summary.done) == (0, len(users))
+
+
 def test_full_disk_ends_the_run_and_fails_no_unit(tmp_path: Path) -> None:
     with pytest.raises(BitlensError, match="the disk is full; all that was finished is kept"):
         do(tmp_path, [unit("a"), unit("b", "no room"), unit("c")], HERE)
@@ -216,31 +193,10 @@ def test_database_that_another_program_holds_is_one_sentence(tmp_path: Path) -> 
         other.close()
 
 
-def start(folder: Path, units: int, *, seconds: float, address: str = "-") -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.harness.execution.simulated",
-        str(folder),
-        str(units),
-        address,
-        str(seconds),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def until_it_says(process: subprocess.Popen[str], words: str) -> None:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if words in line:
-            return
-    raise AssertionError(f"it never said {words}")
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_with_the_coordinator_and_finished_work_is_kept(tmp_path: Path, how: signal.Signals) -> None:
     process = start(tmp_path, 30, seconds=0.2)
-    until_it_says(process, "simulating ")
+    read_until(process, "simulating ")
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(how)
     process.communicate(timeout=30)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 
 from harness.errors import ConfigError
 from harness.execution.coordinator import run
-from harness.execution.dask_pool import WorkerPool
-from harness.execution.dask_worker import Delivery
 from harness.execution.sizing import WorkerConfig
+from harness.execution.storage_exchange import fetch_blobs
 from harness.execution.task import TaskResult
 from harness.experiment.reader import read_experiment
 from harness.models.catalogue import WEIGHTS
@@ -44,7 +42,7 @@ def fetched(elsewhere: Path) -> list[str]:
 
 
 def fan(count: int) -> list[Unit]:
-    """One array that all the others continue, in two networks, so that both workers need it."""
+    """One array that all the others continue, of two models, so that both workers need it."""
     first = unit("a", "array", number=0, after=None, seconds=0.0)
     rest = [unit("ab"[n % 2], "array", number=n, after=first, seconds=0.05) for n in range(1, count)]
     return [first, *rest]
@@ -115,9 +113,7 @@ def test_storage_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_unit_whose_results_are_gone_from_the_storage_has_failed_with_that_reason(tmp_path: Path) -> None:
-    worker_config = WorkerConfig(cluster="tcp://nobody:8786", storage=str(tmp_path / "storage"))
-    pool = WorkerPool(worker_config, read_experiment(written(tmp_path, SMALL)), tmp_path / "run", SimpleQueue())
-    done = TaskResult(unit=unit(0), seconds=1.0, outcome=Outcome(result={"map_blob": "0" * 64}))
-    found = pool._unpack(Delivery(finished=done, address="tcp://one:1", has_grown=False))
-    assert found.outcome is None
-    assert found.reason.startswith(f"what a worker left in {tmp_path / 'storage'} cannot")
+    result = TaskResult(unit=unit("a"), seconds=1.0, outcome=Outcome(result={"map_blob": "0" * 64}))
+    fetched = fetch_blobs(result, tmp_path / "run", Storage(url=str(tmp_path / "storage")))
+    assert fetched.outcome is None
+    assert fetched.reason.startswith(f"what a worker left in {tmp_path / 'storage'} cannot be fetched")

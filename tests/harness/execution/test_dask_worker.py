@@ -6,34 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution.dask_worker import UnitPlugin, WorkerSettings, versions
+from harness.execution.dask_worker import UnitPlugin, WorkerSettings
+from harness.execution.versions import SAME_EVERYWHERE, installed
 from harness.store import Store
 from harness.store.remote import Storage
 from tests.harness.execution.simulated import experiment_in
 
 
-def bench(folder: Path, *, storage: Storage | None = None, installed: dict[str, str] | None = None) -> UnitPlugin:
-    setting = WorkerSettings(
+def plugin(folder: Path, *, storage: Storage | None = None, versions: dict[str, str] | None = None) -> UnitPlugin:
+    settings = WorkerSettings(
         experiment=experiment_in(folder.parent / "experiment"),
         folder=folder,
         storage=storage,
-        files={},
+        weights={},
         keep_bytes=None,
-        versions=installed or versions(),
+        versions=versions or installed(SAME_EVERYWHERE),
         quiet=False,
     )
-    return UnitPlugin("a run", setting)
+    return UnitPlugin(settings)
 
 
 def test_worker_with_another_tensorflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"expected the coordinator's versions .*'tensorflow-cpu': '1.0'"):
-        bench(tmp_path, installed={**versions(), "tensorflow-cpu": "1.0"}).setup(object())
+        plugin(tmp_path, versions={**installed(SAME_EVERYWHERE), "tensorflow-cpu": "1.0"}).setup(object())
 
 
 def test_worker_that_does_not_see_the_folder_is_refused_unless_there_is_a_storage(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="got a machine that does not see it"):
-        bench(tmp_path / "run").setup(object())
-    bench(tmp_path / "run", storage=Storage(url="memory://blobs")).setup(object())
+        plugin(tmp_path / "run").setup(object())
+    plugin(tmp_path / "run", storage=Storage(url="memory://blobs")).setup(object())
     (tmp_path / "run").mkdir()
     with Store(tmp_path / "run"):
-        bench(tmp_path / "run").setup(object())
+        plugin(tmp_path / "run").setup(object())

@@ -38,15 +38,15 @@ def test_other_batches_change_no_map_and_no_score_of_any_image(alone: Path, tmp_
     assert scores == pytest.approx(repeated, abs=SCORES)
     for question, values in maps.items():
         np.testing.assert_allclose(values, again[question], **MAPS, err_msg=question)
-    assert len(maps) == 6 * 2 * 6  # three methods and three controls, two networks, six images
+    assert len(maps) == 6 * 2 * 6  # three methods and three controls, two models, six images
 
 
 def maps_by_image(store: Store) -> dict[str, Any]:
-    found = {}
+    maps = {}
     for unit in store.planned_units("saliency"):
         arrays = store.load_array(unit.result["blob"])
-        found.update({f"{question(store, unit)} {image}": a for image, a in zip(unit.result["images"], arrays)})
-    return found
+        maps.update({f"{question(store, unit)} {image}": a for image, a in zip(unit.result["images"], arrays)})
+    return maps
 
 
 def scores_by_image(store: Store) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""What may be done next: after what it builds on, near the network that it needs, and alone where time is measured."""
+"""What may be done next: after what it builds on, near the model that it needs, and alone where time is measured."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_unit_waits_for_what_it_builds_on() -> None:
 
 
 def test_worker_is_given_the_model_that_it_holds_then_one_that_nobody_holds() -> None:
-    of_a, of_b, of_c = (unit("saliency", network) for network in "abc")
+    of_a, of_b, of_c = (unit("saliency", model) for model in "abc")
     dispatcher = Dispatcher([of_a, of_b, of_c])
     assert taken(dispatcher, "b", others=["a"]) == of_b
     assert taken(dispatcher, "b", others=["a"]) == of_c
@@ -97,7 +97,7 @@ def test_long_plan_is_read_a_bounded_way_ahead() -> None:
     assert read == READ_AHEAD + 1
 
 
-def test_unit_that_came_back_undone_waits_for_what_must_be_made_anew() -> None:
+def test_unit_that_came_back_undone_waits_for_what_must_be_done_again() -> None:
     source, user = unit("conversion", "a"), unit("saliency", "a")
     dispatcher = Dispatcher([user])
     assert taken(dispatcher) == user
@@ -117,5 +117,5 @@ def test_unit_that_came_back_undone_is_the_next_of_its_model() -> None:
 
 
 def taken(dispatcher: Dispatcher, holds: str = "", *, others: list[str] | None = None) -> Unit | None:
-    found = dispatcher.next_for_worker(holds, held_by_others=others or [])
-    return found.unit if found else None
+    queued = dispatcher.next_for_worker(holds, held_by_others=others or [])
+    return queued.unit if queued else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from harness.execution.sizing import WorkerConfig
 from harness.stages.stage_table import STAGES
-from tests.harness.execution.loopback import ROOT, dask_on_loopback, read_until
-from tests.harness.execution.simulated import STAGE, chains, do
+from tests.harness.execution.loopback import dask_on_loopback, read_until
+from tests.harness.execution.simulated import STAGE, chains, do, start
 from tests.same_store import assert_same_store
 
 UNITS, SECONDS = 50, 0.1  # simulated, and how long each takes
@@ -28,19 +27,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setitem(STAGES, "simulated", STAGE)
         do(folder, chains(UNITS, seconds=SECONDS), WorkerConfig(workers=0))
     return folder
-
-
-def coordinator(folder: Path, address: str = "-") -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.harness.execution.simulated",
-        str(folder),
-        str(UNITS),
-        address,
-        str(SECONDS),
-    ]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 def suspend(processes: Iterable[psutil.Process], running: subprocess.Popen[str]) -> None:
@@ -60,7 +46,7 @@ def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def test_suspended_machine_goes_on_where_it_was(tmp_path: Path, alone: Path) -> None:
-    running = coordinator(tmp_path / "run")
+    running = start(tmp_path / "run", UNITS, seconds=SECONDS)
     read_until(running, "simulating")
     suspend(tree(running), running)
     _, said = running.communicate(timeout=120)
@@ -70,7 +56,7 @@ def test_suspended_machine_goes_on_where_it_was(tmp_path: Path, alone: Path) -> 
 
 def test_parts_of_a_cluster_that_are_suspended_one_after_the_other_lose_nothing(tmp_path: Path, alone: Path) -> None:
     with dask_on_loopback(tmp_path) as dask:
-        running = coordinator(tmp_path / "run", dask.address)
+        running = start(tmp_path / "run", UNITS, seconds=SECONDS, address=dask.address)
         for part in (running, dask.scheduler, dask.workers[0]):
             read_until(running, "simulating")
             suspend(tree(part), running)
@@ -85,7 +71,7 @@ def test_units_of_a_worker_that_sleeps_so_long_that_it_is_given_up_are_done_by_t
 ) -> None:
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "1s")  # Dask waits ten heartbeats in any case: 5 s
     with dask_on_loopback(tmp_path) as dask:
-        running = coordinator(tmp_path / "run", dask.address)
+        running = start(tmp_path / "run", UNITS, seconds=SECONDS, address=dask.address)
         read_until(running, "simulating")
         for process in tree(dask.workers[0]):
             process.suspend()
