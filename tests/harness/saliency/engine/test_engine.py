@@ -185,9 +185,9 @@ def test_weights_that_outweigh_activations_are_read_once_for_more_images(threads
 def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=True))
     wanted = (IMAGES.shape, (), "input")
-    with engine._function(*wanted) as one, engine._function(*wanted) as other:
+    with engine.function(*wanted) as one, engine.function(*wanted) as other:
         first, second = ({op.name for op in function.graph.get_operations()} for function in (one, other))
     at_the_ends = {"images", "targets", "NoOp"}
     assert {name for name in first & second if not name.startswith("Identity")} <= at_the_ends
-    with engine._function(*wanted) as again:
+    with engine.function(*wanted) as again:
         assert again in (one, other)

@@ -166,7 +166,7 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
         seek_penultimate_conv_layer=False,
         normalize_cam=False,
     )
-    ours = GradientEngine(amplified, fast=engine.fast)
+    ours = GradientEngine(amplified, fast=engine.setup.fast)
     found = compute(ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer})
     factors = np.exp(ours.logits(images)[np.arange(2), TARGETS])
     assert_close(found.values * factors[:, None, None], theirs)

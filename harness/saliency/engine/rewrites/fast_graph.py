@@ -17,7 +17,7 @@ from harness.saliency.engine.rewrites.folding import Fold, fold, norm_scale, swi
 from harness.saliency.engine.rewrites.tiles import Tiles
 
 
-def quicken(
+def rewritten(
     graph: Graph, folds: Collection[Fold], tiles: Tiles, *, keep: Collection[str], sources: Collection[str]
 ) -> Graph:
     """The graph as it is compiled.

@@ -49,7 +49,7 @@ def network(activation: str, pooling: str = "average") -> Any:
 def test_a_smooth_model_is_folded_and_gives_the_plain_maps() -> None:
     model = network("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
-    assert [fold.convolution for fold in fast.folds] == ["first", "depthwise"]
+    assert [fold.convolution for fold in fast.setup.folds] == ["first", "depthwise"]
     for method in ("gradient", "gradcam"):
         parameters = {"relu": False} if method == "gradcam" else {}
         found, expected = (compute(engine, method, IMAGES, parameters=parameters).values for engine in (fast, plain))
