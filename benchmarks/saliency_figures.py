@@ -23,10 +23,10 @@ from device.preprocessing import preprocess
 from harness.datasets.dataset import stack
 from harness.datasets.dataset_kinds import open_dataset
 from harness.datasets.geometry import fit_image
+from harness.maps import clip_percentile, stretch
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
 from harness.saliency import GradientEngine, compute_many, saliency_map
-from harness.saliency.maps import clip_percentile, stretch
 
 CELL, MARGIN, LABEL = 112, 4, 130  # pixels
 METHODS: list[tuple[str, dict[str, Any]]] = [

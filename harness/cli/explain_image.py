@@ -22,8 +22,7 @@ from harness.quality.judges import FloatJudge
 from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.api import compute_many
 from harness.saliency.engine.engine import GradientEngine
-from harness.saliency.maps import saliency_map
-from harness.saliency.methods.method_table import METHODS, parameters_of
+from harness.saliency.methods.method_table import parameters_of
 
 DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
 DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
@@ -113,10 +112,7 @@ class Explainer:
             [key],
             seed=seed,
         )
-        maps = [
-            saliency_map(attribution.values, image.shape[:2], channels=METHODS[method.name].channels)[0]
-            for method, attribution in zip(methods, found, strict=True)
-        ]
+        maps = [attribution.maps(image.shape[:2])[0] for attribution in found]
         unscored = [
             *(
                 (method.label, method.name, saliency, attribution.notes)

@@ -13,7 +13,6 @@ from harness.errors import ConfigError
 from harness.saliency.attribution import Array, Attribution, Images
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.engine import GradientEngine
-from harness.saliency.maps import saliency_map
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job, sharing
@@ -127,5 +126,5 @@ def explain(
     For raw attributions, notes and several methods in one pass: GradientEngine, compute and compute_many.
     """
     engine = model if isinstance(model, GradientEngine) else GradientEngine(model)
-    found = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
-    return saliency_map(found.values, np.shape(images)[1:3], channels=method_spec(method).channels)
+    attribution = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
+    return attribution.maps(np.shape(images)[1:3])

@@ -160,6 +160,7 @@ def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: ND
         )
     return Attribution(
         values=np.ascontiguousarray(values, np.float32),
+        channels=job.spec.channels,
         layer=job.layer,
         blank=np.array([bool(cause) for cause in causes]),
         causes=causes,

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.maps import resize
 from harness.saliency.attribution import Array, Backward, Images
 from harness.saliency.engine.graph import Graph, Step
 from harness.saliency.engine.rewrites.relus import is_relu
-from harness.saliency.maps import resize
 
 
 def fullgrad(engine: Any, images: Images, *, combine: str = "paper") -> Array:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.maps import resize
 from harness.randomness import generator
 from harness.saliency.attribution import Array, Images
-from harness.saliency.maps import resize
 from harness.saliency.methods.copies import baseline_of, over_copies, target_values
 from harness.saliency.methods.scorer import Scorer
 

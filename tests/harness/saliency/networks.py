@@ -25,7 +25,7 @@ def build(name: str, *, size: int = 96, seed: int = 0) -> Any:
 
 def images(count: int, *, size: int = 96, name: str = "", seed: int = 0) -> np.ndarray:
     """Smooth random images, preprocessed roughly as the network expects: EfficientNet rescales by itself."""
-    from harness.saliency.maps import resize
+    from harness.maps import resize
 
     coarse = np.random.default_rng(seed).uniform(-1, 1, (count * 3, 12, 12)).astype(np.float32)
     smooth = np.moveaxis(resize(coarse, (size, size)).reshape(count, 3, size, size), 1, -1)
