@@ -1,4 +1,4 @@
-"""Deletion and insertion curves per second against xplique, on the same network, images, maps, baseline and steps.
+"""Deletion and insertion curves per second against xplique, on the same model, images, maps, baseline and steps.
 
     python benchmarks/quality.py [--quick] [--json]
 
@@ -102,14 +102,14 @@ def ours(steps: int) -> Areas:
 
     def areas(count: int) -> tuple[float, float]:
         images, maps, targets = _inputs(count)
-        evidence = MetricInputs(
+        inputs = MetricInputs(
             images=images,
             targets=targets,
             keys=tuple(map(str, range(count))),
             dataset_mean=np.full(3, GREY, np.uint8),
             judge=FloatJudge(predict),  # a new one each time: it remembers the ends of curves
         )
-        found = evaluate_together(wanted, maps, evidence)
+        found = evaluate_together(wanted, maps, inputs)
         return found["deletion_auc"].values.mean(), found["insertion_auc"].values.mean()
 
     return areas

@@ -1,10 +1,10 @@
 """Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
 
     python benchmarks/saliency.py [--quick] [--memory] [--json] [--output figures.json]
-    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per network, read together
+    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per model, read together
 
 Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
-told apart; only one of them works at a time. Networks have random weights. Ratios above 1 mean that ours is faster.
+told apart; only one of them works at a time. Models have random weights. Ratios above 1 mean that ours is faster.
 All contenders differentiate the same logits, but tf-keras-vis on RealToBinaryNet, whose softmax layer it leaves in;
 class activation maps are taken from the same layer. xplique and the plain function each use their best batch size.
 """
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures of a run: maps per second by network, method and contender, and what they were taken on."""
+    """All figures of a run: maps per second by model, method and contender, and what they were taken on."""
     names = arguments.networks or (QUICK if arguments.quick else MODELS)
     return {
         "schema": 1,
@@ -116,7 +116,7 @@ def measure_memory() -> dict[str, float]:
 
 
 def ratios(figures: dict[str, Any]) -> dict[str, float]:
-    """How many times as fast ours is, over networks; `vs_xplique` and `vs_plain_function` over the methods, too."""
+    """How many times as fast ours is, over models; `vs_xplique` and `vs_plain_function` over the methods, too."""
     rates: dict[str, dict[str, dict[str, float]]] = figures["maps_per_second"]
 
     def against(contender: str, *methods: str) -> list[float]:
@@ -148,7 +148,7 @@ def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
     """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass, in two, by one alone."""
     ways = "one pass / two / gradient alone"
     columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: {ways}"]
-    lines = [f"| network | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    lines = [f"| model | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for name, found in rates.items():
         cells = [
             " / ".join(f"{rate:.3g}" for rate in found.get(method, {}).values()) for method in (*METHODS, TOGETHER)
@@ -197,7 +197,7 @@ def _machine() -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three networks")
+    parser.add_argument("--quick", action="store_true", help="three models")
     parser.add_argument("--memory", action="store_true", help="measure peak memory on VGG16 too")
     parser.add_argument("--samples", type=int, default=20, help="noisy copies per image of SmoothGrad")
     parser.add_argument(

@@ -5,7 +5,7 @@
     python benchmarks/saliency_figures.py networks PHOTO.jpg --output FILE.png
 
 `twins`: rows are eight test images, columns the float and the binarized twin under each method, true class explained.
-`networks`: rows are the paper's ten networks with random weights, so that their maps mean nothing: a smoke test.
+`networks`: rows are the paper's ten models with random weights, so that their maps mean nothing: a smoke test.
 Every map is clipped at its 99th percentile and stretched to 0...1 by itself; channels are reduced by the greatest
 absolute value.
 """

@@ -1,4 +1,4 @@
-"""`bitlens explain`: one network, a few pictures, an answer at once. It parses and prints; others do the work."""
+"""`bitlens explain`: one model, a few pictures, an answer at once. It parses and prints; others do the work."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def explain(
         str, typer.Option(help="The class to explain, by its number or name, instead of the predicted one.")
     ] = "predicted",
     weights: Annotated[
-        Optional[str], typer.Option(help='"trained", "imagenet", "random" or a file, for a network of the catalogue.')
+        Optional[str], typer.Option(help='"trained", "imagenet", "random" or a file, for a model of the catalogue.')
     ] = None,
     labels: Annotated[
         Optional[Path], typer.Option(help="Names of the classes, one on each line, in the order of the outputs.")
@@ -81,10 +81,10 @@ def explain(
         bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)
     ] = False,
 ) -> None:
-    """Explain single pictures: what the network sees in them, where, and how well each map explains it.
+    """Explain single pictures: what the model sees in them, where, and how well each map explains it.
 
     For each picture it prints the prediction and a table of scores, and writes one PNG per method: the picture as the
-    network sees it, the map, and the map over the picture.
+    model sees it, the map, and the map over the picture.
 
         bitlens explain planted-binary photo.png --method smoothgrad --parameter noise_level=0.02
 
@@ -172,7 +172,7 @@ def _open(
     if given and not is_file:
         raise ConfigError(f'{given[0]}: "{name}" is no model file; its preprocessing is known')
     if weights is not None and (is_file or experiment is not None):
-        raise ConfigError("--weights: is for a network of the catalogue alone, the others have theirs")
+        raise ConfigError("--weights: is for a model of the catalogue alone, the others have theirs")
     if experiment is not None:
         return open_of_experiment(name, experiment)
     return (
@@ -228,7 +228,7 @@ def _target(text: str, names: Names, classes: int) -> int | None:
 
 # ---------------------------------------------------------------------------------------------------------- to results
 def _stems(paths: Sequence[Path], model: str) -> Iterator[str]:
-    """A name for each picture's files: its own and the network's, numbered where two pictures have one name."""
+    """A name for each picture's files: its own and the model's, numbered where two pictures have one name."""
     used: dict[str, int] = {}
     for path in paths:
         count = used[path.stem] = used.get(path.stem, 0) + 1
@@ -252,7 +252,7 @@ def _write_pictures(folder: Path, stem: str, image: NDArray[np.uint8], explained
 
 
 def open_of_experiment(name: str, experiment: Path) -> tuple[Model, Any]:
-    """A network of an experiment file with its Keras model."""
+    """A model of an experiment file with its Keras model."""
     from harness.experiment.reader import read_experiment
 
     models = {model.name: model for model in read_experiment(experiment).models}

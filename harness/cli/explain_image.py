@@ -32,7 +32,7 @@ Maps = NDArray[np.float32]
 
 
 def possible_metrics() -> list[str]:
-    """Those that need nothing beside the picture and the network: no mask, no other pictures."""
+    """Those that need nothing beside the picture and the model: no mask, no other pictures."""
     return [name for name, spec in METRICS.items() if set(spec.needs) <= {"judge"}]
 
 
@@ -61,7 +61,7 @@ class ScoredMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a network says of one picture, and why: probabilities (classes,), the class explained, and scored maps."""
+    """What a model says of one picture, and why: probabilities (classes,), the class explained, and scored maps."""
 
     probabilities: NDArray[np.float32]
     target: int
@@ -74,7 +74,7 @@ class Explanation:
 
 
 class Explainer:
-    """One network, ready for pictures one after the other. Functions compiled for the first serve the others."""
+    """One model, ready for pictures one after the other. Functions compiled for the first serve the others."""
 
     def __init__(self, model: Model, keras_model: Any) -> None:
         self.model = model
@@ -132,22 +132,22 @@ class Explainer:
         )
 
     def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[tuple[str, Maps]]:
-        evidence = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
-        return [(label, control_maps(name, evidence)[0]) for name, label in CONTROLS.items()]
+        inputs = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
+        return [(label, control_maps(name, inputs)[0]) for name, label in CONTROLS.items()]
 
     def _scores(
         self, maps: Maps, image: NDArray[np.uint8], target: int, key: str, metrics: Sequence[str], seed: int
     ) -> list[dict[str, float | None]]:
         """The scores of each map. All maps are judged together, so that the judge's batches are full."""
         count = len(maps)
-        evidence = MetricInputs(
+        inputs = MetricInputs(
             images=np.broadcast_to(image, (count, *image.shape)),
             targets=np.full(count, target, np.int64),
             keys=(key,) * count,
             seed=seed,
             judge=self._judge,
         )
-        found = evaluate_together({name: {} for name in metrics}, maps, evidence)
+        found = evaluate_together({name: {} for name in metrics}, maps, inputs)
         return [
             {name: None if np.isnan(scores.values[i]) else float(scores.values[i]) for name, scores in found.items()}
             for i in range(count)
@@ -179,7 +179,7 @@ def _own(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def class_names(model: Model) -> tuple[str, ...] | None:
-    """What the classes of our own networks are called; None where only the user knows."""
+    """What the classes of our own models are called; None where only the user knows."""
     from harness.datasets import cifar10_archive, planted
 
     card = model_card(model.name) if model.name in CATALOGUE else None

@@ -12,8 +12,8 @@ from harness.models.catalogue import Model
 from harness.quality.metrics.metric_table import METRICS
 
 NOTE = (
-    "One picture says how these maps compare on it, not how good a method or a network is: `bitlens run` asks many.\n"
-    "A map that scores no better than its controls shows nothing that the network knows."
+    "One picture says how these maps compare on it, not how good a method or a model is: `bitlens run` asks many.\n"
+    "A map that scores no better than its controls shows nothing that the model knows."
 )
 
 
@@ -40,7 +40,7 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
 
 
 def headline(model: Model, *, has_softmax: bool) -> str:
-    """Which network with which weights, what it is fed, and what a reader must know of its maps."""
+    """Which model with which weights, what it is fed, and what a reader must know of its maps."""
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
         f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "

@@ -1,4 +1,4 @@
-"""Reads a network of the user's own: a Keras file or a SavedModel folder, after a look for code inside."""
+"""Reads a model of the user's own: a Keras file or a SavedModel folder, after a look for code inside."""
 
 from __future__ import annotations
 

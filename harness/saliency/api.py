@@ -80,7 +80,7 @@ def compute_forward(
     spec, arguments = method_spec(method), parameters_of(method, parameters or {})
     if not spec.forward_only:
         able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
-        raise ConfigError(f'"{method}" needs more of a network than its scores', hint=able)
+        raise ConfigError(f'"{method}" needs more of a model than its scores', hint=able)
     scorer = FunctionScorer(scores, batch_size=batch_size)
     batch = _images(images, targets, image_keys, seed)
     found = scorer.scores(batch.pixels)

@@ -167,7 +167,7 @@ def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[
                 continue
             layer, outputs = node.layer, tf.nest.flatten(node.outputs)
             inputs = tuple(names[id(tensor)] for tensor in node.keras_inputs)
-            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named anew at every call
+            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named again at every call
                 inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
                 _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
                 names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))

@@ -54,7 +54,7 @@ def candidates(graph: Graph) -> list[LayerInfo]:
 def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
     """The name of a candidate; "default" gives the default one, and "50%" the one half-way that every path passes.
 
-    A share of the way means the same for networks whose layers have different names. Raises ConfigError with the
+    A share of the way means the same for models whose layers have different names. Raises ConfigError with the
     nearest name.
     """
     names = [info.name for info in found]

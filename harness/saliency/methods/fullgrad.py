@@ -1,7 +1,7 @@
 """FullGrad: input gradients and bias gradients of all layers together (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
-A piecewise linear network without saturation obeys logit = sum(x * dlogit/dx) + sum over layers of (b * dlogit/db). The
-biases are those of convolutions and dense layers and the shifts of batch norms. Other networks are refused.
+A piecewise linear model without saturation obeys logit = sum(x * dlogit/dx) + sum over layers of (b * dlogit/db). The
+biases are those of convolutions and dense layers and the shifts of batch norms. Other models are refused.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _checked(engine: Any) -> Graph:
     if wrong is not None:
         kind = "quantizers" if engine.pseudo_gradient else f'layer "{wrong.name}" ({type(wrong.layer).__name__})'
         raise ConfigError(
-            f'fullgrad: expected a piecewise linear network, and model "{engine.name}" has {kind}',
+            f'fullgrad: expected a piecewise linear model, and model "{engine.name}" has {kind}',
             hint="integrated_gradients",
         )
     return graph

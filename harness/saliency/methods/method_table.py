@@ -129,7 +129,7 @@ METHODS: dict[str, MethodSpec] = {
         relu="guided",
         parameters=(STE,),
         caveat="fails the parameter-randomisation sanity check (arXiv:1810.03292): it shows edges of the image more "
-        "than what the network does",
+        "than what the model does",
     ),
     "gradcam": MethodSpec(
         load=f"{HERE}.gradcam:gradcam",
@@ -203,7 +203,7 @@ METHODS: dict[str, MethodSpec] = {
     "fullgrad": MethodSpec(
         load=f"{HERE}.fullgrad:fullgrad",
         paper="arXiv:1905.00780",
-        about="input and bias gradients of all layers; for piecewise linear networks",
+        about="input and bias gradients of all layers; for piecewise linear models",
         signed=False,
         forward_passes="1",
         backward_passes="1",

@@ -1,4 +1,4 @@
-"""`bitlens explain`: what the network says, maps scored as in a run, files that exist, mistakes in a sentence."""
+"""`bitlens explain`: what the model says, maps scored as in a run, files that exist, mistakes in a sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORD = CATALOGUE[MODEL].preprocessing
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    """A planted image that the network knows: a crescent."""
+    """A planted image that the model knows: a crescent."""
     image, _, label = draw(0, "test", 2)
     assert CLASS_NAMES[label] == "crescent"
     Image.fromarray(image).save(tmp_path / "moon.png")
@@ -68,12 +68,12 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: 
     assert found["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
 
     judge = FloatJudge(lambda pixels: network.predict(preprocess(pixels, RECORD), verbose=0))
-    evidence = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
+    inputs = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
     rows = {row["method"]: row for row in found["maps"]}
     for method in ("gradient", "smoothgrad", "gradcam"):
         saliency = explain(network, preprocess(image, RECORD), method, image_keys=[picture.name])
         for metric in ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation"):
-            expected = evaluate(metric, saliency, evidence).values[0]
+            expected = evaluate(metric, saliency, inputs).values[0]
             assert rows[method][metric] == pytest.approx(expected, rel=1e-3), (method, metric)
 
 

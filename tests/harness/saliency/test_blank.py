@@ -1,4 +1,4 @@
-"""A blank map names its cause, image by image: every cause on a network that has it for a known reason."""
+"""A blank map names its cause, image by image: every cause on a model that has it for a known reason."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Batch norms taken into the convolutions before them: forwards where nobody can tell, backwards everywhere.
 
 Folding changes the last bits of what follows. Where a gradient passes a comparison, they may matter: a sign in a
-binarized network (folding gave a BinaryAlexNet other maps altogether), a ReLU or a maximum in any other (one gate near
-zero moves a patch of ResNet50's map by 1 to 3 % of the range). So forward passes are folded in smooth networks, and
+binarized model (folding gave a BinaryAlexNet other maps altogether), a ReLU or a maximum in any other (one gate near
+zero moves a patch of ResNet50's map by 1 to 3 % of the range). So forward passes are folded in smooth models, and
 in continuous ones before the steps at which the gradient ends, as for class activation maps. Elsewhere only the
 backward pass is: it is linear, so its last bits stay last bits, and the forward pass is the plain one, bit for bit.
 """

@@ -1,4 +1,4 @@
-"""The ten networks of the paper: their heads, default layers, and the fast graph against the plain one."""
+"""The ten models of the paper: their heads, default layers, and the fast graph against the plain one."""
 
 from __future__ import annotations
 

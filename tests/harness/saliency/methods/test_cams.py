@@ -1,4 +1,4 @@
-"""Class activation maps against a network whose features and gradients are known by hand."""
+"""Class activation maps against a model whose features and gradients are known by hand."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
 
 
 def of_its_own_gradient_at_each_pixel(method: str, **parameters: object) -> np.ndarray:
-    """A map of a network whose features are the image's channels, each value of them with a weight of its own."""
+    """A map of a model whose features are the image's channels, each value of them with a weight of its own."""
     import tensorflow as tf
 
     layers = tf.keras.layers
@@ -104,7 +104,7 @@ def test_gradients_that_differ_from_pixel_to_pixel_are_used_as_in_the_formula(
 
 @pytest.mark.parametrize("scale", [1e-22, 1e-12, 1e12])
 def test_gradcam_plus_plus_survives_gradients_whose_cubes_leave_float32(scale: float) -> None:
-    """A network with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
+    """A model with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
     found = compute(
         GradientEngine(oracles.feature_model(2, WEIGHTS * scale, size=SIZE)),
         "gradcam_plus_plus",

@@ -1,4 +1,4 @@
-"""Occlusion and RISE of anything that gives scores: a network of NumPy alone, known by hand."""
+"""Occlusion and RISE of anything that gives scores: a model of NumPy alone, known by hand."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_scores_that_never_change_give_a_map_that_is_blank_for_a_reason() -> Non
 
 @pytest.mark.parametrize("method", ["gradient", "smoothgrad", "scorecam"])
 def test_a_method_that_needs_more_than_scores_says_which_do_not(method: str) -> None:
-    with pytest.raises(ConfigError, match="needs more of a network than its scores\n  try: occlusion, rise"):
+    with pytest.raises(ConfigError, match="needs more of a model than its scores\n  try: occlusion, rise"):
         compute_forward(scores, method, IMAGES)
 
 

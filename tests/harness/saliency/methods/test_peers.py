@@ -21,14 +21,14 @@ NAMES = [
 
 @pytest.fixture(scope="module", params=NAMES)
 def network(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
-    """(network cut at its logits, network, images)."""
+    """(model cut at its logits, model, images)."""
     model = networks.build(request.param)
     return networks.without_softmax(model), model, networks.images(2, name=request.param)
 
 
 @pytest.fixture(scope="module", params=["plain", "fast"])
 def case(request: pytest.FixtureRequest, network: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
-    """(network cut at its logits, network, images, engine on the peers' own graph or on what users get)."""
+    """(model cut at its logits, model, images, engine on the peers' own graph or on what users get)."""
     return *network, GradientEngine(network[1], fast=request.param == "fast")
 
 
@@ -155,7 +155,7 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
     from tf_keras_vis.utils.scores import CategoricalScore
 
     logits, _, images, engine = case
-    # Cubes of a random network's gradients may leave float32, and so may exp(logit): bring the logits to 1 for both.
+    # Cubes of a random model's gradients may leave float32, and so may exp(logit): bring the logits to 1 for both.
     amplified = networks.scaled(logits, 1 / np.abs(engine.logits(images)).max())
     layer = engine.layer("default")
     theirs = GradcamPlusPlus(amplified, clone=False)(

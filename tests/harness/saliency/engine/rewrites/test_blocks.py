@@ -14,7 +14,7 @@ TARGETS = np.array([0, 1, 2])
 
 
 def network(size: tuple[int, int], *, quantized: bool = False, channels: int = 3, **options: Any) -> Any:
-    """A convolution of an image as the first of a binarized network is: its kernel may be signs, its input is not."""
+    """A convolution of an image as the first of a binarized model is: its kernel may be signs, its input is not."""
     import larq as lq
     import tensorflow as tf
 

@@ -106,7 +106,7 @@ def test_guided_relus_after_a_counted_convolution_are_guided() -> None:
     guided, own = (compute(GradientEngine(model), name, IMAGES).values for name in ("guided_backprop", "gradient"))
     expected = compute(GradientEngine(model, fast=False), "guided_backprop", IMAGES).values
     np.testing.assert_allclose(guided, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
-    assert np.abs(guided - own).max() > 0.1 * np.abs(own).max(), "the rule changes this network's gradient"
+    assert np.abs(guided - own).max() > 0.1 * np.abs(own).max(), "the rule changes this model's gradient"
 
 
 def test_no_float_convolution_of_a_counted_layer_is_left_forwards() -> None:
