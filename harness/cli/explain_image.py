@@ -1,4 +1,4 @@
-"""Explain one picture and score its maps, without a run: what `bitlens explain` does between arguments and text.
+"""Explain one picture and score its maps, without a run: what `bitlens explain` does between options and text.
 
 The maps are those of a run; so are the metrics, judged by the float model. Nothing is stored.
 """
@@ -13,27 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.errors import ConfigError, nearest
-from harness.models.catalogue import CATALOGUE, Model, model_card
+from harness.models.catalogue import Model
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
-from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.api import compute_many
 from harness.saliency.engine.engine import GradientEngine
-from harness.saliency.methods.method_table import parameters_of
 
-DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
-DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
 CONTROLS = {"random": "control: random", "centre": "control: centre"}
 
 Maps = NDArray[np.float32]
-
-
-def possible_metrics() -> list[str]:
-    """Those that need nothing beside the picture and the model: no mask, no other pictures."""
-    return [name for name, spec in METRICS.items() if set(spec.needs) <= {"judge"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +73,10 @@ class Explainer:
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, classes), the softmax of the logits, for uint8 images (N, H, W, C) at the model's input size."""
+        from scipy.special import softmax
+
         logits = self.engine.logits(preprocess(images, self.model.preprocessing)).astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(softmax(logits, axis=1), np.float32)
 
     def explain(
         self,
@@ -93,8 +84,8 @@ class Explainer:
         methods: Sequence[Method],
         *,
         key: str,
-        target: int | None = None,
-        metrics: Sequence[str] = DEFAULT_METRICS,
+        target: int | None,
+        metrics: Sequence[str],
         seed: int = 0,
     ) -> Explanation:
         """Explain an image (H, W, C) at the model's input size.
@@ -104,7 +95,7 @@ class Explainer:
         """
         probabilities = self.probabilities(image[None])[0]
         target = int(probabilities.argmax()) if target is None else target
-        found = compute_many(
+        attributions = compute_many(
             self.engine,
             [(method.name, method.parameters) for method in methods],
             preprocess(image[None], self.model.preprocessing),
@@ -112,11 +103,11 @@ class Explainer:
             [key],
             seed=seed,
         )
-        maps = [attribution.maps(image.shape[:2])[0] for attribution in found]
+        maps = [attribution.maps(image.shape[:2])[0] for attribution in attributions]
         unscored = [
             *(
                 (method.label, method.name, saliency, attribution.notes)
-                for method, saliency, attribution in zip(methods, maps, found, strict=True)
+                for method, saliency, attribution in zip(methods, maps, attributions, strict=True)
             ),
             *((label, None, control, ()) for label, control in self._controls(image, key, seed)),
         ]
@@ -128,7 +119,7 @@ class Explainer:
                 ScoredMap(label=label, method=method, map=saliency, scores=row, notes=tuple(notes))
                 for (label, method, saliency, notes), row in zip(unscored, scores, strict=True)
             ),
-            pseudo_gradient=any(attribution.pseudo_gradient for attribution in found),
+            pseudo_gradient=any(attribution.pseudo_gradient for attribution in attributions),
         )
 
     def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[tuple[str, Maps]]:
@@ -147,40 +138,11 @@ class Explainer:
             seed=seed,
             judge=self._judge,
         )
-        found = evaluate_together({name: {} for name in metrics}, maps, inputs)
+        by_metric = evaluate_together({name: {} for name in metrics}, maps, inputs)
         return [
-            {name: None if np.isnan(scores.values[i]) else float(scores.values[i]) for name, scores in found.items()}
+            {
+                name: None if np.isnan(scores.values[i]) else float(scores.values[i])
+                for name, scores in by_metric.items()
+            }
             for i in range(count)
         ]
-
-
-def chosen_methods(names: Sequence[str], given: Mapping[str, Any]) -> list[Method]:
-    """The methods of these names, each with those of the given parameters that it has.
-
-    Raises ConfigError for a parameter that none of them has, or that is out of its range.
-    """
-    methods = [Method(name=name, parameters=_own(name, given)) for name in names]
-    for method in methods:
-        parameters_of(method.name, method.parameters)
-    unused = [key for key in given if all(key not in method.parameters for method in methods)]
-    if unused:
-        known = sorted({key for name in names for key in parameters_of(name, _own(name, given))})
-        raise ConfigError(
-            f"--parameter {unused[0]}: none of {', '.join(names)} has such a parameter", hint=nearest(unused[0], known)
-        )
-    return methods
-
-
-def _own(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the given parameters that a method has; one over another method has the other's too."""
-    first = {"base": given["base"]} if "base" in given and "base" in parameters_of(name, {}) else {}
-    known = parameters_of(name, first)
-    return {key: value for key, value in given.items() if key in known}
-
-
-def class_names(model: Model) -> tuple[str, ...] | None:
-    """What the classes of our own models are called; None where only the user knows."""
-    from harness.datasets import cifar10_archive, planted
-
-    card = model_card(model.name) if model.name in CATALOGUE else None
-    return {"planted": planted.CLASS_NAMES, "cifar": cifar10_archive.CLASS_NAMES}[card["data"]] if card else None

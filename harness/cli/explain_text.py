@@ -1,4 +1,4 @@
-"""What `bitlens explain` says of a picture: a record for machines, and the text made of it."""
+"""What `bitlens explain` says of a picture: a record as JSON has it, and the text made of it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def headline(model: Model, *, has_softmax: bool) -> str:
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}"
     ]
     if not has_softmax:
-        lines.append("its last layer is no softmax: its outputs are taken as logits")
+        lines.append("its last layer is not a softmax: its outputs are taken as logits")
     if model.family == "binarized":
         lines.append("gradients pass its binarized layers by a straight-through estimate")
     if model.weights == "random":

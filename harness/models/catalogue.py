@@ -1,4 +1,4 @@
-"""The models that have a name: the paper's ten models and our twins. Facts only; nothing here imports TensorFlow.
+"""The models that have a name: the paper's ten and our twins. Facts only; nothing here imports TensorFlow.
 
 A model is architecture, weights and preprocessing. The user's own files become the same record in `experiment`.
 """
@@ -99,7 +99,7 @@ def minus_one_to_one(size: int, *, resize: int | None = None) -> dict[str, Any]:
     return _record(size, resize=resize or size, mean=[127.5] * 3, scale=[1 / 127.5] * 3)
 
 
-# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the network.
+# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the model.
 _CAFFE = _record(224, resize=256, mean=[103.939, 116.779, 123.68], scale=[1.0] * 3, order="bgr")
 _RAW = _record(224, resize=256, mean=[0.0] * 3, scale=[1.0] * 3)
 # larq_zoo.preprocess_input: ImageNet mean and standard deviation.
@@ -126,7 +126,7 @@ def _larq(path: str, paper: str) -> CatalogueEntry:
     return _imagenet(f"larq_zoo.{path}", paper, _TORCH, family="binarized")
 
 
-def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
+def _twin(name: str, twin: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
     binarized = "-binary" in name
     return CatalogueEntry(
         family="binarized" if binarized else "full-precision",
@@ -135,7 +135,7 @@ def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) ->
         classes=10,
         weights="trained",
         paper="ours",
-        twin=partner,
+        twin=twin,
         shuffled=shuffled,
     )
 

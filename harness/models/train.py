@@ -6,10 +6,10 @@
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
 
-Two models are data-randomised partners (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
+Two models are label-shuffled counterparts (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
 permuted labels until it has memorised them. What it learned has nothing to do with the classes, so a method whose maps
-do not differ between a model and its partner does not show what the model learned. Of these models the accuracy
-on the permuted labels of their training images is what counts; on the test split they are at chance.
+are the same for a model and its counterpart does not show what the model learned. For these models the accuracy on the
+permuted labels of their training images is what counts; on the test split they are at chance.
 """
 
 from __future__ import annotations

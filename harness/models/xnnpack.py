@@ -37,8 +37,8 @@ class XnnpackModel:
 
     def __call__(self, images: Images) -> NDArray[np.float32]:
         parts = np.array_split(images, len(self._interpreters))
-        found = self._pool.map(self._scores, self._interpreters, parts)
-        return np.concatenate([scores for scores in found if len(scores)])
+        results = self._pool.map(self._scores, self._interpreters, parts)
+        return np.concatenate([scores for scores in results if len(scores)])
 
     def _scores(self, interpreter: Any, images: Images) -> NDArray[np.float32]:
         """One image after the other: an image's activations stay in the cache, and no batch is copied."""

@@ -83,10 +83,10 @@ def compute_forward(
         raise ConfigError(f'"{method}" needs more of a model than its scores', hint=able)
     scorer = FunctionScorer(scores, batch_size=batch_size)
     batch = _images(images, targets, image_keys, seed)
-    found = scorer.scores(batch.pixels)
-    if batch.targets.max() >= found.shape[1]:
-        raise ConfigError(f"targets: expected classes from 0 to {found.shape[1] - 1}, got {batch.targets.tolist()}")
-    predicted = found.argmax(axis=1)
+    values = scorer.scores(batch.pixels)
+    if batch.targets.max() >= values.shape[1]:
+        raise ConfigError(f"targets: expected classes from 0 to {values.shape[1] - 1}, got {batch.targets.tolist()}")
+    predicted = values.argmax(axis=1)
     job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
     return in_many_passes(job, _with_targets(batch, predicted), predicted)
 

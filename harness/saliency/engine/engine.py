@@ -35,7 +35,7 @@ class GradientEngine:
     batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
                        threads, and 16 for a model whose weights outweigh its activations.
     memory_budget_mib  bound on the activations and gradients held at a time, all threads together. Kernels that are
-                       kept in another form, which is faster, take a twelfth of it besides.
+                       kept in another form, which is faster, take another twelfth of it.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
@@ -68,11 +68,10 @@ class GradientEngine:
 
     def scores(self, images: Array) -> Array:
         """(N, classes): what the model itself returns, softmax included if it has one."""
+        from scipy.special import softmax
+
         values = self.logits(images)
-        if not self.has_softmax:
-            return values
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(softmax(values, axis=1), np.float32) if self.has_softmax else values
 
     def backward(
         self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (), input_gradient: bool = True

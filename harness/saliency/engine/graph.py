@@ -94,14 +94,14 @@ def with_calls(graph: Graph, calls: Mapping[str, Callable[..., Any]]) -> Graph:
 @contextlib.contextmanager
 def patched(layer: Any, **attributes: Any) -> Iterator[None]:
     """Set attributes of a layer for the length of a `with`, past Keras' tracking of variables."""
-    found = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
+    before = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
     layer.__dict__.update(attributes)
     try:
         yield
     finally:
         for name in attributes:
             layer.__dict__.pop(name)
-        layer.__dict__.update(found)
+        layer.__dict__.update(before)
 
 
 def call_around(step: Step, **attributes: Any) -> Callable[..., Any]:

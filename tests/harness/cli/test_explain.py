@@ -33,7 +33,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def network() -> Any:
+def keras_model() -> Any:
     return load_model(catalogue_model(MODEL, CATALOGUE[MODEL]))
 
 
@@ -54,7 +54,7 @@ def refusal(*arguments: object) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------- results
-def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: Any, tmp_path: Path) -> None:
+def test_prediction_and_scores_are_those_of_the_library(picture: Path, keras_model: Any, tmp_path: Path) -> None:
     from harness.quality.evaluation import evaluate
     from harness.quality.inputs import MetricInputs
     from harness.quality.judges import FloatJudge
@@ -62,16 +62,16 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: 
 
     (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
     image = np.asarray(Image.open(picture))[None]
-    probabilities = network.predict(preprocess(image, RECORD), verbose=0)
+    probabilities = keras_model.predict(preprocess(image, RECORD), verbose=0)
     target = int(probabilities[0].argmax())
     assert found["predicted"][0]["name"] == CLASS_NAMES[target] == "crescent"
     assert found["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
 
-    judge = FloatJudge(lambda pixels: network.predict(preprocess(pixels, RECORD), verbose=0))
+    judge = FloatJudge(lambda pixels: keras_model.predict(preprocess(pixels, RECORD), verbose=0))
     inputs = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
     rows = {row["method"]: row for row in found["maps"]}
     for method in ("gradient", "smoothgrad", "gradcam"):
-        saliency = explain(network, preprocess(image, RECORD), method, image_keys=[picture.name])
+        saliency = explain(keras_model, preprocess(image, RECORD), method, image_keys=[picture.name])
         for metric in ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation"):
             expected = evaluate(metric, saliency, inputs).values[0]
             assert rows[method][metric] == pytest.approx(expected, rel=1e-3), (method, metric)
@@ -126,8 +126,8 @@ def test_random_weights_are_said_to_mean_nothing(picture: Path, tmp_path: Path) 
 
 
 # ------------------------------------------------------------------------------------------------ models of one's own
-def test_own_model_file_is_explained_like_the_model_that_it_is(picture: Path, network: Any, tmp_path: Path) -> None:
-    network.save(tmp_path / "mine.h5", include_optimizer=False)
+def test_own_model_file_is_explained_like_the_model_that_it_is(picture: Path, keras_model: Any, tmp_path: Path) -> None:
+    keras_model.save(tmp_path / "mine.h5", include_optimizer=False)
     (tmp_path / "names.txt").write_text("\n".join(CLASS_NAMES))
     common = ("--method", "gradcam", "--metric", "sparseness", "--out", tmp_path / "out", "--json")
     (own,) = json.loads(
@@ -157,8 +157,8 @@ def test_size_of_an_open_input_is_asked_for(picture: Path, tmp_path: Path, chann
     )
 
 
-def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, network: Any, tmp_path: Path) -> None:
-    network.save(tmp_path / "mine.h5", include_optimizer=False)
+def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, keras_model: Any, tmp_path: Path) -> None:
+    keras_model.save(tmp_path / "mine.h5", include_optimizer=False)
     (tmp_path / "mine.toml").write_text(
         '[dataset]\nkind = "planted"\n[[model]]\nname = "mine"\npath = "mine.h5"\nclasses = 10\n'
         "[model.preprocessing]\nheight = 64\nwidth = 64\n"
@@ -181,7 +181,7 @@ def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, net
         (("--parameter", "noise_level=loud"), "smoothgrad noise_level: expected a number from 0 to 10, got 'loud'"),
         (("--target", "moon"), 'expected a class from 0 to 9 or its name, got "moon"'),
         (("--target", "10"), "expected a class from 0 to 9"),
-        (("--mean", "0"), f'--mean: "{MODEL}" is no model file; its preprocessing is known'),
+        (("--mean", "0"), f'--mean: "{MODEL}" is not a model file; its preprocessing is known'),
         (("--weights", "imagenet"), "no ImageNet weights exist"),
     ],
 )

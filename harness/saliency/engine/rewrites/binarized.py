@@ -87,18 +87,18 @@ def _activation_quantizers(step: Step) -> dict[str, Any]:
 def _with_ste(step: Step, ste: str) -> Step:
     import larq as lq
 
-    found = _activation_quantizers(step)
-    for quantizer in found.values():
+    quantizers = _activation_quantizers(step)
+    for quantizer in quantizers.values():
         if not isinstance(quantizer, (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign)):
             raise ConfigError(
                 f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
                 "expected a sign() quantizer, whose estimator can be swapped",
                 hint='ste = "own"',
             )
-    if not found:
+    if not quantizers:
         return step
     swapped = _estimators()[ste]
-    return replace(step, call=swapped if "" in found else call_around(step, **dict.fromkeys(found, swapped)))
+    return replace(step, call=swapped if "" in quantizers else call_around(step, **dict.fromkeys(quantizers, swapped)))
 
 
 def _estimators() -> dict[str, Any]:

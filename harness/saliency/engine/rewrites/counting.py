@@ -1,7 +1,7 @@
 """Forward passes of binarized convolutions by counting bits, as boards run them: the same integers, and much faster.
 
 Sums of products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell.
-The backward pass stays in floats: what arrives from above is no sign.
+The backward pass stays in floats: what arrives from above is not a sign.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ KEYS = list("abcde")
 
 
 def scores(images: np.ndarray) -> np.ndarray:
-    """The softmax of a linear network."""
+    """The softmax of a linear model."""
     powers = np.exp(np.einsum("nhwc,hwck->nk", images, WEIGHTS))
     return powers / powers.sum(axis=1, keepdims=True)
 

@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.models.twins import build_twin
 from harness.saliency import GradientEngine, compute
 from tests import oracles
-from tests.harness.saliency import networks
+from tests.harness.saliency import paper_models
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(3, 4, 5, 2)).astype(np.float32)
@@ -103,9 +103,9 @@ def float_twin() -> Any:
     ],
 )
 def test_gradient_matches_finite_differences_in_random_directions(name: str, step: float) -> None:
-    model = float_twin() if name == "twin" else networks.build(name, size=64)
+    model = float_twin() if name == "twin" else paper_models.build(name, size=64)
     engine = GradientEngine(model)
-    image = networks.images(1, size=model.input_shape[1], name=name)
+    image = paper_models.images(1, size=model.input_shape[1], name=name)
     gradient = compute(engine, "gradient", image, [7]).values
     directions = np.random.default_rng(2).normal(size=(24, *image.shape[1:])).astype(np.float32)
     directions /= np.linalg.norm(directions.reshape(24, -1), axis=1)[:, None, None, None]

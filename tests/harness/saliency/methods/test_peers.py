@@ -9,7 +9,7 @@ import pytest
 
 from harness.randomness import gaussian
 from harness.saliency import GradientEngine, compute
-from tests.harness.saliency import networks
+from tests.harness.saliency import paper_models
 
 TARGETS = [7, 400]
 KEYS = ["a", "b"]
@@ -20,16 +20,16 @@ NAMES = [
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def network(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
+def paper_model(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
     """(model cut at its logits, model, images)."""
-    model = networks.build(request.param)
-    return networks.without_softmax(model), model, networks.images(2, name=request.param)
+    model = paper_models.build(request.param)
+    return paper_models.without_softmax(model), model, paper_models.images(2, name=request.param)
 
 
 @pytest.fixture(scope="module", params=["plain", "fast"])
-def case(request: pytest.FixtureRequest, network: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
+def case(request: pytest.FixtureRequest, paper_model: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
     """(model cut at its logits, model, images, engine on the peers' own graph or on what users get)."""
-    return *network, GradientEngine(network[1], fast=request.param == "fast")
+    return *paper_model, GradientEngine(paper_model[1], fast=request.param == "fast")
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
@@ -156,7 +156,7 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
 
     logits, _, images, engine = case
     # Cubes of a random model's gradients may leave float32, and so may exp(logit): bring the logits to 1 for both.
-    amplified = networks.scaled(logits, 1 / np.abs(engine.logits(images)).max())
+    amplified = paper_models.scaled(logits, 1 / np.abs(engine.logits(images)).max())
     layer = engine.layer("default")
     theirs = GradcamPlusPlus(amplified, clone=False)(
         CategoricalScore(TARGETS),
@@ -179,7 +179,7 @@ def test_tf_keras_vis_leaves_the_softmax_layer_of_real_to_binary_net_in() -> Non
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    model, images = networks.build("RealToBinaryNet", size=64), networks.images(1, size=64)
+    model, images = paper_models.build("RealToBinaryNet", size=64), paper_models.images(1, size=64)
     theirs = Saliency(model, model_modifier=ReplaceToLinear())(
         CategoricalScore(TARGETS[:1]), images, keepdims=True, normalize_map=False, gradient_modifier=None
     )

@@ -23,7 +23,7 @@ def operators() -> None:
         pytest.skip("needs the LCE operators: a C++ compiler, or a wheel that carries them")
 
 
-def network(**options: Any) -> Any:
+def small_model(**options: Any) -> Any:
     """A full-precision layer, the binarized one that is tried, a norm that brings its sums near zero, another one."""
     import larq as lq
     import tensorflow as tf
@@ -76,7 +76,7 @@ def assert_equal_to_plain(model: Any, *, counts: int, **variant: str) -> None:
     ids=str,
 )
 def test_a_counted_convolution_changes_no_bit(options: dict[str, Any]) -> None:
-    assert_equal_to_plain(network(**options), counts=2)
+    assert_equal_to_plain(small_model(**options), counts=2)
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_a_counted_convolution_changes_no_bit(options: dict[str, Any]) -> None:
     ids=str,
 )
 def test_what_is_not_a_product_of_signs_stays_in_floats(options: dict[str, Any]) -> None:
-    assert_equal_to_plain(network(**options), counts=1)
+    assert_equal_to_plain(small_model(**options), counts=1)
 
 
 @pytest.mark.parametrize("ste", ["ste_identity", "approx_sign", "swish_sign"])
 def test_another_estimator_is_that_of_the_plain_graph(ste: str) -> None:
-    assert_equal_to_plain(network(padding="same", pad_values=1.0), counts=2, ste=ste)
+    assert_equal_to_plain(small_model(padding="same", pad_values=1.0), counts=2, ste=ste)
 
 
 def test_guided_relus_after_a_counted_convolution_are_guided() -> None:
-    model = network(activation="relu")
+    model = small_model(activation="relu")
     guided, own = (compute(GradientEngine(model), name, IMAGES).values for name in ("guided_backprop", "gradient"))
     expected = compute(GradientEngine(model, fast=False), "guided_backprop", IMAGES).values
     np.testing.assert_allclose(guided, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
@@ -110,13 +110,13 @@ def test_guided_relus_after_a_counted_convolution_are_guided() -> None:
 
 
 def test_no_float_convolution_of_a_counted_layer_is_left_forwards() -> None:
-    model = network()
+    model = small_model()
     assert operations(GradientEngine(model), SHAPE, "logits")["Conv2D"] == 1
     assert operations(GradientEngine(model, fast=False), SHAPE, "logits")["Conv2D"] == 3
 
 
 def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network(padding="same")
+    model = small_model(padding="same")
     counted = compute(GradientEngine(model), "smoothgrad", IMAGES).values
     monkeypatch.setattr(counting, "is_available", lambda: False)
     in_floats = GradientEngine(model)
@@ -127,7 +127,7 @@ def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("threads", [1, 2])
 def test_several_threads_give_the_same_maps(threads: int) -> None:
     images = np.concatenate([IMAGES] * 4)
-    model = network(padding="same", pad_values=1.0)
+    model = small_model(padding="same", pad_values=1.0)
     found = compute(GradientEngine(model, threads=threads, batch_size=2), "gradient", images).values
     np.testing.assert_allclose(found, compute(GradientEngine(model, fast=False), "gradient", images).values, atol=1e-6)
 
@@ -135,7 +135,7 @@ def test_several_threads_give_the_same_maps(threads: int) -> None:
 def test_a_nan_that_only_a_later_image_makes_is_found_behind_a_sign() -> None:
     import tensorflow as tf
 
-    inner = network()
+    inner = small_model()
     model = tf.keras.Sequential(
         [tf.keras.Input((13, 11, 3)), tf.keras.layers.Lambda(tf.sqrt, name="root"), *inner.layers]
     )

@@ -15,7 +15,7 @@ from tests.harness.saliency.engine.graphs import operations
 IMAGES = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
 
 
-def network(activation: str, pooling: str = "average") -> Any:
+def small_model(activation: str, pooling: str = "average") -> Any:
     """Convolutions and norms with weights that a norm does not start with."""
     import larq as lq
     import tensorflow as tf
@@ -47,7 +47,7 @@ def network(activation: str, pooling: str = "average") -> Any:
 
 
 def test_a_smooth_model_is_folded_and_gives_the_plain_maps() -> None:
-    model = network("swish")
+    model = small_model("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert [fold.convolution for fold in fast.setup.folds] == ["first", "depthwise"]
     for method in ("gradient", "gradcam"):
@@ -59,9 +59,9 @@ def test_a_smooth_model_is_folded_and_gives_the_plain_maps() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: network("relu"),
-        lambda: network("swish", "maximum"),
-        lambda: network("sign"),
+        lambda: small_model("relu"),
+        lambda: small_model("swish", "maximum"),
+        lambda: small_model("sign"),
         lambda: build_twin(image_size=16, classes=5, binarized=False),
         lambda: build_twin(image_size=16, classes=5, binarized=True),
     ],
@@ -77,14 +77,14 @@ def test_a_gradient_that_passes_comparisons_comes_from_the_plain_forward_pass(bu
 
 
 def test_only_the_backward_pass_is_folded_where_a_gradient_passes_a_relu() -> None:
-    engine = GradientEngine(network("relu"))
+    engine = GradientEngine(small_model("relu"))
     found = operations(engine, IMAGES.shape)
     assert found["FusedBatchNormV3"] == found["PlaceholderWithDefault"] == 2, "two norms, kept from their convolutions"
     assert found["FusedBatchNormGradV3"] == 0
 
 
 def test_a_model_with_relus_is_folded_before_the_layer_at_which_the_gradient_ends() -> None:
-    model, targets = network("relu"), np.array([0, 1, 2])
+    model, targets = small_model("relu"), np.array([0, 1, 2])
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     layer = "last"
     assert operations(fast, IMAGES.shape, "features", layers=(layer,))["FusedBatchNormV3"] == 0
@@ -96,7 +96,7 @@ def test_a_model_with_relus_is_folded_before_the_layer_at_which_the_gradient_end
 
 
 def test_nothing_is_folded_before_a_sign() -> None:
-    model = network("sign")
+    model = small_model("sign")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(fast, IMAGES.shape, "logits") == operations(plain, IMAGES.shape, "logits")
     np.testing.assert_array_equal(fast.logits(IMAGES), plain.logits(IMAGES))
@@ -165,6 +165,6 @@ def test_channels_are_normalized_by_rows_to_the_same_bits() -> None:
 
 
 def test_a_convolution_whose_own_output_is_asked_for_keeps_it() -> None:
-    model = network("swish")
+    model = small_model("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     np.testing.assert_allclose(fast.features(IMAGES, "first"), plain.features(IMAGES, "first"), atol=1e-6)
