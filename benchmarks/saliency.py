@@ -66,8 +66,8 @@ def combined(paths: list[str]) -> dict[str, Any]:
     runs = [json.loads(Path(path).read_text())["figures"] for path in paths]
     rates: dict[str, dict[str, Any]] = {}
     for run in runs:
-        for name, found in run["maps_per_second"].items():
-            rates.setdefault(name, {}).update(found)
+        for name, by_method in run["maps_per_second"].items():
+            rates.setdefault(name, {}).update(by_method)
     peaks = {contender: peak for run in runs for contender, peak in run["peak_rss_mib"].items()}
     return {**runs[0], "maps_per_second": rates, "peak_rss_mib": peaks}
 
@@ -90,8 +90,10 @@ def measure_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[st
 
         for method in METHODS:
             if method in arguments.methods:
-                found = seconds([(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds)
-                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, found, strict=True)}
+                measured = seconds(
+                    [(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds
+                )
+                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, measured, strict=True)}
         if TOGETHER in arguments.methods:
             both, gradient, gradcam = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
             taken = {"one pass": both, "two": gradient + gradcam, "gradient alone": gradient}
@@ -121,23 +123,23 @@ def ratios(figures: dict[str, Any]) -> dict[str, float]:
 
     def against(contender: str, *methods: str) -> list[float]:
         return [
-            found[method]["ours"] / found[method][contender]
+            by_method[method]["ours"] / by_method[method][contender]
             for method in methods
-            for found in rates.values()
-            if method in found
+            for by_method in rates.values()
+            if method in by_method
         ]
 
     compared = {f"{method}_vs_tfkerasvis": against("tf-keras-vis", method) for method in METHODS}
     compared |= {"vs_xplique": against("xplique", *METHODS), "vs_plain_function": against("plain", *METHODS)}
     result = {
-        f"{name}_{of}": take(found)
-        for name, found in compared.items()
-        if found
+        f"{name}_{of}": take(factors)
+        for name, factors in compared.items()
+        if factors
         for of, take in (("median", statistics.median), ("least", min))
     }
-    if together := [found[TOGETHER] for found in rates.values() if TOGETHER in found]:
+    if together := [by_method[TOGETHER] for by_method in rates.values() if TOGETHER in by_method]:
         for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
-            faster = [found["one pass"] / found[way] for found in together]
+            faster = [rate["one pass"] / rate[way] for rate in together]
             result[f"together_vs_{name}_median"] = statistics.median(faster)
     if peaks := figures["peak_rss_mib"]:
         result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
@@ -149,9 +151,9 @@ def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
     ways = "one pass / two / gradient alone"
     columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: {ways}"]
     lines = [f"| model | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
-    for name, found in rates.items():
+    for name, by_method in rates.items():
         cells = [
-            " / ".join(f"{rate:.3g}" for rate in found.get(method, {}).values()) for method in (*METHODS, TOGETHER)
+            " / ".join(f"{rate:.3g}" for rate in by_method.get(method, {}).values()) for method in (*METHODS, TOGETHER)
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

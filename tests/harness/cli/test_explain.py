@@ -60,16 +60,16 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, keras_mod
     from harness.quality.judges import FloatJudge
     from harness.saliency import explain
 
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
     image = np.asarray(Image.open(picture))[None]
     probabilities = keras_model.predict(preprocess(image, RECORD), verbose=0)
     target = int(probabilities[0].argmax())
-    assert found["predicted"][0]["name"] == CLASS_NAMES[target] == "crescent"
-    assert found["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
+    assert record["predicted"][0]["name"] == CLASS_NAMES[target] == "crescent"
+    assert record["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
 
     judge = FloatJudge(lambda pixels: keras_model.predict(preprocess(pixels, RECORD), verbose=0))
     inputs = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
-    rows = {row["method"]: row for row in found["maps"]}
+    rows = {row["method"]: row for row in record["maps"]}
     for method in ("gradient", "smoothgrad", "gradcam"):
         saliency = explain(keras_model, preprocess(image, RECORD), method, image_keys=[picture.name])
         for metric in ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation"):
@@ -78,8 +78,8 @@ def test_prediction_and_scores_are_those_of_the_library(picture: Path, keras_mod
 
 
 def test_maps_of_a_good_model_beat_the_random_control(picture: Path, tmp_path: Path) -> None:
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, "--json").stdout)
-    insertion = {row["method"]: row["insertion_auc"] for row in found["maps"]}
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, "--json").stdout)
+    insertion = {row["method"]: row["insertion_auc"] for row in record["maps"]}
     assert min(insertion[name] for name in ("gradient", "smoothgrad", "gradcam")) > insertion["control: random"]
 
 
@@ -105,8 +105,8 @@ def test_every_picture_and_method_gives_a_file_and_none_overwrites_another(pictu
 
 def test_parameters_go_to_the_methods_that_have_them(picture: Path, tmp_path: Path) -> None:
     arguments = ("--parameter", "noise_level=0.0", "--parameter", "samples=2", "--metric", "sparseness", "--json")
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, *arguments).stdout)
-    sparseness = {row["method"]: row["sparseness"] for row in found["maps"]}
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, *arguments).stdout)
+    sparseness = {row["method"]: row["sparseness"] for row in record["maps"]}
     # SmoothGrad without noise is the gradient
     assert sparseness["smoothgrad noise_level=0.0 samples=2"] == pytest.approx(sparseness["gradient"], rel=1e-5)
 

@@ -36,14 +36,14 @@ def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str,
     assert fast.has_softmax, "all ten end in a softmax"
     assert fast.pseudo_gradient == (name in paper_models.BINARIZED)
     np.testing.assert_allclose(fast.scores(images), model(images, training=False), atol=2e-4)
-    expected, found = (compute(engine, "gradient", images, [7, 400]).values for engine in (plain, fast))
-    for a, b in zip(found, expected, strict=True):
+    expected, actual = (compute(engine, "gradient", images, [7, 400]).values for engine in (plain, fast))
+    for a, b in zip(actual, expected, strict=True):
         assert oracles.correlation(a, b) > 0.9999
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-2 * np.ptp(b))
-    expected, found = (
+    expected, actual = (
         compute(engine, "gradcam", images, [7, 400], parameters={"relu": False}).values for engine in (plain, fast)
     )
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ def test_the_default_layer_is_spatial_and_every_path_passes_it(name: str) -> Non
     from harness.saliency import list_layers
 
     model = paper_models.build(name, size=96)
-    found = list_layers(model)
-    [chosen] = [info for info in found if info.default]
+    layers = list_layers(model)
+    [chosen] = [info for info in layers if info.default]
     assert min(chosen.height, chosen.width) > 1
     assert not chosen.bypassed
     assert DEFAULT_LAYERS[name] in (None, chosen.name)
-    last = max(i for i, info in enumerate(found) if info.convolution)
-    assert found.index(chosen) >= last
+    last = max(i for i, info in enumerate(layers) if info.convolution)
+    assert layers.index(chosen) >= last

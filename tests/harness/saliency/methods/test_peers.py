@@ -32,13 +32,13 @@ def case(request: pytest.FixtureRequest, paper_model: Any) -> tuple[Any, Any, np
     return *paper_model, GradientEngine(paper_model[1], fast=request.param == "fast")
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
     """Within 1e-4 of the greatest value of each image: what is near zero is a difference of large numbers.
 
     The plain graph agrees to 1.5e-6, the fast one to 1e-5. RealToBinaryNet's GradCAM is 3e-5 from tf-keras-vis, which
     runs eagerly: a compiled forward pass whose activations nobody reads has batch norms fused.
     """
-    for a, b in zip(found, np.asarray(expected), strict=True):
+    for a, b in zip(actual, np.asarray(expected), strict=True):
         assert b.any(), "two blank maps agree about nothing"
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
 
@@ -94,8 +94,10 @@ def test_smoothgrad_agrees_with_tf_keras_vis_on_the_same_noise(case: Any, monkey
         normalize_map=False,
         gradient_modifier=None,
     )
-    found = compute(engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1})
-    assert_close(found.values, theirs)
+    attribution = compute(
+        engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1}
+    )
+    assert_close(attribution.values, theirs)
 
 
 def test_smoothgrad_agrees_with_xplique_on_the_same_noise(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +119,10 @@ def test_smoothgrad_agrees_with_xplique_on_the_same_noise(case: Any, monkeypatch
 
     monkeypatch.setattr(GradientStatistic, "_perturb_samples", staticmethod(same_noise))
     theirs = SmoothGrad(logits, reducer=None, batch_size=4, nb_samples=4).explain(images, tf.one_hot(TARGETS, 1000))
-    found = compute(engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1})
-    assert_close(found.values, theirs)
+    attribution = compute(
+        engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1}
+    )
+    assert_close(attribution.values, theirs)
 
 
 def test_gradcam_agrees_with_tf_keras_vis(case: Any) -> None:
@@ -167,9 +171,11 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
         normalize_cam=False,
     )
     ours = GradientEngine(amplified, fast=engine.setup.fast)
-    found = compute(ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer})
+    attribution = compute(
+        ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer}
+    )
     factors = np.exp(ours.logits(images)[np.arange(2), TARGETS])
-    assert_close(found.values * factors[:, None, None], theirs)
+    assert_close(attribution.values * factors[:, None, None], theirs)
 
 
 @pytest.mark.slow

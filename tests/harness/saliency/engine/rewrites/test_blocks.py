@@ -36,9 +36,9 @@ def small_model(size: tuple[int, int], *, quantized: bool = False, channels: int
 def assert_same_maps(model: Any, *, by_blocks: bool) -> None:
     images = np.random.default_rng(0).normal(size=(3, *model.input_shape[1:])).astype(np.float32)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
-    found, expected = (engine.backward(images, TARGETS).input_gradient for engine in (fast, plain))
-    assert found.shape == images.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    actual, expected = (engine.backward(images, TARGETS).input_gradient for engine in (fast, plain))
+    assert actual.shape == images.shape
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
     assert operations(plain, images.shape)["Conv2DBackpropInput"] == 1
     assert operations(fast, images.shape)["Conv2DBackpropInput"] == (0 if by_blocks else 1)
 

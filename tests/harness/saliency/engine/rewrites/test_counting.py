@@ -48,14 +48,14 @@ def assert_equal_to_plain(model: Any, *, counts: int, **variant: str) -> None:
     """The fast engine counts that many convolutions, and differs from the plain one in nothing."""
     fast, plain = (GradientEngine(model, fast=way).variant(**variant) for way in (True, False))
     assert operations(fast, SHAPE, "logits")["PyFuncStateless"] == counts
-    found, expected = (engine.backward(IMAGES, TARGETS, layers=("tried", "last")) for engine in (fast, plain))
-    np.testing.assert_array_equal(found.logits, expected.logits)
-    np.testing.assert_array_equal(found.features["tried"], expected.features["tried"])
-    np.testing.assert_array_equal(found.gradients["last"], expected.gradients["last"])
-    np.testing.assert_allclose(found.gradients["tried"], expected.gradients["tried"], rtol=0, atol=1e-7)
+    actual, expected = (engine.backward(IMAGES, TARGETS, layers=("tried", "last")) for engine in (fast, plain))
+    np.testing.assert_array_equal(actual.logits, expected.logits)
+    np.testing.assert_array_equal(actual.features["tried"], expected.features["tried"])
+    np.testing.assert_array_equal(actual.gradients["last"], expected.gradients["last"])
+    np.testing.assert_allclose(actual.gradients["tried"], expected.gradients["tried"], rtol=0, atol=1e-7)
     scale = np.abs(expected.input_gradient).max()
     assert scale > 0
-    np.testing.assert_allclose(found.input_gradient, expected.input_gradient, rtol=0, atol=1e-6 * scale)
+    np.testing.assert_allclose(actual.input_gradient, expected.input_gradient, rtol=0, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,10 @@ def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.Mon
 def test_several_threads_give_the_same_maps(threads: int) -> None:
     images = np.concatenate([IMAGES] * 4)
     model = small_model(padding="same", pad_values=1.0)
-    found = compute(GradientEngine(model, threads=threads, batch_size=2), "gradient", images).values
-    np.testing.assert_allclose(found, compute(GradientEngine(model, fast=False), "gradient", images).values, atol=1e-6)
+    attribution = compute(GradientEngine(model, threads=threads, batch_size=2), "gradient", images).values
+    np.testing.assert_allclose(
+        attribution, compute(GradientEngine(model, fast=False), "gradient", images).values, atol=1e-6
+    )
 
 
 def test_a_nan_that_only_a_later_image_makes_is_found_behind_a_sign() -> None:

@@ -45,12 +45,12 @@ def small_model(*, norm: bool = False, **options: Any) -> Any:
 
 
 def assert_plain_but_for_rounding(fast: GradientEngine, plain: GradientEngine) -> None:
-    found, expected = (engine.backward(IMAGES, TARGETS, layers=("before", "after")) for engine in (fast, plain))
-    np.testing.assert_array_equal(found.logits, expected.logits)
-    np.testing.assert_array_equal(found.features["after"], expected.features["after"])
+    actual, expected = (engine.backward(IMAGES, TARGETS, layers=("before", "after")) for engine in (fast, plain))
+    np.testing.assert_array_equal(actual.logits, expected.logits)
+    np.testing.assert_array_equal(actual.features["after"], expected.features["after"])
     for gradient, wanted in (
-        (found.input_gradient, expected.input_gradient),
-        (found.gradients["before"], expected.gradients["before"]),
+        (actual.input_gradient, expected.input_gradient),
+        (actual.gradients["before"], expected.gradients["before"]),
     ):
         assert wanted.any()
         np.testing.assert_allclose(gradient, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
