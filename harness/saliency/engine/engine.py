@@ -21,7 +21,9 @@ from harness.saliency.attribution import Array, Backward
 from harness.saliency.engine import layers
 from harness.saliency.engine.batches import Item, Result
 from harness.saliency.engine.compiled import all_finite, as_numpy, compiled, first_not_finite, joined, padded
+from harness.saliency.engine.graph import Graph
 from harness.saliency.engine.rewrites import binarized, relus
+from harness.saliency.engine.rewrites.fast_graph import rewritten
 from harness.saliency.engine.setup import EngineSetup, set_up
 
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
@@ -50,14 +52,15 @@ class GradientEngine:
         threads: int | None = None,
         fast: bool = True,
     ) -> None:
-        if not isinstance(model, EngineSetup):
-            model = set_up(
-                model, batch_size=batch_size, memory_budget_mib=memory_budget_mib, threads=threads, fast=fast
-            )
-        self.setup: EngineSetup = model
-        self.name, self.graph, self.candidates = model.name, model.graph, model.candidates
-        self.has_softmax, self.pseudo_gradient = model.has_softmax, model.pseudo_gradient
-        self.batch_size = model.batches.most
+        setup: EngineSetup = (
+            model
+            if isinstance(model, EngineSetup)
+            else set_up(model, batch_size=batch_size, memory_budget_mib=memory_budget_mib, threads=threads, fast=fast)
+        )
+        self.setup = setup
+        self.name, self.graph, self.candidates = setup.name, setup.graph, setup.candidates
+        self.has_softmax, self.pseudo_gradient = setup.has_softmax, setup.pseudo_gradient
+        self.batch_size = setup.batches.most
         self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment
         self._variants: dict[Any, GradientEngine] = {}
         self._looked_at_activations = False
@@ -113,9 +116,16 @@ class GradientEngine:
             function = idle.pop()
         except IndexError:
             with _TRACING:
-                function = compiled(self.setup.traced_graph(layers, wanted), shape, layers, wanted)
+                function = compiled(self._traced_graph(layers, wanted), shape, layers, wanted)
         yield function
         idle.append(function)
+
+    def _traced_graph(self, keep: tuple[str, ...], wanted: str) -> Graph:
+        """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""
+        if not self.setup.fast:
+            return self.graph
+        sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
+        return rewritten(self.graph, self.setup.folds, self.setup.tiles, keep=keep, sources=sources)
 
     def _batches(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
         def work(chunk: list[int]) -> Backward:

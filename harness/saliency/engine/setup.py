@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,7 @@ from harness.saliency.engine import layers, logits
 from harness.saliency.engine.batches import Batches
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.graph import Graph, read_graph
-from harness.saliency.engine.rewrites import binarized, folding
-from harness.saliency.engine.rewrites.fast_graph import rewritten
+from harness.saliency.engine.rewrites import binarized, counting, folding
 from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
 
@@ -50,13 +48,6 @@ class EngineSetup:
     tiles: Tiles
     batches: Batches
 
-    def traced_graph(self, keep: Collection[str], wanted: str) -> Graph:
-        """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""
-        if not self.fast:
-            return self.graph
-        sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
-        return rewritten(self.graph, self.folds, self.tiles, keep=keep, sources=sources)
-
     def check(self, images: Array, targets: NDArray[np.int64]) -> None:
         """Raises ConfigError or MeasurementError for images or targets that no pass of this model can take."""
         expected, got = self.input_shape, images.shape[1:]
@@ -80,7 +71,7 @@ def set_up(
     at_a_time = threads or batches_at_a_time()
     inside = 1 if at_a_time > 1 else threads_of_an_operation()
     if fast:
-        graph = binarized.quantize_kernels_once(graph, threads=inside)
+        graph = counting.quantize_kernels_once(graph, threads=inside)
     most = MAX_BATCH if at_a_time == 1 else MAX_BATCH_OF_A_THREAD
     return EngineSetup(
         name=str(model.name),
