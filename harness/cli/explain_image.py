@@ -6,7 +6,7 @@ The maps are those of a run; so are the metrics, judged by the float model. Noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class ScoredMap:
     label: str
     method: str | None
     map: Maps
-    scores: dict[str, float | None]
+    scores: Mapping[str, float | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -103,28 +103,29 @@ class Explainer:
             [key],
             seed=seed,
         )
-        maps = [attribution.maps(image.shape[:2])[0] for attribution in attributions]
-        unscored = [
-            *(
-                (method.label, method.name, saliency, attribution.notes)
-                for method, saliency, attribution in zip(methods, maps, attributions, strict=True)
-            ),
-            *((label, None, control, ()) for label, control in self._controls(image, key, seed)),
+        rows = [
+            ScoredMap(
+                label=method.label,
+                method=method.name,
+                map=attribution.maps(image.shape[:2])[0],
+                notes=attribution.notes,
+            )
+            for method, attribution in zip(methods, attributions, strict=True)
         ]
-        scores = self._scores(np.stack([row[2] for row in unscored]), image, target, key, metrics, seed)
+        rows += self._controls(image, key, seed)
+        scores = self._scores(np.stack([row.map for row in rows]), image, target, key, metrics, seed)
         return Explanation(
             probabilities=probabilities,
             target=target,
-            maps=tuple(
-                ScoredMap(label=label, method=method, map=saliency, scores=row, notes=tuple(notes))
-                for (label, method, saliency, notes), row in zip(unscored, scores, strict=True)
-            ),
+            maps=tuple(replace(row, scores=of_map) for row, of_map in zip(rows, scores, strict=True)),
             pseudo_gradient=any(attribution.pseudo_gradient for attribution in attributions),
         )
 
-    def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[tuple[str, Maps]]:
+    def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[ScoredMap]:
         inputs = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
-        return [(label, control_maps(name, inputs)[0]) for name, label in CONTROLS.items()]
+        return [
+            ScoredMap(label=label, method=None, map=control_maps(name, inputs)[0]) for name, label in CONTROLS.items()
+        ]
 
     def _scores(
         self, maps: Maps, image: NDArray[np.uint8], target: int, key: str, metrics: Sequence[str], seed: int
