@@ -4,7 +4,7 @@ backward passes to images by blocks of pixels.
     python benchmarks/convolutions.py [--rounds 9] [--json]
 
 One thread each, batches of four images, as many channels in as out, contenders in turn, medians. Ratios above 1 mean
-that ours is faster. Rounding is the greatest difference from float64, as a share of the greatest value.
+that ours is faster. Rounding is the greatest difference from float64, as a fraction of the greatest value.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def ratios(shapes: dict[str, Any], windows: dict[str, Any]) -> dict[str, float]:
     """How many times as fast as TensorFlow, over the shapes."""
     result = {}
     for name, figures in (("winograd", shapes), ("signs", shapes), ("blocks", windows)):
-        faster = [found["milliseconds"]["tensorflow"] / found["milliseconds"][name] for found in figures.values()]
+        faster = [row["milliseconds"]["tensorflow"] / row["milliseconds"][name] for row in figures.values()]
         result |= {f"{name}_median": round(statistics.median(faster), 2), f"{name}_least": round(min(faster), 2)}
     return result
 
@@ -117,15 +117,15 @@ def table(shapes: dict[str, Any], windows: dict[str, Any]) -> str:
         "| map | TensorFlow, ms | Winograd, times faster | signs, times faster | rounding: TensorFlow, Winograd |",
         "|---|---|---|---|---|",
     ]
-    for shape, found in shapes.items():
-        took, lost = found["milliseconds"], found["rounding"]
+    for shape, row in shapes.items():
+        took, lost = row["milliseconds"], row["rounding"]
         lines.append(
             f"| {shape} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['winograd']:.1f} | "
             f"{took['tensorflow'] / took['signs']:.1f} | {lost['tensorflow']:.1e}, {lost['winograd']:.1e} |"
         )
     lines += ["", "| window of images / stride | TensorFlow, ms | by blocks, times faster |", "|---|---|---|"]
-    for window, found in windows.items():
-        took = found["milliseconds"]
+    for window, row in windows.items():
+        took = row["milliseconds"]
         lines.append(f"| {window} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['blocks']:.1f} |")
     return "\n".join(lines)
 

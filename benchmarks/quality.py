@@ -1,4 +1,4 @@
-"""Deletion and insertion curves per second against xplique, on the same network, images, maps, baseline and steps.
+"""Deletion and insertion curves per second against xplique, on the same model, images, maps, baseline and steps.
 
     python benchmarks/quality.py [--quick] [--json]
 
@@ -48,7 +48,7 @@ def main() -> None:
             for name in CONTENDERS[:: 1 if turn % 2 == 0 else -1]:
                 seconds[name].append(_ask(workers[name], arguments.images)["seconds"])
         peaks = {name: _ask(workers[name], 1)["peak_rss_mib"] for name in CONTENDERS}
-    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     passes = 2 * arguments.images * (arguments.steps + 1)
     result = {
         "ratios": {"deletion_insertion_vs_xplique": round(medians["xplique"] / medians["ours"], 3)},
@@ -57,7 +57,7 @@ def main() -> None:
             "steps": arguments.steps,
             "rounds": arguments.rounds,
             "cores": os.cpu_count(),
-            "seconds": {name: [round(value, 3) for value in found] for name, found in seconds.items()},
+            "seconds": {name: [round(value, 3) for value in taken] for name, taken in seconds.items()},
             "points_per_second": {name: round(passes / value, 1) for name, value in medians.items()},
             "peak_rss_mib": peaks,
         },
@@ -85,10 +85,10 @@ def work(pipe: Any, name: str, steps: int) -> None:
     pipe.send("ready")
     for count in iter(pipe.recv, None):
         begin = time.perf_counter()
-        found = areas(count)
+        result = areas(count)
         seconds = time.perf_counter() - begin
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        pipe.send({"areas": found, "seconds": seconds, "peak_rss_mib": round(peak)})
+        pipe.send({"areas": result, "seconds": seconds, "peak_rss_mib": round(peak)})
 
 
 def ours(steps: int) -> Areas:
@@ -102,15 +102,15 @@ def ours(steps: int) -> Areas:
 
     def areas(count: int) -> tuple[float, float]:
         images, maps, targets = _inputs(count)
-        evidence = MetricInputs(
+        inputs = MetricInputs(
             images=images,
             targets=targets,
             keys=tuple(map(str, range(count))),
             dataset_mean=np.full(3, GREY, np.uint8),
             judge=FloatJudge(predict),  # a new one each time: it remembers the ends of curves
         )
-        found = evaluate_together(wanted, maps, evidence)
-        return found["deletion_auc"].values.mean(), found["insertion_auc"].values.mean()
+        scores = evaluate_together(wanted, maps, inputs)
+        return scores["deletion_auc"].values.mean(), scores["insertion_auc"].values.mean()
 
     return areas
 
@@ -120,12 +120,12 @@ def xplique(steps: int) -> Areas:
 
     from device.preprocessing import preprocess
 
-    network = _model()
+    model = _model()
     grey = float((GREY - RECORD["mean"][0]) * np.float32(RECORD["scale"][0]))
 
     def areas(count: int) -> tuple[float, float]:
         images, maps, targets = _inputs(count)
-        given = (network, preprocess(images, RECORD), np.eye(CLASSES, dtype=np.float32)[targets])
+        given = (model, preprocess(images, RECORD), np.eye(CLASSES, dtype=np.float32)[targets])
         how = {"batch_size": BATCH, "steps": steps, "baseline_mode": grey}
         return Deletion(*given, **how).evaluate(maps), Insertion(*given, **how).evaluate(maps)
 
@@ -141,14 +141,14 @@ def _model() -> Any:
     tf.keras.utils.set_random_seed(0)
     from device.preprocessing import preprocess
 
-    network = tf.keras.applications.MobileNetV2(weights=None)
-    for layer in network.layers:  # batch norms that fit: else activations fade from layer to layer to nothing
+    model = tf.keras.applications.MobileNetV2(weights=None)
+    for layer in model.layers:  # batch norms that fit: else activations fade from layer to layer to nothing
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    network(preprocess(_inputs(4)[0], RECORD), training=True)
-    kernel, bias = network.layers[-1].get_weights()
-    network.layers[-1].set_weights([SHARPER * kernel, bias])
-    return network
+    model(preprocess(_inputs(4)[0], RECORD), training=True)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([SHARPER * kernel, bias])
+    return model
 
 
 def _inputs(count: int) -> tuple[Any, Any, Any]:
@@ -160,9 +160,9 @@ def _inputs(count: int) -> tuple[Any, Any, Any]:
 
 
 def _check_areas(workers: dict[str, Any]) -> None:
-    found = {name: _ask(workers[name], 2)["areas"] for name in CONTENDERS}
-    if not np.allclose(found["ours"], found["xplique"], atol=TOLERANCE, rtol=0):
-        sys.exit(f"the contenders do not compute the same thing: {found}")
+    areas_of = {name: _ask(workers[name], 2)["areas"] for name in CONTENDERS}
+    if not np.allclose(areas_of["ours"], areas_of["xplique"], atol=TOLERANCE, rtol=0):
+        sys.exit(f"the contenders do not compute the same thing: {areas_of}")
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
 
     python benchmarks/saliency.py [--quick] [--memory] [--json] [--output figures.json]
-    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per network, read together
+    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per model, read together
 
 Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
-told apart; only one of them works at a time. Networks have random weights. Ratios above 1 mean that ours is faster.
+told apart; only one of them works at a time. Models have random weights. Ratios above 1 mean that ours is faster.
 All contenders differentiate the same logits, but tf-keras-vis on RealToBinaryNet, whose softmax layer it leaves in;
 class activation maps are taken from the same layer. xplique and the plain function each use their best batch size.
 """
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures of a run: maps per second by network, method and contender, and what they were taken on."""
+    """All figures of a run: maps per second by model, method and contender, and what they were taken on."""
     names = arguments.networks or (QUICK if arguments.quick else MODELS)
     return {
         "schema": 1,
@@ -66,8 +66,8 @@ def combined(paths: list[str]) -> dict[str, Any]:
     runs = [json.loads(Path(path).read_text())["figures"] for path in paths]
     rates: dict[str, dict[str, Any]] = {}
     for run in runs:
-        for name, found in run["maps_per_second"].items():
-            rates.setdefault(name, {}).update(found)
+        for name, by_method in run["maps_per_second"].items():
+            rates.setdefault(name, {}).update(by_method)
     peaks = {contender: peak for run in runs for contender, peak in run["peak_rss_mib"].items()}
     return {**runs[0], "maps_per_second": rates, "peak_rss_mib": peaks}
 
@@ -90,8 +90,10 @@ def measure_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[st
 
         for method in METHODS:
             if method in arguments.methods:
-                found = seconds([(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds)
-                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, found, strict=True)}
+                measured = seconds(
+                    [(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds
+                )
+                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, measured, strict=True)}
         if TOGETHER in arguments.methods:
             both, gradient, gradcam = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
             taken = {"one pass": both, "two": gradient + gradcam, "gradient alone": gradient}
@@ -116,28 +118,28 @@ def measure_memory() -> dict[str, float]:
 
 
 def ratios(figures: dict[str, Any]) -> dict[str, float]:
-    """How many times as fast ours is, over networks; `vs_xplique` and `vs_plain_function` over the methods, too."""
+    """How many times as fast ours is, over models; `vs_xplique` and `vs_plain_function` over the methods, too."""
     rates: dict[str, dict[str, dict[str, float]]] = figures["maps_per_second"]
 
     def against(contender: str, *methods: str) -> list[float]:
         return [
-            found[method]["ours"] / found[method][contender]
+            by_method[method]["ours"] / by_method[method][contender]
             for method in methods
-            for found in rates.values()
-            if method in found
+            for by_method in rates.values()
+            if method in by_method
         ]
 
     compared = {f"{method}_vs_tfkerasvis": against("tf-keras-vis", method) for method in METHODS}
     compared |= {"vs_xplique": against("xplique", *METHODS), "vs_plain_function": against("plain", *METHODS)}
     result = {
-        f"{name}_{of}": take(found)
-        for name, found in compared.items()
-        if found
+        f"{name}_{of}": take(factors)
+        for name, factors in compared.items()
+        if factors
         for of, take in (("median", statistics.median), ("least", min))
     }
-    if together := [found[TOGETHER] for found in rates.values() if TOGETHER in found]:
+    if together := [by_method[TOGETHER] for by_method in rates.values() if TOGETHER in by_method]:
         for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
-            faster = [found["one pass"] / found[way] for found in together]
+            faster = [rate["one pass"] / rate[way] for rate in together]
             result[f"together_vs_{name}_median"] = statistics.median(faster)
     if peaks := figures["peak_rss_mib"]:
         result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
@@ -148,10 +150,10 @@ def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
     """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass, in two, by one alone."""
     ways = "one pass / two / gradient alone"
     columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: {ways}"]
-    lines = [f"| network | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
-    for name, found in rates.items():
+    lines = [f"| model | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
+    for name, by_method in rates.items():
         cells = [
-            " / ".join(f"{rate:.3g}" for rate in found.get(method, {}).values()) for method in (*METHODS, TOGETHER)
+            " / ".join(f"{rate:.3g}" for rate in by_method.get(method, {}).values()) for method in (*METHODS, TOGETHER)
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -197,7 +199,7 @@ def _machine() -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three networks")
+    parser.add_argument("--quick", action="store_true", help="three models")
     parser.add_argument("--memory", action="store_true", help="measure peak memory on VGG16 too")
     parser.add_argument("--samples", type=int, default=20, help="noisy copies per image of SmoothGrad")
     parser.add_argument(

@@ -16,7 +16,7 @@ Jobs = dict[str, Callable[[], Any]]
 
 
 def work(pipe: Any, contender: str, name: str, samples: int) -> None:
-    """Build the network, warm up, then answer each method's name with (seconds, CPU seconds), until None comes."""
+    """Build the model, warm up, then answer each method's name with (seconds, CPU seconds), until None comes."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if contender == "ours":
         from harness.saliency.threads import use_one_thread_per_batch
@@ -39,7 +39,7 @@ def work(pipe: Any, contender: str, name: str, samples: int) -> None:
 
 
 def build(name: str) -> Any:
-    """A network with random weights at its usual 224 x 224."""
+    """A model with random weights at its usual 224 x 224."""
     import larq_zoo as lqz
     import tensorflow as tf
 
@@ -200,7 +200,7 @@ def cam_layer(model: Any) -> str:
 
 
 def about(model: Any) -> dict[str, float]:
-    """Memory so far, the network's forward GFLOP per image and the machine's matrix-product GFLOP per second."""
+    """Memory so far, the model's forward GFLOP per image and the machine's matrix-product GFLOP per second."""
     return {
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "forward_gflop": sum(map(_flop, model.layers)) / 1e9,

@@ -5,7 +5,7 @@
     python benchmarks/saliency_figures.py networks PHOTO.jpg --output FILE.png
 
 `twins`: rows are eight test images, columns the float and the binarized twin under each method, true class explained.
-`networks`: rows are the paper's ten networks with random weights, so that their maps mean nothing: a smoke test.
+`networks`: rows are the paper's ten models with random weights, so that their maps mean nothing: a smoke test.
 Every map is clipped at its 99th percentile and stretched to 0...1 by itself; channels are reduced by the greatest
 absolute value.
 """
@@ -23,10 +23,10 @@ from device.preprocessing import preprocess
 from harness.datasets.dataset import stack
 from harness.datasets.dataset_kinds import open_dataset
 from harness.datasets.geometry import fit_image
+from harness.maps import clip_percentile, stretch
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
 from harness.saliency import GradientEngine, compute_many, saliency_map
-from harness.saliency.maps import clip_percentile, stretch
 
 CELL, MARGIN, LABEL = 112, 4, 130  # pixels
 METHODS: list[tuple[str, dict[str, Any]]] = [
@@ -52,7 +52,7 @@ def _twin_rows(name: str, path: str | None) -> dict[str, dict[str, np.ndarray]]:
     columns = {"image": pixels}
     for twin in ("float", "binary"):
         maps, predicted = maps_of(f"{name}-{twin}", pixels, labels)
-        columns.update({f"{twin}\n{method}": found for method, found in maps.items()})
+        columns.update({f"{twin}\n{method}": values for method, values in maps.items()})
         print(f"{name}-{twin}: {(predicted == labels).sum()} of {len(labels)} right")
     return {
         f"{i + 1}. {dataset.class_names[label]}": {column: pictures[i] for column, pictures in columns.items()}
@@ -65,7 +65,7 @@ def _model_rows(photo: str) -> dict[str, dict[str, np.ndarray]]:
     for name in TEN:
         pixels = fit_image(np.asarray(Image.open(photo).convert("RGB")), CATALOGUE[name].preprocessing)[None]
         maps, _ = maps_of(name, pixels, None)
-        rows[name] = {"image": pixels[0], **{method: found[0] for method, found in maps.items()}}
+        rows[name] = {"image": pixels[0], **{method: values[0] for method, values in maps.items()}}
     return rows
 
 
@@ -75,14 +75,14 @@ def maps_of(name: str, pixels: np.ndarray, labels: np.ndarray | None) -> tuple[d
     model = catalogue_model(name, entry, weights="random" if entry.weights == "imagenet" else None)
     engine = GradientEngine(load_model(model))
     keys = [f"figure/{i}" for i in range(len(pixels))]
-    found = compute_many(engine, METHODS, preprocess(pixels, entry.preprocessing), labels, keys)
-    for (method, _), attribution in zip(METHODS, found, strict=True):
+    attributions = compute_many(engine, METHODS, preprocess(pixels, entry.preprocessing), labels, keys)
+    for (method, _), attribution in zip(METHODS, attributions, strict=True):
         print(f"{name} {method}: {', '.join(attribution.notes) or 'no notes'}")
     maps = {
         method: stretch(clip_percentile(saliency_map(attribution.values, pixels.shape[1:3])))
-        for (method, _), attribution in zip(METHODS, found, strict=True)
+        for (method, _), attribution in zip(METHODS, attributions, strict=True)
     }
-    return maps, found[0].predicted
+    return maps, attributions[0].predicted
 
 
 def draw(rows: dict[str, dict[str, np.ndarray]]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Explain one picture and score its maps, without a run: what `bitlens explain` does between arguments and text.
+"""Explain one picture and score its maps, without a run: what `bitlens explain` does between options and text.
 
 The maps are those of a run; so are the metrics, judged by the float model. Nothing is stored.
 """
@@ -6,35 +6,24 @@ The maps are those of a run; so are the metrics, judged by the float model. Noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.errors import ConfigError, nearest
-from harness.models.catalogue import CATALOGUE, Model, model_card
+from harness.models.catalogue import Model
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
-from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.api import compute_many
 from harness.saliency.engine.engine import GradientEngine
-from harness.saliency.maps import saliency_map
-from harness.saliency.methods.method_table import METHODS, parameters_of
 
-DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
-DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
 CONTROLS = {"random": "control: random", "centre": "control: centre"}
 
 Maps = NDArray[np.float32]
-
-
-def possible_metrics() -> list[str]:
-    """Those that need nothing beside the picture and the network: no mask, no other pictures."""
-    return [name for name, spec in METRICS.items() if set(spec.needs) <= {"judge"}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +45,13 @@ class ScoredMap:
     label: str
     method: str | None
     map: Maps
-    scores: dict[str, float | None]
+    scores: Mapping[str, float | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a network says of one picture, and why: probabilities (classes,), the class explained, and scored maps."""
+    """What a model says of one picture, and why: probabilities (classes,), the class explained, and scored maps."""
 
     probabilities: NDArray[np.float32]
     target: int
@@ -75,7 +64,7 @@ class Explanation:
 
 
 class Explainer:
-    """One network, ready for pictures one after the other. Functions compiled for the first serve the others."""
+    """One model, ready for pictures one after the other. Functions compiled for the first serve the others."""
 
     def __init__(self, model: Model, keras_model: Any) -> None:
         self.model = model
@@ -84,9 +73,10 @@ class Explainer:
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, classes), the softmax of the logits, for uint8 images (N, H, W, C) at the model's input size."""
+        from scipy.special import softmax
+
         logits = self.engine.logits(preprocess(images, self.model.preprocessing)).astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(softmax(logits, axis=1), np.float32)
 
     def explain(
         self,
@@ -94,8 +84,8 @@ class Explainer:
         methods: Sequence[Method],
         *,
         key: str,
-        target: int | None = None,
-        metrics: Sequence[str] = DEFAULT_METRICS,
+        target: int | None,
+        metrics: Sequence[str],
         seed: int = 0,
     ) -> Explanation:
         """Explain an image (H, W, C) at the model's input size.
@@ -105,7 +95,7 @@ class Explainer:
         """
         probabilities = self.probabilities(image[None])[0]
         target = int(probabilities.argmax()) if target is None else target
-        found = compute_many(
+        attributions = compute_many(
             self.engine,
             [(method.name, method.parameters) for method in methods],
             preprocess(image[None], self.model.preprocessing),
@@ -113,78 +103,47 @@ class Explainer:
             [key],
             seed=seed,
         )
-        maps = [
-            saliency_map(attribution.values, image.shape[:2], channels=METHODS[method.name].channels)[0]
-            for method, attribution in zip(methods, found, strict=True)
+        rows = [
+            ScoredMap(
+                label=method.label,
+                method=method.name,
+                map=attribution.maps(image.shape[:2])[0],
+                notes=attribution.notes,
+            )
+            for method, attribution in zip(methods, attributions, strict=True)
         ]
-        unscored = [
-            *(
-                (method.label, method.name, saliency, attribution.notes)
-                for method, saliency, attribution in zip(methods, maps, found, strict=True)
-            ),
-            *((label, None, control, ()) for label, control in self._controls(image, key, seed)),
-        ]
-        scores = self._scores(np.stack([row[2] for row in unscored]), image, target, key, metrics, seed)
+        rows += self._controls(image, key, seed)
+        scores = self._scores(np.stack([row.map for row in rows]), image, target, key, metrics, seed)
         return Explanation(
             probabilities=probabilities,
             target=target,
-            maps=tuple(
-                ScoredMap(label=label, method=method, map=saliency, scores=row, notes=tuple(notes))
-                for (label, method, saliency, notes), row in zip(unscored, scores, strict=True)
-            ),
-            pseudo_gradient=any(attribution.pseudo_gradient for attribution in found),
+            maps=tuple(replace(row, scores=of_map) for row, of_map in zip(rows, scores, strict=True)),
+            pseudo_gradient=any(attribution.pseudo_gradient for attribution in attributions),
         )
 
-    def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[tuple[str, Maps]]:
-        evidence = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
-        return [(label, control_maps(name, evidence)[0]) for name, label in CONTROLS.items()]
+    def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[ScoredMap]:
+        inputs = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)
+        return [
+            ScoredMap(label=label, method=None, map=control_maps(name, inputs)[0]) for name, label in CONTROLS.items()
+        ]
 
     def _scores(
         self, maps: Maps, image: NDArray[np.uint8], target: int, key: str, metrics: Sequence[str], seed: int
     ) -> list[dict[str, float | None]]:
         """The scores of each map. All maps are judged together, so that the judge's batches are full."""
         count = len(maps)
-        evidence = MetricInputs(
+        inputs = MetricInputs(
             images=np.broadcast_to(image, (count, *image.shape)),
             targets=np.full(count, target, np.int64),
             keys=(key,) * count,
             seed=seed,
             judge=self._judge,
         )
-        found = evaluate_together({name: {} for name in metrics}, maps, evidence)
+        by_metric = evaluate_together({name: {} for name in metrics}, maps, inputs)
         return [
-            {name: None if np.isnan(scores.values[i]) else float(scores.values[i]) for name, scores in found.items()}
+            {
+                name: None if np.isnan(scores.values[i]) else float(scores.values[i])
+                for name, scores in by_metric.items()
+            }
             for i in range(count)
         ]
-
-
-def chosen_methods(names: Sequence[str], given: Mapping[str, Any]) -> list[Method]:
-    """The methods of these names, each with those of the given parameters that it has.
-
-    Raises ConfigError for a parameter that none of them has, or that is out of its range.
-    """
-    methods = [Method(name=name, parameters=_own(name, given)) for name in names]
-    for method in methods:
-        parameters_of(method.name, method.parameters)
-    unused = [key for key in given if all(key not in method.parameters for method in methods)]
-    if unused:
-        known = sorted({key for name in names for key in parameters_of(name, _own(name, given))})
-        raise ConfigError(
-            f"--parameter {unused[0]}: none of {', '.join(names)} has such a parameter", hint=nearest(unused[0], known)
-        )
-    return methods
-
-
-def _own(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the given parameters that a method has; one over another method has the other's too."""
-    first = {"base": given["base"]} if "base" in given and "base" in parameters_of(name, {}) else {}
-    known = parameters_of(name, first)
-    return {key: value for key, value in given.items() if key in known}
-
-
-def class_names(model: Model) -> tuple[str, ...] | None:
-    """What the classes of our own networks are called; None where only the user knows."""
-    from harness.datasets import cifar10_archive, planted
-
-    card = model_card(model.name) if model.name in CATALOGUE else None
-    return {"planted": planted.CLASS_NAMES, "cifar": cifar10_archive.CLASS_NAMES}[card["data"]] if card else None

@@ -1,4 +1,4 @@
-"""What `bitlens explain` says of a picture: a record for machines, and the text made of it."""
+"""What `bitlens explain` says of a picture: a record as JSON has it, and the text made of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.models.catalogue import Model
 from harness.quality.metrics.metric_table import METRICS
 
 NOTE = (
-    "One picture says how these maps compare on it, not how good a method or a network is: `bitlens run` asks many.\n"
-    "A map that scores no better than its controls shows nothing that the network knows."
+    "One picture says how these maps compare on it, not how good a method or a model is: `bitlens run` asks many.\n"
+    "A map that scores no better than its controls shows nothing that the model knows."
 )
 
 
@@ -40,14 +40,14 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
 
 
 def headline(model: Model, *, has_softmax: bool) -> str:
-    """Which network with which weights, what it is fed, and what a reader must know of its maps."""
+    """Which model with which weights, what it is fed, and what a reader must know of its maps."""
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
         f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}"
     ]
     if not has_softmax:
-        lines.append("its last layer is no softmax: its outputs are taken as logits")
+        lines.append("its last layer is not a softmax: its outputs are taken as logits")
     if model.family == "binarized":
         lines.append("gradients pass its binarized layers by a straight-through estimate")
     if model.weights == "random":

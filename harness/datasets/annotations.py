@@ -51,7 +51,7 @@ class Annotations:
         """A hash of every mask and box, or "" when there are none."""
         if not self._files and not any(self._boxes.values()):
             return ""
-        digest = hashlib.sha256(repr(sorted((name, tuple(found)) for name, found in self._boxes.items())).encode())
+        digest = hashlib.sha256(repr(sorted((name, tuple(boxes)) for name, boxes in self._boxes.items())).encode())
         for name, file in sorted(self._files.items()):
             digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
@@ -102,12 +102,12 @@ def read_voc(path: Path, *, class_name: str) -> list[Box]:
     except (ElementTree.ParseError, OSError, UnicodeDecodeError, LookupError) as error:
         raise ConfigError(f'[dataset] path: "{path}" could not be read as VOC XML ({error})') from error
     objects = root.findall("object")
-    own = [found for found in objects if (found.findtext("name") or "").strip() == class_name]
-    return [_voc_box(found, path) for found in own or objects]
+    own = [each for each in objects if (each.findtext("name") or "").strip() == class_name]
+    return [_voc_box(each, path) for each in own or objects]
 
 
-def _voc_box(found: ElementTree.Element, path: Path) -> Box:
-    texts = [found.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
+def _voc_box(element: ElementTree.Element, path: Path) -> Box:
+    texts = [element.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
     try:
         x_min, y_min, x_max, y_max = (float(text or "") for text in texts)
     except ValueError:
@@ -141,7 +141,7 @@ def _files_of(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     """The mask or XML file of each image that has one."""
     names = list(names)
     stems = Counter(PurePosixPath(name).stem for name in names)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for name in names:
         path = PurePosixPath(name)
         file = next((file for file in _candidates(folder, path) if file.is_file()), None)
@@ -152,10 +152,10 @@ def _files_of(folder: Path, names: Iterable[str]) -> dict[str, Path]:
                 f'[dataset] path: "{file}" fits {stems[path.stem]} images, one of them "{name}"',
                 hint=f'"{VOC}/{path.with_suffix(".xml")}"',
             )
-        found[name] = file
+        files[name] = file
     for kind, suffix in ((MASKS, ".png"), (VOC, ".xml")):
-        _check_used(folder / kind, suffix, found.values(), names)
-    return found
+        _check_used(folder / kind, suffix, files.values(), names)
+    return files
 
 
 def _candidates(folder: Path, name: PurePosixPath) -> tuple[Path, ...]:
@@ -167,8 +167,8 @@ def _candidates(folder: Path, name: PurePosixPath) -> tuple[Path, ...]:
     )
 
 
-def _check_used(kind: Path, suffix: str, found: Iterable[Path], names: Sequence[str]) -> None:
-    """A folder of masks of which none fits an image is a mistake in its file names, and must not pass in silence."""
+def _check_used(kind: Path, suffix: str, used: Iterable[Path], names: Sequence[str]) -> None:
+    """A folder of masks of which none fits an image is a mistake in its file names, and is reported."""
     if not kind.is_dir():
         return
     files = sorted(file for file in kind.rglob("*") if file.is_file() and not file.name.startswith("."))
@@ -178,7 +178,7 @@ def _check_used(kind: Path, suffix: str, found: Iterable[Path], names: Sequence[
             f'[dataset] path: "{kind}": expected {suffix} files only, got "{wrong.relative_to(kind)}"',
             hint=f'a class called "{kind.name}" goes into folders train/ and test/',
         )
-    if files and not any(kind in file.parents for file in found):
+    if files and not any(kind in file.parents for file in used):
         expected = PurePosixPath(names[0]).with_suffix(suffix)
         raise ConfigError(
             f'[dataset] path: "{kind}": none of its {len(files)} files has the path of an image',

@@ -124,7 +124,7 @@ class Choices:
 def _may_ask_an_artifact(metric: Named) -> bool:
     """Limits take thousands of passes, one after the other: the float model's only."""
     needs = METRICS[metric.name].needs
-    return "judge" in needs and "limits" not in needs
+    return "judge" in needs and "aopc_bounds" not in needs
 
 
 def _devices(file: ExperimentFile) -> Iterator[DeviceTable]:

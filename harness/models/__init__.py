@@ -1,4 +1,4 @@
-"""Our own networks: the twin architecture, its training and the committed weights.
+"""Our own models: the twin architecture, its training and the committed weights.
 
 It knows nothing about formats or devices. The catalogue calls it.
 """

@@ -1,4 +1,4 @@
-"""The models that have a name: the paper's ten networks and our twins. Facts only; nothing here imports TensorFlow.
+"""The models that have a name: the paper's ten and our twins. Facts only; nothing here imports TensorFlow.
 
 A model is architecture, weights and preprocessing. The user's own files become the same record in `experiment`.
 """
@@ -19,7 +19,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
-    """A network we can build by name. `build` names a function (image_size, classes) -> Keras model."""
+    """A model we can build by name. `build` names a function (image_size, classes) -> Keras model."""
 
     family: str  # "full-precision" or "binarized"
     build: str
@@ -28,12 +28,12 @@ class CatalogueEntry:
     weights: str  # what `weights` is when the experiment does not say: "trained" or "imagenet"
     paper: str
     twin: str | None = None
-    shuffled: str | None = None  # the network that this one is, had its labels not been shuffled
+    shuffled: str | None = None  # the model that this one is, had its labels not been shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One network with its weights chosen, ready to be loaded by `harness.models.loading`.
+    """One model with its weights chosen, ready to be loaded by `harness.models.loading`.
 
     weights  "trained" (ours, committed), "imagenet" (the model hub's), "random" (latency only), or a file's path.
     build    reference of the building function, or "" when the file holds the architecture too.
@@ -59,7 +59,7 @@ class Model:
         return None if self.weights in ("imagenet", "random") else Path(self.weights)
 
     def spec(self) -> dict[str, Any]:
-        """All that determines this network's outputs, as plain data: part of the key of every unit that uses it."""
+        """All that determines this model's outputs, as plain data: part of the key of every unit that uses it."""
         return {
             "name": self.name,
             "family": self.family,
@@ -86,7 +86,7 @@ class Model:
 
 @cache
 def _sha256_of(file: Path, modified_ns: int, size: int) -> bytes:
-    """A plan names a network's weights once for every unit: the file is read again only when it changed."""
+    """A plan names a model's weights once for every unit: the file is read again only when it changed."""
     return hashlib.sha256(file.read_bytes()).digest()
 
 
@@ -99,7 +99,7 @@ def minus_one_to_one(size: int, *, resize: int | None = None) -> dict[str, Any]:
     return _record(size, resize=resize or size, mean=[127.5] * 3, scale=[1 / 127.5] * 3)
 
 
-# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the network.
+# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the model.
 _CAFFE = _record(224, resize=256, mean=[103.939, 116.779, 123.68], scale=[1.0] * 3, order="bgr")
 _RAW = _record(224, resize=256, mean=[0.0] * 3, scale=[1.0] * 3)
 # larq_zoo.preprocess_input: ImageNet mean and standard deviation.
@@ -126,7 +126,7 @@ def _larq(path: str, paper: str) -> CatalogueEntry:
     return _imagenet(f"larq_zoo.{path}", paper, _TORCH, family="binarized")
 
 
-def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
+def _twin(name: str, twin: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
     binarized = "-binary" in name
     return CatalogueEntry(
         family="binarized" if binarized else "full-precision",
@@ -135,7 +135,7 @@ def _twin(name: str, partner: str, size: int, *, shuffled: str | None = None) ->
         classes=10,
         weights="trained",
         paper="ours",
-        twin=partner,
+        twin=twin,
         shuffled=shuffled,
     )
 
@@ -183,6 +183,6 @@ def catalogue_model(name: str, entry: CatalogueEntry, *, weights: str | None = N
 
 
 def model_card(name: str) -> dict[str, Any] | None:
-    """The card of a network that we trained: command, seed, measured accuracy."""
+    """The card of a model that we trained: command, seed, measured accuracy."""
     path = WEIGHTS / f"{name}.json"
     return json.loads(path.read_text()) if path.is_file() else None

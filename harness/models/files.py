@@ -1,4 +1,4 @@
-"""Reads a network of the user's own: a Keras file or a SavedModel folder, after a look for code inside."""
+"""Reads a model of the user's own: a Keras file or a SavedModel folder, after a look for code inside."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def _check_kind(name: str, path: Path) -> None:
 
 
 def _refuse_code(name: str, path: Path) -> None:
-    found = embedded_code(path)
-    if found:
+    code = embedded_code(path)
+    if code:
         raise ConfigError(
-            f'model "{name}": "{path}" holds {", ".join(found)}: code that runs when it is loaded or used',
+            f'model "{name}": "{path}" holds {", ".join(code)}: code that runs when it is loaded or used',
             hint="trusted = true in its [[model]] table, if you know where the file comes from",
         )

@@ -1,4 +1,4 @@
-"""A network named on the command line: of the catalogue, of an experiment file, or a model file of the user's own."""
+"""A model named on the command line: of the catalogue, of an experiment file, or a model file of the user's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FileOptions:
     """What a model file does not say itself: input = (pixels - mean) * scale, in this order of channels.
 
     mean, scale  one number for all channels, or one for each.
-    size         (height, width) of a network whose file leaves its input's size open.
+    size         (height, width) of a model whose file leaves its input's size open.
     resize       the shorter side of an image before it is cropped at the centre; as large as the input if None.
     """
 
@@ -31,7 +31,7 @@ class FileOptions:
 
 
 def open_named(name: str, *, weights: str | None, seed: int = 0) -> tuple[Model, Any]:
-    """A network of the catalogue with its Keras model."""
+    """A model of the catalogue with its Keras model."""
     if name not in CATALOGUE:
         raise ConfigError(
             f'model: expected a name of the catalogue or a file, got "{name}"',
@@ -44,7 +44,7 @@ def open_named(name: str, *, weights: str | None, seed: int = 0) -> tuple[Model,
 
 
 def is_file(name: str) -> bool:
-    """Does a name on the command line mean a file or folder rather than a network of the catalogue?"""
+    """Does a name on the command line mean a file or folder rather than a model of the catalogue?"""
     return name not in CATALOGUE and (Path(name).exists() or Path(name).suffix in SUFFIXES or "/" in name)
 
 

@@ -26,10 +26,10 @@ GRAPH_OPERATIONS = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "Wri
 
 def embedded_code(path: Path) -> list[str]:
     """What a model file would run or reach for when it is loaded, each in a few words; nothing for a harmless file."""
-    found = dict.fromkeys(thing for config in _configurations(path) for thing in _code_in(config))
+    code = dict.fromkeys(thing for config in _configurations(path) for thing in _code_in(config))
     if path.is_dir():
-        found.update(dict.fromkeys(_operations_in_graph(path)))
-    return list(found)
+        code.update(dict.fromkeys(_operations_in_graph(path)))
+    return list(code)
 
 
 def _configurations(path: Path) -> Iterator[Any]:

@@ -6,10 +6,10 @@
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
 
-Two networks are data-randomised partners (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
+Two models are label-shuffled counterparts (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
 permuted labels until it has memorised them. What it learned has nothing to do with the classes, so a method whose maps
-do not differ between a network and its partner does not show what the network learned. Of these networks the accuracy
-on the permuted labels of their training images is what counts; on the test split they are at chance.
+are the same for a model and its counterpart does not show what the model learned. For these models the accuracy on the
+permuted labels of their training images is what counts; on the test split they are at chance.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Recipe:
     """How one twin is trained. `peak_rate` is the highest learning rate; `shift` is in pixels.
 
     epochs      of each cycle; a second cycle is a warm restart (Loshchilov & Hutter 2017, arXiv:1608.03983).
-    start_from  the twin whose weights training starts from. A binarized network that starts from its float twin finds
+    start_from  the twin whose weights training starts from. A binarized model that starts from its float twin finds
                 small objects that it does not find from random weights (Bulat & Tzimiropoulos 2019, arXiv:1909.13863).
     images      how many of the training split; None is all.
     shuffled_labels  labels are permuted by the seed, and images are neither flipped nor shifted: to be memorised.

@@ -1,4 +1,4 @@
-"""The twin architecture: one compact residual network, built in floats or binarized.
+"""The twin architecture: one compact residual model, built in floats or binarized.
 
 Both twins have the same layers in the same order with the same shapes. Every convolution but the first is a Larq
 QuantConv2D; in the binarized twin its inputs and kernels pass through the sign function with a straight-through

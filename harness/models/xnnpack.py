@@ -1,6 +1,6 @@
-"""A full-precision network's scores, faster: its own floats, run by the kernels that a board would use (XNNPACK).
+"""A full-precision model's scores, faster: its own floats, run by the kernels that a board would use (XNNPACK).
 
-It differs from the Keras model by rounding in the last bits. That is nothing to a full-precision network, but turns
+It differs from the Keras model by rounding in the last bits. That is nothing to a full-precision model, but turns
 signs in a binarized one, which therefore is refused here.
 """
 
@@ -37,8 +37,8 @@ class XnnpackModel:
 
     def __call__(self, images: Images) -> NDArray[np.float32]:
         parts = np.array_split(images, len(self._interpreters))
-        found = self._pool.map(self._scores, self._interpreters, parts)
-        return np.concatenate([scores for scores in found if len(scores)])
+        results = self._pool.map(self._scores, self._interpreters, parts)
+        return np.concatenate([scores for scores in results if len(scores)])
 
     def _scores(self, interpreter: Any, images: Images) -> NDArray[np.float32]:
         """One image after the other: an image's activations stay in the cache, and no batch is copied."""
@@ -54,7 +54,7 @@ class XnnpackModel:
 
 
 def has_quantizers(model: Any) -> bool:
-    """Whether rounding could change what the network says by more than rounding."""
+    """Whether rounding could change what the model says by more than rounding."""
     from harness.saliency.engine.graph import read_graph
     from harness.saliency.engine.rewrites.binarized import constant_kernels, has_pseudo_gradient
 

@@ -62,10 +62,10 @@ def convolve(
     if values.ndim != 4 or values.shape[3] != kernel.channels:
         raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {values.shape}")
     values = np.ascontiguousarray(values, np.float32)
-    found = aligned((len(values), *size, kernel.filters))
+    result = aligned((len(values), *size, kernel.filters))
     tiles = [-(-length // TILE) for length in size]
     described = (ctypes.c_int64 * 10)(*values.shape[1:], *before, *size, kernel.filters, *tiles)
-    pointers = [array.ctypes.data for array in (values, kernel.weights, found)]
+    pointers = [array.ctypes.data for array in (values, kernel.weights, result)]
 
     def run(first: int, last: int) -> None:
         _library().winograd_convolve(described, *pointers, first, last)
@@ -75,7 +75,7 @@ def convolve(
         run(*bounds)
     else:
         list(_pool(threads).map(run, bounds[:-1], bounds[1:]))
-    return found
+    return result
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from harness.store.units import StoredUnit, Unit
 
 SAMPLES = 2  # units of each group that a calibration does: the first also loads the model
 CUTS = ("model", "method", "noise_level", "format", "metric")
-EXPLAINING = ("saliency", "limits", "agreement", "quality")  # stages that do as much for each explained image
+EXPLAINING = ("saliency", "aopc_bounds", "agreement", "quality")  # stages that do as much for each explained image
 
 Group = tuple[tuple[str, str], ...]  # what units have in common that take equally long
 

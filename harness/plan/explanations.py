@@ -93,7 +93,7 @@ class Explanations:
             extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, self._table.images))
         if metric.parameters.get("baseline") == "dataset_mean":
             extra["baseline_images"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
-        if "limits" in needs:
+        if "aopc_bounds" in needs:
             extra["aopc_bounds"] = aopc_bounds.plan(
                 model,
                 metric,

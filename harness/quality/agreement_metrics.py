@@ -14,7 +14,7 @@ from harness.quality.metrics.localisation import top_members
 from harness.registry import look_up, resolve
 from harness.saliency.blank import is_blank
 
-TOP_SHARE = 0.1  # of the pixels: about the size of an object
+TOP_FRACTION = 0.1  # of the pixels: about the size of an object
 WINDOW = 7  # pixels along each side of SSIM's window, as in scikit-image; narrower maps take the widest odd one
 
 
@@ -52,7 +52,7 @@ AGREEMENTS: dict[str, AgreementSpec] = {
         better="higher",
         unit="fraction",
         paper="arXiv:1710.10547",
-        summary="share of the most salient tenth of the pixels that both maps have in common; chance is 0.1",
+        summary="fraction of the most salient tenth of the pixels that both maps have in common; chance is 0.1",
         pitfall="near misses count as nothing",
     ),
 }
@@ -86,8 +86,8 @@ def ssim(first: Maps, second: Maps) -> Values:
 
 
 def topk_overlap(first: Maps, second: Maps) -> Values:
-    """Share of the most salient tenth that both have (Ghorbani et al. 2019); tied pixels count with their share."""
-    count = max(1, round(TOP_SHARE * first[0].size))
+    """Fraction of the most salient tenth that both have (Ghorbani et al. 2019); tied pixels count in part."""
+    count = max(1, round(TOP_FRACTION * first[0].size))
     return np.array(
         [
             np.minimum(top_members(one, count), top_members(other, count)).sum() / count

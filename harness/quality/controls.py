@@ -1,4 +1,4 @@
-"""Controls: maps that know nothing of the network. A metric that cannot tell a method from them says nothing of it."""
+"""Controls: maps that know nothing of the model. A metric that cannot tell a method from them says nothing about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIGMA = 0.25  # of each side: the bump covers the middle, where photographers pu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSpec:
-    """One control. `load` names a function (Evidence) -> maps (N, H, W)."""
+    """One control. `load` names a function (MetricInputs) -> maps (N, H, W)."""
 
     load: str
     summary: str
@@ -25,7 +25,7 @@ class ControlSpec:
 
 CONTROLS: dict[str, ControlSpec] = {
     "random": ControlSpec(
-        load="harness.quality.controls:random_map", summary="every pixel by dice: what knowing nothing scores"
+        load="harness.quality.controls:random_map", summary="every pixel at random: what knowing nothing scores"
     ),
     "centre": ControlSpec(
         load="harness.quality.controls:centre_gaussian",
@@ -39,33 +39,31 @@ CONTROLS: dict[str, ControlSpec] = {
 }
 
 
-def control_maps(name: str, evidence: MetricInputs) -> Maps:
+def control_maps(name: str, inputs: MetricInputs) -> Maps:
     """Maps (N, H, W) of a control. Raises ConfigError where it needs masks and there are none."""
     spec = look_up(CONTROLS, name, where="controls", what="control map")
-    if "mask" in spec.needs and evidence.masks is None:
+    if "mask" in spec.needs and inputs.masks is None:
         raise ConfigError(f'control "{name}": nobody knows where the objects are', hint="a data set with masks")
-    maps: Maps = resolve(spec.load)(evidence)
+    maps: Maps = resolve(spec.load)(inputs)
     return maps
 
 
-def random_map(evidence: MetricInputs) -> Maps:
+def random_map(inputs: MetricInputs) -> Maps:
     """Uniform in 0 … 1, keyed by image."""
-    size = evidence.images.shape[1:3]
-    return np.stack(
-        [generator(evidence.seed, key, 0, purpose="control").random(size, np.float32) for key in evidence.keys]
-    )
+    size = inputs.images.shape[1:3]
+    return np.stack([generator(inputs.seed, key, 0, purpose="control").random(size, np.float32) for key in inputs.keys])
 
 
-def centre_gaussian(evidence: MetricInputs) -> Maps:
+def centre_gaussian(inputs: MetricInputs) -> Maps:
     bumps = []
-    for side in evidence.images.shape[1:3]:
+    for side in inputs.images.shape[1:3]:
         place = (np.arange(side) + 0.5) / side - 0.5
         bumps.append(np.exp(-((place / SIGMA) ** 2) / 2))
     bump = np.outer(*bumps).astype(np.float32)
-    return np.broadcast_to(bump, (len(evidence.images), *bump.shape)).copy()
+    return np.broadcast_to(bump, (len(inputs.images), *bump.shape)).copy()
 
 
-def perfect_map(evidence: MetricInputs) -> Maps:
+def perfect_map(inputs: MetricInputs) -> Maps:
     """1 on the object, 0 beside it."""
-    assert evidence.masks is not None
-    return evidence.masks.astype(np.float32)
+    assert inputs.masks is not None
+    return inputs.masks.astype(np.float32)

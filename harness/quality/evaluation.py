@@ -1,6 +1,6 @@
 """Run metrics on maps. What every metric would have to ask first is asked here, once: is the map usable, is all there?
 
-So a metric sees only maps that are finite and show something, with the evidence it needs, and no map crashes a run.
+So a metric sees only maps that are finite and show something, with the inputs it needs, and no map crashes a run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ABSENT = {
     "judge": "there is no judge",
     "explain": "the method cannot be asked about other images",
     "pool": "there is no pool of other images",
-    "limits": "the limits of AOPC are not known",
+    "aopc_bounds": "the bounds of AOPC are not known",
 }
 
 
@@ -39,24 +39,22 @@ def metric_parameters(
     return complete_parameters(name, known, given or {}, where=where or name)
 
 
-def evaluate(name: str, maps: Maps, evidence: MetricInputs) -> Scores:
-    """One metric's score for each map (N, H, W). `evidence.parameters` may leave out what has a default."""
-    return evaluate_together({name: evidence.parameters}, maps, evidence)[name]
+def evaluate(name: str, maps: Maps, inputs: MetricInputs) -> Scores:
+    """One metric's score for each map (N, H, W). `inputs.parameters` may leave out what has a default."""
+    return evaluate_together({name: inputs.parameters}, maps, inputs)[name]
 
 
-def evaluate_together(
-    requests: Mapping[str, Mapping[str, Any]], maps: Maps, evidence: MetricInputs
-) -> dict[str, Scores]:
+def evaluate_together(requests: Mapping[str, Mapping[str, Any]], maps: Maps, inputs: MetricInputs) -> dict[str, Scores]:
     """Several metrics by name, each with its parameters. Those of one family share what they ask of judge or method.
 
-    `evidence.parameters` is not looked at.
+    `inputs.parameters` is not looked at.
     """
     complete = {name: metric_parameters(name, given) for name, given in requests.items()}
-    found: dict[str, Scores] = {}
+    scores: dict[str, Scores] = {}
     for names in _families(complete):
         wanted = {name: complete[name] for name in names}
-        found.update(_evaluate_family(wanted, np.asarray(maps, np.float32), evidence))
-    return {name: found[name] for name in requests}
+        scores.update(_evaluate_family(wanted, np.asarray(maps, np.float32), inputs))
+    return {name: scores[name] for name in requests}
 
 
 def _spec(name: str) -> MetricSpec:
@@ -71,40 +69,42 @@ def _families(requests: Mapping[str, Any]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, evidence: MetricInputs) -> dict[str, Scores]:
+def _evaluate_family(wanted: dict[str, dict[str, Any]], maps: Maps, inputs: MetricInputs) -> dict[str, Scores]:
     spec = METRICS[next(iter(wanted))]
-    missing = _missing(spec, evidence)
-    reasons = [missing] * len(maps) if missing else _unusable(spec, maps, evidence)
+    missing = _missing(spec, inputs)
+    reasons = [missing] * len(maps) if missing else _unusable(spec, maps, inputs)
     usable = np.flatnonzero([not reason for reason in reasons])
     if len(usable) == 0:
         return {name: _nothing(reasons) for name in wanted}
-    function, about = resolve(spec.load), evidence.take(usable)
+    function, usable_inputs = resolve(spec.load), inputs.take(usable)
     if spec.family:
-        found = function(maps[usable], about, wanted)
+        scores = function(maps[usable], usable_inputs, wanted)
     else:
-        found = {name: function(maps[usable], replace(about, parameters=given)) for name, given in wanted.items()}
-    return {name: _spread(found[name], usable, reasons) for name in wanted}
+        scores = {
+            name: function(maps[usable], replace(usable_inputs, parameters=given)) for name, given in wanted.items()
+        }
+    return {name: _spread(scores[name], usable, reasons) for name in wanted}
 
 
-def _missing(spec: MetricSpec, evidence: MetricInputs) -> str:
+def _missing(spec: MetricSpec, inputs: MetricInputs) -> str:
     parts = {
-        "mask": evidence.masks,
-        "judge": evidence.judge,
-        "explain": evidence.explain,
-        "pool": evidence.pool,
-        "limits": evidence.limits,
+        "mask": inputs.masks,
+        "judge": inputs.judge,
+        "explain": inputs.explain,
+        "pool": inputs.pool,
+        "aopc_bounds": inputs.aopc_bounds,
     }
     return next((ABSENT[need] for need in spec.needs if parts[need] is None), "")
 
 
-def _unusable(spec: MetricSpec, maps: Maps, evidence: MetricInputs) -> list[str]:
+def _unusable(spec: MetricSpec, maps: Maps, inputs: MetricInputs) -> list[str]:
     """Why each map cannot be scored; "" where it can."""
     if spec.any_map:
         return [""] * len(maps)
-    causes = why_blank(maps, evidence)
+    causes = why_blank(maps, inputs)
     reasons = [cause if cause in ("", NOT_FINITE) else f"blank map: {cause}" for cause in causes]
-    if "mask" in spec.needs and evidence.masks is not None:
-        marked = evidence.masks.any(axis=(1, 2))
+    if "mask" in spec.needs and inputs.masks is not None:
+        marked = inputs.masks.any(axis=(1, 2))
         reasons = [reason or ("" if known else NO_OBJECT) for reason, known in zip(reasons, marked)]
     return reasons
 
@@ -113,9 +113,9 @@ def _nothing(reasons: list[str]) -> Scores:
     return Scores(values=np.full(len(reasons), np.nan), reasons=tuple(reasons))
 
 
-def _spread(found: Scores | Values, usable: NDArray[np.int64], reasons: list[str]) -> Scores:
+def _spread(known: Scores | Values, usable: NDArray[np.int64], reasons: list[str]) -> Scores:
     """Scores of the usable maps among those of all. A metric that has nothing to explain returns bare values."""
-    scores = found if isinstance(found, Scores) else Scores(values=found, reasons=("",) * len(found))
+    scores = known if isinstance(known, Scores) else Scores(values=known, reasons=("",) * len(known))
     values, said = np.full(len(reasons), np.nan), list(reasons)
     for i, value, reason in zip(usable, scores.values, scores.reasons):
         values[i] = value if np.isfinite(value) else np.nan

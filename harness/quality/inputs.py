@@ -39,7 +39,7 @@ class Explain(Protocol):
         """Maps (N, H, W) of these images, for these classes.
 
         keys  of the method's own randomness, not unique here: copies of an image carry its key, so that they differ
-              by what was done to the image and not by the method's dice.
+              by what was done to the image and not by the method's random numbers.
         """
 
 
@@ -63,7 +63,7 @@ class MetricInputs:
     masks         (N, H, W) bool, true on the object.
     causes        (N,) why a map is blank, as the method recorded it (`Attribution.causes`); "" where it is not.
     dataset_mean  (C,) uint8, the mean colour of the training data.
-    limits        (N, 2) lowest and highest AOPC that any order of cells reaches, see `limits.aopc_limits`.
+    aopc_bounds   (N, 2) lowest and highest AOPC that any order of cells reaches, see `aopc_search.aopc_bounds`.
     """
 
     images: Images
@@ -75,19 +75,19 @@ class MetricInputs:
     judge: Judge | None = None
     explain: Explain | None = None
     pool: Pool | None = None
-    limits: Values | None = None
+    aopc_bounds: Values | None = None
     dataset_mean: NDArray[np.uint8] | None = None
     causes: tuple[str, ...] | None = None
 
     def take(self, indices: NDArray[np.int64]) -> MetricInputs:
-        """The evidence of these images alone, in this order."""
+        """The inputs of these images alone, in this order."""
         return replace(
             self,
             images=self.images[indices],
             targets=self.targets[indices],
             keys=tuple(self.keys[i] for i in indices),
             masks=None if self.masks is None else self.masks[indices],
-            limits=None if self.limits is None else self.limits[indices],
+            aopc_bounds=None if self.aopc_bounds is None else self.aopc_bounds[indices],
             causes=None if self.causes is None else tuple(self.causes[i] for i in indices),
         )
 

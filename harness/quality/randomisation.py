@@ -1,8 +1,8 @@
-"""Sanity checks: does the map depend on what the network has learnt? (Adebayo et al. 2018, arXiv:1810.03292.)
+"""Sanity checks: does the map depend on what the model has learnt? (Adebayo et al. 2018, arXiv:1810.03292.)
 
 Weights are randomised from the classifier down, stage by stage, in one clone of the model; the caller's model stays as
-it is. A weight's new values are its own trained ones in an order by dice: scales stay those of a working network. With
-fresh initial values batch normalisation would no longer fit what it normalises, the inputs of a binarized network's
+it is. A weight's new values are its own trained ones in a random order: scales stay those of a working model. With
+fresh initial values batch normalisation would no longer fit what it normalises, the inputs of a binarized model's
 quantizers would leave the window of the straight-through estimator, and every gradient would vanish for that reason.
 """
 
@@ -29,7 +29,7 @@ BINS = 100  # of the histogram whose entropy is a map's complexity, as in the au
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
-    """How far the maps of ever more randomised networks agree with the trained one's.
+    """How far the maps of ever more randomised models agree with the trained one's.
 
     stages    (S,) the lowest layer that was randomised by then, from the top down; the last stage has randomised all.
     spearman  (S,) scores of all images at each stage.    ssim  the same.
@@ -41,15 +41,15 @@ class Cascade:
 
 
 def parameter_randomisation(model: Any, explain: ExplainWith, *, seed: int, stages: int = STAGES) -> Cascade:
-    """Agreement of each image's map with that of the network, randomised from the top in `stages` cumulative stages.
+    """Agreement of each image's map with that of the model, randomised from the top in `stages` cumulative stages.
 
     model    a Keras or Larq model; it is not changed.
-    explain  the maps (N, H, W) by the engine of any network of this shape: same images, targets and method.
+    explain  the maps (N, H, W) by the engine of any model of this shape: same images, targets and method.
     """
     names, spearman, ssim = [], [], []
-    networks = randomised(model, seed=seed, stages=stages)
-    original = explain(next(networks)[1])
-    for name, engine in networks:
+    engines = randomised(model, seed=seed, stages=stages)
+    original = explain(next(engines)[1])
+    for name, engine in engines:
         maps = explain(engine)
         names.append(name)
         spearman.append(agree("spearman", original, maps))
@@ -58,9 +58,9 @@ def parameter_randomisation(model: Any, explain: ExplainWith, *, seed: int, stag
 
 
 def emprt(model: Any, explain: ExplainWith, *, seed: int) -> Scores:
-    """Rise of each map's complexity from the trained to the wholly randomised network (Hedström et al. 2023).
+    """Rise of each map's complexity from the trained to the wholly randomised model (Hedström et al. 2023).
 
-    arXiv:2401.06465, their equation 5: (randomised - trained) / trained; a method that depends on the network rises.
+    arXiv:2401.06465, their equation 5: (randomised - trained) / trained; a method that depends on the model rises.
     """
     trained, randomised_maps = (explain(engine) for _, engine in randomised(model, seed=seed, stages=1))
     before, after = histogram_entropy(trained), histogram_entropy(randomised_maps)
@@ -100,20 +100,20 @@ def _histogram_entropy(saliency_map: Maps) -> float:
     if not np.isfinite(saliency_map).all() or np.ptp(saliency_map) == 0:
         return np.nan
     counts: NDArray[np.int64] = np.histogram(saliency_map.astype(np.float64), bins=BINS)[0]
-    shares = counts[counts > 0] / saliency_map.size
-    return float(-(shares * np.log(shares)).sum())
+    fractions = counts[counts > 0] / saliency_map.size
+    return float(-(fractions * np.log(fractions)).sum())
 
 
 def _layers_from_the_top(model: Any) -> list[Any]:
     """Layers from the output to the input, those of nested models in their place."""
-    found: list[Any] = []
+    layers: list[Any] = []
     for layer in reversed(model.layers):
-        found += _layers_from_the_top(layer) if hasattr(layer, "layers") else [layer]
-    return found
+        layers += _layers_from_the_top(layer) if hasattr(layer, "layers") else [layer]
+    return layers
 
 
 def _shuffle(layer: Any, *, seed: int) -> None:
-    """Every weight of the layer, trained or counted, latent or not, in an order by dice keyed by its place."""
+    """Every weight of the layer, trained or counted, latent or not, in a random order, keyed by its place."""
     shuffled = []
     for index, values in enumerate(layer.get_weights()):
         rng = generator(seed, layer.name, index, purpose="randomised weights")

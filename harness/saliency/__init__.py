@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.maps import saliency_map
 from harness.parameters import Parameter
 from harness.saliency.attribution import Attribution
-from harness.saliency.maps import saliency_map
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.spec import MethodSpec
 

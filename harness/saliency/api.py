@@ -13,7 +13,6 @@ from harness.errors import ConfigError
 from harness.saliency.attribution import Array, Attribution, Images
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.engine import GradientEngine
-from harness.saliency.maps import saliency_map
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job, sharing
@@ -81,13 +80,13 @@ def compute_forward(
     spec, arguments = method_spec(method), parameters_of(method, parameters or {})
     if not spec.forward_only:
         able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
-        raise ConfigError(f'"{method}" needs more of a network than its scores', hint=able)
+        raise ConfigError(f'"{method}" needs more of a model than its scores', hint=able)
     scorer = FunctionScorer(scores, batch_size=batch_size)
     batch = _images(images, targets, image_keys, seed)
-    found = scorer.scores(batch.pixels)
-    if batch.targets.max() >= found.shape[1]:
-        raise ConfigError(f"targets: expected classes from 0 to {found.shape[1] - 1}, got {batch.targets.tolist()}")
-    predicted = found.argmax(axis=1)
+    values = scorer.scores(batch.pixels)
+    if batch.targets.max() >= values.shape[1]:
+        raise ConfigError(f"targets: expected classes from 0 to {values.shape[1] - 1}, got {batch.targets.tolist()}")
+    predicted = values.argmax(axis=1)
     job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
     return in_many_passes(job, _with_targets(batch, predicted), predicted)
 
@@ -127,5 +126,5 @@ def explain(
     For raw attributions, notes and several methods in one pass: GradientEngine, compute and compute_many.
     """
     engine = model if isinstance(model, GradientEngine) else GradientEngine(model)
-    found = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
-    return saliency_map(found.values, np.shape(images)[1:3], channels=method_spec(method).channels)
+    attribution = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
+    return attribution.maps(np.shape(images)[1:3])

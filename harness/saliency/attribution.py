@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.maps import saliency_map
+
 Array = NDArray[np.float32]
 
 
@@ -16,6 +18,7 @@ class Attribution:
     """Attributions of N images by one method, not normalised and without absolute values.
 
     values           float32; (N, H, W, C) in input geometry, or (N, h, w), of a feature map or of the input.
+    channels         the method's way to reduce channels, see `maps.CHANNELS`; "" if it gives (N, h, w).
     layer            the layer that a class activation map was taken from, else None.
     pseudo_gradient  True if a gradient went through a quantizer: it is then the straight-through estimate of one.
     blank            (N,) True where the map is the same everywhere, so that it shows nothing.
@@ -25,12 +28,17 @@ class Attribution:
     """
 
     values: Array
+    channels: str
     layer: str | None
     pseudo_gradient: bool
     blank: NDArray[np.bool_]
     causes: tuple[str, ...]
     predicted: NDArray[np.int64]
     notes: tuple[str, ...]
+
+    def maps(self, size: tuple[int, ...]) -> Array:
+        """Maps (N, H, W) of this size (H, W): what is scored and shown."""
+        return saliency_map(self.values, size, channels=self.channels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def in_one_pass(jobs: Sequence[Job], images: Images) -> list[Attribution]:
         return backward.logits.argmax(axis=1), made
 
     parts = [part for _, part in jobs[0].engine.map(range(len(images)), work)]
-    predicted = np.concatenate([found for found, _ in parts])
+    predicted = np.concatenate([classes for classes, _ in parts])
     return [
         _attribution(
             job,
@@ -160,6 +160,7 @@ def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: ND
         )
     return Attribution(
         values=np.ascontiguousarray(values, np.float32),
+        channels=job.spec.channels,
         layer=job.layer,
         blank=np.array([bool(cause) for cause in causes]),
         causes=causes,

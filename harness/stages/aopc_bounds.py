@@ -12,7 +12,7 @@ import numpy as np
 from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
 from harness.quality.inputs import MetricInputs
-from harness.quality.metrics.aopc_bounds import aopc_limits
+from harness.quality.metrics.aopc_search import aopc_bounds
 from harness.stages.context import Progress, RunContext
 from harness.stages.shared import FLOAT, judge_of, mean_colour
 from harness.store.units import Outcome, Unit
@@ -43,5 +43,5 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         judge=judge_of(unit, context),
         dataset_mean=mean_colour(unit, context),
     )
-    bounds: Any = np.asarray(aopc_limits(inputs))
+    bounds: Any = np.asarray(aopc_bounds(inputs))
     return Outcome(result={"blob": context.store.save_array(bounds), "images": list(images.keys)})

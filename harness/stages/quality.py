@@ -63,7 +63,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         judge=judge_of(unit, context) if "judge" in metric.needs else None,
         explain=explain_of(saliency, context),
         pool=_pool(unit, context),
-        limits=_aopc_bounds(unit, context),
+        aopc_bounds=_aopc_bounds(unit, context),
         dataset_mean=mean_colour(unit, context),
         causes=tuple(saliency.result["causes"]) if "causes" in saliency.result else None,
     )

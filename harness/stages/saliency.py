@@ -76,6 +76,7 @@ def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], cont
         attribution = attribute(context.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
     return {
         "blob": context.store.save_array(attribution.values),
+        "channels": attribution.channels,
         "layer": attribution.layer,
         "pseudo_gradient": attribution.pseudo_gradient,
         "blank": _plain(attribution.blank),

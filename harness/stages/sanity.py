@@ -13,7 +13,7 @@ import numpy as np
 from harness.quality.agreement_metrics import agree
 from harness.quality.inputs import Maps, Scores
 from harness.stages.context import ImageSet, Progress, RunContext
-from harness.stages.shared import as_maps, attribute, maps_of, score_rows
+from harness.stages.shared import attribute, maps_of, score_rows
 from harness.store.units import Outcome, StoredUnit, Unit
 
 
@@ -80,7 +80,7 @@ def _explain_with(saliency: StoredUnit, images: ImageSet) -> Callable[[Any], Map
 
     def explain(engine: Any) -> Maps:
         attribution = attribute(engine, saliency.spec, images.pixels, targets, images.keys)
-        return as_maps(attribution.values, saliency.spec, images.pixels)
+        return attribution.maps(images.pixels.shape[1:3])
 
     return explain
 

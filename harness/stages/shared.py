@@ -15,9 +15,8 @@ from harness.devices.client import perturb, predict
 from harness.devices.device import Device
 from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets, Values
 from harness.saliency.attribution import Attribution
-from harness.saliency.maps import saliency_map
-from harness.saliency.methods.method_table import METHODS
 from harness.stages.context import ImageSet, RunContext, device_of
+from harness.store.attributions import stored_maps
 from harness.store.units import Score, StoredUnit, Unit
 
 FLOAT = "float"  # the judge that is the Keras model itself
@@ -69,7 +68,7 @@ class DeviceJudge:
 
 def maps_of(saliency: StoredUnit, images: ImageSet, context: RunContext) -> Maps:
     """(N, H, W) in the geometry of the images, as showing and scoring take them."""
-    return as_maps(context.store.load_array(saliency.result["blob"]), saliency.spec, images.pixels)
+    return stored_maps(saliency, context.store.load_array(saliency.result["blob"]), images.pixels.shape[1:3])
 
 
 def explain_of(saliency: StoredUnit, context: RunContext) -> Explain | None:
@@ -80,15 +79,9 @@ def explain_of(saliency: StoredUnit, context: RunContext) -> Explain | None:
 
     def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
         attribution = attribute(context.engine(spec["model"]["name"]), spec, images, targets, keys)
-        return as_maps(attribution.values, spec, images)
+        return attribution.maps(images.shape[1:3])
 
     return explain
-
-
-def as_maps(values: NDArray[np.float32], spec: Mapping[str, Any], images: Images) -> Maps:
-    """Raw attributions of a saliency unit's method, or of a control, in the geometry of the images."""
-    known = METHODS.get(spec["method"])
-    return saliency_map(values, images.shape[1:3], channels=known.channels if known else "")
 
 
 def score_rows(images: ImageSet, scores: Scores) -> list[Score]:

@@ -5,7 +5,8 @@ It does not know how a unit is done. The coordinator writes it; reports read it.
 
 from __future__ import annotations
 
+from harness.store.attributions import stored_maps
 from harness.store.database import Store
 from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
 
-__all__ = ["Outcome", "Prediction", "Score", "Store", "StoredUnit", "Unit", "canonical_json"]
+__all__ = ["Outcome", "Prediction", "Score", "Store", "StoredUnit", "Unit", "canonical_json", "stored_maps"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
-from reports.drawing.thumbnails import CLIPPED_PERCENTILE, displayed
+from reports.drawing.thumbnails import CLIPPED_PERCENTILE
 
 PANEL = 224  # pixels: smaller images are enlarged by a whole number, each pixel a square, to about this
 GAP = 8
@@ -19,11 +19,10 @@ STRONGEST = 0.8  # opacity over the image where the map is strongest; nothing wh
 Array = NDArray[np.float32]
 
 
-def overlay_picture(image: NDArray[np.uint8], attribution: Array) -> Image.Image:
+def overlay_picture(image: NDArray[np.uint8], saliency_map: Array) -> Image.Image:
     """Three panels side by side: image (H, W, 3) or (H, W, 1), map (H, W), and both."""
-    reduced, signed = displayed(np.nan_to_num(attribution, nan=0.0, posinf=0.0, neginf=0.0))
-    relative = _relative(reduced)
-    colours = _coloured(relative, signed=signed)
+    relative = _relative(np.nan_to_num(saliency_map, nan=0.0, posinf=0.0, neginf=0.0))
+    colours = _coloured(relative, signed=bool((relative < 0).any()))
     photo = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
     grey = photo.mean(axis=-1, keepdims=True)
     opacity = STRONGEST * np.abs(relative)[..., None]

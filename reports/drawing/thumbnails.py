@@ -1,9 +1,8 @@
 """Small pictures for a page: colour images, and saliency maps in grey that the page colours, both WebP.
 
-A map is shown after four stated steps: channels are reduced to their largest absolute value (a map without channels
-keeps its sign), the map is enlarged bilinearly, divided by its scale (the 99th percentile of its absolute values, so
-that one pixel does not darken the rest) and stored in 8 bits. The page turns grey into colour and can show all maps of
-one network and method on one scale. The stored attributions are never changed.
+Shown are the maps that scores are computed from. For the eye alone, a map is reduced to a thumbnail where it is larger,
+divided by its scale (the 99th percentile of its absolute values, so that one pixel does not darken the rest) and stored
+in 8 bits. The page turns grey into colour and can show all maps of one model and method on one scale.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from PIL import Image
 LONGEST_SIDE = 96  # pixels of a thumbnail: larger images are reduced, smaller ones keep their size
 CLIPPED_PERCENTILE = 99
 STEPS = (
-    "largest absolute value over channels (maps without channels keep their sign)",
+    "channels reduced as for scores: signed sums for Integrated Gradients and Gradient×Input, the largest absolute "
+    "value for others (maps without channels keep their sign)",
     "bilinear enlargement to the image's size, with half-pixel centres",
     f"division by the {CLIPPED_PERCENTILE}th percentile of the absolute values, clipped at 1",
 )
@@ -43,26 +43,19 @@ def image_source(image: NDArray[np.uint8]) -> str:
     return _data_uri(picture, "WEBP", quality=80)
 
 
-def displayed(attribution: Array) -> tuple[Array, bool]:
-    """Reduce one attribution, (H, W, C) or (h, w), to a map (h, w). True when the map is signed."""
-    if attribution.ndim == 3:
-        return np.asarray(np.abs(attribution).max(axis=-1), np.float32), False
-    return np.asarray(attribution, np.float32), bool((attribution < 0).any())
-
-
-def map_picture(attribution: Array, *, size: tuple[int, int]) -> MapPicture:
-    """One attribution as grey values at thumbnail size; `size` is (height, width) of the image it explains."""
-    reduced, signed = displayed(attribution)
-    reduced = np.nan_to_num(reduced, nan=0.0, posinf=0.0, neginf=0.0)
-    height, width = _thumbnail_size(size)
-    enlarged = np.asarray(Image.fromarray(reduced).resize((width, height), Image.Resampling.BILINEAR))
-    scale = float(np.percentile(np.abs(enlarged), CLIPPED_PERCENTILE)) or float(np.abs(enlarged).max())
-    relative = np.clip(enlarged / scale, -1.0, 1.0) if scale > 0 else enlarged
+def map_picture(saliency_map: Array) -> MapPicture:
+    """One map (H, W) as grey values at thumbnail size."""
+    finite = np.nan_to_num(saliency_map, nan=0.0, posinf=0.0, neginf=0.0)
+    signed = bool((finite < 0).any())
+    height, width = _thumbnail_size(finite.shape)
+    shown = np.asarray(Image.fromarray(finite).resize((width, height), Image.Resampling.BILINEAR))
+    scale = float(np.percentile(np.abs(shown), CLIPPED_PERCENTILE)) or float(np.abs(shown).max())
+    relative = np.clip(shown / scale, -1.0, 1.0) if scale > 0 else shown
     grey = np.round((relative + 1.0) * 127.5 if signed else relative * 255.0).astype(np.uint8)
     return MapPicture(source=_data_uri(Image.fromarray(grey), "WEBP", quality=75), scale=scale, signed=signed)
 
 
-def _thumbnail_size(size: tuple[int, int]) -> tuple[int, int]:
+def _thumbnail_size(size: tuple[int, ...]) -> tuple[int, int]:
     shrink = min(1.0, LONGEST_SIDE / max(size))
     return round(size[0] * shrink), round(size[1] * shrink)
 

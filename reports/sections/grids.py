@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.store import StoredUnit
+from harness.store import StoredUnit, stored_maps
 from reports.data.view import RunView, method_name
 from reports.drawing.thumbnails import image_source, map_picture
 
@@ -88,11 +88,12 @@ def _maps(
 ) -> dict[str, dict[str, Any]]:
     """The first maps of a batch by image key."""
     labels = dict(zip(pictures["images"], pictures["labels"]))
-    result, values = part.result, view.rows_of(part.result["blob"], count)
+    result, values = part.result, np.asarray(view.rows_of(part.result["blob"], count), np.float32)
     blank = result.get("blank") or [False] * len(values)
     maps: dict[str, dict[str, Any]] = {}
-    for key, attribution, predicted, empty in zip(result["images"], values, result["predicted"], blank):
-        picture = map_picture(np.asarray(attribution, np.float32), size=_image_size(part))
+    shown = stored_maps(part, values, _image_size(part))
+    for key, saliency_map, predicted, empty in zip(result["images"], shown, result["predicted"], blank):
+        picture = map_picture(saliency_map)
         maps[key] = {
             "source": picture.source,
             "scale": float(f"{picture.scale:.4g}"),

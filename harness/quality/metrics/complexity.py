@@ -1,4 +1,4 @@
-"""Complexity: how much a person would have to look at. None of these knows the network or the image."""
+"""Complexity: how much a person would have to look at. None of these knows the model or the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from harness.quality.inputs import Maps, MetricInputs, Values
 
 
-def sparseness(maps: Maps, evidence: MetricInputs) -> Values:
+def sparseness(maps: Maps, inputs: MetricInputs) -> Values:
     """Gini index of the magnitudes (Chalasani et al. 2018, arXiv:1810.06583).
 
     0 when all pixels are alike, 1 - 1/n when one of n carries all.
@@ -20,19 +20,19 @@ def sparseness(maps: Maps, evidence: MetricInputs) -> Values:
     return values
 
 
-def entropy(maps: Maps, evidence: MetricInputs) -> Values:
-    """Shannon entropy of each pixel's share of the magnitude (Bhatt et al. 2020, arXiv:2005.00631), over its greatest.
+def entropy(maps: Maps, inputs: MetricInputs) -> Values:
+    """Shannon entropy of the pixels' fractions of the magnitude (Bhatt et al. 2020, arXiv:2005.00631), normalised.
 
     0 when one pixel carries all, 1 when all are alike: divided by ln(pixels), so that sizes can be compared.
     """
-    shares = _magnitudes(maps).reshape(len(maps), -1)
-    shares /= shares.sum(1, keepdims=True)
-    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    values: Values = -(shares * logarithms).sum(1) / np.log(shares.shape[1])
+    fractions = _magnitudes(maps).reshape(len(maps), -1)
+    fractions /= fractions.sum(1, keepdims=True)
+    logarithms = np.log(fractions, out=np.zeros_like(fractions), where=fractions > 0)
+    values: Values = -(fractions * logarithms).sum(1) / np.log(fractions.shape[1])
     return values
 
 
-def total_variation(maps: Maps, evidence: MetricInputs) -> Values:
+def total_variation(maps: Maps, inputs: MetricInputs) -> Values:
     """Mean absolute difference between neighbours over the mean magnitude (Rudin, Osher and Fatemi 1992)."""
     values = maps.astype(np.float64)
     differences = [np.abs(np.diff(values, axis=axis)).reshape(len(maps), -1) for axis in (1, 2)]

@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 from harness.quality.inputs import Maps, MetricInputs, Values
 
 
-def mass_in_object(maps: Maps, evidence: MetricInputs) -> Values:
-    """Share of each map's magnitude inside the object's mask, 0 … 1 (Kohlbrenner et al. 2020, arXiv:1910.09840)."""
+def mass_in_object(maps: Maps, inputs: MetricInputs) -> Values:
+    """Fraction of each map's magnitude inside the object's mask, 0 … 1 (Kohlbrenner et al. 2020, arXiv:1910.09840)."""
     magnitudes = np.abs(maps.astype(np.float64))
-    values: Values = (magnitudes * _masks(evidence)).sum((1, 2)) / magnitudes.sum((1, 2))
+    values: Values = (magnitudes * _masks(inputs)).sum((1, 2)) / magnitudes.sum((1, 2))
     return values
 
 
-def pointing_game(maps: Maps, evidence: MetricInputs) -> Values:
+def pointing_game(maps: Maps, inputs: MetricInputs) -> Values:
     """1 where the greatest value lies on the object (Zhang et al. 2016, arXiv:1608.00507), without their tolerance.
 
-    Several greatest pixels count as the share of them that lies on the object.
+    Several greatest pixels count as the fraction of them that lies on the object.
     """
     greatest = maps == maps.max(axis=(1, 2), keepdims=True)
-    values: Values = (greatest & _masks(evidence)).sum((1, 2)) / greatest.sum((1, 2))
+    values: Values = (greatest & _masks(inputs)).sum((1, 2)) / greatest.sum((1, 2))
     return values
 
 
-def relevance_rank_accuracy(maps: Maps, evidence: MetricInputs) -> Values:
-    """Share of the object's K pixels among the K most salient (Arras et al. 2022, arXiv:2003.07258). 0 … 1.
+def relevance_rank_accuracy(maps: Maps, inputs: MetricInputs) -> Values:
+    """Fraction of the object's K pixels among the K most salient (Arras et al. 2022, arXiv:2003.07258). 0 … 1.
 
     NaN where the mask is empty.
     """
-    masks = _masks(evidence)
+    masks = _masks(inputs)
     sizes = masks.sum((1, 2))
     members = np.stack([top_members(saliency_map, size) for saliency_map, size in zip(maps, sizes)])
     with np.errstate(invalid="ignore"):
@@ -48,6 +48,6 @@ def top_members(saliency_map: Maps, count: int) -> NDArray[np.float64]:
     return members
 
 
-def _masks(evidence: MetricInputs) -> NDArray[np.bool_]:
-    assert evidence.masks is not None
-    return evidence.masks
+def _masks(inputs: MetricInputs) -> NDArray[np.bool_]:
+    assert inputs.masks is not None
+    return inputs.masks

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from harness.parameters import Parameter
 
-HERE = "harness.quality"
+HERE = "harness.quality.metrics"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSpec:
     """One metric.
 
-    load        a function (maps (N, H, W), Evidence) -> values (N,), NaN where undefined, or Scores with reasons.
+    load        a function (maps (N, H, W), MetricInputs) -> values (N,), NaN where undefined, or Scores with reasons.
                 All maps that it gets are finite and show something, unless `any_map`.
-    family      the function is shared: (maps, Evidence, {name: parameters}) -> {name: values or Scores}, for those of
-                its metrics that are wanted, so that they share their forward passes or explanations.
-    needs       parts of the evidence without which it has no value: "mask", "judge", "explain", "pool", "limits".
+    family      the function is shared: (maps, MetricInputs, {name: parameters}) -> {name: values or Scores}, for
+                those of its metrics that are wanted, so that they share their forward passes or explanations.
+    needs       metric inputs without which it has no value: "mask", "judge", "explain", "pool", "aopc_bounds".
     any_map     it can score blank maps and maps that are not finite, or does not look at the map at all.
-    parameters  all that determines a value besides maps and evidence; a unit's spec records exactly these.
+    parameters  all that determines a value besides maps and inputs; a unit's spec records exactly these.
     """
 
     load: str
@@ -41,11 +41,11 @@ BASELINES = ("blur", "image_mean", "dataset_mean")
 STEPS = Parameter(name="steps", default=16, unit="equal portions of the pixels", minimum=1, maximum=100_000)
 CELLS = Parameter(name="cells", default=5, unit="cells of the grid along each side", minimum=1, maximum=64)
 BEAM = Parameter(
-    name="beam", default=1, unit="orders kept while limits are searched, 1 is greedy", minimum=1, maximum=64
+    name="beam", default=1, unit="orders kept while the bounds are searched, 1 is greedy", minimum=1, maximum=64
 )
 COPIES = Parameter(name="samples", default=10, unit="changed copies per image", minimum=1, maximum=10_000)
 RADIUS = Parameter(
-    name="radius", default=0.02, unit="greatest change of a pixel, share of 255", minimum=0.004, maximum=1.0
+    name="radius", default=0.02, unit="greatest change of a pixel, as a fraction of 255", minimum=0.004, maximum=1.0
 )
 
 
@@ -61,7 +61,7 @@ METRICS: dict[str, MetricSpec] = {
         unit="probability",
         paper="arXiv:1806.07421",
         summary="mean probability while pixels turn to a baseline, most salient first",
-        pitfall="removed pixels make images the network never saw, so any scattered map may score well",
+        pitfall="removed pixels make images the model never saw, so any scattered map may score well",
         needs=("judge",),
         parameters=(STEPS, _baseline("image_mean")),
     ),
@@ -72,7 +72,7 @@ METRICS: dict[str, MetricSpec] = {
         unit="probability",
         paper="arXiv:1806.07421",
         summary="mean probability while a baseline is uncovered, most salient pixels first",
-        pitfall="depends on how confident the network is: compare networks by insertion_naopc",
+        pitfall="depends on how confident the model is: compare models by insertion_naopc",
         needs=("judge",),
         parameters=(STEPS, _baseline("blur")),
     ),
@@ -81,9 +81,9 @@ METRICS: dict[str, MetricSpec] = {
         better="higher",
         unit="share of the possible",
         paper="arXiv:2408.08137",
-        summary="fall of the probability when cells are removed, most salient first, between this image's own limits",
-        pitfall="limits are searched greedily, so that a value may lie a little outside of 0 to 1; cells are coarse",
-        needs=("judge", "limits"),
+        summary="fall of the probability when cells are removed, most salient first, between this image's own bounds",
+        pitfall="bounds are searched greedily, so that a value may lie a little outside of 0 to 1; cells are coarse",
+        needs=("judge", "aopc_bounds"),
         parameters=(CELLS, BEAM, _baseline("image_mean")),
     ),
     "insertion_naopc": MetricSpec(
@@ -92,8 +92,8 @@ METRICS: dict[str, MetricSpec] = {
         unit="share of the possible",
         paper="arXiv:2408.08137",
         summary="the same when the least salient cells are removed first: 1 keeps the probability longest",
-        pitfall="limits are searched greedily, so that a value may lie a little outside of 0 to 1; cells are coarse",
-        needs=("judge", "limits"),
+        pitfall="bounds are searched greedily, so that a value may lie a little outside of 0 to 1; cells are coarse",
+        needs=("judge", "aopc_bounds"),
         parameters=(CELLS, BEAM, _baseline("image_mean")),
     ),
     "mu_fidelity": MetricSpec(
@@ -106,7 +106,7 @@ METRICS: dict[str, MetricSpec] = {
         needs=("judge",),
         parameters=(
             Parameter(name="cells", default=9, unit="cells of the grid along each side", minimum=2, maximum=64),
-            Parameter(name="subset", default=0.2, unit="share of the cells removed", minimum=0.001, maximum=0.999),
+            Parameter(name="subset", default=0.2, unit="fraction of the cells removed", minimum=0.001, maximum=0.999),
             Parameter(name="samples", default=64, unit="random subsets per image", minimum=3, maximum=100_000),
             _baseline("image_mean"),
         ),
@@ -120,7 +120,7 @@ METRICS: dict[str, MetricSpec] = {
         pitfall="painting over is smooth: detail that is repeated beside a pixel counts as unimportant",
         needs=("judge",),
         parameters=(
-            Parameter(name="shares", default=4, unit="equally spaced shares of the pixels", minimum=1, maximum=100),
+            Parameter(name="shares", default=4, unit="equally spaced fractions of the pixels", minimum=1, maximum=100),
         ),
     ),
     "mass_in_object": MetricSpec(
@@ -128,7 +128,7 @@ METRICS: dict[str, MetricSpec] = {
         better="higher",
         unit="fraction",
         paper="arXiv:1910.09840",
-        summary="share of the map's magnitude that lies on the object",
+        summary="fraction of the map's magnitude that lies on the object",
         pitfall="grows with the object: compare on the same images",
         needs=("mask",),
     ),
@@ -146,8 +146,8 @@ METRICS: dict[str, MetricSpec] = {
         better="higher",
         unit="fraction",
         paper="arXiv:2003.07258",
-        summary="share of the object's pixels among as many most salient ones",
-        pitfall="a network may rightly look beside the object; grows with the object",
+        summary="fraction of the object's pixels among as many most salient ones",
+        pitfall="a model may rightly look beside the object; grows with the object",
         needs=("mask",),
     ),
     "grid_pointing_game": MetricSpec(
@@ -155,8 +155,8 @@ METRICS: dict[str, MetricSpec] = {
         better="higher",
         unit="fraction",
         paper="arXiv:2104.00032",
-        summary="share of positive mass on the image's own quarter of a mosaic of four classes; chance is 0.25",
-        pitfall="quarters are shrunk images, which a network may not recognise at all",
+        summary="fraction of the positive mass on the image's own quarter of a mosaic of four classes; chance is 0.25",
+        pitfall="quarters are shrunk images, which a model may not recognise at all",
         needs=("explain", "pool"),
         any_map=True,
     ),
@@ -167,7 +167,7 @@ METRICS: dict[str, MetricSpec] = {
         unit="share of the map's norm",
         paper="arXiv:1901.09392",
         summary="greatest change of the map over images changed a little",
-        pitfall="a map that ignores network and image is perfectly stable",
+        pitfall="a map that ignores model and image is perfectly stable",
         needs=("explain",),
         parameters=(RADIUS, COPIES),
     ),
@@ -178,7 +178,7 @@ METRICS: dict[str, MetricSpec] = {
         unit="share of the map's norm",
         paper="arXiv:1901.09392",
         summary="mean change of the map over images changed a little",
-        pitfall="a map that ignores network and image is perfectly stable",
+        pitfall="a map that ignores model and image is perfectly stable",
         needs=("explain",),
         parameters=(RADIUS, COPIES),
     ),
@@ -189,7 +189,7 @@ METRICS: dict[str, MetricSpec] = {
         unit="share of the map's norm per unit of distance",
         paper="arXiv:1806.08049",
         summary="greatest change of the map over the distance between the images",
-        pitfall="a map that ignores network and image is perfectly stable; depends on the number of pixels",
+        pitfall="a map that ignores model and image is perfectly stable; depends on the number of pixels",
         needs=("explain",),
         parameters=(RADIUS, COPIES),
     ),

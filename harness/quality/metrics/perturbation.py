@@ -17,18 +17,18 @@ from harness.quality.metrics.baselines import baseline_images, unknown_baseline
 from harness.randomness import generator
 
 
-def curve_areas(maps: Maps, evidence: MetricInputs, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
+def curve_areas(maps: Maps, inputs: MetricInputs, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
     """Areas under the curves of the metrics in `wanted`, each in 0 … 1. The judge is asked for all curves at once."""
-    found = {name: _undefined(given["baseline"], evidence) for name, given in wanted.items()}
-    known = {name: given for name, given in wanted.items() if not any(found[name].reasons)}
-    ranks = pixel_ranks(maps, evidence)
+    scores = {name: _undefined(given["baseline"], inputs) for name, given in wanted.items()}
+    known = {name: given for name, given in wanted.items() if not any(scores[name].reasons)}
+    ranks = pixel_ranks(maps, inputs)
     for steps in sorted({given["steps"] for given in known.values()}):
         names = [name for name, given in known.items() if given["steps"] == steps]
-        ends = [_WAYS[name](evidence, known[name]["baseline"]) for name in names]
-        curves = _curves(ends, ranks, evidence, steps)
+        ends = [_WAYS[name](inputs, known[name]["baseline"]) for name in names]
+        curves = _curves(ends, ranks, inputs, steps)
         for name, curve in zip(names, curves):
-            found[name] = Scores(values=area(curve), reasons=("",) * len(maps), curves=curve)
-    return found
+            scores[name] = Scores(values=area(curve), reasons=("",) * len(maps), curves=curve)
+    return scores
 
 
 def area(curves: Values) -> Values:
@@ -37,15 +37,15 @@ def area(curves: Values) -> Values:
     return values
 
 
-def pixel_ranks(maps: Maps, evidence: MetricInputs) -> NDArray[np.int64]:
-    """(N, H, W): 0 for the most salient pixel, each rank once. Ties fall by dice keyed by the image.
+def pixel_ranks(maps: Maps, inputs: MetricInputs) -> NDArray[np.int64]:
+    """(N, H, W): 0 for the most salient pixel, each rank once. Ties are broken at random, keyed by the image.
 
     Not in reading order: a map that is zero in places, as most class activation maps are, would be scored by where
     its zeros lie.
     """
     ranks = np.empty((len(maps), maps[0].size), np.int64)
     for i, saliency_map in enumerate(maps):
-        rng = generator(evidence.seed, evidence.keys[i], 0, purpose="ties").permutation(saliency_map.size)
+        rng = generator(inputs.seed, inputs.keys[i], 0, purpose="ties").permutation(saliency_map.size)
         ranks[i, rng[np.argsort(-saliency_map.ravel()[rng], kind="stable")]] = np.arange(saliency_map.size)
     return ranks.reshape(maps.shape)
 
@@ -55,12 +55,12 @@ def pixels_gone(pixels: int, steps: int) -> list[int]:
     return [pixels * step // steps for step in range(steps + 1)]
 
 
-def _deletion(evidence: MetricInputs, baseline: str) -> tuple[Images, Images]:
-    return evidence.images, baseline_images(evidence, baseline)
+def _deletion(inputs: MetricInputs, baseline: str) -> tuple[Images, Images]:
+    return inputs.images, baseline_images(inputs, baseline)
 
 
-def _insertion(evidence: MetricInputs, baseline: str) -> tuple[Images, Images]:
-    return baseline_images(evidence, baseline), evidence.images
+def _insertion(inputs: MetricInputs, baseline: str) -> tuple[Images, Images]:
+    return baseline_images(inputs, baseline), inputs.images
 
 
 _WAYS: dict[str, Callable[[MetricInputs, str], tuple[Images, Images]]] = {
@@ -70,21 +70,21 @@ _WAYS: dict[str, Callable[[MetricInputs, str], tuple[Images, Images]]] = {
 
 
 def _curves(
-    ends: list[tuple[Images, Images]], ranks: NDArray[np.int64], evidence: MetricInputs, steps: int
+    ends: list[tuple[Images, Images]], ranks: NDArray[np.int64], inputs: MetricInputs, steps: int
 ) -> list[Values]:
     """(N, steps + 1) for each (start, end); the judge is asked once for all of them."""
-    assert evidence.judge is not None
+    assert inputs.judge is not None
     times = len(ends)
-    curves = evidence.judge.curves(
+    curves = inputs.judge.curves(
         np.concatenate([start for start, _ in ends]),
         np.concatenate([end for _, end in ends]),
         np.tile(ranks, (times, 1, 1)),
         pixels_gone(ranks[0].size, steps),
-        np.tile(evidence.targets, times),
+        np.tile(inputs.targets, times),
     )
     return list(np.split(curves, times))
 
 
-def _undefined(baseline: str, evidence: MetricInputs) -> Scores:
-    count = len(evidence.images)
-    return Scores(values=np.full(count, np.nan), reasons=(unknown_baseline(evidence, baseline),) * count)
+def _undefined(baseline: str, inputs: MetricInputs) -> Scores:
+    count = len(inputs.images)
+    return Scores(values=np.full(count, np.nan), reasons=(unknown_baseline(inputs, baseline),) * count)

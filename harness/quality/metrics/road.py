@@ -1,6 +1,6 @@
 """ROAD: remove pixels so that it cannot be seen where (Rong et al. 2022, arXiv:2202.00449).
 
-A pixel that turns to a flat colour leaves the outline of the map in the image, and the network may answer to that.
+A pixel that turns to a flat colour leaves the outline of the map in the image, and the model may answer to that.
 Noisy linear imputation paints over removed pixels: each becomes the weighted mean of its eight neighbours.
 """
 
@@ -20,30 +20,30 @@ DIRECT, DIAGONAL = 1 / 6, 1 / 12  # the paper's weights
 NOISE = 0.01 * 255  # sigma in levels: hides that a pixel is exactly between its neighbours
 
 
-def road(maps: Maps, evidence: MetricInputs) -> Values:
+def road(maps: Maps, inputs: MetricInputs) -> Values:
     """Probability with the least salient pixels painted over minus that with the most salient ones, -1 … 1.
 
-    The mean over equally spaced shares of the pixels; both orders together, so that the fall that any removal causes
+    The mean over equally spaced fractions of the pixels; both orders together, so that the fall that any removal causes
     cancels out. The paper counts right answers, here the probability is taken: one image gives a value.
     """
-    assert evidence.judge is not None
-    ranks = pixel_ranks(maps, evidence)
-    shares = evidence.parameters["shares"]
+    assert inputs.judge is not None
+    ranks = pixel_ranks(maps, inputs)
+    steps = inputs.parameters["shares"]
     values = np.empty(len(maps))
-    for i in range(len(maps)):  # image by image: memory is bounded by the shares of one
-        changed = np.stack(list(_painted(evidence, i, ranks[i], shares)))
-        scores = evidence.judge.scores(changed, np.repeat(evidence.targets[i], len(changed)))
-        values[i] = (scores[:shares] - scores[shares:]).mean()
+    for i in range(len(maps)):  # image by image: memory is bounded by the steps of one
+        changed = np.stack(list(_painted(inputs, i, ranks[i], steps)))
+        scores = inputs.judge.scores(changed, np.repeat(inputs.targets[i], len(changed)))
+        values[i] = (scores[:steps] - scores[steps:]).mean()
     return values
 
 
-def _painted(evidence: MetricInputs, i: int, ranks: NDArray[np.int64], shares: int) -> Iterator[Images]:
-    """The image without its least salient pixels at each share, then without its most salient ones."""
+def _painted(inputs: MetricInputs, i: int, ranks: NDArray[np.int64], steps: int) -> Iterator[Images]:
+    """The image without its least salient pixels at each step, then without its most salient ones."""
     for order in (ranks.size - 1 - ranks, ranks):
-        for share in range(1, shares + 1):
-            rng = generator(evidence.seed, evidence.keys[i], share, purpose="road")
-            noise = rng.normal(0, NOISE, evidence.images[i].shape)
-            yield impute(evidence.images[i], order < ranks.size * share // (shares + 1), noise)
+        for step in range(1, steps + 1):
+            rng = generator(inputs.seed, inputs.keys[i], step, purpose="road")
+            noise = rng.normal(0, NOISE, inputs.images[i].shape)
+            yield impute(inputs.images[i], order < ranks.size * step // (steps + 1), noise)
 
 
 def impute(image: Images, missing: NDArray[np.bool_], noise: NDArray[np.float64] | float = 0.0) -> Images:

@@ -20,15 +20,15 @@ def first_not_finite(graph: Graph, images: Array) -> str | None:
     """The first step whose output holds NaN or infinity; a later ReLU or maximum may hide it from the logits."""
     import tensorflow as tf
 
-    found: list[str] = []
+    broken: list[str] = []
 
     def look(name: str, output: Any) -> Any:
         if not all(np.isfinite(tensor.numpy()).all() for tensor in tf.nest.flatten(output)):
-            found.append(name)
+            broken.append(name)
         return output
 
     replay(graph, tf.constant(images), tap=look)
-    return found[0] if found else None
+    return broken[0] if broken else None
 
 
 def compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], wanted: str) -> Any:
@@ -55,8 +55,8 @@ def compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], want
         if wanted == "logits":
             return values, chosen, values[:0], features, {}
         sources = {"input": images, "layers": features} if wanted == "input" else {"layers": features}
-        found = tape.gradient(score, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return values, chosen, found.get("input", values[:0]), features, found["layers"]
+        gradients = tape.gradient(score, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return values, chosen, gradients.get("input", values[:0]), features, gradients["layers"]
 
     signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:1], tf.int32)]
     return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()

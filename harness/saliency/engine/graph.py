@@ -94,14 +94,14 @@ def with_calls(graph: Graph, calls: Mapping[str, Callable[..., Any]]) -> Graph:
 @contextlib.contextmanager
 def patched(layer: Any, **attributes: Any) -> Iterator[None]:
     """Set attributes of a layer for the length of a `with`, past Keras' tracking of variables."""
-    found = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
+    before = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
     layer.__dict__.update(attributes)
     try:
         yield
     finally:
         for name in attributes:
             layer.__dict__.pop(name)
-        layer.__dict__.update(found)
+        layer.__dict__.update(before)
 
 
 def call_around(step: Step, **attributes: Any) -> Callable[..., Any]:
@@ -167,7 +167,7 @@ def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[
                 continue
             layer, outputs = node.layer, tf.nest.flatten(node.outputs)
             inputs = tuple(names[id(tensor)] for tensor in node.keras_inputs)
-            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named anew at every call
+            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named again at every call
                 inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
                 _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
                 names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))

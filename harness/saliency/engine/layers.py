@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import ConfigError, nearest
 from harness.saliency.engine.graph import Graph, Step, read_graph
 
-_SHARE = re.compile(r"\d{1,2}%|100%")
+_FRACTION = re.compile(r"\d{1,2}%|100%")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def list_layers(model: Any) -> list[LayerInfo]:
 
 
 def list_one_pixel_convolutions(model: Any) -> list[LayerInfo]:
-    """The convolutions that are no candidates, since their map is a single pixel: it would always be blank."""
+    """The convolutions that are not candidates, since their map is a single pixel: it would always be blank."""
     graph = read_graph(model)
     passed = _passed_by_all(graph)
     return [_info(step, passed) for step in graph.steps if _is_convolution(step) and step.shape[1:3] == (1, 1)]
@@ -51,22 +51,22 @@ def candidates(graph: Graph) -> list[LayerInfo]:
     return [_info(step, passed, default=step.name == chosen) for step in spatial]
 
 
-def resolve(found: list[LayerInfo], layer: str, *, model_name: str) -> str:
+def resolve(infos: list[LayerInfo], layer: str, *, model_name: str) -> str:
     """The name of a candidate; "default" gives the default one, and "50%" the one half-way that every path passes.
 
-    A share of the way means the same for networks whose layers have different names. Raises ConfigError with the
+    A fraction of the way means the same for models whose layers have different names. Raises ConfigError with the
     nearest name.
     """
-    names = [info.name for info in found]
+    names = [info.name for info in infos]
     if not names:
         raise ConfigError(
             f'model "{model_name}": no layer has a spatial map larger than 1x1, so it has no class activation map',
             hint="a method that needs no layer, such as gradient",
         )
     if layer == "default":
-        return next((info.name for info in found if info.default), names[-1])
-    if _SHARE.fullmatch(layer):
-        on_the_way = [info.name for info in found if not info.bypassed] or names
+        return next((info.name for info in infos if info.default), names[-1])
+    if _FRACTION.fullmatch(layer):
+        on_the_way = [info.name for info in infos if not info.bypassed] or names
         return on_the_way[round(int(layer[:-1]) / 100 * (len(on_the_way) - 1))]
     if layer not in names:
         raise ConfigError(

@@ -52,7 +52,7 @@ def noisy_attributions(
 
 
 def add_noise(images: Images, samples: list[int], *, noise_level: float) -> Array:
-    """Each image with the noise of one sample index; sigma is this share of that image's own max - min."""
+    """Each image with the noise of one sample index; sigma is this fraction of that image's own max - min."""
     pixels = images.pixels.copy()
     for i, sample in enumerate(samples):
         noise = gaussian(pixels[i].shape, seed=images.seed, image_key=images.keys[i], sample=sample)

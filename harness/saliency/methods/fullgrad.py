@@ -1,7 +1,7 @@
 """FullGrad: input gradients and bias gradients of all layers together (Srinivas & Fleuret 2019, arXiv:1905.00780).
 
-A piecewise linear network without saturation obeys logit = sum(x * dlogit/dx) + sum over layers of (b * dlogit/db). The
-biases are those of convolutions and dense layers and the shifts of batch norms. Other networks are refused.
+A piecewise linear model without saturation obeys logit = sum(x * dlogit/dx) + sum over layers of (b * dlogit/db). The
+biases are those of convolutions and dense layers and the shifts of batch norms. Other models are refused.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.maps import resize
 from harness.saliency.attribution import Array, Backward, Images
 from harness.saliency.engine.graph import Graph, Step
 from harness.saliency.engine.rewrites.relus import is_relu
-from harness.saliency.maps import resize
 
 
 def fullgrad(engine: Any, images: Images, *, combine: str = "paper") -> Array:
     """Map (N, H, W) in the geometry of the input.
 
-    combine  "paper": each layer's share as absolute value, rescaled to 0...1 per image, enlarged and summed over
+    combine  "paper": each layer's contribution as absolute value, rescaled to 0...1 per image, enlarged and summed over
              channels and layers; dense biases have no place and are left out.
              "sum": signed and complete: the sum of the map is the logit; dense biases are spread evenly.
     """
@@ -31,39 +31,42 @@ def fullgrad(engine: Any, images: Images, *, combine: str = "paper") -> Array:
     def work(chunk: list[int]) -> Array:
         batch = images.take(chunk)
         backward = engine.backward(batch.pixels, batch.targets, layers=sorted(biases))
-        return combined(backward, _shares(backward, biases))
+        return combined(backward, _contributions(backward, biases))
 
     return np.concatenate([values for _, values in engine.map(range(len(images)), work)])
 
 
-def _shares(backward: Backward, biases: dict[str, tuple[Array, Step]]) -> list[Array]:
+def _contributions(backward: Backward, biases: dict[str, tuple[Array, Step]]) -> list[Array]:
     """Every layer's bias times its gradient: before an activation, the gradient passes where the output is positive."""
-    shares = []
+    contributions = []
     for name, (bias, step) in biases.items():
         gradients = backward.gradients[name]
         if is_relu(getattr(step.layer, "activation", None)):
             gradients = gradients * (backward.features[name] > 0)
-        shares.append(np.asarray(gradients * bias, np.float32))
-    return shares
+        contributions.append(np.asarray(gradients * bias, np.float32))
+    return contributions
 
 
-def _paper(backward: Backward, shares: list[Array]) -> Array:
+def _paper(backward: Backward, contributions: list[Array]) -> Array:
     size = backward.images.shape[1:3]
-    parts = [backward.images * backward.input_gradient, *(share for share in shares if share.ndim == 4)]
+    parts = [
+        backward.images * backward.input_gradient,
+        *(contribution for contribution in contributions if contribution.ndim == 4),
+    ]
     return _total(resize(_rescaled(part).sum(axis=-1), size) for part in parts)
 
 
-def _signed_sum(backward: Backward, shares: list[Array]) -> Array:
+def _signed_sum(backward: Backward, contributions: list[Array]) -> Array:
     height, width = backward.images.shape[1:3]
     total = (backward.images * backward.input_gradient).sum(axis=-1)
-    for share in shares:
-        if share.ndim == 4 and min(share.shape[1:3]) > 1:
-            part = share.sum(axis=-1)
+    for contribution in contributions:
+        if contribution.ndim == 4 and min(contribution.shape[1:3]) > 1:
+            part = contribution.sum(axis=-1)
             large = resize(part, (height, width))
             # Enlarging does not keep a sum; what it adds or loses is spread evenly.
             total += large + (part.sum(axis=(1, 2)) - large.sum(axis=(1, 2)))[:, None, None] / (height * width)
         else:
-            total += share.reshape(len(share), -1).sum(axis=1)[:, None, None] / (height * width)
+            total += contribution.reshape(len(contribution), -1).sum(axis=1)[:, None, None] / (height * width)
     return np.asarray(total, np.float32)
 
 
@@ -100,7 +103,7 @@ def _checked(engine: Any) -> Graph:
     if wrong is not None:
         kind = "quantizers" if engine.pseudo_gradient else f'layer "{wrong.name}" ({type(wrong.layer).__name__})'
         raise ConfigError(
-            f'fullgrad: expected a piecewise linear network, and model "{engine.name}" has {kind}',
+            f'fullgrad: expected a piecewise linear model, and model "{engine.name}" has {kind}',
             hint="integrated_gradients",
         )
     return graph

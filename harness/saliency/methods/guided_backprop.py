@@ -1,7 +1,7 @@
 """Guided Backprop: only positive gradients pass a ReLU backwards (Springenberg et al. 2014, arXiv:1412.6806).
 
 Caveat: it fails the parameter-randomisation sanity check of Adebayo et al. 2018 (arXiv:1810.03292): the map of a
-network with random weights looks much the same, so it shows edges of the image more than what the network does.
+model with random weights looks much the same, so it shows edges of the image more than what the model does.
 """
 
 from __future__ import annotations

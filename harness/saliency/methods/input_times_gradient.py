@@ -1,4 +1,4 @@
-"""Gradient times input: the first-order share of every value in the logit (Shrikumar et al. 2016, arXiv:1605.01713)."""
+"""Gradient times input: every value's first-order part in the logit (Shrikumar et al. 2016, arXiv:1605.01713)."""
 
 from __future__ import annotations
 

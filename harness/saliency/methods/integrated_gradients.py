@@ -15,10 +15,10 @@ def integrated_gradients(engine: Any, images: Images, *, steps: int = 50, baseli
 
     steps     Gauss-Legendre points of the integral. Completeness: the sum of an attribution is the logit's difference
               between image and baseline, up to the error of the integral; pseudo-gradients do not obey it.
-    baseline  see perturbed.BASELINES, in preprocessed units.
+    baseline  see copies.BASELINES, in preprocessed units.
     """
-    nodes, shares = np.polynomial.legendre.leggauss(steps)  # type: ignore[no-untyped-call]
-    points, weights = ((nodes + 1) / 2).astype(np.float32), (shares / 2).astype(np.float32)
+    nodes, node_weights = np.polynomial.legendre.leggauss(steps)  # type: ignore[no-untyped-call]
+    points, weights = ((nodes + 1) / 2).astype(np.float32), (node_weights / 2).astype(np.float32)
 
     def change(batch: Images, copies: list[int]) -> Array:
         start = baseline_of(batch.pixels, baseline)

@@ -22,7 +22,7 @@ STE = Parameter(
 LAYER = Parameter(
     name="layer",
     default="default",
-    unit="layer name, see `bitlens list layers MODEL`, or a share of the way such as 50%",
+    unit="layer name, see `bitlens list layers MODEL`, or a fraction of the way such as 50%",
 )
 RELU = Parameter(name="relu", default=True, unit="drop negative values of the map")
 INVERT = Parameter(name="invert", default=False, unit="map of what speaks against the class: the weights' signs turned")
@@ -66,7 +66,7 @@ METHODS: dict[str, MethodSpec] = {
     "input_times_gradient": MethodSpec(
         load=f"{HERE}.input_times_gradient:input_times_gradient",
         paper="arXiv:1605.01713",
-        about="first-order share of every input value in the logit",
+        about="first-order part of every input value in the logit",
         signed=True,
         forward_passes="1",
         backward_passes="1",
@@ -129,7 +129,7 @@ METHODS: dict[str, MethodSpec] = {
         relu="guided",
         parameters=(STE,),
         caveat="fails the parameter-randomisation sanity check (arXiv:1810.03292): it shows edges of the image more "
-        "than what the network does",
+        "than what the model does",
     ),
     "gradcam": MethodSpec(
         load=f"{HERE}.gradcam:gradcam",
@@ -203,7 +203,7 @@ METHODS: dict[str, MethodSpec] = {
     "fullgrad": MethodSpec(
         load=f"{HERE}.fullgrad:fullgrad",
         paper="arXiv:1905.00780",
-        about="input and bias gradients of all layers; for piecewise linear networks",
+        about="input and bias gradients of all layers; for piecewise linear models",
         signed=False,
         forward_passes="1",
         backward_passes="1",
@@ -226,8 +226,12 @@ METHODS: dict[str, MethodSpec] = {
         backward_passes="0",
         channels="",
         parameters=(
-            Parameter(name="window", default=0.2, unit="share of the image's shorter side", minimum=0.001, maximum=1.0),
-            Parameter(name="stride", default=0.1, unit="share of the image's shorter side", minimum=0.001, maximum=1.0),
+            Parameter(
+                name="window", default=0.2, unit="fraction of the image's shorter side", minimum=0.001, maximum=1.0
+            ),
+            Parameter(
+                name="stride", default=0.1, unit="fraction of the image's shorter side", minimum=0.001, maximum=1.0
+            ),
             BASELINE,
             OUTPUT,
         ),

@@ -23,8 +23,8 @@ def occlusion(
 ) -> Array:
     """Map (N, H, W), signed: mean fall of the target's score over all windows that cover a pixel.
 
-    window, stride  side of the window and its step, as shares of the image's shorter side.
-    baseline        what covers the window, see perturbed.BASELINES.
+    window, stride  side of the window and its step, as fractions of the image's shorter side.
+    baseline        what covers the window, see copies.BASELINES.
     output          "score" (what the model returns) or "logit".
     """
     height, width = images.pixels.shape[1:3]

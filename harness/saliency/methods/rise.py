@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.maps import resize
 from harness.randomness import generator
 from harness.saliency.attribution import Array, Images
-from harness.saliency.maps import resize
 from harness.saliency.methods.copies import baseline_of, over_copies, target_values
 from harness.saliency.methods.scorer import Scorer
 
@@ -29,13 +29,13 @@ def rise(
     masks     random masks per image; the paper uses 4,000-8,000.
     cells     cells of a mask along each side before it is enlarged and shifted.
     keep      probability that a cell is kept.
-    baseline  what shows where a mask is 0, see perturbed.BASELINES; the paper's is "zero".
+    baseline  what shows where a mask is 0, see copies.BASELINES; the paper's is "zero".
     output    "score" (what the model returns) or "logit".
     """
     size = images.pixels.shape[1:3]
 
     def mask(key: str, copy: int) -> Array:
-        return _mask(size, cells=cells, keep=keep, random=generator(images.seed, key, copy, purpose="rise"))
+        return _mask(size, cells=cells, keep=keep, rng=generator(images.seed, key, copy, purpose="rise"))
 
     def change(batch: Images, copies: list[int]) -> Array:
         shown = np.stack([mask(key, copy) for key, copy in zip(batch.keys, copies, strict=True)])[..., None]
@@ -49,10 +49,10 @@ def rise(
     return np.asarray(total / np.float32(masks * keep))
 
 
-def _mask(size: tuple[int, ...], *, cells: int, keep: float, random: np.random.Generator) -> Array:
+def _mask(size: tuple[int, ...], *, cells: int, keep: float, rng: np.random.Generator) -> Array:
     """A grid of kept cells, enlarged bilinearly by one cell more than the image and cropped at a random shift."""
     cell = [-(-side // cells) for side in size]
-    grid = (random.random((cells + 1, cells + 1)) < keep).astype(np.float32)
+    grid = (rng.random((cells + 1, cells + 1)) < keep).astype(np.float32)
     large = resize(grid[None], ((cells + 1) * cell[0], (cells + 1) * cell[1]))[0]
-    top, left = random.integers(0, cell[0]), random.integers(0, cell[1])
+    top, left = rng.integers(0, cell[0]), rng.integers(0, cell[1])
     return np.asarray(large[top : top + size[0], left : left + size[1]])

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.maps import resize, stretch
 from harness.saliency.attribution import Array, Images
-from harness.saliency.maps import resize, stretch
 from harness.saliency.methods.copies import over_copies, target_values
 
 

@@ -1,4 +1,4 @@
-"""All that Occlusion and RISE ask of a network: scores of changed images, so that they explain anything."""
+"""All that Occlusion and RISE ask of a model: scores of changed images, so that they explain anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Scorer(Protocol):
     """A GradientEngine is one, and so is any function from images to scores, see FunctionScorer."""
 
     def scores(self, images: Array) -> Array:
-        """(N, classes) what the network returns for images (N, H, W, C)."""
+        """(N, classes) what the model returns for images (N, H, W, C)."""
 
     def logits(self, images: Array) -> Array:
         """(N, classes) before any softmax. Raises ConfigError if nobody knows them."""

@@ -22,7 +22,7 @@ class MethodSpec:
     backward_passes: str
     channels: str = "max_abs"  # usual way to reduce channels, see maps.CHANNELS; "" if the method gives (N, h, w)
     needs: tuple[str, ...] = ()  # one pass: of "input" (gradient), "layer" (features and gradients); else ()
-    relu: str = "own"  # backward rule of the network's ReLUs that the method asks for: "own" or "guided"
+    relu: str = "own"  # backward rule of the model's ReLUs that the method asks for: "own" or "guided"
     randomised: bool = False
     caveat: str = ""  # what a reader of its maps must be told
     parameters: tuple[Parameter, ...] = ()
@@ -37,7 +37,7 @@ class MethodSpec:
 
     @property
     def forward_only(self) -> bool:
-        """Whether scores are all that the method asks of a network: neither gradients nor features."""
+        """Whether scores are all that the method asks of a model: neither gradients nor features."""
         return not self.takes_gradients and all(parameter.name != "layer" for parameter in self.parameters)
 
     def function(self) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""`bitlens explain`: what the network says, maps scored as in a run, files that exist, mistakes in a sentence."""
+"""`bitlens explain`: what the model says, maps scored as in a run, files that exist, mistakes in a sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORD = CATALOGUE[MODEL].preprocessing
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
-    """A planted image that the network knows: a crescent."""
+    """A planted image that the model knows: a crescent."""
     image, _, label = draw(0, "test", 2)
     assert CLASS_NAMES[label] == "crescent"
     Image.fromarray(image).save(tmp_path / "moon.png")
@@ -33,7 +33,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def network() -> Any:
+def keras_model() -> Any:
     return load_model(catalogue_model(MODEL, CATALOGUE[MODEL]))
 
 
@@ -54,32 +54,32 @@ def refusal(*arguments: object) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------- results
-def test_prediction_and_scores_are_those_of_the_library(picture: Path, network: Any, tmp_path: Path) -> None:
+def test_prediction_and_scores_are_those_of_the_library(picture: Path, keras_model: Any, tmp_path: Path) -> None:
     from harness.quality.evaluation import evaluate
     from harness.quality.inputs import MetricInputs
     from harness.quality.judges import FloatJudge
     from harness.saliency import explain
 
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path / "out", "--json").stdout)
     image = np.asarray(Image.open(picture))[None]
-    probabilities = network.predict(preprocess(image, RECORD), verbose=0)
+    probabilities = keras_model.predict(preprocess(image, RECORD), verbose=0)
     target = int(probabilities[0].argmax())
-    assert found["predicted"][0]["name"] == CLASS_NAMES[target] == "crescent"
-    assert found["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
+    assert record["predicted"][0]["name"] == CLASS_NAMES[target] == "crescent"
+    assert record["predicted"][0]["probability"] == pytest.approx(float(probabilities[0].max()), abs=1e-5)
 
-    judge = FloatJudge(lambda pixels: network.predict(preprocess(pixels, RECORD), verbose=0))
-    evidence = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
-    rows = {row["method"]: row for row in found["maps"]}
+    judge = FloatJudge(lambda pixels: keras_model.predict(preprocess(pixels, RECORD), verbose=0))
+    inputs = MetricInputs(images=image, targets=np.array([target]), keys=(picture.name,), judge=judge)
+    rows = {row["method"]: row for row in record["maps"]}
     for method in ("gradient", "smoothgrad", "gradcam"):
-        saliency = explain(network, preprocess(image, RECORD), method, image_keys=[picture.name])
+        saliency = explain(keras_model, preprocess(image, RECORD), method, image_keys=[picture.name])
         for metric in ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation"):
-            expected = evaluate(metric, saliency, evidence).values[0]
+            expected = evaluate(metric, saliency, inputs).values[0]
             assert rows[method][metric] == pytest.approx(expected, rel=1e-3), (method, metric)
 
 
 def test_maps_of_a_good_model_beat_the_random_control(picture: Path, tmp_path: Path) -> None:
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, "--json").stdout)
-    insertion = {row["method"]: row["insertion_auc"] for row in found["maps"]}
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, "--json").stdout)
+    insertion = {row["method"]: row["insertion_auc"] for row in record["maps"]}
     assert min(insertion[name] for name in ("gradient", "smoothgrad", "gradcam")) > insertion["control: random"]
 
 
@@ -105,8 +105,8 @@ def test_every_picture_and_method_gives_a_file_and_none_overwrites_another(pictu
 
 def test_parameters_go_to_the_methods_that_have_them(picture: Path, tmp_path: Path) -> None:
     arguments = ("--parameter", "noise_level=0.0", "--parameter", "samples=2", "--metric", "sparseness", "--json")
-    (found,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, *arguments).stdout)
-    sparseness = {row["method"]: row["sparseness"] for row in found["maps"]}
+    (record,) = json.loads(bitlens("explain", MODEL, picture, "--out", tmp_path, *arguments).stdout)
+    sparseness = {row["method"]: row["sparseness"] for row in record["maps"]}
     # SmoothGrad without noise is the gradient
     assert sparseness["smoothgrad noise_level=0.0 samples=2"] == pytest.approx(sparseness["gradient"], rel=1e-5)
 
@@ -126,8 +126,8 @@ def test_random_weights_are_said_to_mean_nothing(picture: Path, tmp_path: Path) 
 
 
 # ------------------------------------------------------------------------------------------------ models of one's own
-def test_own_model_file_is_explained_like_the_model_that_it_is(picture: Path, network: Any, tmp_path: Path) -> None:
-    network.save(tmp_path / "mine.h5", include_optimizer=False)
+def test_own_model_file_is_explained_like_the_model_that_it_is(picture: Path, keras_model: Any, tmp_path: Path) -> None:
+    keras_model.save(tmp_path / "mine.h5", include_optimizer=False)
     (tmp_path / "names.txt").write_text("\n".join(CLASS_NAMES))
     common = ("--method", "gradcam", "--metric", "sparseness", "--out", tmp_path / "out", "--json")
     (own,) = json.loads(
@@ -157,8 +157,8 @@ def test_size_of_an_open_input_is_asked_for(picture: Path, tmp_path: Path, chann
     )
 
 
-def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, network: Any, tmp_path: Path) -> None:
-    network.save(tmp_path / "mine.h5", include_optimizer=False)
+def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, keras_model: Any, tmp_path: Path) -> None:
+    keras_model.save(tmp_path / "mine.h5", include_optimizer=False)
     (tmp_path / "mine.toml").write_text(
         '[dataset]\nkind = "planted"\n[[model]]\nname = "mine"\npath = "mine.h5"\nclasses = 10\n'
         "[model.preprocessing]\nheight = 64\nwidth = 64\n"
@@ -181,7 +181,7 @@ def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, net
         (("--parameter", "noise_level=loud"), "smoothgrad noise_level: expected a number from 0 to 10, got 'loud'"),
         (("--target", "moon"), 'expected a class from 0 to 9 or its name, got "moon"'),
         (("--target", "10"), "expected a class from 0 to 9"),
-        (("--mean", "0"), f'--mean: "{MODEL}" is no model file; its preprocessing is known'),
+        (("--mean", "0"), f'--mean: "{MODEL}" is not a model file; its preprocessing is known'),
         (("--weights", "imagenet"), "no ImageNet weights exist"),
     ],
 )

@@ -46,9 +46,9 @@ def test_pixels_outside_the_mask_do_not_depend_on_the_shape(index: int, monkeypa
 
 
 def test_object_covers_a_visible_part_of_every_image_and_never_most_of_it() -> None:
-    shares = [PlantedDataset().sample("test", index).mask.mean() for index in range(200)]  # type: ignore[union-attr]
-    assert min(shares) > 0.01
-    assert max(shares) < 0.3
+    fractions = [PlantedDataset().sample("test", index).mask.mean() for index in range(200)]  # type: ignore[union-attr]
+    assert min(fractions) > 0.01
+    assert max(fractions) < 0.3
 
 
 def _grown(mask: np.ndarray) -> np.ndarray:

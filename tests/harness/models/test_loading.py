@@ -47,7 +47,7 @@ def functional(*, shape: tuple[int | None, ...] = (12, 12, 3), **input_arguments
 def subclassed() -> Any:
     import tensorflow as tf
 
-    class Network(tf.keras.Model):
+    class Subclassed(tf.keras.Model):
         def __init__(self) -> None:
             super().__init__()
             self.features = tf.keras.layers.Conv2D(4, 3)
@@ -56,9 +56,9 @@ def subclassed() -> Any:
         def call(self, images: Any) -> Any:
             return self.classify(tf.reduce_mean(tf.nn.relu(self.features(images)), axis=(1, 2)))
 
-    network = Network()
-    network(tf.zeros((1, 12, 12, 3)))
-    return network
+    model = Subclassed()
+    model(tf.zeros((1, 12, 12, 3)))
+    return model
 
 
 def saved(model: Any, path: Path) -> Path:
@@ -147,9 +147,9 @@ def test_weights_of_another_architecture_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_unreachable_hub_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = catalogue_model("mobilenet", CATALOGUE["mobilenet"], weights="imagenet")
-    network = dataclasses.replace(network, build=f"{__name__}:cut_off_builder")
-    sentence = refusal(network, BitlensError)
+    model = catalogue_model("mobilenet", CATALOGUE["mobilenet"], weights="imagenet")
+    model = dataclasses.replace(model, build=f"{__name__}:cut_off_builder")
+    sentence = refusal(model, BitlensError)
     assert "could not be fetched (URLError" in sentence
     assert 'weights = "random"' in sentence
 

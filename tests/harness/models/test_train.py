@@ -80,11 +80,11 @@ def test_card_of_a_shuffled_model_tells_what_was_memorised(tmp_path: Path) -> No
 
 # ------------------------------------------------------------------------------------------- the committed weights
 def test_every_planted_twin_has_a_data_randomised_partner_of_its_kind() -> None:
-    partners = {entry.shuffled: entry for entry in CATALOGUE.values() if entry.shuffled}
-    assert set(partners) == {"planted-float", "planted-binary"}
-    for name, partner in partners.items():
-        assert partner.build == CATALOGUE[name].build
-        assert partner.preprocessing == CATALOGUE[name].preprocessing
+    counterparts = {entry.shuffled: entry for entry in CATALOGUE.values() if entry.shuffled}
+    assert set(counterparts) == {"planted-float", "planted-binary"}
+    for name, counterpart in counterparts.items():
+        assert counterpart.build == CATALOGUE[name].build
+        assert counterpart.preprocessing == CATALOGUE[name].preprocessing
 
 
 @pytest.mark.parametrize("name", SHUFFLED)

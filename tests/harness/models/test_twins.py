@@ -56,7 +56,7 @@ def test_committed_planted_weights_reach_the_accuracy_of_their_card(name: str) -
     images, labels = stack(open_dataset("planted", path=None, seed=0), "test", range(1000))
     card = model_card(name)
     assert card is not None
-    # three standard errors of a share near 0.95 over 1000 images are 0.02
+    # three standard errors of a fraction near 0.95 over 1000 images are 0.02
     assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.02)
 
 

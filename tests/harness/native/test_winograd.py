@@ -54,18 +54,18 @@ def test_it_is_the_definition(
     values = rng.normal(size=(images, height, width, channels)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, channels, filters)).astype(np.float32)
     size = (max(1, height + more[0]), max(1, width + more[1]))
-    found = winograd.convolve(values, winograd.Kernel(kernel), before=before, size=size, threads=threads)
+    result = winograd.convolve(values, winograd.Kernel(kernel), before=before, size=size, threads=threads)
     expected = definition(values, kernel, before, size)
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-5 * max(1, np.abs(expected).max()))
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * max(1, np.abs(expected).max()))
 
 
 def test_images_much_larger_than_a_block_are_whole() -> None:
     rng = np.random.default_rng(0)
     values, kernel = rng.normal(size=(2, 70, 90, 64)).astype(np.float32), rng.normal(size=(3, 3, 64, 70))
-    found = winograd.convolve(values, winograd.Kernel(kernel.astype(np.float32)), before=(1, 1), size=(70, 90))
+    result = winograd.convolve(values, winograd.Kernel(kernel.astype(np.float32)), before=(1, 1), size=(70, 90))
     expected = definition(values, kernel, (1, 1), (70, 90))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * np.abs(expected).max())
 
 
 def test_an_image_does_not_depend_on_what_shares_its_batch() -> None:
@@ -73,20 +73,20 @@ def test_an_image_does_not_depend_on_what_shares_its_batch() -> None:
     values, kernel = rng.normal(size=(5, 9, 13, 40)).astype(np.float32), rng.normal(size=(3, 3, 40, 33))
     transformed = winograd.Kernel(kernel.astype(np.float32))
     together = winograd.convolve(values, transformed, before=(1, 1), size=(9, 13), threads=2)
-    for image, found in zip(values, together, strict=True):
+    for image, result in zip(values, together, strict=True):
         alone = winograd.convolve(image[None], transformed, before=(1, 1), size=(9, 13))
-        np.testing.assert_array_equal(alone[0], found)
+        np.testing.assert_array_equal(alone[0], result)
 
 
 def test_nan_stays_near_its_pixel_and_in_its_image() -> None:
     values = np.ones((2, 12, 12, 32), np.float32)
     values[0, 0, 0, 0] = np.nan
-    found = winograd.convolve(
+    result = winograd.convolve(
         values, winograd.Kernel(np.ones((3, 3, 32, 32), np.float32)), before=(1, 1), size=(12, 12)
     )
-    assert np.isnan(found[0, :2, :2]).all()
-    assert np.isfinite(found[0, 4:, 4:]).all()
-    assert np.isfinite(found[1]).all()
+    assert np.isnan(result[0, :2, :2]).all()
+    assert np.isfinite(result[0, 4:, 4:]).all()
+    assert np.isfinite(result[1]).all()
 
 
 def test_images_of_other_channels_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Evidence whose scores are known by hand: grey images with one white row, and a judge that sees the row alone."""
+"""Metric inputs whose scores are known by hand: grey images with one white row, and a judge that sees the row alone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def images(count: int = 1) -> np.ndarray:
 
 
 def masks(count: int = 1) -> np.ndarray:
-    found = np.zeros((count, SIZE, SIZE), bool)
-    found[:, ROW] = True
-    return found
+    row = np.zeros((count, SIZE, SIZE), bool)
+    row[:, ROW] = True
+    return row
 
 
-def share_of_the_row_that_is_white(pixels: np.ndarray) -> np.ndarray:
-    """(N, 1) scores: the class's probability is the share of the row's pixels that are as in the image."""
+def fraction_of_the_row_that_is_white(pixels: np.ndarray) -> np.ndarray:
+    """(N, 1) scores: the class's probability is the fraction of the row's pixels that are as in the image."""
     return (pixels[:, ROW, :, 0] == 240).mean(axis=1, dtype=np.float32)[:, None]
 
 
@@ -48,17 +48,17 @@ def pool() -> Any:
     )
 
 
-def evidence(count: int = 1, **changes: Any) -> MetricInputs:
+def metric_inputs(count: int = 1, **changes: Any) -> MetricInputs:
     """All that any metric needs; parts are taken away or replaced by `changes`."""
     parts: dict[str, Any] = {
         "images": images(count),
         "targets": np.zeros(count, np.int64),
         "keys": tuple(f"image {i}" for i in range(count)),
         "masks": masks(count),
-        "judge": FloatJudge(share_of_the_row_that_is_white),
+        "judge": FloatJudge(fraction_of_the_row_that_is_white),
         "explain": magnitude_of_difference,
         "pool": pool(),
-        "limits": np.tile([0.0, 1.0], (count, 1)),
+        "aopc_bounds": np.tile([0.0, 1.0], (count, 1)),
     }
     return MetricInputs(**{**parts, **changes})
 

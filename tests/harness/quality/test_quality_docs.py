@@ -51,7 +51,7 @@ def written(page: str) -> str:
 @pytest.mark.parametrize("name", TABLES)
 def test_the_page_shows_the_table_of_the_code(name: str) -> None:
     assert "\n".join(TABLES[name]()) in PAGE.read_text(), (
-        f"write it anew: python -m tests.harness.quality.{Path(__file__).stem}"
+        f"write it again: python -m tests.harness.quality.{Path(__file__).stem}"
     )
 
 

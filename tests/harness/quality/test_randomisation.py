@@ -1,4 +1,4 @@
-"""Parameter randomisation: a method that ignores the network does not change, one that shows it does."""
+"""Parameter randomisation: a method that ignores the model does not change, one that shows it does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
 TARGETS = np.array([0, 1, 2])
 
 
-def network(*, binarized: bool) -> Any:
+def small_model(*, binarized: bool) -> Any:
     import larq as lq
 
     tf.keras.utils.set_random_seed(1)
@@ -38,13 +38,13 @@ def gradients(engine: Any) -> np.ndarray:
 
 
 def edges(engine: Any) -> np.ndarray:
-    """A map of the image alone, whatever the network is."""
+    """A map of the image alone, whatever the model is."""
     return np.abs(IMAGES).sum(axis=3)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["full-precision", "binarized"])
 def model(request: pytest.FixtureRequest) -> Any:
-    return network(binarized=request.param)
+    return small_model(binarized=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_maps_of_a_method_that_shows_the_model_change(cascade: Cascade) -> None:
 
 
 def test_a_map_that_ignores_the_model_is_found_out(model: Any) -> None:
-    found = parameter_randomisation(model, edges, seed=0, stages=2)
-    for scores in (*found.spearman, *found.ssim):
+    cascade = parameter_randomisation(model, edges, seed=0, stages=2)
+    for scores in (*cascade.spearman, *cascade.ssim):
         np.testing.assert_allclose(scores.values, 1)
     np.testing.assert_allclose(emprt(model, edges, seed=0).values, 0)
 
@@ -108,8 +108,8 @@ def test_the_engine_of_the_clone_sees_weights_that_change_between_passes(model: 
 
 
 def _weights_in_order(engine: Any, model: Any) -> list[Any]:
-    found = {weight.name: weight for step in engine.graph.steps for weight in step.layer.weights}
-    return [found[weight.name] for weight in model.weights]
+    by_name = {weight.name: weight for step in engine.graph.steps for weight in step.layer.weights}
+    return [by_name[weight.name] for weight in model.weights]
 
 
 def test_emprt_is_the_relative_rise_of_the_histograms_entropy(model: Any) -> None:
@@ -119,9 +119,9 @@ def test_emprt_is_the_relative_rise_of_the_histograms_entropy(model: Any) -> Non
         seen.append(gradients(engine))
         return seen[-1]
 
-    found = emprt(model, watch, seed=0)
+    scores = emprt(model, watch, seed=0)
     before, after = histogram_entropy(seen[0]), histogram_entropy(seen[1])
-    np.testing.assert_allclose(found.values, (after - before) / before)
+    np.testing.assert_allclose(scores.values, (after - before) / before)
 
 
 def test_histogram_entropy_of_two_equal_halves_is_ln_2_and_blank_maps_have_none() -> None:
@@ -137,9 +137,9 @@ def test_blank_maps_of_a_randomised_model_are_reasons(model: Any) -> None:
     def soon_blank(engine: Any) -> np.ndarray:
         return edges(engine) if next(calls) == 0 else np.zeros((3, 8, 8), np.float32)
 
-    found = parameter_randomisation(model, soon_blank, seed=0, stages=1)
-    assert np.isnan(found.ssim[0].values).all()
-    assert found.ssim[0].reasons == ("the second map is blank",) * 3
+    cascade = parameter_randomisation(model, soon_blank, seed=0, stages=1)
+    assert np.isnan(cascade.ssim[0].values).all()
+    assert cascade.ssim[0].reasons == ("the second map is blank",) * 3
     calls = iter(range(9))
     blank = emprt(model, soon_blank, seed=0)
     assert np.isnan(blank.values).all()

@@ -1,4 +1,4 @@
-"""A blank map names its cause, image by image: every cause on a network that has it for a known reason."""
+"""A blank map names its cause, image by image: every cause on a model that has it for a known reason."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def engine() -> GradientEngine:
     ],
 )
 def test_a_class_activation_map_names_its_cause_per_image(engine: GradientEngine, method: str, against: str) -> None:
-    found = compute(engine, method, IMAGES, TARGETS, parameters={"layer": "features"})
-    assert found.causes == ("", against, "zero features", "zero gradient", "constant")
-    np.testing.assert_array_equal(found.blank, [False, True, True, True, True])
-    assert f"blank: the map of 1 of 5 images: {against}" in found.notes
+    attribution = compute(engine, method, IMAGES, TARGETS, parameters={"layer": "features"})
+    assert attribution.causes == ("", against, "zero features", "zero gradient", "constant")
+    np.testing.assert_array_equal(attribution.blank, [False, True, True, True, True])
+    assert f"blank: the map of 1 of 5 images: {against}" in attribution.notes
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
@@ -45,38 +45,40 @@ def test_causes_are_in_the_order_of_the_images_for_any_batch_size(batch_size: in
 
 
 def test_without_the_relu_a_map_of_what_speaks_against_the_class_is_not_blank(engine: GradientEngine) -> None:
-    found = compute(engine, "gradcam", IMAGES[1:2], [AGAINST], parameters={"layer": "features", "relu": False})
-    assert found.causes == ("",)
+    attribution = compute(engine, "gradcam", IMAGES[1:2], [AGAINST], parameters={"layer": "features", "relu": False})
+    assert attribution.causes == ("",)
 
 
 def test_a_map_over_noisy_copies_has_the_cause_of_the_copies(engine: GradientEngine) -> None:
     parameters = {"base": "gradcam", "layer": "features", "samples": 3, "noise_level": 0.001}
-    found = compute(engine, "smoothgrad", IMAGES[[0, 1, 3]], [FOR, AGAINST, NEITHER], parameters=parameters)
-    assert found.causes == ("", "all negative before the ReLU", "zero gradient")
+    attribution = compute(engine, "smoothgrad", IMAGES[[0, 1, 3]], [FOR, AGAINST, NEITHER], parameters=parameters)
+    assert attribution.causes == ("", "all negative before the ReLU", "zero gradient")
 
 
 def test_a_variance_without_noise_is_constant_and_not_for_want_of_a_gradient(engine: GradientEngine) -> None:
     parameters = {"base": "gradcam", "layer": "features", "samples": 3, "noise_level": 0.0}
-    found = compute(engine, "vargrad", IMAGES[[0, 3]], [FOR, NEITHER], parameters=parameters)
-    assert found.causes == ("constant", "zero gradient")
+    attribution = compute(engine, "vargrad", IMAGES[[0, 3]], [FOR, NEITHER], parameters=parameters)
+    assert attribution.causes == ("constant", "zero gradient")
 
 
 def test_an_image_that_equals_its_baseline_says_so(engine: GradientEngine) -> None:
     for method in ("integrated_gradients", "occlusion"):
-        found = compute(engine, method, IMAGES[[0, 2, 3]], [FOR, FOR, NEITHER])
+        attribution = compute(engine, method, IMAGES[[0, 2, 3]], [FOR, FOR, NEITHER])
         last = "zero gradient" if method == "integrated_gradients" else "constant"
-        assert found.causes == ("", "equals its baseline", last)
+        assert attribution.causes == ("", "equals its baseline", last)
 
 
 def test_a_gradient_that_is_zero_or_the_same_everywhere_says_so() -> None:
     flat = np.zeros((2, 2, 1, 3), np.float32)
     flat[..., 1] = 5
     flat[0, 0, 0, 2] = 1
-    found = compute(GradientEngine(oracles.linear_model(flat)), "gradient", np.ones((3, 2, 2, 1)), [0, 1, 2])
-    assert found.causes == ("zero gradient", "constant", "")
+    attribution = compute(GradientEngine(oracles.linear_model(flat)), "gradient", np.ones((3, 2, 2, 1)), [0, 1, 2])
+    assert attribution.causes == ("zero gradient", "constant", "")
 
 
 def test_a_map_of_one_pixel_says_so() -> None:
     model = oracles.relu_model(np.ones((3, 2)), np.zeros(2), np.ones((2, 2)))  # any height and width
-    found = compute(GradientEngine(model), "gradcam", np.ones((1, 1, 1, 3)), [0], parameters={"layer": "features"})
-    assert found.causes == ("1x1 map",)
+    attribution = compute(
+        GradientEngine(model), "gradcam", np.ones((1, 1, 1, 3)), [0], parameters={"layer": "features"}
+    )
+    assert attribution.causes == ("1x1 map",)

@@ -1,8 +1,7 @@
-"""Binarized layers during saliency: which quantizers a model has, another straight-through estimator, kernels once.
+"""Binarized layers during saliency: which quantizers a model has, what they make of kernels, and other estimators.
 
 The forward pass of a quantizer is a step function; its backward pass is a convention (Larq's quantizers bring one
-each), so that what flows through it is a pseudo-gradient. Latent kernels are constant during saliency: they are
-quantized once here, by the quantizer itself, which is exact, instead of at every pass.
+each), so that what flows through it is a pseudo-gradient.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 from harness.errors import ConfigError, nearest
 from harness.saliency.engine.estimators import STE_CHOICES
 from harness.saliency.engine.graph import Graph, Step, call_around
-from harness.saliency.engine.rewrites.counting import can_count, counted
 
 KERNELS = {
     "kernel": "kernel_quantizer",
@@ -32,12 +30,6 @@ def is_quantizer(function: Any) -> bool:
 def has_pseudo_gradient(graph: Graph) -> bool:
     """Whether an activation passes a quantizer on its way to the logits."""
     return any(_activation_quantizers(step) for step in graph.steps)
-
-
-def quantize_kernels_once(graph: Graph, *, threads: int = 1) -> Graph:
-    """Every quantized kernel as a constant tensor: the same numbers, computed once. Convolutions of signs with signs
-    are counted, see `counting.py`, each on so many threads."""
-    return replace(graph, steps=tuple(_with_constant_kernels(step, threads) for step in graph.steps))
 
 
 def constant_kernels(layer: Any) -> dict[str, Any]:
@@ -65,15 +57,6 @@ def swap_ste(graph: Graph, ste: str) -> Graph:
     return replace(graph, steps=tuple(_with_ste(step, ste) for step in graph.steps))
 
 
-def _with_constant_kernels(step: Step, threads: int) -> Step:
-    kernels = constant_kernels(step.layer)
-    if not kernels:
-        return step
-    if can_count(step, kernels.get("kernel")):
-        step = replace(step, call=counted(step, threads=threads))
-    return replace(step, call=call_around(step, **kernels))
-
-
 def _activation_quantizers(step: Step) -> dict[str, Any]:
     """The quantizers of a step that see activations, by attribute; "" if the layer itself is one."""
     if is_quantizer(step.layer):
@@ -87,18 +70,18 @@ def _activation_quantizers(step: Step) -> dict[str, Any]:
 def _with_ste(step: Step, ste: str) -> Step:
     import larq as lq
 
-    found = _activation_quantizers(step)
-    for quantizer in found.values():
+    quantizers = _activation_quantizers(step)
+    for quantizer in quantizers.values():
         if not isinstance(quantizer, (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign)):
             raise ConfigError(
                 f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
                 "expected a sign() quantizer, whose estimator can be swapped",
                 hint='ste = "own"',
             )
-    if not found:
+    if not quantizers:
         return step
     swapped = _estimators()[ste]
-    return replace(step, call=swapped if "" in found else call_around(step, **dict.fromkeys(found, swapped)))
+    return replace(step, call=swapped if "" in quantizers else call_around(step, **dict.fromkeys(quantizers, swapped)))
 
 
 def _estimators() -> dict[str, Any]:

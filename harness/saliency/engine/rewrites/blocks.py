@@ -56,8 +56,8 @@ def _backward(upstream: Any, kernel: Any, *, stride: int, before: tuple[int, int
         (-axis.first, max(0, axis.last + (length - 1) // block * axis.step - have + 1))
         for axis, length, have in zip((rows, columns), size, upstream.shape[1:3])
     ]
-    found = tf.nn.conv2d(upstream, turned, [rows.step, columns.step], [(0, 0), *padding, (0, 0)])
-    return tf.nn.depth_to_space(found, block)[:, : size[0], : size[1]]
+    blocks = tf.nn.conv2d(upstream, turned, [rows.step, columns.step], [(0, 0), *padding, (0, 0)])
+    return tf.nn.depth_to_space(blocks, block)[:, : size[0], : size[1]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,37 @@
-"""Forward passes of binarized convolutions by counting bits, as boards run them: the same integers, and much faster.
+"""Binarized layers with their kernels quantized once, and convolutions of signs by counting bits, as boards run them.
 
-Sums of products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell.
-The backward pass stays in floats: what arrives from above is no sign.
+Latent kernels are constant during saliency, so the quantizer itself is asked once and not at every pass. Sums of
+products of +1 and -1 are integers, which floats hold exactly in any order, so nothing that follows can tell. The
+backward pass stays in floats: what arrives from above is not a sign.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.native.sign_convolution import SignConvolution, is_available
-from harness.saliency.engine.graph import Step, identity, patched, with_gradient_of
+from harness.saliency.engine.graph import Graph, Step, call_around, identity, patched, with_gradient_of
+from harness.saliency.engine.rewrites.binarized import constant_kernels
 
 EXACT = 2**24  # integers up to here are floats
+
+
+def quantize_kernels_once(graph: Graph, *, threads: int = 1) -> Graph:
+    """Every quantized kernel as a constant tensor; convolutions of signs with signs count, each on so many threads."""
+    return replace(graph, steps=tuple(_with_constant_kernels(step, threads) for step in graph.steps))
+
+
+def _with_constant_kernels(step: Step, threads: int) -> Step:
+    kernels = constant_kernels(step.layer)
+    if not kernels:
+        return step
+    if can_count(step, kernels.get("kernel")):
+        step = replace(step, call=counted(step, threads=threads))
+    return replace(step, call=call_around(step, **kernels))
 
 
 def can_count(step: Step, kernel: Any) -> bool:

@@ -1,8 +1,8 @@
 """Batch norms taken into the convolutions before them: forwards where nobody can tell, backwards everywhere.
 
 Folding changes the last bits of what follows. Where a gradient passes a comparison, they may matter: a sign in a
-binarized network (folding gave a BinaryAlexNet other maps altogether), a ReLU or a maximum in any other (one gate near
-zero moves a patch of ResNet50's map by 1 to 3 % of the range). So forward passes are folded in smooth networks, and
+binarized model (folding gave a BinaryAlexNet other maps altogether), a ReLU or a maximum in any other (one gate near
+zero moves a patch of ResNet50's map by 1 to 3 % of the range). So forward passes are folded in smooth models, and
 in continuous ones before the steps at which the gradient ends, as for class activation maps. Elsewhere only the
 backward pass is: it is linear, so its last bits stay last bits, and the forward pass is the plain one, bit for bit.
 """
@@ -36,7 +36,7 @@ def find_folds(graph: Graph) -> tuple[Fold, ...]:
     )
 
 
-def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first: int) -> Graph:
+def folded(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first: int) -> Graph:
     """The graph with folded batch norms, except where the convolution's own output is asked for.
 
     first  number of the first step that a gradient passes.
@@ -44,16 +44,16 @@ def fold(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], first:
     smooth, continuous = all(map(_is_smooth, graph.steps)), is_continuous(graph)
     numbers = {step.name: number for number, step in enumerate(graph.steps)}
     calls: dict[str, Callable[..., Any]] = {}
-    for found in folds:
-        if found.convolution in keep:
+    for fold in folds:
+        if fold.convolution in keep:
             continue
-        convolution, norm = graph.step(found.convolution), graph.step(found.norm)
-        folded = call_around(convolution, **found.weights)
+        convolution, norm = graph.step(fold.convolution), graph.step(fold.norm)
+        call = call_around(convolution, **fold.weights)
         passed = numbers[norm.name] >= first
         if smooth or (continuous and not passed):
-            calls |= {convolution.name: folded, norm.name: identity}
+            calls |= {convolution.name: call, norm.name: identity}
         elif passed:
-            calls[convolution.name] = with_gradient_of(folded, _unfused(convolution.call))
+            calls[convolution.name] = with_gradient_of(call, _unfused(convolution.call))
             calls[norm.name] = with_gradient_of(identity, norm.call)
     return with_calls(graph, calls)
 

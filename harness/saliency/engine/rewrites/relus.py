@@ -13,7 +13,7 @@ from harness.saliency.engine.graph import Graph, Step, call_around
 def guided(graph: Graph) -> Graph:
     """The graph with guided ReLUs, wherever a ReLU is written: a layer, an activation, an operation.
 
-    Raises ConfigError for a network without any ReLU, for which the rule says nothing.
+    Raises ConfigError for a model without any ReLU, for which the rule says nothing.
     """
     steps = tuple(_guided(step) for step in graph.steps)
     if all(new is old for new, old in zip(steps, graph.steps, strict=True)):

@@ -92,8 +92,8 @@ class Tiles:
         def run(values: Any) -> Any:
             return winograd.convolve(values, kernel, before=(before, before), size=size, threads=self.threads)
 
-        found = tf.numpy_function(run, [values], tf.float32, stateful=False)
-        return tf.ensure_shape(found, (values.shape[0], *size, kernel.filters))
+        result = tf.numpy_function(run, [values], tf.float32, stateful=False)
+        return tf.ensure_shape(result, (values.shape[0], *size, kernel.filters))
 
     def _transformed(self, kernel: Any, *, turned: bool) -> winograd.Kernel:
         """The kernel, or what its backward pass convolves with: turned by half, channels and filters exchanged."""

@@ -15,15 +15,15 @@ from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
-from harness.quality.metrics.aopc_bounds import aopc_limits
+from harness.quality.metrics.aopc_search import aopc_bounds
 from harness.quality.metrics.grid_cells import cell_means, cell_numbers
 from harness.quality.metrics.naopc import aopc
 from harness.quality.metrics.perturbation import pixel_ranks, pixels_gone
-from tests.harness.quality.known import ROW, SIZE, evidence, oracle_map, random_maps
+from tests.harness.quality.known import ROW, SIZE, metric_inputs, oracle_map, random_maps
 
 
-def value(name: str, saliency_map: np.ndarray, about: MetricInputs | None = None, **parameters: Any) -> float:
-    return float(evaluate(name, saliency_map, replace(about or evidence(), parameters=parameters)).values[0])
+def value(name: str, saliency_map: np.ndarray, inputs: MetricInputs | None = None, **parameters: Any) -> float:
+    return float(evaluate(name, saliency_map, replace(inputs or metric_inputs(), parameters=parameters)).values[0])
 
 
 def test_deletion_of_the_oracle_map_loses_all_evidence_in_the_first_step() -> None:
@@ -59,13 +59,13 @@ def test_curves_go_from_nothing_to_everything_in_equal_portions(pixels: int, ste
 def test_ranks_follow_the_map_and_ties_follow_neither_reading_order_nor_the_batch() -> None:
     maps = np.zeros((3, SIZE, SIZE), np.float32)
     maps[:, ROW] = 1
-    about = evidence(3)
-    ranks = pixel_ranks(maps, about)
+    inputs = metric_inputs(3)
+    ranks = pixel_ranks(maps, inputs)
     assert (ranks[:, ROW] < SIZE).all()
     assert (np.sort(ranks.reshape(3, -1), axis=1) == np.arange(SIZE * SIZE)).all()
     assert (ranks[0] != ranks[1]).any()
     assert abs(np.corrcoef(ranks[0][maps[0] == 0], np.arange(SIZE * (SIZE - 1)))[0, 1]) < 0.2
-    np.testing.assert_array_equal(pixel_ranks(maps[1:2], about.take(np.array([1])))[0], ranks[1])
+    np.testing.assert_array_equal(pixel_ranks(maps[1:2], inputs.take(np.array([1])))[0], ranks[1])
 
 
 def test_baselines_replace_pixels_as_they_are_called() -> None:
@@ -75,10 +75,10 @@ def test_baselines_replace_pixels_as_they_are_called() -> None:
         seen.append(pixels.copy())
         return np.zeros((len(pixels), 1), np.float32)
 
-    about = evidence(judge=FloatJudge(remember), dataset_mean=np.array([10, 20, 30], np.uint8))
+    inputs = metric_inputs(judge=FloatJudge(remember), dataset_mean=np.array([10, 20, 30], np.uint8))
     ends = {}
     for baseline in ("image_mean", "dataset_mean", "blur"):
-        value("deletion_auc", oracle_map(), about, steps=1, baseline=baseline)
+        value("deletion_auc", oracle_map(), inputs, steps=1, baseline=baseline)
         ends[baseline] = seen[-1][0]
     assert (ends["image_mean"] == round((40 * 15 + 240) / 16)).all()
     assert (ends["dataset_mean"] == [10, 20, 30]).all()
@@ -93,10 +93,10 @@ def test_judge_meets_each_end_of_the_curves_once_however_many_maps_it_judges() -
         met.append(len(pixels))
         return np.zeros((len(pixels), 1), np.float32)
 
-    about = evidence(judge=FloatJudge(count))
+    inputs = metric_inputs(judge=FloatJudge(count))
     for seed in range(3):
         for name in ("deletion_auc", "insertion_auc"):
-            value(name, random_maps(seed=seed), about, steps=4, baseline="image_mean")
+            value(name, random_maps(seed=seed), inputs, steps=4, baseline="image_mean")
     assert sum(met) == 2 + 3 * 2 * 3  # the image and its mean colour once, and 3 points between for each curve
 
 
@@ -108,24 +108,24 @@ def test_curves_hold_no_more_images_than_a_batch(batch: int) -> None:
         largest.append(len(pixels))
         return pixels[:, ROW, :1, 0].astype(np.float32)
 
-    about = evidence(5, judge=FloatJudge(watch, batch=batch))
-    found = evaluate("insertion_auc", random_maps(5), about)
+    inputs = metric_inputs(5, judge=FloatJudge(watch, batch=batch))
+    scores = evaluate("insertion_auc", random_maps(5), inputs)
     assert max(largest) <= batch
-    expected = evaluate("insertion_auc", random_maps(5), evidence(5, judge=FloatJudge(watch)))
-    np.testing.assert_array_equal(found.values, expected.values)
+    expected = evaluate("insertion_auc", random_maps(5), metric_inputs(5, judge=FloatJudge(watch)))
+    np.testing.assert_array_equal(scores.values, expected.values)
 
 
-# ---------------------------------------------------------------------------------------------- normalised by limits
-def weighted_cells(size: int = 4, seed: int = 0) -> tuple[MetricInputs, np.ndarray]:
+# ---------------------------------------------------------------------------------------------- normalised by bounds
+def weighted_cells(size: int = 4, seed: int = 0, confidence: float = 1) -> tuple[MetricInputs, np.ndarray]:
     """One 4 x 4 image whose probability is a sum over its 2 x 2 cells of weights of those that are still white."""
     weights = np.random.default_rng(seed).normal(size=4)
     numbers = cell_numbers((size, size), 2)
 
     def predict(pixels: np.ndarray) -> np.ndarray:
         white = np.stack([(pixels[:, numbers == cell, 0] == 255).all(axis=1) for cell in range(4)], axis=1)
-        return np.asarray(white @ weights, np.float32)[:, None]
+        return np.asarray(confidence * (white @ weights), np.float32)[:, None]
 
-    about = MetricInputs(
+    inputs = MetricInputs(
         images=np.full((1, size, size, 1), 255, np.uint8),
         targets=np.zeros(1, np.int64),
         keys=("one",),
@@ -133,16 +133,16 @@ def weighted_cells(size: int = 4, seed: int = 0) -> tuple[MetricInputs, np.ndarr
         dataset_mean=np.zeros(1, np.uint8),
         parameters={"cells": 2, "beam": 1, "baseline": "dataset_mean"},
     )
-    return about, weights[numbers][None].astype(np.float32)
+    return inputs, weights[numbers][None].astype(np.float32)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_perfect_map_scores_one_on_normalised_metrics_and_its_inverse_zero(seed: int) -> None:
-    about, perfect = weighted_cells(seed=seed)
-    about = replace(about, limits=aopc_limits(about))
+    inputs, perfect = weighted_cells(seed=seed)
+    inputs = replace(inputs, aopc_bounds=aopc_bounds(inputs))
     for name in ("deletion_naopc", "insertion_naopc"):
-        assert evaluate(name, perfect, about).values[0] == pytest.approx(1, abs=1e-6)
-        assert evaluate(name, -perfect, about).values[0] == pytest.approx(0, abs=1e-6)
+        assert evaluate(name, perfect, inputs).values[0] == pytest.approx(1, abs=1e-6)
+        assert evaluate(name, -perfect, inputs).values[0] == pytest.approx(0, abs=1e-6)
 
 
 def interacting(beam: int) -> MetricInputs:
@@ -154,49 +154,48 @@ def interacting(beam: int) -> MetricInputs:
         bits = sum((pixels[:, numbers == cell, 0] == 255).all(axis=1) << cell for cell in range(4))
         return np.asarray(table[bits], np.float32)[:, None]
 
-    about, _ = weighted_cells()
-    return replace(about, judge=FloatJudge(predict), parameters={**about.parameters, "beam": beam})
+    inputs, _ = weighted_cells()
+    return replace(inputs, judge=FloatJudge(predict), parameters={**inputs.parameters, "beam": beam})
 
 
-def test_a_wide_beam_finds_the_limits_of_all_orders_and_a_narrow_one_lies_within() -> None:
-    about = interacting(beam=24)
+def test_a_wide_beam_finds_the_bounds_of_all_orders_and_a_narrow_one_lies_within() -> None:
+    inputs = interacting(beam=24)
     numbers = cell_numbers((4, 4), 2)
     orders = [np.array(order, np.float32)[numbers][None] for order in itertools.permutations(range(4))]
-    every = [aopc(saliency_map, about)[0] for saliency_map in orders]
-    np.testing.assert_allclose(aopc_limits(about)[0], [min(every), max(every)], atol=1e-6)
-    low, high = aopc_limits(interacting(beam=1))[0]
+    every = [aopc(saliency_map, inputs)[0] for saliency_map in orders]
+    np.testing.assert_allclose(aopc_bounds(inputs)[0], [min(every), max(every)], atol=1e-6)
+    low, high = aopc_bounds(interacting(beam=1))[0]
     assert min(every) - 1e-6 <= low <= high <= max(every) + 1e-6
 
 
-def test_limits_of_several_images_are_those_of_each_alone() -> None:
-    about, _ = weighted_cells()
-    images = np.repeat(about.images, 3, axis=0)
+def test_bounds_of_several_images_are_those_of_each_alone() -> None:
+    inputs, _ = weighted_cells()
+    images = np.repeat(inputs.images, 3, axis=0)
     images[1, :2, :2], images[2] = 0, 7
-    several = replace(about, images=images, targets=np.zeros(3, np.int64), keys=("a", "b", "c"))
-    together = aopc_limits(several)
+    several = replace(inputs, images=images, targets=np.zeros(3, np.int64), keys=("a", "b", "c"))
+    together = aopc_bounds(several)
     for i in range(3):
-        np.testing.assert_array_equal(aopc_limits(several.take(np.array([i])))[0], together[i])
+        np.testing.assert_array_equal(aopc_bounds(several.take(np.array([i])))[0], together[i])
 
 
 def test_an_image_whose_probability_nothing_changes_has_no_normalised_value() -> None:
-    about, perfect = weighted_cells()
-    about = replace(about, limits=np.zeros((1, 2)))
-    found = evaluate("deletion_naopc", perfect, about)
-    assert np.isnan(found.values[0])
-    assert found.reasons == ("no order of cells changes the probability",)
+    inputs, perfect = weighted_cells()
+    inputs = replace(inputs, aopc_bounds=np.zeros((1, 2)))
+    scores = evaluate("deletion_naopc", perfect, inputs)
+    assert np.isnan(scores.values[0])
+    assert scores.reasons == ("no order of cells changes the probability",)
 
 
 def test_normalised_metrics_compare_a_confident_and_a_doubtful_model() -> None:
     """Half the probability everywhere halves deletion's range and leaves the normalised score as it is."""
-    about, perfect = weighted_cells(seed=1)
-    sure: Any = about.judge
-    doubtful = replace(about, judge=FloatJudge(lambda pixels: sure._predict(pixels) / 2))
+    inputs, perfect = weighted_cells(seed=1)
+    doubtful, _ = weighted_cells(seed=1, confidence=0.5)
     saliency_map = perfect + np.random.default_rng(5).normal(size=perfect.shape).astype(np.float32)
-    found = []
-    for evidence_ in (about, doubtful):
-        known = replace(evidence_, limits=aopc_limits(evidence_))
-        found.append(evaluate("deletion_naopc", saliency_map, known).values[0])
-    assert found[0] == pytest.approx(found[1])
+    scores = [
+        evaluate("deletion_naopc", saliency_map, replace(each, aopc_bounds=aopc_bounds(each))).values[0]
+        for each in (inputs, doubtful)
+    ]
+    assert scores[0] == pytest.approx(scores[1])
 
 
 @settings(max_examples=20)
@@ -212,9 +211,9 @@ def test_cells_cover_an_image_about_equally(height: int, width: int, cells: int)
 def test_a_centre_bump_scores_between_the_mask_and_a_random_map_where_objects_are_central() -> None:
     masks = np.zeros((1, SIZE, SIZE), bool)
     masks[:, 5:11, 5:11] = True
-    about = evidence(masks=masks)
+    inputs = metric_inputs(masks=masks)
     scores = [
-        evaluate("mass_in_object", control_maps(name, about), about).values[0]
+        evaluate("mass_in_object", control_maps(name, inputs), inputs).values[0]
         for name in ("perfect", "centre", "random")
     ]
     assert scores[0] == 1.0

@@ -15,11 +15,11 @@ from harness.quality.controls import CONTROLS, control_maps
 from harness.quality.evaluation import evaluate
 from harness.quality.inputs import MetricInputs
 from harness.registry import resolve
-from tests.harness.quality.known import ROW, SIZE, evidence, oracle_map, random_maps
+from tests.harness.quality.known import ROW, SIZE, metric_inputs, oracle_map, random_maps
 
 
-def value(name: str, saliency_map: np.ndarray, about: MetricInputs | None = None) -> float:
-    return float(evaluate(name, saliency_map, about or evidence()).values[0])
+def value(name: str, saliency_map: np.ndarray, inputs: MetricInputs | None = None) -> float:
+    return float(evaluate(name, saliency_map, inputs or metric_inputs()).values[0])
 
 
 def test_mass_in_object_is_the_share_of_magnitude_inside_the_mask() -> None:
@@ -53,18 +53,18 @@ def test_relevance_rank_accuracy_of_tied_pixels_is_what_chance_would_give() -> N
 
 @pytest.mark.parametrize("metric", ["mass_in_object", "pointing_game_hit_rate", "relevance_rank_accuracy"])
 def test_localisation_on_an_image_without_a_marked_object_is_undefined_and_says_so(metric: str) -> None:
-    found = evaluate(metric, oracle_map(), evidence(masks=np.zeros((1, SIZE, SIZE), bool)))
-    assert np.isnan(found.values[0])
-    assert found.reasons == ("no object is marked on this image",)
+    scores = evaluate(metric, oracle_map(), metric_inputs(masks=np.zeros((1, SIZE, SIZE), bool)))
+    assert np.isnan(scores.values[0])
+    assert scores.reasons == ("no object is marked on this image",)
 
 
 def test_sparseness_and_entropy_of_one_pixel_and_of_two_equal_ones() -> None:
     maps = np.zeros((2, 10, 10), np.float32)
     maps[0, 4, 4] = -7.0
     maps[1, 4, 4] = maps[1, 2, 3] = 0.5
-    about = evidence(2)
-    np.testing.assert_allclose(evaluate("sparseness", maps, about).values, [0.99, 0.98], atol=1e-9)
-    np.testing.assert_allclose(evaluate("entropy", maps, about).values, [0, np.log(2) / np.log(100)], atol=1e-9)
+    inputs = metric_inputs(2)
+    np.testing.assert_allclose(evaluate("sparseness", maps, inputs).values, [0.99, 0.98], atol=1e-9)
+    np.testing.assert_allclose(evaluate("entropy", maps, inputs).values, [0, np.log(2) / np.log(100)], atol=1e-9)
 
 
 def test_an_almost_even_map_has_no_sparseness_and_the_greatest_entropy() -> None:
@@ -86,10 +86,10 @@ def test_total_variation_of_stripes_and_of_a_step() -> None:
 def test_every_way_to_compare_is_one_for_equal_maps_and_ignores_scale(name: str) -> None:
     maps, others = random_maps(3), random_maps(3, seed=9)
     np.testing.assert_allclose(agree(name, maps, 4 * maps).values, 1, atol=1e-6)
-    found = agree(name, maps, others).values
-    assert (found < 0.5).all()
-    np.testing.assert_allclose(agree(name, others, maps).values, found, atol=1e-9)
-    np.testing.assert_allclose(agree(name, maps[2:], others[2:]).values, found[2:], atol=1e-12)
+    scores = agree(name, maps, others).values
+    assert (scores < 0.5).all()
+    np.testing.assert_allclose(agree(name, others, maps).values, scores, atol=1e-9)
+    np.testing.assert_allclose(agree(name, maps[2:], others[2:]).values, scores[2:], atol=1e-12)
     assert callable(resolve(AGREEMENTS[name].load))
 
 
@@ -97,12 +97,12 @@ def test_every_way_to_compare_is_one_for_equal_maps_and_ignores_scale(name: str)
 @given(arrays(np.float32, (1, 5, 5), elements=st.integers(0, 4).map(float)), st.integers(0, 1000))
 def test_spearman_is_that_of_scipy_with_ties(first: np.ndarray, seed: int) -> None:
     second = np.random.default_rng(seed).integers(0, 3, (1, 5, 5)).astype(np.float32)
-    found = agree("spearman", first, second)
+    scores = agree("spearman", first, second)
     if np.ptp(first) and np.ptp(second):
-        assert found.values[0] == pytest.approx(spearmanr(first.ravel(), second.ravel())[0], abs=1e-9)
+        assert scores.values[0] == pytest.approx(spearmanr(first.ravel(), second.ravel())[0], abs=1e-9)
     else:
-        assert np.isnan(found.values[0])
-        assert found.reasons[0]
+        assert np.isnan(scores.values[0])
+        assert scores.reasons[0]
 
 
 @pytest.mark.parametrize("size", [(16, 16), (9, 30), (7, 7)])
@@ -135,9 +135,9 @@ def test_maps_that_show_nothing_or_are_broken_agree_with_nothing_and_say_why() -
     first, second = random_maps(4), random_maps(4, seed=1)
     first[0], second[1], first[2, 0, 0], second[3, 0, 0] = 0, 2, np.nan, np.inf
     for name in AGREEMENTS:
-        found = agree(name, first, second)
-        assert np.isnan(found.values).all()
-        assert found.reasons == (
+        scores = agree(name, first, second)
+        assert np.isnan(scores.values).all()
+        assert scores.reasons == (
             "the first map is blank",
             "the second map is blank",
             "the first map holds NaN or infinite values",
@@ -153,26 +153,26 @@ def test_maps_of_two_geometries_cannot_be_compared() -> None:
 # ---------------------------------------------------------------------------------------------------------- controls
 @pytest.mark.parametrize("name", CONTROLS)
 def test_control_maps_fit_the_images_and_depend_on_no_batch(name: str) -> None:
-    about = evidence(3)
-    maps = control_maps(name, about)
+    inputs = metric_inputs(3)
+    maps = control_maps(name, inputs)
     assert maps.shape == (3, SIZE, SIZE)
     assert maps.dtype == np.float32
-    np.testing.assert_array_equal(control_maps(name, about.take(np.array([2])))[0], maps[2])
+    np.testing.assert_array_equal(control_maps(name, inputs.take(np.array([2])))[0], maps[2])
 
 
 def test_random_maps_differ_from_image_to_image_and_the_centre_is_the_middle() -> None:
-    about = evidence(2)
-    random_map, bump = control_maps("random", about), control_maps("centre", about)
+    inputs = metric_inputs(2)
+    random_map, bump = control_maps("random", inputs), control_maps("centre", inputs)
     assert (random_map[0] != random_map[1]).any()
     np.testing.assert_allclose(bump[0], bump[0][::-1, ::-1])
     assert bump[0].max() == bump[0, SIZE // 2, SIZE // 2]
 
 
 def test_the_perfect_control_localises_perfectly_and_needs_a_mask() -> None:
-    about = evidence()
+    inputs = metric_inputs()
     for name in ("mass_in_object", "pointing_game_hit_rate", "relevance_rank_accuracy"):
-        assert value(name, control_maps("perfect", about)) == 1
+        assert value(name, control_maps("perfect", inputs)) == 1
     with pytest.raises(ConfigError, match="masks"):
-        control_maps("perfect", evidence(masks=None))
+        control_maps("perfect", metric_inputs(masks=None))
     with pytest.raises(ConfigError, match="centre"):
-        control_maps("center", about)
+        control_maps("center", inputs)

@@ -1,4 +1,4 @@
-"""Networks with trained weights on the planted set, whose objects are known: the mask beats the gradient beats dice."""
+"""Models with trained weights on the planted set, whose objects are known: mask beats gradient beats random."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNT = 24
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[MetricInputs, np.ndarray, Any]:
-    """Evidence on planted images judged by planted-float, its gradient maps, and the network."""
+    """MetricInputs on planted images judged by planted-float, its gradient maps, and the Keras model."""
     from device.preprocessing import preprocess
     from harness.datasets.dataset_kinds import open_dataset
     from harness.datasets.geometry import fit_image, fit_mask
@@ -28,13 +28,13 @@ def planted() -> tuple[MetricInputs, np.ndarray, Any]:
     from harness.saliency import GradientEngine, explain
 
     model = catalogue_model("planted-float", CATALOGUE["planted-float"])
-    network = load_model(model)
+    keras_model = load_model(model)
     dataset = open_dataset("planted", path=None, seed=0)
     samples = [dataset.sample("test", i) for i in range(COUNT)]
     images = np.stack([fit_image(sample.image, model.preprocessing) for sample in samples])
     targets = np.array([sample.label for sample in samples])
-    engine = GradientEngine(network)
-    evidence = MetricInputs(
+    engine = GradientEngine(keras_model)
+    inputs = MetricInputs(
         images=images,
         targets=targets,
         keys=tuple(sample.key for sample in samples),
@@ -42,7 +42,7 @@ def planted() -> tuple[MetricInputs, np.ndarray, Any]:
         judge=FloatJudge(lambda pixels: engine.scores(preprocess(pixels, model.preprocessing))),
         parameters={},
     )
-    return evidence, explain(engine, preprocess(images, model.preprocessing), targets=targets), network
+    return inputs, explain(engine, preprocess(images, model.preprocessing), targets=targets), keras_model
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def planted() -> tuple[MetricInputs, np.ndarray, Any]:
 def test_the_mask_beats_the_gradient_and_the_gradient_beats_dice(
     planted: tuple[MetricInputs, np.ndarray, Any], name: str
 ) -> None:
-    evidence, gradient, _ = planted
+    inputs, gradient, _ = planted
     means = [
-        np.nanmean(evaluate(name, maps, evidence).values)
-        for maps in (control_maps("perfect", evidence), gradient, control_maps("random", evidence))
+        np.nanmean(evaluate(name, maps, inputs).values)
+        for maps in (control_maps("perfect", inputs), gradient, control_maps("random", inputs))
     ]
     assert means[0] > means[1] > means[2]
 
@@ -64,12 +64,12 @@ def test_the_compiled_model_scores_as_keras_does(planted: tuple[MetricInputs, np
     from harness.models.xnnpack import XnnpackModel
     from harness.quality.judges import FloatJudge
 
-    evidence, gradient, network = planted
+    inputs, gradient, keras_model = planted
     record = CATALOGUE["planted-float"].preprocessing
-    compiled = replace(evidence, judge=FloatJudge(XnnpackModel(network, record, threads=2), batch=7))
+    compiled = replace(inputs, judge=FloatJudge(XnnpackModel(keras_model, record, threads=2), batch=7))
     for name in ("insertion_auc", "deletion_auc"):
         np.testing.assert_allclose(
-            evaluate(name, gradient, compiled).values, evaluate(name, gradient, evidence).values, atol=1e-5
+            evaluate(name, gradient, compiled).values, evaluate(name, gradient, inputs).values, atol=1e-5
         )
 
 

@@ -11,5 +11,5 @@ def operations(
     engine: GradientEngine, shape: tuple[int, ...], wanted: str = "input", *, layers: tuple[str, ...] = ()
 ) -> Counter[str]:
     """How often each operation is in the function for batches of this shape."""
-    with engine._function(shape, layers, wanted) as function:
+    with engine.function(shape, layers, wanted) as function:
         return Counter(operation.type for operation in function.graph.get_operations())

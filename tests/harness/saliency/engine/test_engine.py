@@ -52,9 +52,9 @@ def test_several_methods_share_one_pass_and_give_what_they_give_alone(model: Any
     jobs = [("gradcam", {}), ("smoothgrad", {"samples": 2}), ("gradient", {}), ("layercam", {})]
     together = compute_many(engine, jobs, IMAGES[:2], TARGETS[:2])
     assert len(passes) == 2, "one for the three one-pass methods, one for the four noisy copies"
-    for (name, parameters), found in zip(jobs, together, strict=True):
+    for (name, parameters), attribution in zip(jobs, together, strict=True):
         alone = compute(engine, name, IMAGES[:2], TARGETS[:2], parameters=parameters).values
-        np.testing.assert_allclose(found.values, alone, atol=1e-6 * np.ptp(alone))
+        np.testing.assert_allclose(attribution.values, alone, atol=1e-6 * np.ptp(alone))
 
 
 def test_without_targets_the_predicted_class_is_explained(model: Any) -> None:
@@ -62,10 +62,10 @@ def test_without_targets_the_predicted_class_is_explained(model: Any) -> None:
     predicted = engine.logits(IMAGES).argmax(axis=1)
     for method in ("gradient", "smoothgrad"):
         parameters = {"samples": 2} if method == "smoothgrad" else {}
-        found = compute(engine, method, IMAGES, parameters=parameters)
-        np.testing.assert_array_equal(found.predicted, predicted)
+        attribution = compute(engine, method, IMAGES, parameters=parameters)
+        np.testing.assert_array_equal(attribution.predicted, predicted)
         explicit = compute(engine, method, IMAGES, predicted, parameters=parameters)
-        np.testing.assert_array_equal(found.values, explicit.values)
+        np.testing.assert_array_equal(attribution.values, explicit.values)
 
 
 def test_the_model_is_left_as_found_after_success_and_failure(model: Any) -> None:
@@ -134,10 +134,10 @@ def test_feature_maps_are_let_go_of_batch_by_batch(threads: int) -> None:
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         nonlocal most
-        found = backward(*args, **kwargs)
-        held.extend(weakref.ref(features) for features in found.features.values())
+        result = backward(*args, **kwargs)
+        held.extend(weakref.ref(features) for features in result.features.values())
         most = max(most, sum(reference() is not None for reference in held))
-        return found
+        return result
 
     engine.backward = watched  # type: ignore[method-assign]
     images = np.random.default_rng(1).normal(size=(24, 32, 32, 3)).astype(np.float32)
@@ -185,9 +185,9 @@ def test_weights_that_outweigh_activations_are_read_once_for_more_images(threads
 def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=True))
     wanted = (IMAGES.shape, (), "input")
-    with engine._function(*wanted) as one, engine._function(*wanted) as other:
+    with engine.function(*wanted) as one, engine.function(*wanted) as other:
         first, second = ({op.name for op in function.graph.get_operations()} for function in (one, other))
     at_the_ends = {"images", "targets", "NoOp"}
     assert {name for name in first & second if not name.startswith("Identity")} <= at_the_ends
-    with engine._function(*wanted) as again:
+    with engine.function(*wanted) as again:
         assert again in (one, other)

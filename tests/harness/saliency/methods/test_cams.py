@@ -1,4 +1,4 @@
-"""Class activation maps against a network whose features and gradients are known by hand."""
+"""Class activation maps against a model whose features and gradients are known by hand."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def test_gradcam_plus_plus_follows_its_formula(normalize_alpha: bool) -> None:
     if normalize_alpha:
         alpha = np.full_like(alpha, 1 / np.prod(SIZE))
     expected = weighted(alpha * np.maximum(g, 0) * np.prod(SIZE))
-    found = cam("gradcam_plus_plus", relu=False, normalize_alpha=normalize_alpha)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    actual = cam("gradcam_plus_plus", relu=False, normalize_alpha=normalize_alpha)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
 def of_its_own_gradient_at_each_pixel(method: str, **parameters: object) -> np.ndarray:
-    """A map of a network whose features are the image's channels, each value of them with a weight of its own."""
+    """A map of a model whose features are the image's channels, each value of them with a weight of its own."""
     import tensorflow as tf
 
     layers = tf.keras.layers
@@ -98,14 +98,14 @@ ALPHA = 1 / (2 + OWN * IMAGES.sum(axis=(1, 2), keepdims=True))
 def test_gradients_that_differ_from_pixel_to_pixel_are_used_as_in_the_formula(
     method: str, parameters: dict[str, bool], expected: np.ndarray
 ) -> None:
-    found = of_its_own_gradient_at_each_pixel(method, **parameters)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    actual = of_its_own_gradient_at_each_pixel(method, **parameters)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("scale", [1e-22, 1e-12, 1e12])
 def test_gradcam_plus_plus_survives_gradients_whose_cubes_leave_float32(scale: float) -> None:
-    """A network with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
-    found = compute(
+    """A model with random weights has such: MobileNetV2's are near 1e-13, QuickNet's near 1e5."""
+    actual = compute(
         GradientEngine(oracles.feature_model(2, WEIGHTS * scale, size=SIZE)),
         "gradcam_plus_plus",
         IMAGES,
@@ -115,7 +115,7 @@ def test_gradcam_plus_plus_survives_gradients_whose_cubes_leave_float32(scale: f
     g = GRADIENTS.astype(np.float64) * scale
     alpha = 1 / (2 + g * IMAGES.sum(axis=(1, 2)))
     expected = weighted(alpha * np.maximum(g, 0) * np.prod(SIZE))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_map_that_leaves_float32_is_an_error_that_names_its_layer() -> None:
@@ -138,9 +138,9 @@ def test_a_map_that_leaves_float32_is_an_error_that_names_its_layer() -> None:
 
 
 def test_the_chosen_layer_and_its_alternatives_are_recorded() -> None:
-    found = compute(GradientEngine(oracles.feature_model(2, WEIGHTS, size=SIZE)), "gradcam", IMAGES, TARGETS)
-    assert found.layer == "features"
-    assert 'map of layer "features"' in found.notes[0]
+    attribution = compute(GradientEngine(oracles.feature_model(2, WEIGHTS, size=SIZE)), "gradcam", IMAGES, TARGETS)
+    assert attribution.layer == "features"
+    assert 'map of layer "features"' in attribution.notes[0]
 
 
 def test_a_layer_on_a_one_pixel_map_is_no_candidate() -> None:
@@ -157,8 +157,8 @@ def test_a_layer_on_a_one_pixel_map_is_no_candidate() -> None:
             layers.Activation("softmax"),
         ]
     )
-    found = list_layers(model)
-    assert [(info.name, info.default) for info in found] == [("last_spatial", True)]
+    layers = list_layers(model)
+    assert [(info.name, info.default) for info in layers] == [("last_spatial", True)]
     with pytest.raises(ConfigError, match="last_spatial"):
         GradientEngine(model).layer("conv_preds")
 
@@ -172,10 +172,10 @@ def test_the_default_is_the_residual_sum_when_the_last_convolution_is_on_a_branc
     y = layers.Conv2D(4, 3, padding="same", name="branch")(x)
     x = layers.Add(name="sum")([x, y])
     outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
-    found = {info.name: info for info in list_layers(tf.keras.Model(inputs, outputs))}
-    assert [name for name, info in found.items() if info.default] == ["sum"]
-    assert found["branch"].bypassed
-    assert not found["first"].bypassed
+    layers = {info.name: info for info in list_layers(tf.keras.Model(inputs, outputs))}
+    assert [name for name, info in layers.items() if info.default] == ["sum"]
+    assert layers["branch"].bypassed
+    assert not layers["first"].bypassed
 
 
 def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
@@ -190,8 +190,8 @@ def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
     x = layers.Add(name="sum")([x, branch])
     model = tf.keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
     engine = GradientEngine(model)
-    shares = ("0%", "33%", "50%", "67%", "100%")
-    assert [engine.layer(share) for share in shares] == ["first", "second", "third", "third", "sum"]
+    fractions = ("0%", "33%", "50%", "67%", "100%")
+    assert [engine.layer(fraction) for fraction in fractions] == ["first", "second", "third", "third", "sum"]
     with pytest.raises(ConfigError, match='has no layer "101%"'):
         engine.layer("101%")
 
@@ -205,9 +205,9 @@ def test_a_map_of_one_row_is_a_candidate() -> None:
     )
     assert [(info.name, info.height, info.width, info.default) for info in list_layers(model)] == [("row", 1, 6, True)]
     images = np.random.default_rng(0).normal(size=(2, 3, 8, 1))
-    found = compute(GradientEngine(model), "gradcam", images, [0, 1], parameters={"relu": False})
-    assert found.values.shape == (2, 1, 6)
-    assert found.causes == ("", "")
+    attribution = compute(GradientEngine(model), "gradcam", images, [0, 1], parameters={"relu": False})
+    assert attribution.values.shape == (2, 1, 6)
+    assert attribution.causes == ("", "")
 
 
 def test_a_model_without_spatial_maps_has_no_class_activation_map() -> None:

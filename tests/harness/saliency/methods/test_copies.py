@@ -47,10 +47,10 @@ def expected_copies(i: int, *, samples: int, noise_level: float, seed: int) -> n
     ],
 )
 def test_a_noisy_method_equals_the_hand_calculation_over_the_same_noise(engine, method, reduce) -> None:
-    found = compute(engine, method, IMAGES, TARGETS, KEYS, seed=7, parameters={"samples": 11, "noise_level": 0.3})
+    attribution = compute(engine, method, IMAGES, TARGETS, KEYS, seed=7, parameters={"samples": 11, "noise_level": 0.3})
     for i in range(3):
         expected = reduce(expected_copies(i, samples=11, noise_level=0.3, seed=7))
-        np.testing.assert_allclose(found.values[i], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(attribution.values[i], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_smoothgrad_with_zero_noise_equals_gradient(engine) -> None:
@@ -124,32 +124,34 @@ def test_occlusion_of_a_linear_model_is_the_share_of_the_covered_windows() -> No
     weights[1, 2, 0, 1] = 3
     engine = GradientEngine(oracles.linear_model(weights))
     image = np.full((1, 4, 4, 1), 2, np.float32)
-    found = compute(engine, "occlusion", image, [1], parameters={"window": 0.25, "stride": 0.25, "output": "logit"})
+    attribution = compute(
+        engine, "occlusion", image, [1], parameters={"window": 0.25, "stride": 0.25, "output": "logit"}
+    )
     expected = np.zeros((4, 4))
     expected[1, 2] = 6
-    np.testing.assert_allclose(found.values[0], expected, atol=1e-6)
+    np.testing.assert_allclose(attribution.values[0], expected, atol=1e-6)
 
 
 def test_rise_finds_the_only_pixel_that_matters() -> None:
     weights = np.zeros((14, 14, 1, 2), np.float32)
     weights[3, 10, 0, 1] = 5
     engine = GradientEngine(oracles.linear_model(weights, head="dense"))
-    found = compute(engine, "rise", np.ones((1, 14, 14, 1)), [1], parameters={"masks": 2000}).values[0]
-    y, x = np.unravel_index(found.argmax(), found.shape)
+    attribution = compute(engine, "rise", np.ones((1, 14, 14, 1)), [1], parameters={"masks": 2000}).values[0]
+    y, x = np.unravel_index(attribution.argmax(), attribution.shape)
     assert max(abs(y - 3), abs(x - 10)) <= 1
 
 
 def test_rise_that_keeps_everything_is_the_score_everywhere(engine) -> None:
-    found = compute(engine, "rise", IMAGES, TARGETS, parameters={"masks": 5, "keep": 1.0, "output": "logit"})
+    attribution = compute(engine, "rise", IMAGES, TARGETS, parameters={"masks": 5, "keep": 1.0, "output": "logit"})
     expected = engine.logits(IMAGES)[np.arange(3), TARGETS]
-    np.testing.assert_allclose(found.values, np.broadcast_to(expected[:, None, None], (3, 6, 5)), rtol=1e-5)
+    np.testing.assert_allclose(attribution.values, np.broadcast_to(expected[:, None, None], (3, 6, 5)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("keep", [0.25, 0.75])
 def test_rise_of_a_score_that_never_changes_is_the_score_whatever_share_is_kept(keep) -> None:
     engine = GradientEngine(oracles.linear_model(np.zeros((6, 5, 2, 3)), np.array([1.0, 2.0, 3.0])))
-    found = compute(engine, "rise", IMAGES[:1], [1], parameters={"masks": 3000, "keep": keep, "output": "logit"})
-    np.testing.assert_allclose(found.values, 2, rtol=0.15)  # a mean of random masks
+    attribution = compute(engine, "rise", IMAGES[:1], [1], parameters={"masks": 3000, "keep": keep, "output": "logit"})
+    np.testing.assert_allclose(attribution.values, 2, rtol=0.15)  # a mean of random masks
 
 
 def test_scorecam_follows_its_formula() -> None:
@@ -157,21 +159,21 @@ def test_scorecam_follows_its_formula() -> None:
     weights = np.array([[3.0, -1.0], [-2.0, 4.0]], np.float32)
     images = IMAGES[:2]
     engine = GradientEngine(oracles.feature_model(2, weights, size=(6, 5)))
-    found = compute(engine, "scorecam", images, [0, 1], parameters={"layer": "features", "relu": False}).values
-    for image, target, values in zip(images, (0, 1), found, strict=True):
+    attribution = compute(engine, "scorecam", images, [0, 1], parameters={"layer": "features", "relu": False}).values
+    for image, target, values in zip(images, (0, 1), attribution, strict=True):
         masks = np.moveaxis(image, -1, 0)
         masks = [(mask - mask.min()) / np.ptp(mask) for mask in masks]
         scores = np.array([(image * mask[..., None]).mean(axis=(0, 1)) @ weights[:, target] for mask in masks])
-        shares = np.exp(scores) / np.exp(scores).sum()
-        np.testing.assert_allclose(values, image @ shares, rtol=1e-4, atol=1e-5)
+        weights = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(values, image @ weights, rtol=1e-4, atol=1e-5)
 
 
 def test_scorecam_weights_the_channel_that_raises_the_logit() -> None:
     engine = GradientEngine(oracles.feature_model(2, np.array([[40.0, 0], [0, 40.0]]), size=(4, 4)))
     image = np.zeros((1, 4, 4, 2), np.float32)
     image[0, 0, 0, 0] = image[0, 3, 3, 1] = 8
-    found = compute(engine, "scorecam", image, [1], parameters={"layer": "features"}).values[0]
-    assert found.argmax() == 15
+    attribution = compute(engine, "scorecam", image, [1], parameters={"layer": "features"}).values[0]
+    assert attribution.argmax() == 15
     one = compute(engine, "scorecam", image, [1], parameters={"layer": "features", "max_channels": 1})
     assert one.values.shape == (1, 4, 4)
 

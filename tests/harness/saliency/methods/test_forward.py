@@ -1,4 +1,4 @@
-"""Occlusion and RISE of anything that gives scores: a network of NumPy alone, known by hand."""
+"""Occlusion and RISE of anything that gives scores: a model of NumPy alone, known by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = list("abcde")
 
 
 def scores(images: np.ndarray) -> np.ndarray:
-    """The softmax of a linear network."""
+    """The softmax of a linear model."""
     powers = np.exp(np.einsum("nhwc,hwck->nk", images, WEIGHTS))
     return powers / powers.sum(axis=1, keepdims=True)
 
@@ -27,21 +27,21 @@ def scores(images: np.ndarray) -> np.ndarray:
 def test_a_function_gives_the_maps_of_the_model_with_the_same_scores(method: str, parameters: dict[str, int]) -> None:
     engine = GradientEngine(oracles.linear_model(WEIGHTS, head="softmax"))
     expected = compute(engine, method, IMAGES, None, KEYS, seed=3, parameters=parameters)
-    found = compute_forward(scores, method, IMAGES, None, KEYS, seed=3, parameters=parameters)
-    np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
-    np.testing.assert_array_equal(found.predicted, expected.predicted)
-    assert not found.pseudo_gradient
-    assert found.layer is None
-    assert found.causes == ("",) * 5
+    attribution = compute_forward(scores, method, IMAGES, None, KEYS, seed=3, parameters=parameters)
+    np.testing.assert_allclose(attribution.values, expected.values, atol=1e-5)
+    np.testing.assert_array_equal(attribution.predicted, expected.predicted)
+    assert not attribution.pseudo_gradient
+    assert attribution.layer is None
+    assert attribution.causes == ("",) * 5
 
 
 def test_occlusion_is_the_fall_of_the_score_by_hand() -> None:
     image = IMAGES[:1]
     parameters = {"window": 0.5, "stride": 0.5}  # 3 x 3 windows that meet without overlap from column 0 and row 0
-    found = compute_forward(scores, "occlusion", image, [1], parameters=parameters).values[0]
+    attribution = compute_forward(scores, "occlusion", image, [1], parameters=parameters).values[0]
     covered = image.copy()
     covered[:, 0:3, 3:6] = 0
-    assert found[1, 4] == pytest.approx(scores(image)[0, 1] - scores(covered)[0, 1], abs=1e-6)
+    assert attribution[1, 4] == pytest.approx(scores(image)[0, 1] - scores(covered)[0, 1], abs=1e-6)
 
 
 def test_no_call_gets_more_images_than_a_batch_and_maps_do_not_depend_on_it() -> None:
@@ -54,10 +54,10 @@ def test_no_call_gets_more_images_than_a_batch_and_maps_do_not_depend_on_it() ->
 
     whole = compute_forward(scores, "rise", IMAGES, [0, 1, 2, 0, 1], KEYS, parameters={"masks": 9}).values
     order = [4, 0, 2]
-    found = compute_forward(
+    attribution = compute_forward(
         counted, "rise", IMAGES[order], [1, 0, 2], ["e", "a", "c"], parameters={"masks": 9}, batch_size=4
     )
-    np.testing.assert_allclose(found.values, whole[order], atol=1e-6)
+    np.testing.assert_allclose(attribution.values, whole[order], atol=1e-6)
     assert max(sizes) == 4
     assert sum(sizes) == 3 + 3 * 9, "each image once for the prediction, and once per mask"
 
@@ -72,16 +72,16 @@ def test_it_needs_no_tensorflow() -> None:
 
 
 def test_scores_that_never_change_give_a_map_that_is_blank_for_a_reason() -> None:
-    found = compute_forward(lambda x: np.tile([[0.2, 0.8]], (len(x), 1)), "occlusion", IMAGES)
-    assert found.causes == ("constant",) * 5
+    attribution = compute_forward(lambda x: np.tile([[0.2, 0.8]], (len(x), 1)), "occlusion", IMAGES)
+    assert attribution.causes == ("constant",) * 5
     assert 'blank: the map of 5 of 5 images: constant, perhaps since the score is saturated: try output = "logit"' in (
-        found.notes
+        attribution.notes
     )
 
 
 @pytest.mark.parametrize("method", ["gradient", "smoothgrad", "scorecam"])
 def test_a_method_that_needs_more_than_scores_says_which_do_not(method: str) -> None:
-    with pytest.raises(ConfigError, match="needs more of a network than its scores\n  try: occlusion, rise"):
+    with pytest.raises(ConfigError, match="needs more of a model than its scores\n  try: occlusion, rise"):
         compute_forward(scores, method, IMAGES)
 
 

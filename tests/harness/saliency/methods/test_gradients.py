@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.models.twins import build_twin
 from harness.saliency import GradientEngine, compute
 from tests import oracles
-from tests.harness.saliency import networks
+from tests.harness.saliency import paper_models
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(3, 4, 5, 2)).astype(np.float32)
@@ -23,35 +23,37 @@ KERNEL, BIAS, READOUT = (RANDOM.normal(size=shape).astype(np.float32) for shape 
 @pytest.mark.parametrize("head", ["none", "dense", "activation", "softmax", "operation"])
 def test_gradient_of_a_linear_model_is_its_weights_whatever_the_head(head: str) -> None:
     engine = GradientEngine(oracles.linear_model(WEIGHTS, head=head))
-    found = compute(engine, "gradient", IMAGES, TARGETS)
-    np.testing.assert_allclose(found.values, np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-6)
+    attribution = compute(engine, "gradient", IMAGES, TARGETS)
+    np.testing.assert_allclose(attribution.values, np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-6)
     assert engine.has_softmax == (head != "none")
-    assert not found.pseudo_gradient
+    assert not attribution.pseudo_gradient
 
 
 def test_input_times_gradient_of_a_linear_model_sums_to_the_logit() -> None:
     engine = GradientEngine(oracles.linear_model(WEIGHTS))
-    found = compute(engine, "input_times_gradient", IMAGES, TARGETS)
-    np.testing.assert_allclose(found.values.sum(axis=(1, 2, 3)), engine.logits(IMAGES)[[0, 1, 2], TARGETS], rtol=1e-5)
+    attribution = compute(engine, "input_times_gradient", IMAGES, TARGETS)
+    np.testing.assert_allclose(
+        attribution.values.sum(axis=(1, 2, 3)), engine.logits(IMAGES)[[0, 1, 2], TARGETS], rtol=1e-5
+    )
 
 
 def test_gradient_of_a_relu_model_matches_the_hand_calculation() -> None:
     engine = GradientEngine(oracles.relu_model(KERNEL, BIAS, READOUT))
-    found = compute(engine, "gradient", IMAGES, TARGETS)
-    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+    attribution = compute(engine, "gradient", IMAGES, TARGETS)
+    for image, target, values in zip(IMAGES, TARGETS, attribution.values, strict=True):
         expected = oracles.relu_model_gradient(image, KERNEL, BIAS, READOUT, target)
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_guided_backprop_drops_what_is_negative_before_a_relu() -> None:
     engine = GradientEngine(oracles.relu_model(KERNEL, BIAS, READOUT))
-    found = compute(engine, "guided_backprop", IMAGES, TARGETS)
-    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+    attribution = compute(engine, "guided_backprop", IMAGES, TARGETS)
+    for image, target, values in zip(IMAGES, TARGETS, attribution.values, strict=True):
         expected = oracles.relu_model_gradient(image, KERNEL, BIAS, np.maximum(READOUT, 0), target)
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
-    assert any("sanity check" in note for note in found.notes)
+    assert any("sanity check" in note for note in attribution.notes)
     plain = compute(engine, "gradient", IMAGES, TARGETS)
-    assert not np.allclose(plain.values, found.values), "the guided rule must not leak into the plain engine"
+    assert not np.allclose(plain.values, attribution.values), "the guided rule must not leak into the plain engine"
 
 
 @pytest.mark.parametrize("written", ["layer", "activation layer", "activation", "relu6", "operation", "operation6"])
@@ -73,9 +75,9 @@ def test_guided_backprop_finds_a_relu_however_it_is_written(written: str) -> Non
     convolution.set_weights([KERNEL[None, None], BIAS])
     dense.set_weights([READOUT])
     engine = GradientEngine(tf.keras.Model(inputs, outputs))
-    found = compute(engine, "guided_backprop", IMAGES, TARGETS)
+    attribution = compute(engine, "guided_backprop", IMAGES, TARGETS)
     assert (IMAGES @ KERNEL + BIAS).max() < 6, "else a ReLU6 would be another function"
-    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+    for image, target, values in zip(IMAGES, TARGETS, attribution.values, strict=True):
         expected = oracles.relu_model_gradient(image, KERNEL, BIAS, np.maximum(READOUT, 0), target) / 20
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
 
@@ -103,9 +105,9 @@ def float_twin() -> Any:
     ],
 )
 def test_gradient_matches_finite_differences_in_random_directions(name: str, step: float) -> None:
-    model = float_twin() if name == "twin" else networks.build(name, size=64)
+    model = float_twin() if name == "twin" else paper_models.build(name, size=64)
     engine = GradientEngine(model)
-    image = networks.images(1, size=model.input_shape[1], name=name)
+    image = paper_models.images(1, size=model.input_shape[1], name=name)
     gradient = compute(engine, "gradient", image, [7]).values
     directions = np.random.default_rng(2).normal(size=(24, *image.shape[1:])).astype(np.float32)
     directions /= np.linalg.norm(directions.reshape(24, -1), axis=1)[:, None, None, None]
@@ -122,10 +124,10 @@ def test_pseudo_gradient_matches_the_closed_form_of_the_estimator(ste: str, give
     import larq as lq
 
     engine = GradientEngine(oracles.quantized_model(lq.quantizers.get(given), WEIGHTS))
-    found = compute(engine, "gradient", IMAGES, TARGETS, parameters={"ste": ste})
+    attribution = compute(engine, "gradient", IMAGES, TARGETS, parameters={"ste": ste})
     expected = np.moveaxis(WEIGHTS, -1, 0)[TARGETS] * oracles.STRAIGHT_THROUGH[ste](IMAGES)
-    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
-    assert found.pseudo_gradient
+    np.testing.assert_allclose(attribution.values, expected, rtol=1e-4, atol=1e-5)
+    assert attribution.pseudo_gradient
 
 
 @pytest.mark.parametrize("ste", oracles.STRAIGHT_THROUGH)
@@ -139,13 +141,13 @@ def test_pseudo_gradient_through_a_binarized_layer_has_signed_kernels_and_the_es
     outputs = dense(tf.keras.layers.GlobalAveragePooling2D()(binarized(inputs)))
     binarized.set_weights([KERNEL[None, None]])
     dense.set_weights([READOUT])
-    found = compute(
+    attribution = compute(
         GradientEngine(tf.keras.Model(inputs, outputs)), "gradient", IMAGES, TARGETS, parameters={"ste": ste}
     )
     upstream = READOUT.T[TARGETS] @ np.sign(KERNEL).T / 20  # (N, channels), the same at all 20 pixels
     expected = upstream[:, None, None, :] * oracles.STRAIGHT_THROUGH[ste](IMAGES)
-    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-5)
-    assert found.pseudo_gradient
+    np.testing.assert_allclose(attribution.values, expected, rtol=1e-4, atol=1e-5)
+    assert attribution.pseudo_gradient
 
 
 def test_pseudo_gradient_is_by_default_the_quantizers_own() -> None:
@@ -184,10 +186,12 @@ def test_integrated_gradients_sum_to_the_logit_difference(baseline: str) -> None
     from harness.saliency.methods.copies import baseline_of
 
     engine = GradientEngine(oracles.relu_model(KERNEL, BIAS, READOUT))
-    found = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 300, "baseline": baseline})
+    attribution = compute(
+        engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 300, "baseline": baseline}
+    )
     start = np.ascontiguousarray(baseline_of(IMAGES, baseline))
     expected = (engine.logits(IMAGES) - engine.logits(start))[np.arange(3), TARGETS]
-    np.testing.assert_allclose(found.values.sum(axis=(1, 2, 3)), expected, rtol=5e-3, atol=5e-2)
+    np.testing.assert_allclose(attribution.values.sum(axis=(1, 2, 3)), expected, rtol=5e-3, atol=5e-2)
 
 
 @pytest.mark.parametrize(
@@ -201,28 +205,30 @@ def test_integrated_gradients_sum_to_the_logit_difference(baseline: str) -> None
 )
 def test_integrated_gradients_of_a_linear_model_are_its_weights_times_the_way(baseline: str, start: np.ndarray) -> None:
     engine = GradientEngine(oracles.linear_model(WEIGHTS))
-    found = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2, "baseline": baseline})
+    attribution = compute(
+        engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2, "baseline": baseline}
+    )
     np.testing.assert_allclose(
-        found.values, (IMAGES - start) * np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-4, atol=1e-5
+        attribution.values, (IMAGES - start) * np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-4, atol=1e-5
     )
 
 
 def test_integrated_gradients_of_a_square_are_exact_with_two_points() -> None:
-    """Gauss's rule of n points integrates polynomials of degree 2n - 1 exactly, and a logit x**2 has the share x**2."""
+    """Gauss's rule of n points integrates polynomials of degree 2n - 1 exactly, and a logit x**2 has the part x**2."""
     import tensorflow as tf
 
     inputs = tf.keras.Input((4, 5, 2))
     outputs = tf.keras.layers.Dense(3, kernel_initializer="ones")(tf.keras.layers.Flatten()(tf.square(inputs)))
     engine = GradientEngine(tf.keras.Model(inputs, outputs))
-    found = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2})
-    np.testing.assert_allclose(found.values, IMAGES**2, rtol=1e-4, atol=1e-6)
+    attribution = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2})
+    np.testing.assert_allclose(attribution.values, IMAGES**2, rtol=1e-4, atol=1e-6)
 
 
 def test_fullgrad_parts_sum_to_the_logit() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=False))
     images = np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32)
-    found = compute(engine, "fullgrad", images, [1, 3], parameters={"combine": "sum"})
-    np.testing.assert_allclose(found.values.sum(axis=(1, 2)), engine.logits(images)[[0, 1], [1, 3]], rtol=1e-3)
+    attribution = compute(engine, "fullgrad", images, [1, 3], parameters={"combine": "sum"})
+    np.testing.assert_allclose(attribution.values.sum(axis=(1, 2)), engine.logits(images)[[0, 1], [1, 3]], rtol=1e-3)
 
 
 def test_fullgrad_of_a_model_with_activation_inside_the_convolution_is_complete() -> None:
@@ -241,8 +247,8 @@ def test_fullgrad_of_a_model_with_activation_inside_the_convolution_is_complete(
     )
     images = np.random.default_rng(1).normal(size=(2, 8, 8, 2)).astype(np.float32)
     engine = GradientEngine(model)
-    found = compute(engine, "fullgrad", images, [0, 2], parameters={"combine": "sum"})
-    np.testing.assert_allclose(found.values.sum(axis=(1, 2)), engine.logits(images)[[0, 1], [0, 2]], rtol=1e-4)
+    attribution = compute(engine, "fullgrad", images, [0, 2], parameters={"combine": "sum"})
+    np.testing.assert_allclose(attribution.values.sum(axis=(1, 2)), engine.logits(images)[[0, 1], [0, 2]], rtol=1e-4)
 
 
 def test_fullgrad_as_in_the_paper_adds_up_rescaled_absolute_shares() -> None:
@@ -253,13 +259,13 @@ def test_fullgrad_as_in_the_paper_adds_up_rescaled_absolute_shares() -> None:
     model = tf.keras.Sequential([tf.keras.Input((4, 5, 2)), convolution, layers.GlobalAveragePooling2D(), dense])
     convolution.set_weights([KERNEL[None, None], BIAS])
     dense.set_weights([READOUT, np.ones(3)])
-    found = compute(GradientEngine(model), "fullgrad", IMAGES, TARGETS)
+    attribution = compute(GradientEngine(model), "fullgrad", IMAGES, TARGETS)
 
     def rescaled(values: np.ndarray) -> np.ndarray:
         values = np.abs(values) - np.abs(values).min()
         return values / values.max()
 
-    for image, target, values in zip(IMAGES, TARGETS, found.values, strict=True):
+    for image, target, values in zip(IMAGES, TARGETS, attribution.values, strict=True):
         gate = (image @ KERNEL + BIAS > 0) * READOUT[:, target] / 20
         expected = rescaled(image * (gate @ KERNEL.T)).sum(axis=-1) + rescaled(gate * BIAS).sum(axis=-1)
         np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-5)

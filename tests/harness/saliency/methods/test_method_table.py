@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from harness.errors import ConfigError
+from harness.maps import CHANNELS
 from harness.saliency import METHODS, method_spec, parameters_of
-from harness.saliency.maps import CHANNELS
 
 
 def test_importing_the_table_imports_no_tensorflow() -> None:

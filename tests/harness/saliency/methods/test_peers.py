@@ -9,7 +9,7 @@ import pytest
 
 from harness.randomness import gaussian
 from harness.saliency import GradientEngine, compute
-from tests.harness.saliency import networks
+from tests.harness.saliency import paper_models
 
 TARGETS = [7, 400]
 KEYS = ["a", "b"]
@@ -20,25 +20,25 @@ NAMES = [
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def network(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
-    """(network cut at its logits, network, images)."""
-    model = networks.build(request.param)
-    return networks.without_softmax(model), model, networks.images(2, name=request.param)
+def paper_model(request: pytest.FixtureRequest) -> tuple[Any, Any, np.ndarray]:
+    """(model cut at its logits, model, images)."""
+    model = paper_models.build(request.param)
+    return paper_models.without_softmax(model), model, paper_models.images(2, name=request.param)
 
 
 @pytest.fixture(scope="module", params=["plain", "fast"])
-def case(request: pytest.FixtureRequest, network: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
-    """(network cut at its logits, network, images, engine on the peers' own graph or on what users get)."""
-    return *network, GradientEngine(network[1], fast=request.param == "fast")
+def case(request: pytest.FixtureRequest, paper_model: Any) -> tuple[Any, Any, np.ndarray, GradientEngine]:
+    """(model cut at its logits, model, images, engine on the peers' own graph or on what users get)."""
+    return *paper_model, GradientEngine(paper_model[1], fast=request.param == "fast")
 
 
-def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
+def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
     """Within 1e-4 of the greatest value of each image: what is near zero is a difference of large numbers.
 
     The plain graph agrees to 1.5e-6, the fast one to 1e-5. RealToBinaryNet's GradCAM is 3e-5 from tf-keras-vis, which
     runs eagerly: a compiled forward pass whose activations nobody reads has batch norms fused.
     """
-    for a, b in zip(found, np.asarray(expected), strict=True):
+    for a, b in zip(actual, np.asarray(expected), strict=True):
         assert b.any(), "two blank maps agree about nothing"
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
 
@@ -94,8 +94,10 @@ def test_smoothgrad_agrees_with_tf_keras_vis_on_the_same_noise(case: Any, monkey
         normalize_map=False,
         gradient_modifier=None,
     )
-    found = compute(engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1})
-    assert_close(found.values, theirs)
+    attribution = compute(
+        engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1}
+    )
+    assert_close(attribution.values, theirs)
 
 
 def test_smoothgrad_agrees_with_xplique_on_the_same_noise(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +119,10 @@ def test_smoothgrad_agrees_with_xplique_on_the_same_noise(case: Any, monkeypatch
 
     monkeypatch.setattr(GradientStatistic, "_perturb_samples", staticmethod(same_noise))
     theirs = SmoothGrad(logits, reducer=None, batch_size=4, nb_samples=4).explain(images, tf.one_hot(TARGETS, 1000))
-    found = compute(engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1})
-    assert_close(found.values, theirs)
+    attribution = compute(
+        engine, "smoothgrad", images, TARGETS, KEYS, seed=3, parameters={"samples": 4, "noise_level": 0.1}
+    )
+    assert_close(attribution.values, theirs)
 
 
 def test_gradcam_agrees_with_tf_keras_vis(case: Any) -> None:
@@ -155,8 +159,8 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
     from tf_keras_vis.utils.scores import CategoricalScore
 
     logits, _, images, engine = case
-    # Cubes of a random network's gradients may leave float32, and so may exp(logit): bring the logits to 1 for both.
-    amplified = networks.scaled(logits, 1 / np.abs(engine.logits(images)).max())
+    # Cubes of a random model's gradients may leave float32, and so may exp(logit): bring the logits to 1 for both.
+    amplified = paper_models.scaled(logits, 1 / np.abs(engine.logits(images)).max())
     layer = engine.layer("default")
     theirs = GradcamPlusPlus(amplified, clone=False)(
         CategoricalScore(TARGETS),
@@ -166,10 +170,12 @@ def test_gradcam_plus_plus_agrees_with_tf_keras_vis_up_to_its_factor(case: Any) 
         seek_penultimate_conv_layer=False,
         normalize_cam=False,
     )
-    ours = GradientEngine(amplified, fast=engine.fast)
-    found = compute(ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer})
+    ours = GradientEngine(amplified, fast=engine.setup.fast)
+    attribution = compute(
+        ours, "gradcam_plus_plus", images, TARGETS, parameters={"normalize_alpha": True, "layer": layer}
+    )
     factors = np.exp(ours.logits(images)[np.arange(2), TARGETS])
-    assert_close(found.values * factors[:, None, None], theirs)
+    assert_close(attribution.values * factors[:, None, None], theirs)
 
 
 @pytest.mark.slow
@@ -179,7 +185,7 @@ def test_tf_keras_vis_leaves_the_softmax_layer_of_real_to_binary_net_in() -> Non
     from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
     from tf_keras_vis.utils.scores import CategoricalScore
 
-    model, images = networks.build("RealToBinaryNet", size=64), networks.images(1, size=64)
+    model, images = paper_models.build("RealToBinaryNet", size=64), paper_models.images(1, size=64)
     theirs = Saliency(model, model_modifier=ReplaceToLinear())(
         CategoricalScore(TARGETS[:1]), images, keepdims=True, normalize_map=False, gradient_modifier=None
     )

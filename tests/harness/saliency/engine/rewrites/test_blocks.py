@@ -13,8 +13,8 @@ from tests.harness.saliency.engine.graphs import operations
 TARGETS = np.array([0, 1, 2])
 
 
-def network(size: tuple[int, int], *, quantized: bool = False, channels: int = 3, **options: Any) -> Any:
-    """A convolution of an image as the first of a binarized network is: its kernel may be signs, its input is not."""
+def small_model(size: tuple[int, int], *, quantized: bool = False, channels: int = 3, **options: Any) -> Any:
+    """A convolution of an image as the first of a binarized model is: its kernel may be signs, its input is not."""
     import larq as lq
     import tensorflow as tf
 
@@ -36,9 +36,9 @@ def network(size: tuple[int, int], *, quantized: bool = False, channels: int = 3
 def assert_same_maps(model: Any, *, by_blocks: bool) -> None:
     images = np.random.default_rng(0).normal(size=(3, *model.input_shape[1:])).astype(np.float32)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
-    found, expected = (engine.backward(images, TARGETS).input_gradient for engine in (fast, plain))
-    assert found.shape == images.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    actual, expected = (engine.backward(images, TARGETS).input_gradient for engine in (fast, plain))
+    assert actual.shape == images.shape
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
     assert operations(plain, images.shape)["Conv2DBackpropInput"] == 1
     assert operations(fast, images.shape)["Conv2DBackpropInput"] == (0 if by_blocks else 1)
 
@@ -61,12 +61,12 @@ def assert_same_maps(model: Any, *, by_blocks: bool) -> None:
 def test_an_image_gets_what_it_would_get_pixel_by_pixel(
     size: Any, kernel_size: Any, strides: int, padding: str
 ) -> None:
-    assert_same_maps(network(size, kernel_size=kernel_size, strides=strides, padding=padding), by_blocks=True)
+    assert_same_maps(small_model(size, kernel_size=kernel_size, strides=strides, padding=padding), by_blocks=True)
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_a_quantized_kernel_and_padding_of_ones(padding: str) -> None:
-    model = network((21, 16), quantized=True, kernel_size=5, strides=2, padding=padding)
+    model = small_model((21, 16), quantized=True, kernel_size=5, strides=2, padding=padding)
     assert_same_maps(model, by_blocks=True)
 
 
@@ -80,4 +80,4 @@ def test_a_quantized_kernel_and_padding_of_ones(padding: str) -> None:
     ids=["channels", "dilated", "strides that differ"],
 )
 def test_what_does_not_suit_goes_back_as_it_did(options: dict[str, Any]) -> None:
-    assert_same_maps(network((12, 12), **options), by_blocks=False)
+    assert_same_maps(small_model((12, 12), **options), by_blocks=False)

@@ -23,7 +23,7 @@ def operators() -> None:
         pytest.skip("needs the LCE operators: a C++ compiler, or a wheel that carries them")
 
 
-def network(**options: Any) -> Any:
+def small_model(**options: Any) -> Any:
     """A full-precision layer, the binarized one that is tried, a norm that brings its sums near zero, another one."""
     import larq as lq
     import tensorflow as tf
@@ -48,14 +48,14 @@ def assert_equal_to_plain(model: Any, *, counts: int, **variant: str) -> None:
     """The fast engine counts that many convolutions, and differs from the plain one in nothing."""
     fast, plain = (GradientEngine(model, fast=way).variant(**variant) for way in (True, False))
     assert operations(fast, SHAPE, "logits")["PyFuncStateless"] == counts
-    found, expected = (engine.backward(IMAGES, TARGETS, layers=("tried", "last")) for engine in (fast, plain))
-    np.testing.assert_array_equal(found.logits, expected.logits)
-    np.testing.assert_array_equal(found.features["tried"], expected.features["tried"])
-    np.testing.assert_array_equal(found.gradients["last"], expected.gradients["last"])
-    np.testing.assert_allclose(found.gradients["tried"], expected.gradients["tried"], rtol=0, atol=1e-7)
+    actual, expected = (engine.backward(IMAGES, TARGETS, layers=("tried", "last")) for engine in (fast, plain))
+    np.testing.assert_array_equal(actual.logits, expected.logits)
+    np.testing.assert_array_equal(actual.features["tried"], expected.features["tried"])
+    np.testing.assert_array_equal(actual.gradients["last"], expected.gradients["last"])
+    np.testing.assert_allclose(actual.gradients["tried"], expected.gradients["tried"], rtol=0, atol=1e-7)
     scale = np.abs(expected.input_gradient).max()
     assert scale > 0
-    np.testing.assert_allclose(found.input_gradient, expected.input_gradient, rtol=0, atol=1e-6 * scale)
+    np.testing.assert_allclose(actual.input_gradient, expected.input_gradient, rtol=0, atol=1e-6 * scale)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def assert_equal_to_plain(model: Any, *, counts: int, **variant: str) -> None:
     ids=str,
 )
 def test_a_counted_convolution_changes_no_bit(options: dict[str, Any]) -> None:
-    assert_equal_to_plain(network(**options), counts=2)
+    assert_equal_to_plain(small_model(**options), counts=2)
 
 
 @pytest.mark.parametrize(
@@ -93,30 +93,30 @@ def test_a_counted_convolution_changes_no_bit(options: dict[str, Any]) -> None:
     ids=str,
 )
 def test_what_is_not_a_product_of_signs_stays_in_floats(options: dict[str, Any]) -> None:
-    assert_equal_to_plain(network(**options), counts=1)
+    assert_equal_to_plain(small_model(**options), counts=1)
 
 
 @pytest.mark.parametrize("ste", ["ste_identity", "approx_sign", "swish_sign"])
 def test_another_estimator_is_that_of_the_plain_graph(ste: str) -> None:
-    assert_equal_to_plain(network(padding="same", pad_values=1.0), counts=2, ste=ste)
+    assert_equal_to_plain(small_model(padding="same", pad_values=1.0), counts=2, ste=ste)
 
 
 def test_guided_relus_after_a_counted_convolution_are_guided() -> None:
-    model = network(activation="relu")
+    model = small_model(activation="relu")
     guided, own = (compute(GradientEngine(model), name, IMAGES).values for name in ("guided_backprop", "gradient"))
     expected = compute(GradientEngine(model, fast=False), "guided_backprop", IMAGES).values
     np.testing.assert_allclose(guided, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
-    assert np.abs(guided - own).max() > 0.1 * np.abs(own).max(), "the rule changes this network's gradient"
+    assert np.abs(guided - own).max() > 0.1 * np.abs(own).max(), "the rule changes this model's gradient"
 
 
 def test_no_float_convolution_of_a_counted_layer_is_left_forwards() -> None:
-    model = network()
+    model = small_model()
     assert operations(GradientEngine(model), SHAPE, "logits")["Conv2D"] == 1
     assert operations(GradientEngine(model, fast=False), SHAPE, "logits")["Conv2D"] == 3
 
 
 def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network(padding="same")
+    model = small_model(padding="same")
     counted = compute(GradientEngine(model), "smoothgrad", IMAGES).values
     monkeypatch.setattr(counting, "is_available", lambda: False)
     in_floats = GradientEngine(model)
@@ -127,15 +127,17 @@ def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("threads", [1, 2])
 def test_several_threads_give_the_same_maps(threads: int) -> None:
     images = np.concatenate([IMAGES] * 4)
-    model = network(padding="same", pad_values=1.0)
-    found = compute(GradientEngine(model, threads=threads, batch_size=2), "gradient", images).values
-    np.testing.assert_allclose(found, compute(GradientEngine(model, fast=False), "gradient", images).values, atol=1e-6)
+    model = small_model(padding="same", pad_values=1.0)
+    attribution = compute(GradientEngine(model, threads=threads, batch_size=2), "gradient", images).values
+    np.testing.assert_allclose(
+        attribution, compute(GradientEngine(model, fast=False), "gradient", images).values, atol=1e-6
+    )
 
 
 def test_a_nan_that_only_a_later_image_makes_is_found_behind_a_sign() -> None:
     import tensorflow as tf
 
-    inner = network()
+    inner = small_model()
     model = tf.keras.Sequential(
         [tf.keras.Input((13, 11, 3)), tf.keras.layers.Lambda(tf.sqrt, name="root"), *inner.layers]
     )

@@ -23,7 +23,7 @@ def library() -> None:
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
 
 
-def network(*, norm: bool = False, **options: Any) -> Any:
+def small_model(*, norm: bool = False, **options: Any) -> Any:
     """The convolution that is tried, between two of one pixel that are none of Winograd's; no image, for blocks."""
     import tensorflow as tf
 
@@ -45,12 +45,12 @@ def network(*, norm: bool = False, **options: Any) -> Any:
 
 
 def assert_plain_but_for_rounding(fast: GradientEngine, plain: GradientEngine) -> None:
-    found, expected = (engine.backward(IMAGES, TARGETS, layers=("before", "after")) for engine in (fast, plain))
-    np.testing.assert_array_equal(found.logits, expected.logits)
-    np.testing.assert_array_equal(found.features["after"], expected.features["after"])
+    actual, expected = (engine.backward(IMAGES, TARGETS, layers=("before", "after")) for engine in (fast, plain))
+    np.testing.assert_array_equal(actual.logits, expected.logits)
+    np.testing.assert_array_equal(actual.features["after"], expected.features["after"])
     for gradient, wanted in (
-        (found.input_gradient, expected.input_gradient),
-        (found.gradients["before"], expected.gradients["before"]),
+        (actual.input_gradient, expected.input_gradient),
+        (actual.gradients["before"], expected.gradients["before"]),
     ):
         assert wanted.any()
         np.testing.assert_allclose(gradient, wanted, rtol=0, atol=2e-5 * np.abs(wanted).max())
@@ -63,7 +63,7 @@ def assert_plain_but_for_rounding(fast: GradientEngine, plain: GradientEngine) -
     ids=str,
 )
 def test_a_3x3_convolution_goes_back_by_tiles(options: dict[str, Any], norm: bool) -> None:
-    model = network(norm=norm, **options)
+    model = small_model(norm=norm, **options)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
     assert operations(fast, SHAPE)["PyFuncStateless"] == 1
@@ -82,7 +82,7 @@ def test_a_3x3_convolution_goes_back_by_tiles(options: dict[str, Any], norm: boo
     ids=str,
 )
 def test_what_does_not_suit_goes_back_as_it_did(options: dict[str, Any]) -> None:
-    model = network(**options)
+    model = small_model(**options)
     fast = GradientEngine(model)
     assert "PyFuncStateless" not in operations(fast, SHAPE)
     assert_plain_but_for_rounding(fast, GradientEngine(model, fast=False))
@@ -97,7 +97,7 @@ def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch
             super().__init__(values)
 
     monkeypatch.setattr(winograd, "Kernel", Counted)
-    engine = GradientEngine(network(padding="same"))
+    engine = GradientEngine(small_model(padding="same"))
     for count in (1, 2, 4):
         engine.backward(IMAGES[:count], TARGETS[:count])
     engine.variant(relu="guided").backward(IMAGES, TARGETS)
@@ -105,7 +105,7 @@ def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch
 
 
 def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> None:
-    model = network(padding="same")
+    model = small_model(padding="same")
     kernel_mib = 4 * 36 * 32 * 48 / 2**20
     too_little, enough = (GradientEngine(model, memory_budget_mib=math.ceil(12 * kernel_mib) - less) for less in (1, 0))
     assert operations(too_little, SHAPE)["PyFuncStateless"] == 0
@@ -114,7 +114,7 @@ def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> N
 
 
 def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network(padding="same", norm=True)
+    model = small_model(padding="same", norm=True)
     fast = GradientEngine(model)
     assert "PyFuncStateless" in operations(fast, SHAPE)
     monkeypatch.setattr(winograd, "is_available", lambda: False)
@@ -125,4 +125,4 @@ def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pyt
 
 def test_plain_graph_never_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "is_available", lambda: pytest.fail("building it takes seconds"))
-    GradientEngine(network(padding="same"), fast=False).backward(IMAGES, TARGETS)
+    GradientEngine(small_model(padding="same"), fast=False).backward(IMAGES, TARGETS)

@@ -1,4 +1,4 @@
-"""The paper's ten networks with random weights, as small as their architecture allows, and images for them."""
+"""The paper's ten models with random weights, as small as their architecture allows, and images for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEN = FULL_PRECISION + BINARIZED
 
 
 def build(name: str, *, size: int = 96, seed: int = 0) -> Any:
-    """A network with random weights and a 1,000-class softmax head."""
+    """A model with random weights and a 1,000-class softmax head."""
     import larq_zoo as lqz
     import tensorflow as tf
 
@@ -24,8 +24,8 @@ def build(name: str, *, size: int = 96, seed: int = 0) -> Any:
 
 
 def images(count: int, *, size: int = 96, name: str = "", seed: int = 0) -> np.ndarray:
-    """Smooth random images, preprocessed roughly as the network expects: EfficientNet rescales by itself."""
-    from harness.saliency.maps import resize
+    """Smooth random images, preprocessed roughly as the model expects: EfficientNet rescales by itself."""
+    from harness.maps import resize
 
     coarse = np.random.default_rng(seed).uniform(-1, 1, (count * 3, 12, 12)).astype(np.float32)
     smooth = np.moveaxis(resize(coarse, (size, size)).reshape(count, 3, size, size), 1, -1)
@@ -33,7 +33,7 @@ def images(count: int, *, size: int = 96, name: str = "", seed: int = 0) -> np.n
 
 
 def without_softmax(model: Any) -> Any:
-    """The network cut at its logits by hand, for peers that cannot do it."""
+    """The model cut at its logits by hand, for peers that cannot do it."""
     import tensorflow as tf
 
     last = model.layers[-1]
@@ -46,7 +46,7 @@ def without_softmax(model: Any) -> Any:
 
 
 def scaled(logits: Any, factor: float) -> Any:
-    """The network with its logits multiplied."""
+    """The model with its logits multiplied."""
     import tensorflow as tf
 
     return tf.keras.Model(logits.input, tf.keras.layers.Rescaling(factor)(logits.output))

@@ -15,7 +15,7 @@ from tests.harness.saliency.engine.graphs import operations
 IMAGES = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
 
 
-def network(activation: str, pooling: str = "average") -> Any:
+def small_model(activation: str, pooling: str = "average") -> Any:
     """Convolutions and norms with weights that a norm does not start with."""
     import larq as lq
     import tensorflow as tf
@@ -47,21 +47,21 @@ def network(activation: str, pooling: str = "average") -> Any:
 
 
 def test_a_smooth_model_is_folded_and_gives_the_plain_maps() -> None:
-    model = network("swish")
+    model = small_model("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
-    assert [fold.convolution for fold in fast.folds] == ["first", "depthwise"]
+    assert [fold.convolution for fold in fast.setup.folds] == ["first", "depthwise"]
     for method in ("gradient", "gradcam"):
         parameters = {"relu": False} if method == "gradcam" else {}
-        found, expected = (compute(engine, method, IMAGES, parameters=parameters).values for engine in (fast, plain))
-        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+        actual, expected = (compute(engine, method, IMAGES, parameters=parameters).values for engine in (fast, plain))
+        np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: network("relu"),
-        lambda: network("swish", "maximum"),
-        lambda: network("sign"),
+        lambda: small_model("relu"),
+        lambda: small_model("swish", "maximum"),
+        lambda: small_model("sign"),
         lambda: build_twin(image_size=16, classes=5, binarized=False),
         lambda: build_twin(image_size=16, classes=5, binarized=True),
     ],
@@ -77,26 +77,26 @@ def test_a_gradient_that_passes_comparisons_comes_from_the_plain_forward_pass(bu
 
 
 def test_only_the_backward_pass_is_folded_where_a_gradient_passes_a_relu() -> None:
-    engine = GradientEngine(network("relu"))
-    found = operations(engine, IMAGES.shape)
-    assert found["FusedBatchNormV3"] == found["PlaceholderWithDefault"] == 2, "two norms, kept from their convolutions"
-    assert found["FusedBatchNormGradV3"] == 0
+    engine = GradientEngine(small_model("relu"))
+    count = operations(engine, IMAGES.shape)
+    assert count["FusedBatchNormV3"] == count["PlaceholderWithDefault"] == 2, "two norms, kept from their convolutions"
+    assert count["FusedBatchNormGradV3"] == 0
 
 
 def test_a_model_with_relus_is_folded_before_the_layer_at_which_the_gradient_ends() -> None:
-    model, targets = network("relu"), np.array([0, 1, 2])
+    model, targets = small_model("relu"), np.array([0, 1, 2])
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     layer = "last"
     assert operations(fast, IMAGES.shape, "features", layers=(layer,))["FusedBatchNormV3"] == 0
-    found, expected = (
+    actual, expected = (
         engine.backward(IMAGES, targets, layers=(layer,), input_gradient=False) for engine in (fast, plain)
     )
-    np.testing.assert_allclose(found.features[layer], expected.features[layer], atol=1e-5)
-    np.testing.assert_allclose(found.gradients[layer], expected.gradients[layer], atol=1e-5)
+    np.testing.assert_allclose(actual.features[layer], expected.features[layer], atol=1e-5)
+    np.testing.assert_allclose(actual.gradients[layer], expected.gradients[layer], atol=1e-5)
 
 
 def test_nothing_is_folded_before_a_sign() -> None:
-    model = network("sign")
+    model = small_model("sign")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(fast, IMAGES.shape, "logits") == operations(plain, IMAGES.shape, "logits")
     np.testing.assert_array_equal(fast.logits(IMAGES), plain.logits(IMAGES))
@@ -137,9 +137,9 @@ def test_padding_is_left_to_the_convolution_where_it_is_that_of_same(
     )
     images, targets = IMAGES[:, :size, :size], np.array([0, 1, 2])
     fast, plain = GradientEngine(model, batch_size=4), GradientEngine(model, batch_size=4, fast=False)
-    found, expected = (engine.backward(images, targets) for engine in (fast, plain))
-    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-6)
-    np.testing.assert_allclose(found.input_gradient, expected.input_gradient, atol=1e-7)
+    actual, expected = (engine.backward(images, targets) for engine in (fast, plain))
+    np.testing.assert_allclose(actual.logits, expected.logits, rtol=1e-6)
+    np.testing.assert_allclose(actual.input_gradient, expected.input_gradient, atol=1e-7)
     assert ("Pad" in operations(fast, (4, *images.shape[1:]))) is not as_same
     np.testing.assert_array_equal(fast.features(images, "pad"), plain.features(images, "pad"))
 
@@ -160,11 +160,11 @@ def test_channels_are_normalized_by_rows_to_the_same_bits() -> None:
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     np.testing.assert_array_equal(fast.features(images, "normalization"), plain.features(images, "normalization"))
     targets = np.array([0, 1, 1])
-    found, expected = (engine.backward(images, targets).input_gradient for engine in (fast, plain))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    actual, expected = (engine.backward(images, targets).input_gradient for engine in (fast, plain))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 def test_a_convolution_whose_own_output_is_asked_for_keeps_it() -> None:
-    model = network("swish")
+    model = small_model("swish")
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     np.testing.assert_allclose(fast.features(IMAGES, "first"), plain.features(IMAGES, "first"), atol=1e-6)

@@ -13,11 +13,11 @@ from typing import Any
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
-from harness.saliency.engine.rewrites.folding import Fold, fold, norm_scale, swish_functions
+from harness.saliency.engine.rewrites.folding import Fold, folded, norm_scale, swish_functions
 from harness.saliency.engine.rewrites.tiles import Tiles
 
 
-def quicken(
+def rewritten(
     graph: Graph, folds: Collection[Fold], tiles: Tiles, *, keep: Collection[str], sources: Collection[str]
 ) -> Graph:
     """The graph as it is compiled.
@@ -28,15 +28,15 @@ def quicken(
     """
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
-    folded = {found.norm for found in folds if found.convolution not in keep}
+    taken_in = {fold.norm for fold in folds if fold.convolution not in keep}
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
-        step = replace(step, call=_quicker(step, backward=i >= first and step.name not in folded))
+        step = replace(step, call=_quicker(step, backward=i >= first and step.name not in taken_in))
         convolution = tiles.convolution_of(step, passed=i >= first)
         if not convolution and i >= first and suits_blocks(step.layer):
             convolution = by_blocks(step.layer)
         steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
-    return fold(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
+    return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
 
 
 def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
+from harness.maps import clip_percentile, resize, stretch
 from harness.saliency import saliency_map
 from harness.saliency.blank import is_blank
-from harness.saliency.maps import clip_percentile, resize, stretch
 
 VALUES = np.array([[[[1.0, -3.0], [0.5, 0.25]]]], np.float32)  # one image, 1 x 2 pixels, 2 channels
 

@@ -1,6 +1,6 @@
-"""From raw attributions to maps: named steps for showing and scoring, each done only when asked for.
+"""From raw attributions to maps. `saliency_map` is the one way, for scores and figures alike: channels, then size.
 
-Storing uses none of them. `saliency_map` is the one chain that scores and figures share: channels, then size.
+Stored are raw attributions. `clip_percentile` and `stretch` are for the eye alone: no score is computed after them.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import ConfigError, nearest
-from harness.saliency.attribution import Array
+
+Array = NDArray[np.float32]
 
 CHANNELS: dict[str, Callable[[Array], Array]] = {
     "max_abs": lambda values: np.abs(values).max(axis=-1),  # the paper's: greatest absolute value of a pixel
@@ -25,7 +27,7 @@ def saliency_map(values: Array, size: tuple[int, ...], *, channels: str = "max_a
 
     values    (N, H, W, C) or (N, h, w), as in `Attribution.values`.
     size      (H, W) to enlarge to.
-    channels  how (N, H, W, C) loses its channels; METHODS[name].channels is the method's usual one.
+    channels  how (N, H, W, C) loses its channels; `Attribution.channels` is the method's usual way.
     """
     if values.ndim == 4:
         values = reduce_channels(values, channels)

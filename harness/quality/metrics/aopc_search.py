@@ -1,8 +1,8 @@
-"""Limits of AOPC: how fast and how slowly the probability could fall, over all orders of removing cells.
+"""The bounds of AOPC: how fast and how slowly the probability could fall, over all orders of removing cells.
 
 All orders are too many. As in the paper (Edin et al. 2024, arXiv:2408.08137) a beam search looks for the extreme ones:
 at every step it removes each remaining cell from each of the best orders so far and keeps the best. Passes per image:
-about beam * cells**4, both limits together (cells**2 cells, cells**2 / 2 of them left on average).
+about beam * cells**4, both bounds together (cells**2 cells, cells**2 / 2 of them left on average).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Cells = frozenset[int]  # those that are gone
 IMAGES_AT_ONCE = 256  # bounds memory: the judge gets so many changed images at a time
 
 
-def aopc_limits(evidence: MetricInputs) -> Values:
-    """(N, 2) lowest and highest AOPC of each image, by `evidence.parameters` "cells", "beam" and "baseline".
+def aopc_bounds(inputs: MetricInputs) -> Values:
+    """(N, 2) lowest and highest AOPC of each image, by `inputs.parameters` "cells", "beam" and "baseline".
 
     NaN where the baseline is not known. Once per model, judge, images, baseline and grid: no map is asked for.
     """
-    count = len(evidence.images)
-    if unknown_baseline(evidence, evidence.parameters["baseline"]):
+    count = len(inputs.images)
+    if unknown_baseline(inputs, inputs.parameters["baseline"]):
         return np.full((count, 2), np.nan)
-    size = (evidence.images.shape[1], evidence.images.shape[2])
-    cells = cell_count(size, evidence.parameters["cells"])
-    numbers, beam = cell_numbers(size, cells), evidence.parameters["beam"]
-    falls = _Falls(evidence, numbers)
+    size = (inputs.images.shape[1], inputs.images.shape[2])
+    cells = cell_count(size, inputs.parameters["cells"])
+    numbers, beam = cell_numbers(size, cells), inputs.parameters["beam"]
+    falls = _Falls(inputs, numbers)
     lowest = [[_Order(gone=frozenset(), total=0.0)] for _ in range(count)]
     highest = [[_Order(gone=frozenset(), total=0.0)] for _ in range(count)]
     for _ in range(cells**2):
@@ -70,25 +70,25 @@ def _extended(orders: list[_Order], falls: dict[Cells, float], beam: int, *, sig
 class _Falls:
     """The fall of each image's probability when sets of cells are gone."""
 
-    def __init__(self, evidence: MetricInputs, numbers: NDArray[np.int64]) -> None:
-        assert evidence.judge is not None
-        self._evidence, self._numbers, self._judge = evidence, numbers, evidence.judge
-        self._baseline = baseline_images(evidence, evidence.parameters["baseline"])
-        self._whole = self._judge.scores(evidence.images, evidence.targets)
+    def __init__(self, inputs: MetricInputs, numbers: NDArray[np.int64]) -> None:
+        assert inputs.judge is not None
+        self._inputs, self._numbers, self._judge = inputs, numbers, inputs.judge
+        self._baseline = baseline_images(inputs, inputs.parameters["baseline"])
+        self._whole = self._judge.scores(inputs.images, inputs.targets)
 
     def of(self, wanted: list[set[Cells]]) -> list[dict[Cells, float]]:
         """For each image the falls of its sets; images share the judge's batches."""
         pairs = [(i, gone) for i, sets in enumerate(wanted) for gone in sorted(sets, key=sorted)]
-        found: list[dict[Cells, float]] = [{} for _ in wanted]
+        falls: list[dict[Cells, float]] = [{} for _ in wanted]
         for chunk in _chunks(pairs):
             images = np.stack([self._changed(i, gone) for i, gone in chunk])
-            targets = self._evidence.targets[[i for i, _ in chunk]]
+            targets = self._inputs.targets[[i for i, _ in chunk]]
             for (i, gone), score in zip(chunk, self._judge.scores(images, targets)):
-                found[i][gone] = float(self._whole[i] - score)
-        return found
+                falls[i][gone] = float(self._whole[i] - score)
+        return falls
 
     def _changed(self, i: int, gone: Cells) -> Images:
-        return np.where(np.isin(self._numbers, list(gone))[..., None], self._baseline[i], self._evidence.images[i])
+        return np.where(np.isin(self._numbers, list(gone))[..., None], self._baseline[i], self._inputs.images[i])
 
 
 def _chunks(pairs: list[tuple[int, Cells]]) -> Iterator[list[tuple[int, Cells]]]:

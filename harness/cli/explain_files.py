@@ -1,0 +1,59 @@
+"""The files of `bitlens explain`: pictures in, and one picture per method out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.datasets.geometry import fit_image
+from harness.datasets.pictures import read_picture
+from harness.errors import ConfigError
+from harness.models.catalogue import Model
+
+if TYPE_CHECKING:
+    from harness.cli.explain_image import Explanation
+
+
+def check_pictures(paths: Sequence[Path]) -> None:
+    """Before anything expensive is loaded."""
+    for path in paths:
+        if path.is_dir():
+            raise ConfigError(
+                f'image: expected pictures, got the folder "{path}"',
+                hint=f"{path}/*.jpg for its pictures; `bitlens run` for a data set",
+            )
+        if not path.is_file():
+            raise ConfigError(f'image: found no file "{path}"')
+
+
+def read(path: Path, model: Model) -> NDArray[np.uint8]:
+    """A picture at the input size of the model."""
+    return fit_image(read_picture(path, where="image"), model.preprocessing)
+
+
+def stems(paths: Sequence[Path], model: str) -> Iterator[str]:
+    """A name for each picture's files: its own and the model's, numbered where two pictures have one name."""
+    used: dict[str, int] = {}
+    for path in paths:
+        count = used[path.stem] = used.get(path.stem, 0) + 1
+        yield f"{path.stem}-{model}" if count == 1 else f"{path.stem}-{count}-{model}"
+
+
+def write(folder: Path, stem: str, image: NDArray[np.uint8], explanation: Explanation) -> dict[str, Path]:
+    """The file of each method's picture, by the method's name."""
+    from reports.drawing.overlays import overlay_picture
+
+    written = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in explanation.maps:
+            if row.method is not None:
+                written[row.method] = folder / f"{stem}-{row.method}.png"
+                overlay_picture(image, row.map).save(written[row.method])
+    except OSError as error:
+        raise ConfigError(f'--out: "{folder}" could not be written ({error.strerror or error})') from error
+    return written

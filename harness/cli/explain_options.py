@@ -1,0 +1,195 @@
+"""What `bitlens explain` is asked for: its options, and the methods, metrics, model and classes that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomllib
+
+from harness.errors import ConfigError, nearest
+from harness.models.catalogue import CATALOGUE, Model, model_card
+from harness.registry import look_up
+
+if TYPE_CHECKING:
+    from harness.cli.explain_image import Method
+    from harness.models.lookup import FileOptions
+
+Names = Sequence[str]
+DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
+DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModelOptions:
+    """What a model file does not say itself, as typed: None or False where nothing was."""
+
+    mean: str | None
+    scale: str | None
+    bgr: bool
+    size: int | None
+    resize: int | None
+    trusted: bool
+
+    def given(self) -> list[str]:
+        """The options that were typed."""
+        return [f"--{name}" for name, value in asdict(self).items() if value not in (None, False)]
+
+    def file_options(self) -> FileOptions:
+        from harness.models.lookup import FileOptions
+
+        texts = {"mean": self.mean, "scale": self.scale}
+        typed: dict[str, Any] = {name: _numbers(name, text) for name, text in texts.items() if text is not None}
+        if self.size is not None:
+            typed["size"] = (self.size, self.size)
+        order = "bgr" if self.bgr else "rgb"
+        return FileOptions(channel_order=order, resize=self.resize, trusted=self.trusted, **typed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainOptions:
+    """All options of the command, as typed; empty where defaults are wanted."""
+
+    model: str
+    images: tuple[Path, ...]
+    methods: tuple[str, ...]
+    parameters: tuple[str, ...]
+    metrics: tuple[str, ...]
+    target: str
+    weights: str | None
+    labels: Path | None
+    out: Path
+    seed: int
+    as_json: bool
+    experiment: Path | None
+    own: OwnModelOptions
+
+    def chosen_methods(self) -> list[Method]:
+        """The methods asked for, each with those of the given parameters that it has.
+
+        Raises ConfigError for a parameter that none of them has, or that is out of its range.
+        """
+        from harness.cli.explain_image import Method
+        from harness.saliency.methods.method_table import METHODS, parameters_of
+
+        names, given = list(dict.fromkeys(self.methods or DEFAULT_METHODS)), dict(map(_parameter, self.parameters))
+        for name in names:
+            look_up(METHODS, name, where="--method", what="method")
+        methods = [Method(name=name, parameters=_those_of(name, given)) for name in names]
+        for method in methods:
+            parameters_of(method.name, method.parameters)
+        unused = [key for key in given if all(key not in method.parameters for method in methods)]
+        if unused:
+            known = sorted({key for name in names for key in parameters_of(name, _those_of(name, given))})
+            raise ConfigError(
+                f"--parameter {unused[0]}: none of {', '.join(names)} has such a parameter",
+                hint=nearest(unused[0], known),
+            )
+        return methods
+
+    def chosen_metrics(self) -> list[str]:
+        """The metrics asked for. They need nothing beside the picture and the model: no mask, no other pictures."""
+        from harness.quality.metrics.metric_table import METRICS
+
+        possible = [name for name, spec in METRICS.items() if set(spec.needs) <= {"judge"}]
+        names = self.metrics or DEFAULT_METRICS
+        for name in names:
+            look_up(METRICS, name, where="--metric", what="metric")
+            if name not in possible:
+                raise ConfigError(
+                    f"--metric: {name} needs more than one picture or a mask: a run has them",
+                    hint="one of " + ", ".join(possible),
+                )
+        return list(dict.fromkeys(names))
+
+    def open_model(self) -> tuple[Model, Any]:
+        """The model and its Keras model: of the catalogue, of an experiment file, or a file of the user's own."""
+        from harness.models import lookup
+
+        given = self.own.given()
+        is_file = self.experiment is None and lookup.is_file(self.model)
+        if given and not is_file:
+            raise ConfigError(f'{given[0]}: "{self.model}" is not a model file; its preprocessing is known')
+        if self.weights is not None and (is_file or self.experiment is not None):
+            raise ConfigError("--weights: is for a model of the catalogue alone, the others have theirs")
+        if self.experiment is not None:
+            return _open_of_experiment(self.model, self.experiment)
+        if is_file:
+            return lookup.open_file(Path(self.model), self.own.file_options())
+        return lookup.open_named(self.model, weights=self.weights, seed=self.seed)
+
+    def class_names(self, model: Model) -> tuple[str, ...]:
+        """What the classes are called: by the labels file, by our own data sets, or by their numbers."""
+        if self.labels is None:
+            return _known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
+        try:
+            lines = self.labels.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f'--labels: "{self.labels}" could not be read ({error})') from error
+        names = tuple(line.strip() for line in lines if line.strip())
+        if len(names) != model.classes:
+            raise ConfigError(
+                f'--labels: expected {model.classes} names, one on each line of "{self.labels}", got {len(names)}'
+            )
+        return names
+
+    def target_class(self, names: Names, classes: int) -> int | None:
+        """The number of the class to explain; None for the predicted one."""
+        if self.target == "predicted":
+            return None
+        if self.target in names:
+            return list(names).index(self.target)
+        if self.target.isdecimal() and int(self.target) < classes:
+            return int(self.target)
+        hint = nearest(self.target, names) if classes <= 20 else "the class's number, or --labels FILE to use names"
+        raise ConfigError(
+            f'--target: expected a class from 0 to {classes - 1} or its name, got "{self.target}"', hint=hint
+        )
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """("noise_level", 0.02) of "noise_level=0.02": a TOML value, or text without its quotes."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ConfigError(f'--parameter: expected NAME=VALUE, got "{text}"', hint="--parameter noise_level=0.02")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()
+
+
+def _those_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the given parameters that a method has; one over another method has the other's too."""
+    from harness.saliency.methods.method_table import parameters_of
+
+    first = {"base": given["base"]} if "base" in given and "base" in parameters_of(name, {}) else {}
+    known = parameters_of(name, first)
+    return {key: value for key, value in given.items() if key in known}
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f'--{name}: expected numbers with commas between them, got "{text}"') from None
+
+
+def _open_of_experiment(name: str, experiment: Path) -> tuple[Model, Any]:
+    """A model of an experiment file with its Keras model."""
+    from harness.experiment.reader import read_experiment
+    from harness.models.loading import load_model
+
+    models = {model.name: model for model in read_experiment(experiment).models}
+    if name not in models:
+        raise ConfigError(f'model: expected one of {experiment.name}, got "{name}"', hint=nearest(name, models))
+    return models[name], load_model(models[name])
+
+
+def _known_class_names(model: Model) -> tuple[str, ...] | None:
+    """What the classes of our own models are called; None where only the user knows."""
+    from harness.datasets import cifar10_archive, planted
+
+    card = model_card(model.name) if model.name in CATALOGUE else None
+    return {"planted": planted.CLASS_NAMES, "cifar": cifar10_archive.CLASS_NAMES}[card["data"]] if card else None

@@ -1,0 +1,99 @@
+"""What an engine knows before its first pass: a model read once, and how its passes will be run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, MeasurementError
+from harness.saliency.attribution import Array
+from harness.saliency.engine import layers, logits
+from harness.saliency.engine.batches import Batches
+from harness.saliency.engine.compiled import PREDICTED
+from harness.saliency.engine.graph import Graph, read_graph
+from harness.saliency.engine.rewrites import binarized, counting, folding
+from harness.saliency.engine.rewrites.tiles import Tiles
+from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
+
+MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
+MAX_BATCH_OF_A_THREAD = 4  # of several: each is as fast with 4 as with 8, and needs half the memory
+MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many images, and each batch reads them again
+KERNELS_FRACTION = 12  # this part of the memory budget, beside it, is for transformed kernels
+LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSetup:
+    """A model made ready for its passes. The variants of an engine share all of it but the graph.
+
+    graph            up to the logits, quantized kernels as constants if `fast`.
+    has_softmax      whether one was taken off.
+    pseudo_gradient  whether a gradient goes through a quantizer.
+    candidates       layers that a class activation map can be taken from.
+    folds, tiles     rewrites that make passes faster.
+    """
+
+    name: str
+    graph: Graph
+    input_shape: tuple[int | None, ...]
+    classes: int
+    has_softmax: bool
+    pseudo_gradient: bool
+    candidates: list[layers.LayerInfo]
+    fast: bool
+    folds: tuple[folding.Fold, ...]
+    tiles: Tiles
+    batches: Batches
+
+    def check(self, images: Array, targets: NDArray[np.int64]) -> None:
+        """Raises ConfigError or MeasurementError for images or targets that no pass of this model can take."""
+        expected, got = self.input_shape, images.shape[1:]
+        if images.ndim != 4 or len(images) == 0 or any(e not in (None, g) for e, g in zip(expected, got, strict=True)):
+            sizes = tuple(size or "any" for size in expected)
+            raise ConfigError(f'model "{self.name}": expected images of shape (N, *{sizes}), got {images.shape}')
+        if not np.isfinite(images).all():
+            raise MeasurementError(f'model "{self.name}": the images hold NaN or infinite values')
+        if targets.shape != (len(images),) or targets.min() < PREDICTED or targets.max() >= self.classes:
+            raise ConfigError(
+                f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
+                f"got {targets.tolist()} for {len(images)} images"
+            )
+
+
+def set_up(
+    model: Any, *, batch_size: int | None, memory_budget_mib: int, threads: int | None, fast: bool
+) -> EngineSetup:
+    """Read a Keras model; the arguments are those of `GradientEngine`."""
+    graph, has_softmax = logits.split_softmax(read_graph(model))
+    at_a_time = threads or batches_at_a_time()
+    inside = 1 if at_a_time > 1 else threads_of_an_operation()
+    if fast:
+        graph = counting.quantize_kernels_once(graph, threads=inside)
+    most = MAX_BATCH if at_a_time == 1 else MAX_BATCH_OF_A_THREAD
+    return EngineSetup(
+        name=str(model.name),
+        graph=graph,
+        input_shape=tuple(model.input_shape[1:]),
+        classes=int(model.output_shape[-1]),
+        has_softmax=has_softmax,
+        pseudo_gradient=binarized.has_pseudo_gradient(graph),
+        candidates=layers.candidates(graph),
+        fast=fast,
+        folds=folding.find_folds(graph) if fast else (),
+        tiles=Tiles(graph, threads=inside, memory_mib=memory_budget_mib / KERNELS_FRACTION),
+        batches=Batches(
+            most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
+        ),
+    )
+
+
+def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
+    """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
+    outputs = [4 * int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps]  # bytes per image
+    weights = sum(4 * step.layer.count_params() for step in graph.steps)
+    most = max(most, min(MAX_BATCH_FOR_WEIGHTS, weights // sum(outputs)))
+    fitting = min(memory_budget_mib * 2**20 // sum(outputs), LARGEST_MAP_MIB * 2**20 // max(outputs))
+    return 1 << (int(np.clip(fitting, 1, most)).bit_length() - 1)
