@@ -55,7 +55,7 @@ def _difference_cells(d: Difference) -> tuple[str, ...]:
 
 def claims_markdown(store: Store) -> str:
     """The paper's claims with their numbers, one row per number."""
-    headings = ("§", "claim", "networks", "number", "value (95 %)", "expected", "verdict")
+    headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict")
     rows = []
     for answer in answers(RunView(store)):
         rows.append(

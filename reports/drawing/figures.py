@@ -13,13 +13,20 @@ import altair as alt
 
 FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
-FORMATS = ("fp32", "fp16", "dynamic", "int8", "int8-io", "lce", "lce-int8")
-FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "triangle-right", "cross", "triangle-down")
+FORMAT_MARKS = {  # by format: the shape of its points, and the same for a line of text; a test knows every format
+    "fp32": ("circle", "●"),
+    "fp16": ("diamond", "◆"),
+    "dynamic": ("triangle-up", "▲"),
+    "int8": ("square", "■"),
+    "int8-io": ("triangle-right", "▶"),
+    "lce": ("cross", "✚"),
+    "lce-int8": ("triangle-down", "▼"),
+}
 JUDGE_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
-Chart = Any  # Altair's chart classes share no useful base
+Chart = Any  # Altair's chart classes have no useful base in common
 
 
 def tradeoff(records: Records = ()) -> Chart:
@@ -29,7 +36,8 @@ def tradeoff(records: Records = ()) -> Chart:
     void = known.transform_filter("isValid(datum.void_ms)").transform_calculate(x="datum.void_ms")
     x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
     y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=False, padding=18))
-    shape = alt.Shape("format:N", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None)
+    shapes = [shape for shape, _ in FORMAT_MARKS.values()]
+    shape = alt.Shape("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS), range=shapes), legend=None)
     points = base.mark_point(filled=True, opacity=0.9, strokeWidth=1.5).encode(
         x,
         y,
@@ -75,7 +83,7 @@ def thread_scaling(records: Records = ()) -> Chart:
         alt.Y("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16)),
         color=_family(),
         detail=["model:N", "format:N", "runtime:N", "mode:N"],
-        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
         tooltip=_tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="p50"),
     )
     return lines.properties(width=420, height=250)
@@ -91,7 +99,7 @@ def latency_over_time(records: Records = ()) -> Chart:
             alt.Y("ms:Q", title="median latency (ms)", scale=alt.Scale(zero=False)),
             color=_family(),
             detail="label:N",
-            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
             tooltip=_tooltip(label="artifact", seconds="seconds", ms="median (ms)"),
         )
     )
@@ -115,14 +123,14 @@ def operator_breakdown(records: Records = ()) -> Chart:
 
 
 def noise_sweep(records: Records = ()) -> Chart:
-    """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per network."""
+    """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per model."""
     x = alt.X("noise_percent:Q", title="noise level (% of the image's range, logarithmic)", scale=_log())
     tooltip = _tooltip(model="model", noise_percent="noise (%)", mean="mean", low="low", high="high")
     return _line_with_band(_with_percent(records), x, tooltip).properties(width=460, height=280)
 
 
 def layer_sweep(records: Records = ()) -> Chart:
-    """A score against the explained layer, one line per network."""
+    """A score against the explained layer, one line per model."""
     x = alt.X("layer:N", title="layer", sort=None, axis=alt.Axis(labelAngle=-40, labelLimit=130))
     tooltip = _tooltip(model="model", layer="layer", mean="mean", low="low", high="high")
     return _line_with_band(records, x, tooltip).properties(width=460, height=280)

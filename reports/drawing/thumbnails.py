@@ -3,7 +3,7 @@
 A map is shown after four stated steps: channels are reduced to their largest absolute value (a map without channels
 keeps its sign), the map is enlarged bilinearly, divided by its scale (the 99th percentile of its absolute values, so
 that one pixel does not darken the rest) and stored in 8 bits. The page turns grey into colour and can show all maps of
-one network and method on one scale. The stored attributions are never changed.
+one model and method on one scale. The stored attributions are never changed.
 """
 
 from __future__ import annotations
