@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.data import formatting
 from reports.data.view import KERAS
-from reports.sections.latency import row_key, void_medians
+from reports.sections.distributions import row_key, void_medians
 from reports.tables.columns import COMPARISON
 
 TEXT_COLUMNS = {column.name for column in COMPARISON if column.dtype == "string"}
@@ -26,46 +26,14 @@ def page_rows(
 
 def explanation_choices(summary: pd.DataFrame) -> list[dict[str, str]]:
     """What can stand for explanation quality: every metric × method that the float model judged, in plan order."""
-    rows = _judged_by_float(summary).drop_duplicates(["metric_label", "label"]).to_dict("records")
+    rows = judged_by_float(summary).drop_duplicates(["metric_label", "label"]).to_dict("records")
     return [
         {"key": _score_key(row), "text": f"{row['metric_label']} of {row['label']}", "better": row["better"]}
         for row in rows
     ]
 
 
-def quality_tables(summary: pd.DataFrame, models: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Per metric, a table of methods × networks with means and intervals; each network's best method is marked."""
-    judged = _judged_by_float(summary)
-    shown = [
-        {"name": name, "family": models[name].get("family", "")} for name in models if name in set(judged["model"])
-    ]
-    return [_quality_table(str(metric), group, shown) for metric, group in judged.groupby("metric_label", sort=False)]
-
-
-def _quality_table(metric: str, group: pd.DataFrame, shown: list[dict[str, str]]) -> dict[str, Any]:
-    better = str(group["better"].iloc[0])
-    pick = max if better == "higher" else min
-    best = {model: pick(means) for model, means in group.groupby("model")["mean"]}
-    cells = {(row["label"], row["model"]): row for row in group.to_dict("records")}
-    return {
-        "metric": metric,
-        "better": better,
-        "models": shown,
-        "lines": [
-            {"label": label, "cells": [_cell(cells.get((label, model["name"])), best) for model in shown]}
-            for label in dict.fromkeys(group["label"])
-        ],
-    }
-
-
-def _cell(row: Mapping[Any, Any] | None, best: Mapping[Any, float]) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    values = {name: formatting.plain(row[name]) for name in ("mean", "low", "high", "undefined")}
-    return {**values, "best": row["mean"] == best[row["model"]]}
-
-
-def _judged_by_float(summary: pd.DataFrame) -> pd.DataFrame:
+def judged_by_float(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[(summary["judge"] == "float") & summary["mean"].notna()]
 
 
@@ -76,7 +44,7 @@ def _score_key(row: Mapping[Any, Any]) -> str:
 def _scores_by_model(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Per model and score key: mean, interval, number of images, number of images without a score."""
     scores: dict[str, dict[str, Any]] = {}
-    for row in _judged_by_float(summary).to_dict("records"):
+    for row in judged_by_float(summary).to_dict("records"):
         entry = [formatting.plain(row[part]) for part in ("mean", "low", "high", "images", "undefined")]
         scores.setdefault(row["model"], {})[_score_key(row)] = entry
     return scores

@@ -9,6 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from reports.sections.run_data import RunData
+from reports.sections.section import Chart, Charts, Facts
+
 LARGE_GAP = 1.5  # clocks, thread counts and versions explain differences below this
 
 GENERAL_CAUSES = (
@@ -19,6 +22,17 @@ GENERAL_CAUSES = (
 )
 
 Row = Mapping[str, Any]
+
+
+def charts(run: RunData) -> Charts:
+    return {"published": Chart(records=beside(run.rows))}
+
+
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    figures_of_models = matching(run.rows)
+    if not figures_of_models:
+        return None
+    return {"published": figures_of_models, "causes": likely_causes(run.rows)}
 
 
 @cache

@@ -1,0 +1,12 @@
+"""Accuracy against latency: one panel per device, and the filters of the whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reports.sections.run_data import RunData
+from reports.sections.section import Chart, Facts
+
+
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+    return {"rows": run.rows, "choices": run.choices, "devices": run.devices}
