@@ -14,6 +14,6 @@ def write(run_folder: Path) -> tuple[Path, Path]:
 
     Each file is written beside its place and renamed, so that a reader never sees half of one.
     """
-    from reports.write import write_report  # pandas and the charts take a second to import
+    from reports.files import write_report  # pandas and the charts take a second to import
 
     return write_report(run_folder)

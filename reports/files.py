@@ -16,7 +16,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute
 
 
 def write_report(run_folder: Path) -> tuple[Path, Path]:
-    """See reports.write."""
+    """See `reports.write`."""
     from reports.page.page import render  # charts and templates
 
     with Store(run_folder) as store:
