@@ -66,10 +66,10 @@ def claims_markdown(store: Store) -> str:
 
 
 def _finding_cells(finding: Finding) -> tuple[str, str, str, str]:
-    found = finding.found
-    assert found is not None  # an answer holds only findings that have a value
-    bounds = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
-    return finding.what, f"{found.value:.3f}{bounds}", finding.expected, finding.verdict
+    interval = finding.interval
+    assert interval is not None  # an answer holds only findings that have a value
+    bounds = "" if interval.low is None else f" ({interval.low:.3f} to {interval.high:.3f})"
+    return finding.what, f"{interval.value:.3f}{bounds}", finding.expected, finding.verdict
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

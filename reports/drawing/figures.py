@@ -30,10 +30,10 @@ Chart = Any  # Altair's chart classes have no useful base in common
 
 
 def tradeoff(records: Records = ()) -> Chart:
-    """Accuracy against latency, with the intervals of both; a larger mark is better explained, a hollow one is void."""
+    """Accuracy against latency, with both intervals; a larger mark is better explained, a hollow one is invalid."""
     known = alt.Chart(_data(records)).transform_filter("isValid(datum.top1_percent)")
     base = known.transform_filter("isValid(datum.p50_ms)").transform_calculate(x="datum.p50_ms")
-    void = known.transform_filter("isValid(datum.void_ms)").transform_calculate(x="datum.void_ms")
+    invalid = known.transform_filter("isValid(datum.invalid_ms)").transform_calculate(x="datum.invalid_ms")
     x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
     y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=False, padding=18))
     shapes = [shape for shape, _ in FORMAT_MARKS.values()]
@@ -49,7 +49,7 @@ def tradeoff(records: Records = ()) -> Chart:
             top1_text="top-1", p50_text="p50", quality_text="explanation", verdict="verdict", verdict_reason="because",
         ),
     )  # fmt: skip
-    hollow = void.mark_point(filled=False, opacity=0.55, size=110).encode(
+    hollow = invalid.mark_point(filled=False, opacity=0.55, size=110).encode(
         x,
         y,
         color=_family(),

@@ -9,18 +9,18 @@ import pandas as pd
 
 from harness.store import StoredUnit
 from reports.data.stats import Interval, mean_interval
-from reports.data.view import RunView, device_name
+from reports.data.view import FLOAT, RunView, device_name, is_judged_by_float
 from reports.sections.records import Records, picked
 
 
 def deployment_gap(view: RunView, summary: pd.DataFrame) -> Records:
     """Score by the deployed judge minus score by the float judge, paired by image, with its interval."""
     units = view.of_kind("quality")
-    by_float = {_what_is_judged(unit): unit for unit in units if _is_float(unit)}
+    by_float = {_what_is_judged(unit): unit for unit in units if is_judged_by_float(unit)}
     records = []
     for row, unit in zip(summary.to_dict("records"), units):
         reference = by_float.get(_what_is_judged(unit))
-        if not _is_float(unit) and reference is not None:
+        if not is_judged_by_float(unit) and reference is not None:
             gap = mean_interval(_differences(view, unit, reference))
             records += [_gap_record(row, gap)] if gap else []
     return records
@@ -29,16 +29,16 @@ def deployment_gap(view: RunView, summary: pd.DataFrame) -> Records:
 def judge_curves(view: RunView) -> Records:
     """Mean probability along insertion and deletion curves by every judge, of maps that a deployed one judged too."""
     units = [unit for unit in view.of_kind("quality") if unit.result.get("curves")]
-    by_artifacts = {_what_is_judged(unit) for unit in units if not _is_float(unit)}
+    by_artifacts = {_what_is_judged(unit) for unit in units if not is_judged_by_float(unit)}
     return [record for unit in units if _what_is_judged(unit) in by_artifacts for record in _curve_records(view, unit)]
 
 
 def _curve_records(view: RunView, unit: StoredUnit) -> Iterator[dict[str, Any]]:
-    judge, maps = unit.spec.get("judge", "float"), view.find(unit.needs["saliency"])
+    judge, maps = unit.spec["judge"], view.needed(unit, "saliency")
     curves = [curve for curve in unit.result["curves"] if curve is not None]
-    if maps is None or not curves:
+    if not curves:
         return
-    name = "float" if _is_float(unit) else f"{judge['format']} on {device_name(judge)}"
+    name = FLOAT if is_judged_by_float(unit) else f"{judge['format']} on {device_name(judge)}"
     points = len(curves[0])
     for index, values in enumerate(zip(*curves)):
         yield {
@@ -61,12 +61,8 @@ def _gap_record(row: Mapping[Any, Any], gap: Interval) -> dict[str, Any]:
     }
 
 
-def _is_float(unit: StoredUnit) -> bool:
-    return bool(unit.spec.get("judge", "float") == "float")
-
-
 def _what_is_judged(unit: StoredUnit) -> tuple[str, ...]:
-    return unit.needs["saliency"], unit.spec["metric"], str(sorted(unit.spec.get("parameters", {}).items()))
+    return unit.needs["saliency"], unit.spec["metric"], str(sorted(unit.spec["parameters"].items()))
 
 
 def _differences(view: RunView, unit: StoredUnit, reference: StoredUnit) -> list[float]:

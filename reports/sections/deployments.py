@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from reports.data import formatting
-from reports.data.view import KERAS
-from reports.sections.distributions import row_key, void_medians
+from reports.data.view import FLOAT, INVALID, KERAS
+from reports.sections.distributions import invalid_medians, row_key
 from reports.tables.columns import COMPARISON
 
 TEXT_COLUMNS = {column.name for column in COMPARISON if column.dtype == "string"}
@@ -18,10 +18,10 @@ TEXT_COLUMNS = {column.name for column in COMPARISON if column.dtype == "string"
 def page_rows(
     table: pd.DataFrame, summary: pd.DataFrame, distributions: Sequence[Mapping[str, Any]] = ()
 ) -> list[dict[str, Any]]:
-    """One dict per row; `distributions` give void rows the median that they may show as void, and in no other way."""
-    voids = void_medians(distributions)
+    """One dict per row; `distributions` give invalid rows the median that they may show as such only."""
+    medians = invalid_medians(distributions)
     scores = _scores_by_model(summary)
-    return [_page_row(row, scores, voids) for row in table.to_dict("records")]
+    return [_page_row(row, scores, medians) for row in table.to_dict("records")]
 
 
 def explanation_choices(summary: pd.DataFrame) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def explanation_choices(summary: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def judged_by_float(summary: pd.DataFrame) -> pd.DataFrame:
-    return summary[(summary["judge"] == "float") & summary["mean"].notna()]
+    return summary[(summary["judge"] == FLOAT) & summary["mean"].notna()]
 
 
 def _score_key(row: Mapping[Any, Any]) -> str:
@@ -51,11 +51,11 @@ def _scores_by_model(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _page_row(
-    row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]], voids: Mapping[tuple[Any, ...], float]
+    row: Mapping[Any, Any], scores: Mapping[str, dict[str, Any]], medians: Mapping[tuple[Any, ...], float]
 ) -> dict[str, Any]:
     values = {str(name): formatting.plain(value) for name, value in row.items() if "[" not in str(name)}
     values |= {name: values[name] or "" for name in TEXT_COLUMNS}
-    void_ms = voids.get(row_key(values))
+    invalid_ms = medians.get(row_key(values))
     return {
         **values,
         **{f"p{q}_ms": _scaled(values[f"latency_p{q}_ns"], 1e-6) for q in (50, 90, 99)},
@@ -64,8 +64,8 @@ def _page_row(
         **{f"{name}_percent": _scaled(values[name], 100) for name in ("top1", "top1_low", "top1_high")},
         "top1_text": _with_interval(values, "top1"),
         "p50_text": f"{formatting.milliseconds(values['latency_p50_ns'])} ms",
-        "no_latency": _why_no_latency(values, void_ms),
-        "void_ms": void_ms,
+        "no_latency": _why_no_latency(values, invalid_ms),
+        "invalid_ms": invalid_ms,
         "scores": scores.get(values["model"], {}),
         "is_reference": values["format"] == KERAS,
     }
@@ -80,11 +80,12 @@ def _with_interval(values: Mapping[str, Any], name: str) -> str:
     return f"{formatting.percent(values[name])} % ({interval})" if interval else formatting.UNKNOWN
 
 
-def _why_no_latency(values: Mapping[str, Any], void_ms: float | None) -> str:
+def _why_no_latency(values: Mapping[str, Any], invalid_ms: float | None) -> str:
     if values["format"] == KERAS:
         return "reference: not timed"
     if values["emulated"]:
-        return "emulated: no latency"
-    if values["verdict"] == "void":
-        return "void" if void_ms is None else f"void, do not use: {formatting.milliseconds(1e6 * void_ms)} ms"
+        return "emulated: not a latency"
+    if values["verdict"] == INVALID:
+        shown = "" if invalid_ms is None else f", do not use: {formatting.milliseconds(1e6 * invalid_ms)} ms"
+        return f"{INVALID}{shown}"
     return ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.store import StoredUnit
-from reports.data.view import RunView, is_sustained
+from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
 from reports.tables.comparison import RowId, row_id, worst_verdict
 
@@ -18,7 +18,7 @@ QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its siz
 def distributions(view: RunView) -> Records:
     """Evenly spaced quantiles of every row's samples, rounds pooled; those of an invalid measurement say so.
 
-    Emulated time is not a latency and has no row.
+    The time under an emulator is not a latency and has no row.
     """
     rows: dict[RowId, list[StoredUnit]] = {}
     for unit in view.of_kind("latency"):
@@ -34,7 +34,7 @@ def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Record
         **row._asdict(),
         "runtime": rounds[0].result["runtime"],
         "family": view.models[row.model]["family"],
-        "label": row_label(row) + (", void" if validity == "void" else ""),
+        "label": row_label(row) + (", invalid" if validity == INVALID else ""),
         "verdict": validity,
         "median_ms": milliseconds(np.median(samples)),
     }
@@ -42,9 +42,9 @@ def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Record
     return [{**common, "ms": milliseconds(quantile)} for quantile in quantiles]
 
 
-def void_medians(distributions: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], float]:
+def invalid_medians(distributions: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], float]:
     """The medians of invalid measurements by row: to show what was measured, marked as worth nothing."""
-    return {row_key(record): record["median_ms"] for record in distributions if record["verdict"] == "void"}
+    return {row_key(record): record["median_ms"] for record in distributions if record["verdict"] == INVALID}
 
 
 def row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:

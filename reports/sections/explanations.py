@@ -38,7 +38,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
 
 
 def quality_tables(summary: pd.DataFrame, models: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Per metric, a table of methods × networks with means and intervals; each network's best method is marked."""
+    """Per metric, a table of methods × models with means and intervals; each model's best method is marked."""
     judged = judged_by_float(summary)
     shown = [
         {"name": name, "family": models[name].get("family", "")} for name in models if name in set(judged["model"])
@@ -70,7 +70,7 @@ def _cell(row: Mapping[Any, Any] | None, best: Mapping[Any, float]) -> dict[str,
 
 
 def baseline_disagreements(summary: pd.DataFrame) -> Records:
-    """Where the choice of what replaces pixels decides which method scores best on a network."""
+    """Where the choice of what replaces pixels decides which method scores best on a model."""
     groups: dict[tuple[str, str], dict[str, Records]] = {}
     for row in _with_baselines(summary):
         groups.setdefault((row["model"], row["metric"]), {}).setdefault(row["baseline"], []).append(row)
@@ -78,14 +78,14 @@ def baseline_disagreements(summary: pd.DataFrame) -> Records:
     for (model, metric), by_baseline in groups.items():
         best = {name: _best(candidates)["label"] for name, candidates in by_baseline.items()}
         if len(set(best.values())) > 1:
-            told = "; ".join(f"{name}: {label}" for name, label in best.items())
-            records.append({"model": model, "metric": metric, "best": told})
+            text = "; ".join(f"{name}: {label}" for name, label in best.items())
+            records.append({"model": model, "metric": metric, "best": text})
     return records
 
 
 def _with_baselines(summary: pd.DataFrame) -> Records:
     """The float judge's rows of real methods: controls take no part in a ranking."""
-    rows = summary[(summary["judge"] == "float") & summary["mean"].notna()].to_dict("records")
+    rows = judged_by_float(summary).to_dict("records")
     return [
         {**picked(row, "model", "metric", "label", "mean", "better"), "baseline": baseline}
         for row in rows

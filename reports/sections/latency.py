@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.store import StoredUnit
-from reports.data.view import RunView, is_sustained
+from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.distributions import QUANTILES, milliseconds, row_label
 from reports.sections.recommendation import LATENCY_MARGIN
 from reports.sections.records import Records
@@ -81,7 +81,7 @@ def rankings(sustained: Records) -> dict[str, bool]:
     """Per device with several long measurements, whether heat makes the clearly faster of two the clearly slower."""
     worthy: dict[str, Records] = {}
     for record in sustained:
-        if record["verdict"] != "void":
+        if record["verdict"] != INVALID:
             worthy.setdefault(record["device"], []).append(record)
     return {
         device: any(

@@ -1,4 +1,4 @@
-"""The verdict of a run: per device, the deployments that no other one beats, and in what each is best, in words.
+"""What to deploy: per device, the deployments that no other one beats, and in what each is best, in words.
 
 A deployment beats another when it is clearly better in one of accuracy, latency and explanation quality, and clearly
 worse in none. Clearly means that the 95 % intervals do not overlap; latencies must also differ by LATENCY_MARGIN,
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.data import formatting
+from reports.data.view import INVALID
 from reports.sections.distributions import threads_text
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
@@ -76,7 +77,7 @@ class _Axis:
 
 
 def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[Recommendation]:
-    """One verdict per device, in the order of the rows. `explanation` names the score that stands for quality."""
+    """One recommendation per device, in the order of the rows. `explanation` names the score that means quality."""
     devices = dict.fromkeys(row["device"] for row in rows if row["device"])
     axes = _axes(explanation)
     scored = [_with_quality(row, explanation) for row in rows]
@@ -108,7 +109,7 @@ def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[_Axis]) -> 
     comparable = [row for row in rows if row["p50_ms"] is not None and row["top1"] is not None]
     if not comparable:
         why = _why_nothing(rows)
-        return Recommendation(device=device, summary=f"No verdict: {why}.", choices=(), left_out=0)
+        return Recommendation(device=device, summary=f"No recommendation: {why}.", choices=(), left_out=0)
     front = [row for row in comparable if not any(_beats(other, row, axes) for other in comparable)] or comparable
     front.sort(key=lambda row: row["p50_ms"])
     choices = tuple(_choice(row, front, axes) for row in front[:LONGEST_LIST])
@@ -127,11 +128,10 @@ def _beats(row: Row, other: Row, axes: Sequence[_Axis]) -> bool:
 
 def _why_nothing(rows: Sequence[Row]) -> str:
     if rows and all(row["emulated"] for row in rows):
-        return "the device is emulated, and emulated time is no latency"
-    void = [row for row in rows if row["verdict"] == "void"]
-    if void:
-        why = void[0]["verdict_reason"] or "no reason stored"
-        return f"every latency on it is void; {void[0]['model']}, for one: {why}"
+        return "the device is emulated, and the time under an emulator is not a latency"
+    invalid = [row for row in rows if row["verdict"] == INVALID]
+    if invalid:
+        return f"every latency on it is invalid; {invalid[0]['model']}, for one: {invalid[0]['verdict_reason']}"
     return "no deployment on it has both an accuracy and a latency"
 
 

@@ -52,5 +52,5 @@ def read_run(store: Store) -> RunData:
 
 
 def _devices(rows: Records) -> Records:
-    timed = {row["device"] for row in rows if row["p50_ms"] is not None or row["void_ms"] is not None}
+    timed = {row["device"] for row in rows if row["p50_ms"] is not None or row["invalid_ms"] is not None}
     return [{"name": name, "timed": name in timed} for name in dict.fromkeys(r["device"] for r in rows if r["device"])]

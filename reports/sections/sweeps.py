@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from reports.sections.deployments import judged_by_float
 from reports.sections.records import Records, picked
 
 MEANS = ("model", "family", "metric", "better", "mean", "low", "high")
 
 
 def noise_sweep(summary: pd.DataFrame) -> Records:
-    """Mean score against noise level, per network, method and metric, where a method ran at three levels or more."""
+    """Mean score against noise level, per model, method and metric, where a method ran at three levels or more."""
     return _swept(summary, "noise_level", at_least=3)
 
 
@@ -23,7 +24,7 @@ def layer_sweep(summary: pd.DataFrame) -> Records:
 
 
 def _swept(summary: pd.DataFrame, parameter: str, *, at_least: int) -> Records:
-    rows = summary[(summary["judge"] == "float") & summary["mean"].notna()].to_dict("records")
+    rows = judged_by_float(summary).to_dict("records")
     records = [
         {**picked(row, *MEANS), "series": _series(row, parameter), parameter: row["spec_parameters"][parameter]}
         for row in rows
@@ -36,13 +37,13 @@ def _swept(summary: pd.DataFrame, parameter: str, *, at_least: int) -> Records:
 
 
 def _series(row: Mapping[Any, Any], parameter: str) -> str:
-    """The method with the parameters that stay as they are along a sweep; layers are named after each network's own."""
+    """The method with the parameters that stay as they are along a sweep; layers are named after each model's own."""
     fixed = {k: v for k, v in row["spec_parameters"].items() if k not in (parameter, "layer") and v is not None}
     return " ".join([row["method"], *(f"{name}={value}" for name, value in sorted(fixed.items()))])
 
 
 def best_levels(sweep: Records) -> Records:
-    """Per network, method and metric: the best noise level, and the range of levels that are not clearly worse."""
+    """Per model, method and metric: the best noise level, and the range of levels that are not clearly worse."""
     groups: dict[tuple[str, ...], Records] = {}
     for record in sweep:
         groups.setdefault((record["model"], record["series"], record["metric"]), []).append(record)
