@@ -12,7 +12,8 @@ import pytest
 
 import reports
 from reports.page.serve import RunsServer
-from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, large_run, model
+from tests.reports.example_runs import large_run
+from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, model
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright from PyPI")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -212,11 +213,11 @@ def test_names_that_look_like_code_run_nothing(browser: Any, tmp_path: Path) -> 
     run = RunBuilder(tmp_path)
     images, shown = run.images(purpose="accuracy"), run.images()
     for name in names:
-        network = model(name, "binarized")
-        conversion = run.conversion(network, "fp32")
-        run.accuracy(network, "fp32", images, share=0.9, conversion=conversion)
-        run.latency(network, "fp32", conversion)
-        run.quality(run.saliency(network, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
+        record = model(name, "binarized")
+        conversion = run.conversion(record, "fp32")
+        run.accuracy(record, "fp32", images, share=0.9, conversion=conversion)
+        run.latency(record, "fp32", conversion)
+        run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
     _, page = reports.write(run.build(experiment_name=names[0]))
     tab = Tab(browser, page.as_uri(), viewport={"width": 360, "height": 740})
     assert tab.complaints == []
@@ -240,7 +241,7 @@ def test_unfinished_runs_open_without_an_error(browser: Any, tmp_path: Path, wha
     tab.page.close()
 
 
-def test_a_served_run_tells_of_new_results(browser: Any, tmp_path: Path) -> None:
+def test_a_served_run_reports_new_results(browser: Any, tmp_path: Path) -> None:
     run = RunBuilder(tmp_path / "mine")
     conversion = run.conversion(TWINS[0], "fp32")
     run.latency(TWINS[0], "fp32", conversion, outcome="planned")
