@@ -201,21 +201,26 @@ def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Differe
     first, second = _judged(before), _judged(after)
     for name in first.keys() & second.keys():
         (model, label), (unit, other) = name[:2], (first[name], second[name])
-        scores = [{s.image: s.value for s in v.scores(u)} for v, u in ((before, unit), (after, other))]
+        old, new = _scores(before, unit), _scores(after, other)
         refusal = _other_images(before, after, unit, other)
-        shared = [i for i in scores[0] if scores[0][i] is not None and scores[1].get(i) is not None]
-        change = mean_interval([scores[1][i] - scores[0][i] for i in shared])  # type: ignore[operator]  # both known
+        shared = [image for image in old if image in new]
+        change = mean_interval([new[image] - old[image] for image in shared])
         yield Difference(
             run=run,
             row=RowId(model, ""),
             measure=f"{unit.spec['metric']}[{label}]",
             unit=SCORE,
             better=unit.result["better"],
-            before=_mean(scores[0][i] for i in shared),
-            after=_mean(scores[1][i] for i in shared),
+            before=_mean(old[image] for image in shared),
+            after=_mean(new[image] for image in shared),
             change=None if refusal else change,
             reason=refusal or ("" if change else "no image has a score in both runs"),
         )
+
+
+def _scores(view: RunView, unit: StoredUnit) -> dict[str, float]:
+    """By image, where there is one."""
+    return {score.image: score.value for score in view.scores(unit) if score.value is not None}
 
 
 def _judged(view: RunView) -> dict[tuple[str, str, str], StoredUnit]:

@@ -248,7 +248,7 @@ def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
 
 
 def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:
-    return max((result["verdict"] for result in results), key=VALIDITY.index)
+    return VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
