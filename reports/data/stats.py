@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import scipy  # scipy.stats is imported when it is first used: it takes half a second
+from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 SMALLEST_SAMPLE = {50: 5, 90: 29, 99: 299}  # 1 - q**n >= 95 %: the maximum then lies above the percentile
@@ -77,11 +79,22 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     mean = float(data.mean())
     if data.size < MIN_VALUES:
         return Interval(value=mean, low=None, high=None)
+    low, high = _bootstrap(data, np.mean)
+    return Interval(value=mean, low=low, high=high)
+
+
+def table_interval(statistic: Callable[[NDArray[np.float64]], float], table: NDArray[np.float64]) -> Interval:
+    """A statistic of a table (images, columns) with the same bootstrap interval: whole rows are drawn."""
+    low, high = _bootstrap(np.arange(len(table)), lambda rows: statistic(table[rows]))
+    return Interval(value=statistic(table), low=low, high=high)
+
+
+def _bootstrap(data: NDArray[Any], statistic: Callable[..., Any]) -> tuple[float, float]:
     rng = np.random.default_rng(0)  # reports are pure functions of the store: the same numbers every time
     bounds = scipy.stats.bootstrap(
-        (data,), np.mean, n_resamples=BOOTSTRAP_DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=rng
+        (data,), statistic, n_resamples=BOOTSTRAP_DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=rng
     ).confidence_interval
-    return Interval(value=mean, low=float(bounds.low), high=float(bounds.high))
+    return float(bounds.low), float(bounds.high)
 
 
 def relative_change(before: Sequence[float], after: Sequence[float]) -> Interval | None:

@@ -16,6 +16,7 @@ from reports.data.stats import (
     percentile,
     percentile_interval,
     relative_change,
+    table_interval,
     wilson,
 )
 
@@ -164,6 +165,14 @@ def test_the_interval_of_a_mean_is_the_same_every_time() -> None:
 @pytest.mark.filterwarnings("error")
 def test_equal_scores_have_an_exact_mean() -> None:
     assert mean_interval([0.25] * 7) == Interval(value=0.25, low=0.25, high=0.25)
+
+
+def test_the_interval_of_a_tables_statistic_is_that_of_its_rows() -> None:
+    table = np.random.default_rng(2).normal(size=(50, 3))
+    of_column = table_interval(lambda rows: float(rows[:, 1].mean()), table)
+    of_rows = table_interval(lambda rows: float((rows[:, 1] + rows[:, 2]).mean()), table)
+    assert bounds(of_column) == pytest.approx(bounds(mean_interval(table[:, 1].tolist())))
+    assert bounds(of_rows) == pytest.approx(bounds(mean_interval((table[:, 1] + table[:, 2]).tolist())))
 
 
 # --------------------------------------------------------------------------------------------------------- changes
