@@ -91,9 +91,11 @@ def table_interval(statistic: Callable[[NDArray[np.float64]], float], table: NDA
 
 def _bootstrap(data: NDArray[Any], statistic: Callable[..., Any]) -> tuple[float, float]:
     rng = np.random.default_rng(0)  # reports are pure functions of the store: the same numbers every time
-    bounds = scipy.stats.bootstrap(
-        (data,), statistic, n_resamples=BOOTSTRAP_DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=rng
-    ).confidence_interval
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)  # a statistic may be NaN; so is its interval
+        bounds = scipy.stats.bootstrap(
+            (data,), statistic, n_resamples=BOOTSTRAP_DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=rng
+        ).confidence_interval
     return float(bounds.low), float(bounds.high)
 
 

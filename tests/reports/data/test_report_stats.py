@@ -175,6 +175,12 @@ def test_the_interval_of_a_tables_statistic_is_that_of_its_rows() -> None:
     assert bounds(of_rows) == pytest.approx(bounds(mean_interval((table[:, 1] + table[:, 2]).tolist())))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_statistic_that_is_undefined_has_an_undefined_interval() -> None:
+    interval = table_interval(lambda rows: float("nan"), np.zeros((6, 2)))
+    assert all(map(math.isnan, (interval.value, *bounds(interval))))
+
+
 # --------------------------------------------------------------------------------------------------------- changes
 def test_a_relative_change_needs_three_rounds_for_an_interval() -> None:
     assert relative_change([100.0], []) is None
