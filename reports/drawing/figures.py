@@ -156,11 +156,11 @@ def judge_curves(records: Records = ()) -> Chart:
         alt.Chart(_data(records))
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=1.6)
         .encode(
-            alt.X("share_percent:Q", title="pixels changed, most salient first (%)"),
+            alt.X("changed_percent:Q", title="pixels changed, most salient first (%)"),
             alt.Y("mean:Q", title="mean probability of the class", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("judge:N", scale=alt.Scale(range=JUDGE_COLOURS), legend=alt.Legend(title="judge")),
             strokeDash=alt.StrokeDash("judge:N", legend=None),
-            tooltip=_tooltip(judge="judge", share_percent="% changed", mean="mean probability"),
+            tooltip=_tooltip(judge="judge", changed_percent="% changed", mean="mean probability"),
         )
         .properties(width=460, height=280)
     )

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data.stats import Interval
+from reports.data.stats import Interval, table_interval
 from reports.data.view import RunView
-from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, bootstrapped, difference, table_of
+from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, difference, table_of
 
 FAITHFUL = "insertion_naopc"  # the score by which models can be compared
 OWN = {"ste": "own"}
@@ -156,7 +156,7 @@ def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callabl
         swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
         random = study.scores(models, "control-random", FAITHFUL)
         table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
-        left = bootstrapped(_fraction_left, table) if len(table) >= 5 else None
+        left = table_interval(_fraction_left, table) if len(table) >= 5 else None
         what = f"fraction of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
         yield about(what, left, expected)
 
@@ -175,7 +175,7 @@ def _best_level(family: str) -> Callable[[Study, Contrast, About], Findings]:
         for metric in (FAITHFUL, "mass_in_object"):
             columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
             if len(levels) >= 3 and all(columns):
-                best = bootstrapped(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
+                best = table_interval(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
                 yield about(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
 
     return collect

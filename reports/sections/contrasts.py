@@ -6,7 +6,7 @@ the mean over the models of a family.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -143,14 +143,6 @@ class Study:
 def difference(first: PerImage, second: PerImage) -> Interval | None:
     """Mean of first - second over the images that both have, with its interval."""
     return mean_interval([first[image] - second[image] for image in first if image in second])
-
-
-def bootstrapped(statistic: Callable[[NDArray[np.float64]], float], table: NDArray[np.float64]) -> Interval:
-    """A statistic of a table (images, columns) with its 95 % interval over redrawn images (1000 draws, fixed seed)."""
-    rng = np.random.default_rng(0)
-    draws = [statistic(table[rng.integers(0, len(table), len(table))]) for _ in range(1000)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(value=statistic(table), low=float(low), high=float(high))
 
 
 def table_of(columns: Sequence[PerImage]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def _curve_records(view: RunView, unit: StoredUnit) -> Iterator[dict[str, Any]]:
             "metric": unit.spec["metric"],
             "label": view.method_labels[unit.needs["saliency"]],
             "judge": name,
-            "share_percent": 100 * index / (points - 1),
+            "changed_percent": 100 * index / (points - 1),
             "mean": sum(values) / len(values),
         }
 

@@ -10,7 +10,7 @@ import numpy as np
 from harness.store import StoredUnit
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
-from reports.tables.comparison import RowId, row_id, worst_verdict
+from reports.tables.comparison import RowId, row_id, worst_validity
 
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
 
@@ -29,7 +29,7 @@ def distributions(view: RunView) -> Records:
 
 def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Records:
     samples = [ns for unit in rounds for ns in unit.result["samples_ns"]]
-    validity = worst_verdict(unit.result for unit in rounds)
+    validity = worst_validity(unit.result for unit in rounds)
     common = {
         **row._asdict(),
         "runtime": rounds[0].result["runtime"],

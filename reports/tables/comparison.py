@@ -219,7 +219,7 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
     if not rounds:
         return {}
     results = [unit.result for unit in rounds]
-    validity = worst_verdict(results)
+    validity = worst_validity(results)
     emulated = any(r["emulated"] for r in results)
     facts = {
         "latency_rounds": len(results),
@@ -247,7 +247,7 @@ def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
     return {}
 
 
-def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:
+def worst_validity(results: Iterable[Mapping[str, Any]]) -> str:
     return VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
 
 

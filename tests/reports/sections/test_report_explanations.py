@@ -58,7 +58,7 @@ def view(folder: Path) -> Any:
 def test_curves_are_means_over_images_with_one_line_per_judge(view: RunView) -> None:
     lines: dict[str, list[tuple[float, float]]] = {}
     for record in deployed_judges.judge_curves(view):
-        lines.setdefault(record["judge"], []).append((record["share_percent"], record["mean"]))
+        lines.setdefault(record["judge"], []).append((record["changed_percent"], record["mean"]))
     assert lines["float"] == [(0, pytest.approx(0.3)), (50, pytest.approx(0.7)), (100, 1.0)]
     assert lines["int8 on pi4"] == [(0, 0.1), (50, 0.3), (100, 0.9)]
 
