@@ -117,7 +117,10 @@ def _show(axis: Any, source: str, *, title: str, signed: bool | None = None) -> 
 
 
 def _saved(figure: Any, suffix: str) -> bytes:
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}  # the same bytes every time
-    figure.savefig(buffer, format=suffix, metadata=metadata)
+    with rc_context({"svg.hashsalt": "bitlens"}):  # names of parts of an SVG are random otherwise
+        figure.savefig(buffer, format=suffix, metadata=metadata)
     return buffer.getvalue()

@@ -127,6 +127,15 @@ def test_figures_are_written_with_the_data_behind_them(folder: Path) -> None:
     assert (folder / "figures" / "grid-gradient.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_grids_are_the_same_files_every_time(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path, image_count=2)
+    run.saliency(TWINS[0], {"method": "gradient", "parameters": {}}, run.images())
+    folder = run.build()
+    first, second = ([path.read_bytes() for path in write_figures(folder)] for _ in range(2))
+    assert len(first) == 2
+    assert first == second
+
+
 def test_labels_name_only_what_differs() -> None:
     same = {"samples": 25}
     labels = short_labels(
