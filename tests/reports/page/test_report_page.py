@@ -11,10 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import reports
 from harness.store import Store
-from reports.files import csv_text, write_atomically
 from reports.page.page import render
+from reports.write import csv_text, write_atomically, write_report
 from tests.reports.example_runs import twins_run
 from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model
 
@@ -139,7 +138,7 @@ def test_hostile_names_are_shown_and_not_executed(tmp_path: Path, name: str) -> 
     run.accuracy(record, "fp32", images, share=0.9, conversion=conversion, device=device)
     run.latency(record, "fp32", conversion, device=device, verdict="suspect", verdict_reason=name)
     run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
-    table, page = reports.write(run.build(experiment_name=name, experiment=name, command=name))
+    table, page = write_report(run.build(experiment_name=name, experiment=name, command=name))
     text = page.read_text()
     assert text.count("<script") == 4  # data, pictures, charts, ours: none of the names'
     assert "<img src=x" not in text
@@ -175,7 +174,7 @@ def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
     run.accuracy(TWINS[1], "lce", images, share=0.88, conversion=conversion, device=BOARD)
     run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
     run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
-    table, _ = reports.write(run.build())
+    table, _ = write_report(run.build())
     golden = Path(__file__).parents[1] / "golden" / "comparison.csv"
     REGENERATE = False
     if REGENERATE:
@@ -184,7 +183,7 @@ def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
 
 
 def test_csvs_survive_a_round_trip_through_pandas(twins_folder: Path, table: pd.DataFrame) -> None:
-    path, _ = reports.write(twins_folder)
+    path, _ = write_report(twins_folder)
     again = pd.read_csv(path, dtype_backend="numpy_nullable")
     assert list(again.columns) == list(table.columns)
     assert again["latency_p99_ns"].equals(table["latency_p99_ns"])
@@ -222,4 +221,4 @@ def test_importing_reports_imports_nothing_heavy() -> None:
 
 def test_twins_run_is_deterministic(tmp_path: Path) -> None:
     first, second = (twins_run(tmp_path / name) for name in ("a", "b"))
-    assert reports.write(first)[0].read_text() == reports.write(second)[0].read_text()
+    assert write_report(first)[0].read_text() == write_report(second)[0].read_text()
