@@ -16,64 +16,54 @@ from harness.store import Store
 from reports.data.view import RunView
 from reports.drawing import charts, figures
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
-from reports.sections import explanations, latency, published
-from reports.sections.deployments import explanation_choices, page_rows
 from reports.sections.grids import grids
-from reports.tables import comparison
-from reports.tables.scores import quality_summary
+from reports.sections.records import Records
+from reports.sections.run_data import RunData, read_run
+from reports.sections.section_table import SECTIONS
 from reports.write import csv_text, write_atomically
 
 LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four
 GRID_IMAGES = 8  # rows of a grid: what fits a page of a paper
-
-Records = list[dict[str, Any]]
 
 
 def write_figures(run_folder: Path) -> list[Path]:
     """Write `figures/<name>.svg`, `.png` and `.csv` into the run's folder. Returns all paths."""
     folder, written = run_folder / "figures", []
     with Store(run_folder) as store:
-        for name, kind, records in _charts(store):
+        run = read_run(store)
+        for name, kind, records in _charts(run):
             chart = figures.CHARTS[kind](records)
             written += [
                 write_atomically(folder / f"{name}.svg", charts.svg(chart)),
                 write_atomically(folder / f"{name}.png", charts.png(chart)),
                 write_atomically(folder / f"{name}.csv", csv_text(pd.DataFrame(records))),
             ]
-        for method, columns, images in _grids(store):
+        for method, columns, images in _grids(run.view):
             for suffix, content in _grid_pictures(columns, images).items():
                 written.append(write_atomically(folder / f"grid-{_file_name(method)}.{suffix}", content))
     return written
 
 
-def _charts(store: Store) -> Iterator[tuple[str, str, Records]]:
+def _charts(run: RunData) -> Iterator[tuple[str, str, Records]]:
     """Name, kind and records of every chart that has something to show; one per device, metric or both."""
-    view = RunView(store)
-    summary = quality_summary(view)
-    rows = _chart_rows(store, summary)
-    per_device = {
-        "tradeoff": rows,
-        "thread_scaling": [row for row in rows if row["num_threads"]],
-        "latency_distribution": latency.distributions(view),
-        "latency_over_time": latency.over_time(view),
-        "operator_breakdown": latency.operators(view),
-    }
-    for kind, records in per_device.items():
-        yield from _split(kind, records, "device")
-    yield from _split("noise_sweep", explanations.noise_sweep(summary), "series", "metric")
-    yield from _split("layer_sweep", explanations.layer_sweep(summary), "model", "metric")
-    yield from _split("deployment_gap", explanations.deployment_gap(view, summary), "label", "metric")
-    yield from _split("judge_curves", explanations.judge_curves(view), "model", "label", "metric")
-    yield from _split("published", published.beside(rows))
+    rows = _chart_rows(run)
+    yield from _split("tradeoff", rows, "device")
+    yield from _split("thread_scaling", [row for row in rows if row["num_threads"]], "device")
+    for section in SECTIONS:
+        for kind, chart in section.charts(run).items():
+            yield from _split(kind, chart.records, *chart.split_by)
 
 
-def _chart_rows(store: Store, summary: pd.DataFrame) -> Records:
+def _chart_rows(run: RunData) -> Records:
     """The rows with a latency; their first explanation score gives the size of a mark."""
-    choices = explanation_choices(summary)
-    key, sign = (choices[0]["key"], -1 if choices[0]["better"] == "lower" else 1) if choices else ("", 1)
-    rows = [row for row in page_rows(comparison.comparison(store), summary) if row["p50_ms"] is not None]
-    scores = [row.pop("scores").get(key) for row in rows]
-    return [{**row, "quality": sign * score[0] if score else None} for row, score in zip(rows, scores)]
+    key, sign = (run.choices[0]["key"], -1 if run.choices[0]["better"] == "lower" else 1) if run.choices else ("", 1)
+    return [_chart_row(row, key, sign) for row in run.rows if row["p50_ms"] is not None]
+
+
+def _chart_row(row: dict[str, Any], key: str, sign: int) -> dict[str, Any]:
+    plain = {name: value for name, value in row.items() if name != "scores"}
+    score = row["scores"].get(key)
+    return {**plain, "quality": sign * score[0] if score else None}
 
 
 def _split(kind: str, records: Records, *fields: str) -> Iterator[tuple[str, str, Records]]:
@@ -85,19 +75,19 @@ def _split(kind: str, records: Records, *fields: str) -> Iterator[tuple[str, str
 
 
 def _file_name(text: str) -> str:
-    """The text as a file name; a long one is cut and told apart by a hash of the whole."""
+    """The text as a file name; a long one is cut and identified by a hash of the whole."""
     name = re.sub(r"[^\w.=]+", "-", text).strip("-.") or "figure"
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _grids(store: Store) -> Iterator[tuple[str, dict[str, Any], Records]]:
-    shown = grids(RunView(store), most=GRID_IMAGES)
+def _grids(view: RunView) -> Iterator[tuple[str, dict[str, Any], Records]]:
+    shown = grids(view, most=GRID_IMAGES)
     for method, columns in shown["methods"].items():
         yield method, columns, shown["images"]
 
 
 def _grid_pictures(columns: dict[str, Any], images: Records) -> dict[str, bytes]:
-    """The paper's grid as SVG and PNG: an image column, then one column per network."""
+    """The paper's grid as SVG and PNG: an image column, then one column per model."""
     from matplotlib.figure import Figure  # no pyplot: it would look for a display
 
     figure = Figure(figsize=(1.15 * (len(columns) + 1), 1.3 * len(images)), dpi=200, layout="compressed")
@@ -127,7 +117,10 @@ def _show(axis: Any, source: str, *, title: str, signed: bool | None = None) -> 
 
 
 def _saved(figure: Any, suffix: str) -> bytes:
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}  # the same bytes every time
-    figure.savefig(buffer, format=suffix, metadata=metadata)
+    with rc_context({"svg.hashsalt": "bitlens"}):  # names of parts of an SVG are random otherwise
+        figure.savefig(buffer, format=suffix, metadata=metadata)
     return buffer.getvalue()

@@ -16,7 +16,10 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute
 
 
 def write_report(run_folder: Path) -> tuple[Path, Path]:
-    """See reports.write."""
+    """Write comparison.csv, its companions and report.html into the run folder. Returns the paths of these two.
+
+    Each file is written beside its place and renamed, so that a reader never sees half of one.
+    """
     from reports.page.page import render  # charts and templates
 
     with Store(run_folder) as store:

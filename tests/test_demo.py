@@ -10,11 +10,13 @@ import site
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from harness.store import Store
+from harness.store import Store, StoredUnit
+from tests.reports.recorded_results import recorded_units
 from tests.same_store import assert_same_store
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +101,21 @@ def test_command_on_the_page_does_no_work_again_from_any_folder(
     assert done.returncode == 0, done.stderr
     assert " 0 to do" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_records_that_report_tests_take_from_a_recorded_run_have_the_fields_of_today(
+    undisturbed: tuple[Path, float],
+) -> None:
+    """Otherwise record it again: tests/reports/recorded/README.md."""
+    with Store(undisturbed[0]) as store:
+        written = fields_of(store.planned_units())
+    kinds = {kind for kind, *_ in written}
+    assert written <= fields_of(unit for unit in recorded_units() if unit.kind in kinds)
+
+
+def fields_of(units: Iterable[StoredUnit]) -> set[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Kind and fields of the spec and of the result of every unit."""
+    return {(unit.kind, tuple(sorted(unit.spec)), tuple(sorted(unit.result))) for unit in units}
 
 
 def test_demo_killed_at_ten_random_moments_ends_like_an_undisturbed_one(

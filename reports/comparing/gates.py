@@ -20,7 +20,7 @@ _MEASURES = (*PER_ROUND, "flatbuffer_bytes", "top1", "top5")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """`measure` changed by more (`>`) or less (`<`) than `limit`: a share, or a difference in a metric's own unit."""
+    """`measure` changed by more (`>`) or less (`<`) than `limit`, a fraction or a difference in a metric's own unit."""
 
     text: str
     measure: str
@@ -43,27 +43,27 @@ class GateResult:
 
 def parse_gate(text: str) -> Gate:
     """Raises ReportError, which shows the form, for anything else."""
-    found = _GATE.match(text)
-    if not found:
+    parts = _GATE.match(text)
+    if not parts:
         raise ReportError(
             f'--fail-if "{text}": expected a measure, < or >, and a change',
             hint='"p50 > +5%", "top1 < -1%" (percentage points) or "insertion_auc < -0.02"',
         )
-    measure, percent = found["measure"], bool(found["percent"])
+    measure, percent = parts["measure"], bool(parts["percent"])
     if percent != (measure in _MEASURES):
         form = "ends in %" if measure in _MEASURES else "is in the metric's own unit, without %"
         known = f"one of {', '.join(_MEASURES)}, or a metric"
         raise ReportError(f'--fail-if "{text}": a change of {measure} {form}', hint=known)
-    limit = float(found["limit"]) / (100 if percent else 1)
-    return Gate(text=text.strip(), measure=measure, sign=found["sign"], limit=limit)
+    limit = float(parts["limit"]) / (100 if percent else 1)
+    return Gate(text=text.strip(), measure=measure, sign=parts["sign"], limit=limit)
 
 
 def check_gates(gates: Sequence[Gate], differences: Sequence[Difference]) -> list[GateResult]:
-    """Every gate against every difference of its measure; a gate that finds none cannot judge."""
+    """Every gate against every difference of its measure; a gate without one cannot judge."""
     results = []
     for gate in gates:
-        found = [d for d in differences if d.measure.split("[")[0] == gate.measure]
-        results += [GateResult(gate=gate, difference=d, outcome=_outcome(gate, d)) for d in found] or [
+        judged = [d for d in differences if d.measure.split("[")[0] == gate.measure]
+        results += [GateResult(gate=gate, difference=d, outcome=_outcome(gate, d)) for d in judged] or [
             GateResult(gate=gate, difference=None, outcome="cannot judge")
         ]
     return results
@@ -97,9 +97,9 @@ def change_text(difference: Difference) -> str:
     change = difference.change
     if change is None:
         return f"not comparable: {difference.reason}"
-    factor, mark = {RELATIVE: (100, " %"), POINTS: (100, " points")}.get(difference.unit, (1, ""))
+    factor, unit = {RELATIVE: (100, " %"), POINTS: (100, " points")}.get(difference.unit, (1, ""))
     places = 3 if factor == 1 else 1
-    told = f"{change.value * factor:+.{places}f}{mark}"
+    value = f"{change.value * factor:+.{places}f}{unit}"
     if change.low is None or change.high is None:
-        return f"{told} ({difference.reason or 'no interval'})"
-    return f"{told} ({change.low * factor:+.{places}f} to {change.high * factor:+.{places}f})"
+        return f"{value} ({difference.reason or 'no interval'})"
+    return f"{value} ({change.low * factor:+.{places}f} to {change.high * factor:+.{places}f})"

@@ -55,7 +55,7 @@ def _difference_cells(d: Difference) -> tuple[str, ...]:
 
 def claims_markdown(store: Store) -> str:
     """The paper's claims with their numbers, one row per number."""
-    headings = ("§", "claim", "networks", "number", "value (95 %)", "expected", "verdict")
+    headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict")
     rows = []
     for answer in answers(RunView(store)):
         rows.append(
@@ -66,10 +66,10 @@ def claims_markdown(store: Store) -> str:
 
 
 def _finding_cells(finding: Finding) -> tuple[str, str, str, str]:
-    found = finding.found
-    assert found is not None  # an answer holds only findings that have a value
-    bounds = "" if found.low is None else f" ({found.low:.3f} to {found.high:.3f})"
-    return finding.what, f"{found.value:.3f}{bounds}", finding.expected, finding.verdict
+    interval = finding.interval
+    assert interval is not None  # an answer holds only findings that have a value
+    bounds = "" if interval.low is None else f" ({interval.low:.3f} to {interval.high:.3f})"
+    return finding.what, f"{interval.value:.3f}{bounds}", finding.expected, finding.verdict
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

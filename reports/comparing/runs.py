@@ -7,20 +7,20 @@ the size of the artifact is exact. A change is clear when its 95 % interval leav
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, geometric_mean
 from typing import Any
 
 from harness.store import Store, StoredUnit
 from reports.data.stats import MIN_ROUNDS, Interval, mean_interval, percentile, relative_change
-from reports.data.view import RunView, full_label
+from reports.data.view import INVALID, RunView, full_label, is_judged_by_float
 from reports.errors import ReportError
 from reports.tables.comparison import RowId, identity
 
-RELATIVE, POINTS, SCORE = "relative", "points", "score"  # units of a change: share, percentage points, metric's own
+RELATIVE, POINTS, SCORE = "relative", "points", "score"  # units of a change: fraction, percentage points, metric's own
 PER_ROUND = ("p50", "p90", "p99", "load", "first_run", "peak_rss")
 OF_RESULT = {"load": "load_ns", "first_run": "first_run_ns", "peak_rss": "peak_rss_bytes"}
 
@@ -52,7 +52,7 @@ class Difference:
 
 
 def compare(run_folders: Sequence[Path]) -> list[Difference]:
-    """Every later run against the first. Raises ReportError when a folder is no run or two runs share no deployment."""
+    """Every later run against the first. Raises ReportError for a folder without a run or runs that share nothing."""
     for folder in run_folders:
         if not (folder / "store.sqlite").is_file():
             raise ReportError(f'"{folder}": expected the folder of a run, found no store.sqlite in it')
@@ -95,10 +95,10 @@ def _paired(first: Rows, second: Rows) -> list[tuple[RowId, list[StoredUnit], li
 
 def _without_place(rows: Rows) -> Rows:
     """Rows by model, format, threads and mode alone; those that several devices or runtimes share are left out."""
-    found: dict[RowId, list[list[StoredUnit]]] = {}
+    by_place: dict[RowId, list[list[StoredUnit]]] = {}
     for row, units in rows.items():
-        found.setdefault(row._replace(device="", runtime=""), []).append(units)
-    return {row: several[0] for row, several in found.items() if len(several) == 1}
+        by_place.setdefault(row._replace(device="", runtime=""), []).append(units)
+    return {row: places[0] for row, places in by_place.items() if len(places) == 1}
 
 
 # -------------------------------------------------------------------------------------------------------- measures
@@ -117,8 +117,8 @@ def _timing(run: str, row: RowId, first: list[StoredUnit], second: list[StoredUn
             measure=measure,
             unit=RELATIVE,
             better="lower",
-            before=_geometric_mean(values[0]),
-            after=_geometric_mean(values[1]),
+            before=geometric_mean(values[0]) if values[0] else None,
+            after=geometric_mean(values[1]) if values[1] else None,
             change=None if refusal else relative_change(*values),
             reason=refusal or few,
         )
@@ -131,10 +131,10 @@ def _all_emulated(rounds: list[StoredUnit]) -> bool:
 def _unusable(rounds: list[StoredUnit]) -> str:
     """Why a time must not be compared; empty when it may."""
     if any(unit.result.get("emulated") for unit in rounds):
-        return "emulated time is no latency"
+        return "the time under an emulator is not a latency"
     for unit in rounds:
-        if unit.result.get("verdict") == "void":
-            return f"a round is void: {unit.result.get('verdict_reason') or 'no reason stored'}"
+        if unit.result.get("verdict") == INVALID:
+            return f"a round is invalid: {unit.result['verdict_reason']}"
         if unit.status != "done":
             return f"a round is {unit.status}: {unit.reason or 'not done yet'}"
     return ""
@@ -143,14 +143,10 @@ def _unusable(rounds: list[StoredUnit]) -> str:
 def _per_round(rounds: list[StoredUnit], measure: str) -> list[float]:
     results = [unit.result for unit in rounds if unit.status == "done"]
     if measure in OF_RESULT:
-        found = [result.get(OF_RESULT[measure]) for result in results]
+        values = [result[OF_RESULT[measure]] for result in results]
     else:
-        found = [percentile(result.get("samples_ns") or (), int(measure[1:])) for result in results]
-    return [float(value) for value in found if value]
-
-
-def _geometric_mean(values: Sequence[float]) -> float | None:
-    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
+        values = [percentile(result["samples_ns"], int(measure[1:])) for result in results]
+    return [float(value) for value in values if value]
 
 
 def _size(run: str, row: RowId, first: StoredUnit, second: StoredUnit) -> Iterator[Difference]:
@@ -195,9 +191,9 @@ def _hits(view: RunView, unit: StoredUnit, depth: int) -> dict[str, float]:
     return {p.image: float(p.label in p.ranked[:depth]) for p in view.store.predictions(unit.key)}
 
 
-def _mean(values: Any) -> float | None:
+def _mean(values: Iterable[float]) -> float | None:
     listed = list(values)
-    return sum(listed) / len(listed) if listed else None
+    return fmean(listed) if listed else None
 
 
 def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Difference]:
@@ -205,53 +201,56 @@ def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Differe
     first, second = _judged(before), _judged(after)
     for name in first.keys() & second.keys():
         (model, label), (unit, other) = name[:2], (first[name], second[name])
-        scores = [{s.image: s.value for s in v.scores(u)} for v, u in ((before, unit), (after, other))]
+        old, new = _scores(before, unit), _scores(after, other)
         refusal = _other_images(before, after, unit, other)
-        shared = [i for i in scores[0] if scores[0][i] is not None and scores[1].get(i) is not None]
-        change = mean_interval([scores[1][i] - scores[0][i] for i in shared])  # type: ignore[operator]  # both known
+        shared = [image for image in old if image in new]
+        change = mean_interval([new[image] - old[image] for image in shared])
         yield Difference(
             run=run,
             row=RowId(model, ""),
             measure=f"{unit.spec['metric']}[{label}]",
             unit=SCORE,
-            better=unit.result.get("better", "higher"),
-            before=_mean(scores[0][i] for i in shared),
-            after=_mean(scores[1][i] for i in shared),
+            better=unit.result["better"],
+            before=_mean(old[image] for image in shared),
+            after=_mean(new[image] for image in shared),
             change=None if refusal else change,
             reason=refusal or ("" if change else "no image has a score in both runs"),
         )
 
 
+def _scores(view: RunView, unit: StoredUnit) -> dict[str, float]:
+    """By image, where there is one."""
+    return {score.image: score.value for score in view.scores(unit) if score.value is not None}
+
+
 def _judged(view: RunView) -> dict[tuple[str, str, str], StoredUnit]:
-    found = {}
+    judged = {}
     for unit in view.of_kind("quality"):
-        saliency = view.find(unit.needs.get("saliency"))
-        if saliency and unit.status == "done" and unit.spec.get("judge", "float") == "float":
-            found[saliency.spec["model"]["name"], full_label(saliency.spec), view.metric_labels[unit.key]] = unit
-    return dict(sorted(found.items()))
+        if unit.status == "done" and is_judged_by_float(unit):
+            maps = view.needed(unit, "saliency").spec
+            judged[maps["model"]["name"], full_label(maps), view.metric_labels[unit.key]] = unit
+    return dict(sorted(judged.items()))
 
 
 # --------------------------------------------------------------------------------------------------------- refusals
 def _other_geometry(first: StoredUnit, second: StoredUnit) -> str:
-    sizes = [_size_of(unit.spec["model"].get("preprocessing") or {}) for unit in (first, second)]
+    sizes = [_size_of(unit.spec["model"]["preprocessing"]) for unit in (first, second)]
     return "" if sizes[0] == sizes[1] else f"other input size: {sizes[0]} and {sizes[1]}"
 
 
 def _size_of(record: Mapping[str, Any]) -> str:
-    return f"{record.get('height')} × {record.get('width')}"
+    return f"{record['height']} × {record['width']}"
 
 
 def _other_preprocessing(first: StoredUnit, second: StoredUnit) -> str:
-    records = [unit.spec["model"].get("preprocessing") or {} for unit in (first, second)]
+    records = [unit.spec["model"]["preprocessing"] for unit in (first, second)]
     differing = sorted(name for name in {**records[0], **records[1]} if records[0].get(name) != records[1].get(name))
     return f"other preprocessing: {', '.join(differing)} differ" if differing else ""
 
 
 def _other_images(before: RunView, after: RunView, first: StoredUnit, second: StoredUnit) -> str:
-    if first.needs.get("images") == second.needs.get("images"):
+    if first.needs["images"] == second.needs["images"]:
         return ""
-    specs = [
-        unit.spec if unit else {} for unit in (before.find(first.needs["images"]), after.find(second.needs["images"]))
-    ]
+    specs = [view.needed(unit, "images").spec for view, unit in ((before, first), (after, second))]
     differing = sorted(name for name in {**specs[0], **specs[1]} if specs[0].get(name) != specs[1].get(name))
-    return f"other images: {', '.join(differing) or 'unknown ones'} differ"
+    return f"other images: {', '.join(differing)} differ"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from harness.store import StoredUnit, canonical_json
 
 JOINED = ("saliency", "quality", "agreement", "aopc_bounds", "amplification")
-WORST_LAST = ("done", "planned", "failed")
-OF_THE_BATCH = ("first", "count")  # what tells the images units of one explanation apart
+STATUSES = ("done", "planned", "failed")  # best to worst
+OF_THE_BATCH = ("first", "count")  # what differs between the images units of one explanation
 
 
 def joined(units: Sequence[StoredUnit]) -> tuple[list[StoredUnit], dict[str, list[StoredUnit]]]:
@@ -37,7 +37,7 @@ def _join(group: Sequence[StoredUnit]) -> StoredUnit:
     first = group[0]
     if len(group) == 1:
         return first
-    worst = max(group, key=lambda unit: WORST_LAST.index(unit.status))
+    worst = max(group, key=lambda unit: STATUSES.index(unit.status))
     done = [unit.result for unit in group if unit.status == "done"]
     result = dict(done[0]) if done else {}
     for name, value in result.items():

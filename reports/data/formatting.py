@@ -21,8 +21,8 @@ def mebibytes(count: Any) -> str:
     return _significant(count / 2**20) if known(count) else UNKNOWN
 
 
-def percent(share: Any) -> str:
-    return f"{100 * share:.1f}" if known(share) else UNKNOWN
+def percent(fraction: Any) -> str:
+    return f"{100 * fraction:.1f}" if known(fraction) else UNKNOWN
 
 
 def percent_interval(low: Any, high: Any) -> str:

@@ -1,11 +1,12 @@
-"""A run as reports see it: the planned units of a store, by kind, joined by the keys that their specs hold.
+"""A run as reports see it: the planned units of a store, by kind, joined by what they need.
 
-It reads and joins; it derives no statistic.
+It reads and joins, and puts what earlier versions stored into today's words; it derives no statistic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,9 @@ from harness.store import Score, Store, StoredUnit
 from reports.data.batches import joined
 
 KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
+VALIDITY = ("valid", "suspect", "invalid")  # of a latency, best to worst
+INVALID = VALIDITY[-1]
+FLOAT = "float"  # the judge that is the Keras model
 
 
 class RunView:
@@ -27,7 +31,7 @@ class RunView:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.units = list(store.planned_units())
+        self.units = [_in_todays_words(unit) for unit in store.planned_units()]
         self._whole, self._parts = joined(self.units)
         self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
 
@@ -48,10 +52,16 @@ class RunView:
             return None
         if key not in self._by_key:
             try:
-                self._by_key[key] = self.store.unit(key)
+                self._by_key[key] = _in_todays_words(self.store.unit(key))
             except KeyError:
                 return None
         return self._by_key[key]
+
+    def needed(self, unit: StoredUnit, role: str) -> StoredUnit:
+        """The unit in this role of another's needs. It is there: a plan holds all that its units build on."""
+        needed = self.find(unit.needs[role])
+        assert needed is not None, f"{unit.kind} needs {role} that the store never saw"
+        return needed
 
     def counts(self) -> dict[str, int]:
         """How many units are done, failed and planned."""
@@ -61,26 +71,26 @@ class RunView:
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
         """The model records by name, in the order of the plan; not those that only serve to compare with."""
-        records = (unit.spec["model"] for unit in self.units if isinstance(unit.spec.get("model"), dict))
+        records = (unit.spec["model"] for unit in self.units if "model" in unit.spec)
         return {record["name"]: record for record in records if not record.get("shuffled")}
 
     @cached_property
     def method_labels(self) -> dict[str, str]:
         """A short name of every saliency spec: the method, and the parameters that this run varies."""
         units = self.of_kind("saliency")
-        return short_labels({u.key: (method_name(u.spec), u.spec.get("parameters", {})) for u in units})
+        return short_labels({u.key: (method_name(u.spec), u.spec["parameters"]) for u in units})
 
     @cached_property
     def metric_labels(self) -> dict[str, str]:
         """A short name of every quality unit's metric, with the parameters that this run varies."""
         units = self.of_kind("quality")
-        return short_labels({u.key: (u.spec["metric"], u.spec.get("parameters", {})) for u in units})
+        return short_labels({u.key: (u.spec["metric"], u.spec["parameters"]) for u in units})
 
     @cached_property
     def _judged_by_float(self) -> dict[str, list[StoredUnit]]:
         units: dict[str, list[StoredUnit]] = {}
         for unit in self.of_kind("quality"):
-            if unit.spec.get("judge", "float") == "float":
+            if is_judged_by_float(unit):
                 units.setdefault(unit.needs["saliency"], []).append(unit)
         return units
 
@@ -108,19 +118,32 @@ class RunView:
         return np.asarray(array[:count])
 
 
+def _in_todays_words(unit: StoredUnit) -> StoredUnit:
+    """Until 2026-11-26 the record of an invalid latency called it void."""
+    if unit.result.get("verdict") != "void":
+        return unit
+    return replace(unit, result={**unit.result, "verdict": INVALID})
+
+
+def is_judged_by_float(unit: StoredUnit) -> bool:
+    """Whether the Keras model itself gave a quality unit's scores, and not an artifact."""
+    return bool(unit.spec["judge"] == FLOAT)
+
+
 def is_sustained(unit: StoredUnit) -> bool:
     """Whether a latency unit is the long measurement of its row, and not one of the rounds."""
     return "sustained_s" in unit.spec
 
 
 def device_name(spec: Mapping[str, Any]) -> str:
+    """Of the unit's device or a judge's; empty for what no device did."""
     device = spec.get("device")
-    return str(device["name"] if isinstance(device, dict) else device or "")
+    return str(device["name"]) if device else ""
 
 
 def device_kind(spec: Mapping[str, Any]) -> str:
     device = spec.get("device")
-    return str(device.get("kind", "")) if isinstance(device, dict) else ""
+    return str(device["kind"]) if device else ""
 
 
 def method_name(saliency: Mapping[str, Any]) -> str:
@@ -131,7 +154,7 @@ def method_name(saliency: Mapping[str, Any]) -> str:
 
 def full_label(saliency: Mapping[str, Any]) -> str:
     """The method with all its parameters: the same in every run, so that columns keep their names."""
-    parameters = {name: value for name, value in sorted(saliency.get("parameters", {}).items()) if value is not None}
+    parameters = {name: value for name, value in sorted(saliency["parameters"].items()) if value is not None}
     return " ".join([method_name(saliency), *(f"{name}={_plain(value)}" for name, value in parameters.items())])
 
 
@@ -150,8 +173,8 @@ def _varied(entries: list[Mapping[str, Any]]) -> list[str]:
 
 
 def _short_label(name: str, parameters: Mapping[str, Any], varied: Iterable[str]) -> str:
-    told = [f"{parameter}={_plain(parameters.get(parameter))}" for parameter in varied]
-    return f"{name} ({', '.join(told)})" if told else name
+    shown = [f"{parameter}={_plain(parameters.get(parameter))}" for parameter in varied]
+    return f"{name} ({', '.join(shown)})" if shown else name
 
 
 def _plain(value: Any) -> str:

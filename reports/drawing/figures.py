@@ -13,23 +13,31 @@ import altair as alt
 
 FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
-FORMATS = ("fp32", "fp16", "dynamic", "int8", "int8-io", "lce", "lce-int8")
-FORMAT_SHAPES = ("circle", "diamond", "triangle-up", "square", "triangle-right", "cross", "triangle-down")
+FORMAT_MARKS = {  # by format: the shape of its points, and the same for a line of text; a test knows every format
+    "fp32": ("circle", "●"),
+    "fp16": ("diamond", "◆"),
+    "dynamic": ("triangle-up", "▲"),
+    "int8": ("square", "■"),
+    "int8-io": ("triangle-right", "▶"),
+    "lce": ("cross", "✚"),
+    "lce-int8": ("triangle-down", "▼"),
+}
 JUDGE_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
-Chart = Any  # Altair's chart classes share no useful base
+Chart = Any  # Altair's chart classes have no useful base in common
 
 
 def tradeoff(records: Records = ()) -> Chart:
-    """Accuracy against latency, with the intervals of both; a larger mark is better explained, a hollow one is void."""
+    """Accuracy against latency, with both intervals; a larger mark is better explained, a hollow one is invalid."""
     known = alt.Chart(_data(records)).transform_filter("isValid(datum.top1_percent)")
     base = known.transform_filter("isValid(datum.p50_ms)").transform_calculate(x="datum.p50_ms")
-    void = known.transform_filter("isValid(datum.void_ms)").transform_calculate(x="datum.void_ms")
+    invalid = known.transform_filter("isValid(datum.invalid_ms)").transform_calculate(x="datum.invalid_ms")
     x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
     y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=False, padding=18))
-    shape = alt.Shape("format:N", scale=alt.Scale(domain=FORMATS, range=FORMAT_SHAPES), legend=None)
+    shapes = [shape for shape, _ in FORMAT_MARKS.values()]
+    shape = alt.Shape("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS), range=shapes), legend=None)
     points = base.mark_point(filled=True, opacity=0.9, strokeWidth=1.5).encode(
         x,
         y,
@@ -41,7 +49,7 @@ def tradeoff(records: Records = ()) -> Chart:
             top1_text="top-1", p50_text="p50", quality_text="explanation", verdict="verdict", verdict_reason="because",
         ),
     )  # fmt: skip
-    hollow = void.mark_point(filled=False, opacity=0.55, size=110).encode(
+    hollow = invalid.mark_point(filled=False, opacity=0.55, size=110).encode(
         x,
         y,
         color=_family(),
@@ -75,7 +83,7 @@ def thread_scaling(records: Records = ()) -> Chart:
         alt.Y("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16)),
         color=_family(),
         detail=["model:N", "format:N", "runtime:N", "mode:N"],
-        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
         tooltip=_tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="p50"),
     )
     return lines.properties(width=420, height=250)
@@ -91,7 +99,7 @@ def latency_over_time(records: Records = ()) -> Chart:
             alt.Y("ms:Q", title="median latency (ms)", scale=alt.Scale(zero=False)),
             color=_family(),
             detail="label:N",
-            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=FORMATS), legend=None),
+            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
             tooltip=_tooltip(label="artifact", seconds="seconds", ms="median (ms)"),
         )
     )
@@ -115,14 +123,14 @@ def operator_breakdown(records: Records = ()) -> Chart:
 
 
 def noise_sweep(records: Records = ()) -> Chart:
-    """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per network."""
+    """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per model."""
     x = alt.X("noise_percent:Q", title="noise level (% of the image's range, logarithmic)", scale=_log())
     tooltip = _tooltip(model="model", noise_percent="noise (%)", mean="mean", low="low", high="high")
     return _line_with_band(_with_percent(records), x, tooltip).properties(width=460, height=280)
 
 
 def layer_sweep(records: Records = ()) -> Chart:
-    """A score against the explained layer, one line per network."""
+    """A score against the explained layer, one line per model."""
     x = alt.X("layer:N", title="layer", sort=None, axis=alt.Axis(labelAngle=-40, labelLimit=130))
     tooltip = _tooltip(model="model", layer="layer", mean="mean", low="low", high="high")
     return _line_with_band(records, x, tooltip).properties(width=460, height=280)
@@ -148,11 +156,11 @@ def judge_curves(records: Records = ()) -> Chart:
         alt.Chart(_data(records))
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=1.6)
         .encode(
-            alt.X("share_percent:Q", title="pixels changed, most salient first (%)"),
+            alt.X("changed_percent:Q", title="pixels changed, most salient first (%)"),
             alt.Y("mean:Q", title="mean probability of the class", scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("judge:N", scale=alt.Scale(range=JUDGE_COLOURS), legend=alt.Legend(title="judge")),
             strokeDash=alt.StrokeDash("judge:N", legend=None),
-            tooltip=_tooltip(judge="judge", share_percent="% changed", mean="mean probability"),
+            tooltip=_tooltip(judge="judge", changed_percent="% changed", mean="mean probability"),
         )
         .properties(width=460, height=280)
     )

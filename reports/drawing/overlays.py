@@ -1,4 +1,4 @@
-"""One picture of one explanation: the image as the network saw it, the map, and the map over the image.
+"""One picture of one explanation: the image as the model saw it, the map, and the map over the image.
 
 Colours and scale are those of the report's grids: `thumbnails` says what is done to a map before it is shown.
 """

@@ -18,8 +18,8 @@ from PIL import Image
 LONGEST_SIDE = 96  # pixels of a thumbnail: larger images are reduced, smaller ones keep their size
 CLIPPED_PERCENTILE = 99
 STEPS = (
-    "channels reduced as for scores: signed sums for Integrated Gradients and Gradient×Input, the largest absolute "
-    "value for others (maps without channels keep their sign)",
+    "channels reduced as for the scores: to their signed sum or their largest absolute value, as the method's paper does "
+    "(maps without channels keep their sign)",
     "bilinear enlargement to the image's size, with half-pixel centres",
     f"division by the {CLIPPED_PERCENTILE}th percentile of the absolute values, clipped at 1",
 )

@@ -1,4 +1,4 @@
-"""Several runs in a browser: a list of them, and each one's page, made anew whenever its store has changed.
+"""Several runs in a browser: a list of them, and each one's page, made again whenever its store has changed.
 
 Only this machine can ask: the server listens on the loopback address and answers no request that names another host,
 so that a web page elsewhere cannot read the runs through the user's browser.
@@ -55,8 +55,8 @@ class RunsServer:
 
     def folders(self) -> dict[str, Path]:
         """The runs by name, those that changed last first."""
-        found = [self.runs] if _is_run(self.runs) else [path for path in self.runs.iterdir() if _is_run(path)]
-        return {path.name: path for path in sorted(found, key=_changed_at, reverse=True)}
+        runs = [self.runs] if _is_run(self.runs) else [path for path in self.runs.iterdir() if _is_run(path)]
+        return {path.name: path for path in sorted(runs, key=_changed_at, reverse=True)}
 
     def page(self, name: str) -> str:
         """A run's page as it is now. Raises KeyError for an unknown name."""
@@ -92,16 +92,16 @@ def _index_line(name: str, folder: Path) -> str:
     with Store(folder) as store:
         counts = _counts(store)
         title = store.meta("experiment_name") or name
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
+    progress = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
     return (
         f'<li><a href="/run/{quote(name, safe="")}/">{html.escape(title)}</a> '
-        f"<small>{html.escape(name)}: {told}</small>"
+        f"<small>{html.escape(name)}: {progress}</small>"
         f'<progress max="{max(1, sum(counts.values()))}" value="{counts["done"] + counts["failed"]}"></progress></li>'
     )
 
 
 def _counts(store: Store) -> dict[str, int]:
-    """How many units are done, failed and planned, without reading what they found."""
+    """How many units are done, failed and planned, without reading their results."""
     of_kinds = store.counts().values()
     return {status: sum(counts[status] for counts in of_kinds) for status in ("done", "failed", "planned")}
 
@@ -131,7 +131,7 @@ def _handler(runs: RunsServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Requests of one's own browser are no news."""
+            """Requests of one's own browser are not worth a line."""
 
     return Handler
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data.stats import Interval
+from reports.data.stats import Interval, table_interval
 from reports.data.view import RunView
-from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, bootstrapped, difference, table_of
+from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, difference, table_of
 
-FAITHFUL = "insertion_naopc"  # the score by which networks can be compared
+FAITHFUL = "insertion_naopc"  # the score by which models can be compared
 OWN = {"ste": "own"}
 CAM = {"layer": "default", "relu": True, "invert": False, **OWN}
 ALIKE = 0.1  # of the full-precision mean: a smaller difference is none that a reader would see
-ALMOST_RANDOM, KEEPS_SHAPE = 0.25, 0.5  # share of what a map scores above a random one that is left at strong noise
+ALMOST_RANDOM, KEEPS_SHAPE = 0.25, 0.5  # fraction of what a map scores above a random one that is left at strong noise
 BEST_LEVELS = {"binarized": (0.02, 0.06), "full-precision": (0.10, 0.20)}  # where the paper saw the best maps
 Verdict = Callable[[Interval], str]
 
@@ -36,7 +36,7 @@ class Finding:
     claim: str
     contrast: str
     what: str
-    found: Interval | None
+    interval: Interval | None
     expected: str
     verdict: str
 
@@ -55,40 +55,40 @@ class Answer:
 def answers(view: RunView) -> list[Answer]:
     """Every claim on every contrast of which the run has numbers."""
     study = Study(view)
-    found = []
+    answered = []
     for section, claim, collect in CLAIMS:
         for contrast in study.contrasts():
             about = partial(_finding, section, claim, contrast.name)
-            findings = tuple(finding for finding in collect(study, contrast, about) if finding.found is not None)
+            findings = tuple(finding for finding in collect(study, contrast, about) if finding.interval is not None)
             if findings:
                 verdict = _all_of([finding.verdict for finding in findings])
-                found.append(
+                answered.append(
                     Answer(section=section, claim=claim, contrast=contrast.name, verdict=verdict, findings=findings)
                 )
-    return found
+    return answered
 
 
 # ---------------------------------------------------------------------------------------------- what is expected
 def above(limit: float) -> tuple[str, Verdict]:
-    return f"above {limit:g}", lambda found: _verdict(found, lambda low, high: (low > limit, high <= limit))
+    return f"above {limit:g}", lambda interval: _verdict(interval, lambda low, high: (low > limit, high <= limit))
 
 
 def below(limit: float) -> tuple[str, Verdict]:
-    return f"below {limit:g}", lambda found: _verdict(found, lambda low, high: (high < limit, low >= limit))
+    return f"below {limit:g}", lambda interval: _verdict(interval, lambda low, high: (high < limit, low >= limit))
 
 
 def between(least: float, most: float) -> tuple[str, Verdict]:
     def bounds(low: float, high: float) -> tuple[bool, bool]:
         return least <= low and high <= most, high < least or low > most
 
-    return f"{least:.3g} to {most:.3g}", lambda found: _verdict(found, bounds)
+    return f"{least:.3g} to {most:.3g}", lambda interval: _verdict(interval, bounds)
 
 
-def _verdict(found: Interval, inside_outside: Callable[[float, float], tuple[bool, bool]]) -> str:
+def _verdict(interval: Interval, inside_outside: Callable[[float, float], tuple[bool, bool]]) -> str:
     """What an interval says, if it lies wholly inside or wholly outside of what was expected."""
-    if found.low is None or found.high is None:
+    if interval.low is None or interval.high is None:
         return "unclear"
-    inside, outside = inside_outside(found.low, found.high)
+    inside, outside = inside_outside(interval.low, interval.high)
     return "supported" if inside else "not supported" if outside else "unclear"
 
 
@@ -97,28 +97,28 @@ def _finding(
     claim: str,
     contrast: str,
     what: str,
-    found: Interval | None,
+    interval: Interval | None,
     expected: tuple[str, Verdict] | None = None,
 ) -> Finding:
-    verdict = expected[1](found) if found and expected else ""
+    verdict = expected[1](interval) if interval and expected else ""
     return Finding(
         section=section,
         claim=claim,
         contrast=contrast,
         what=what,
-        found=found,
+        interval=interval,
         expected=expected[0] if expected else "",
         verdict=verdict,
     )
 
 
 def _all_of(verdicts: list[str]) -> str:
-    told = {verdict for verdict in verdicts if verdict}
-    if not told:
+    given = {verdict for verdict in verdicts if verdict}
+    if not given:
         return "measured"
-    if told == {"supported"}:
+    if given == {"supported"}:
         return "supported"
-    return "not supported" if "not supported" in told and "supported" not in told else "unclear"
+    return "not supported" if "not supported" in given and "supported" not in given else "unclear"
 
 
 # --------------------------------------------------------------------------------------------------- the claims
@@ -156,14 +156,14 @@ def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callabl
         swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
         random = study.scores(models, "control-random", FAITHFUL)
         table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
-        left = bootstrapped(_share_left, table) if len(table) >= 5 else None
-        what = f"share of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
+        left = table_interval(_fraction_left, table) if len(table) >= 5 else None
+        what = f"fraction of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
         yield about(what, left, expected)
 
     return collect
 
 
-def _share_left(table: NDArray[np.float64]) -> float:
+def _fraction_left(table: NDArray[np.float64]) -> float:
     """Columns: little noise, much noise, random map."""
     little, much, random = table.mean(axis=0)
     return float((much - random) / (little - random)) if little != random else np.nan
@@ -175,7 +175,7 @@ def _best_level(family: str) -> Callable[[Study, Contrast, About], Findings]:
         for metric in (FAITHFUL, "mass_in_object"):
             columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
             if len(levels) >= 3 and all(columns):
-                best = bootstrapped(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
+                best = table_interval(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
                 yield about(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
 
     return collect
@@ -195,7 +195,7 @@ def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findi
 
 def _gradcam_is_blank(study: Study, contrast: Contrast, about: About) -> Findings:
     full, binarized = _both(study, contrast, "gradcam", "blank_share", CAM)
-    yield about("share of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
+    yield about("fraction of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
 
 
 def _gradcam_misses(study: Study, contrast: Contrast, about: About) -> Findings:
@@ -205,7 +205,7 @@ def _gradcam_misses(study: Study, contrast: Contrast, about: About) -> Findings:
 
 
 def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study, Contrast, About], Findings]:
-    """Is the binarized network's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
+    """Is the binarized model's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
 
     def collect(study: Study, contrast: Contrast, about: About) -> Findings:
         usual = study.agreements(contrast.binarized, "twin", "gradcam", having=CAM)
@@ -237,7 +237,7 @@ def _estimator_matters(study: Study, contrast: Contrast, about: About) -> Findin
     for ste in study.levels("ste", "gradient"):
         if ste != "own":
             other = study.scores(contrast.binarized, "gradient", FAITHFUL, having={"ste": ste})
-            yield about(f"{FAITHFUL} of Gradient with {ste} - with the network's own", difference(other, own))
+            yield about(f"{FAITHFUL} of Gradient with {ste} - with the model's own", difference(other, own))
 
 
 def _both(
@@ -249,7 +249,7 @@ def _both(
 
 CLAIMS: tuple[tuple[str, str, Callable[[Study, Contrast, About], Findings]], ...] = (
     ("3.2", "Gradient maps look the same for both families", _gradients_alike),
-    ("3.3", "SmoothGrad at 20 % noise is much noisier for binarized networks", _smoothgrad_is_noisier),
+    ("3.3", "SmoothGrad at 20 % noise is much noisier for binarized models", _smoothgrad_is_noisier),
     (
         "3.3",
         "From weak to strong noise binarized maps decay to almost random",
@@ -260,14 +260,14 @@ CLAIMS: tuple[tuple[str, str, Callable[[Study, Contrast, About], Findings]], ...
         "From weak to strong noise full-precision maps keep the object's shape",
         _left_at_strong_noise("full-precision", above(KEEPS_SHAPE)),
     ),
-    ("3.3", "The best noise level is 2-6 % for binarized networks", _best_level("binarized")),
-    ("3.3", "The best noise level is 10-20 % for full-precision networks", _best_level("full-precision")),
-    ("3.3", "Binarized networks amplify perturbations more, layer by layer", _noise_is_amplified),
-    ("3.4", "GradCAM of binarized networks is often blank", _gradcam_is_blank),
-    ("3.4", "GradCAM of binarized networks often highlights the background", _gradcam_misses),
+    ("3.3", "The best noise level is 2-6 % for binarized models", _best_level("binarized")),
+    ("3.3", "The best noise level is 10-20 % for full-precision models", _best_level("full-precision")),
+    ("3.3", "Binarized models amplify perturbations more, layer by layer", _noise_is_amplified),
+    ("3.4", "GradCAM of binarized models is often blank", _gradcam_is_blank),
+    ("3.4", "GradCAM of binarized models often highlights the background", _gradcam_misses),
     ("3.4", "Without the ReLU binarized maps come closer", _variant_comes_closer({"relu": False}, "no ReLU")),
     ("3.4", "Inverted, binarized maps come closer", _variant_comes_closer({"invert": True}, "inverted")),
-    ("3.4", "The last layer is best for full-precision networks", _best_other_layer("full-precision", below(0))),
-    ("3.4", "Binarized networks store more at another layer than the last", _best_other_layer("binarized", above(0))),
+    ("3.4", "The last layer is best for full-precision models", _best_other_layer("full-precision", below(0))),
+    ("3.4", "Binarized models store more at another layer than the last", _best_other_layer("binarized", above(0))),
     ("2", "The straight-through estimator is a choice", _estimator_matters),
 )

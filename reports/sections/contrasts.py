@@ -1,12 +1,12 @@
-"""Full-precision against binarized networks on the same images: scores per image, for differences paired by image.
+"""Full-precision against binarized models on the same images: scores per image, for differences paired by image.
 
 Twins are contrasted one with one. Networks without a twin are contrasted family with family, each image's value being
-the mean over the networks of a family.
+the mean over the models of a family.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.store import StoredUnit
 from reports.data.stats import Interval, mean_interval
-from reports.data.view import RunView
+from reports.data.view import RunView, is_judged_by_float
 
 PerImage = dict[str, float]
 FAMILIES = ("full-precision", "binarized")
@@ -26,7 +26,7 @@ ANY: Parameters = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two groups of networks that were explained on the same images."""
+    """Two groups of models that were explained on the same images."""
 
     name: str
     full_precision: tuple[str, ...]
@@ -40,7 +40,7 @@ class Contrast:
 
 
 class Study:
-    """The scores of a run, found by network, method and metric."""
+    """The scores of a run, found by model, method and metric."""
 
     def __init__(self, view: RunView) -> None:
         self._view = view
@@ -81,22 +81,22 @@ class Study:
         having: Parameters = ANY,
         metric_having: Parameters = ANY,
     ) -> PerImage:
-        """Mean over the networks of the float judge's score; images that every network has a score for."""
+        """Mean over the models of the float judge's score; images that every model has a score for."""
         return _mean_over([self._score(name, method, having, metric, metric_having) for name in models])
 
     def agreements(self, models: Iterable[str], what: str, method: str, *, having: Parameters = ANY) -> PerImage:
-        """Mean over the networks of the rank correlation with the maps that `what` names, see the agreement stage."""
+        """Mean over the models of the rank correlation with the maps that `what` names, see the agreement stage."""
         return _mean_over([self._agreement(name, what, method, having) for name in models])
 
     def amplifications(self, models: Iterable[str], noise_level: float, *, at: int) -> PerImage:
-        """Mean over the networks of the amplification at a layer, counted from the input (0) or from the end (-1)."""
+        """Mean over the models of the amplification at a layer, counted from the input (0) or from the end (-1)."""
         return _mean_over([self._amplification(name, noise_level, at) for name in models])
 
     def levels(self, parameter: str, method: str) -> list[Any]:
         """The values that a parameter of a method takes in this run, sorted."""
         units = [unit for unit in self._view.of_kind("saliency") if unit.spec["method"] == method]
-        found = {unit.spec["parameters"][parameter] for unit in units if parameter in unit.spec["parameters"]}
-        return sorted(found, key=lambda value: (isinstance(value, str), value))
+        values = {unit.spec["parameters"][parameter] for unit in units if parameter in unit.spec["parameters"]}
+        return sorted(values, key=lambda value: (isinstance(value, str), value))
 
     def noise_levels(self) -> list[float]:
         """Those at which layers were followed."""
@@ -131,26 +131,18 @@ class Study:
 
     @cached_property
     def _quality(self) -> dict[tuple[str, str, str], list[StoredUnit]]:
-        found: dict[tuple[str, str, str], list[StoredUnit]] = {}
+        units: dict[tuple[str, str, str], list[StoredUnit]] = {}
         for unit in self._view.of_kind("quality"):
             maps = self._view.find(unit.needs["saliency"])
-            if maps is not None and unit.spec.get("judge", "float") == "float":
+            if maps is not None and is_judged_by_float(unit):
                 key = (maps.spec["model"]["name"], maps.spec["method"], unit.spec["metric"])
-                found.setdefault(key, []).append(unit)
-        return found
+                units.setdefault(key, []).append(unit)
+        return units
 
 
 def difference(first: PerImage, second: PerImage) -> Interval | None:
     """Mean of first - second over the images that both have, with its interval."""
     return mean_interval([first[image] - second[image] for image in first if image in second])
-
-
-def bootstrapped(statistic: Callable[[NDArray[np.float64]], float], table: NDArray[np.float64]) -> Interval:
-    """A statistic of a table (images, columns) with its 95 % interval over redrawn images (1000 draws, fixed seed)."""
-    random = np.random.default_rng(0)
-    draws = [statistic(table[random.integers(0, len(table), len(table))]) for _ in range(1000)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(value=statistic(table), low=float(low), high=float(high))
 
 
 def table_of(columns: Sequence[PerImage]) -> NDArray[np.float64]:
@@ -159,9 +151,9 @@ def table_of(columns: Sequence[PerImage]) -> NDArray[np.float64]:
     return np.array([[column[image] for column in columns] for image in common], np.float64).reshape(-1, len(columns))
 
 
-def _mean_over(networks: Sequence[PerImage | None]) -> PerImage:
-    known = [values for values in networks if values]
-    if not known or len(known) < len(networks):
+def _mean_over(models: Sequence[PerImage | None]) -> PerImage:
+    known = [values for values in models if values]
+    if not known or len(known) < len(models):
         return {}
     images = [image for image in known[0] if all(image in values for values in known)]
     return {image: float(np.mean([values[image] for values in known])) for image in images}

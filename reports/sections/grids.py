@@ -1,4 +1,4 @@
-"""The paper's grids: images × networks for each method, with "correct" over a map when the network's top-1 is right."""
+"""The paper's grids: images × models for each method, with "correct" over a map when the model's top-1 is right."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ LARGEST_PAYLOAD = 10_500_000  # characters of all pictures: the page stays withi
 
 
 def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
-    """All grids as plain data: images with their label, and per method and network one picture per image.
+    """All grids as plain data: images with their label, and per method and model one picture per image.
 
     Every grid shows the same images, so many as LARGEST_PAYLOAD allows and at most `most`; `shown` and
     `available` say how many.
     """
     units = [unit for unit in view.of_kind("saliency") if _can_be_shown(view, unit)]
-    available = max((len(u.result.get("images", ())) for u in units), default=0)
+    available = max((len(u.result["images"]) for u in units), default=0)
     count = min(available, most or available, max(1, LARGEST_PAYLOAD // max(1, _row_size(view, units))))
     images = _images(view, units, count)
     methods: dict[str, dict[str, Any]] = {}
     for unit in units:
-        label = view.method_labels.get(unit.key, unit.spec["method"])
+        label = view.method_labels[unit.key]
         methods.setdefault(label, {})[unit.spec["model"]["name"]] = _column(view, unit, count)
     return {"images": images, "methods": methods, "shown": count if units else 0, "available": available}
 
@@ -43,41 +43,41 @@ def _row_size(view: RunView, units: Iterable[StoredUnit]) -> int:
 
 def _scores(view: RunView, saliency_key: str) -> dict[str, dict[str, float]]:
     """Per image, the value of every metric by which the float model judged these maps."""
-    found: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float]] = {}
     for unit in view.judging(saliency_key):
         for score in view.scores(unit):
             if score.value is not None:
-                found.setdefault(score.image, {})[view.metric_labels[unit.key]] = round(score.value, 4)
-    return found
+                values.setdefault(score.image, {})[view.metric_labels[unit.key]] = round(score.value, 4)
+    return values
 
 
 def _images(view: RunView, units: Iterable[StoredUnit], count: int) -> list[dict[str, Any]]:
-    """Each image once, by key, in the order of the first network that was explained on it."""
-    found: dict[str, dict[str, Any]] = {}
+    """Each image once, by key, in the order of the first model that was explained on it."""
+    images: dict[str, dict[str, Any]] = {}
     for unit in units:
         for _, source in _first(view, unit, count):
-            if set(source.result["images"]) <= set(found):
+            if set(source.result["images"]) <= set(images):
                 continue
             result = source.result
             pixels = view.rows_of(result["blob"], count)
             for key, image, label in zip(result["images"], pixels, result["labels"]):
-                found.setdefault(key, {"key": key, "label": _class_name(result, label), "source": image_source(image)})
-    return list(found.values())[:count]
+                images.setdefault(key, {"key": key, "label": _class_name(result, label), "source": image_source(image)})
+    return list(images.values())[:count]
 
 
 def _column(view: RunView, unit: StoredUnit, count: int) -> dict[str, Any]:
-    """One network under one method: its maps by image key."""
+    """One model under one method: its maps by image key."""
     maps: dict[str, dict[str, Any]] = {}
     scores = _scores(view, unit.key)
     for part, source in _first(view, unit, count):
         maps |= _maps(view, part, source.result, scores, count - len(maps))
-    result = unit.result
+    result = unit.result  # a control has no engine, and so none of the facts that may be missing
     return {
-        "family": unit.spec["model"].get("family", ""),
+        "family": unit.spec["model"]["family"],
         "pseudo_gradient": bool(result.get("pseudo_gradient")),
         "layer": result.get("layer") or "",
         "method": method_name(unit.spec),
-        "swept": {name: (unit.spec.get("parameters") or {}).get(name) for name in ("noise_level", "layer")},
+        "swept": {name: unit.spec["parameters"].get(name) for name in ("noise_level", "layer")},
         "notes": result.get("notes") or [],
         "maps": maps,
     }
@@ -109,8 +109,8 @@ def _maps(
 def _batches(view: RunView, unit: StoredUnit) -> Iterator[tuple[StoredUnit, StoredUnit]]:
     """The batches of an explanation whose maps and images are there, each with its images unit."""
     for part in view.parts(unit):
-        images = view.find(part.needs.get("images"))
-        if images is not None and view.has_blob(part.result.get("blob")) and view.has_blob(images.result.get("blob")):
+        images = view.needed(part, "images")
+        if view.has_blob(part.result.get("blob")) and view.has_blob(images.result.get("blob")):
             yield part, images
 
 
@@ -124,10 +124,10 @@ def _first(view: RunView, unit: StoredUnit, count: int) -> Iterator[tuple[Stored
 
 
 def _image_size(unit: StoredUnit) -> tuple[int, int]:
-    record = unit.spec["model"].get("preprocessing") or {}
-    return int(record.get("height", 64)), int(record.get("width", 64))
+    record = unit.spec["model"]["preprocessing"]
+    return record["height"], record["width"]
 
 
 def _class_name(result: dict[str, Any], index: int | None) -> str:
-    names = result.get("class_names") or []
+    names = result["class_names"]
     return str(names[index]) if index is not None and 0 <= index < len(names) else f"class {index}"

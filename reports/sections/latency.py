@@ -1,81 +1,57 @@
-"""What the charts and tables of latency show, as plain records: distributions, operators, circumstances."""
+"""Latency: how it spreads, what heat does to it, and under what conditions it was measured."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from harness.store import StoredUnit
-from reports.data.view import RunView, is_sustained
+from reports.data.view import INVALID, RunView, is_sustained
+from reports.sections.distributions import QUANTILES, milliseconds, row_label
 from reports.sections.recommendation import LATENCY_MARGIN
-from reports.tables.comparison import COUNTERS, RowId, row_id, worst_verdict
+from reports.sections.records import Records
+from reports.sections.run_data import RunData
+from reports.sections.section import Chart, Charts, Facts
+from reports.tables.comparison import COUNTERS, row_id
 
-QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
-LARGEST_OPERATORS = 12
 WINDOWS = 60
 
-Records = list[dict[str, Any]]
 
-
-def distributions(view: RunView) -> Records:
-    """Evenly spaced quantiles of every row's samples, rounds pooled. Void ones say so; emulated ones are no latency."""
-    rows: dict[RowId, list[StoredUnit]] = {}
-    for unit in view.of_kind("latency"):
-        if unit.result.get("samples_ns") and not unit.result.get("emulated") and not is_sustained(unit):
-            rows.setdefault(row_id(unit), []).append(unit)
-    return [record for row, rounds in rows.items() for record in _distribution(view, row, rounds)]
-
-
-def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Records:
-    samples = [ns for unit in rounds for ns in unit.result["samples_ns"]]
-    verdict = worst_verdict(unit.result for unit in rounds)
-    common = {
-        **row._asdict(),
-        "runtime": rounds[0].result.get("runtime") or row.runtime,
-        "family": view.models[row.model].get("family", ""),
-        "label": row_label(row) + (", void" if verdict == "void" else ""),
-        "verdict": verdict,
-        "median_ms": _milliseconds(np.median(samples)),
+def charts(run: RunData) -> Charts:
+    return {
+        "latency_distribution": Chart(records=run.distributions, split_by=("device",)),
+        "latency_over_time": Chart(records=over_time(run.view), split_by=("device",)),
     }
-    quantiles = np.quantile(samples, (np.arange(QUANTILES) + 0.5) / QUANTILES)
-    return [{**common, "ms": _milliseconds(quantile)} for quantile in quantiles]
 
 
-def void_medians(distributions: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], float]:
-    """The medians of void measurements by row: to show what was measured, marked as worth nothing."""
-    return {row_key(record): record["median_ms"] for record in distributions if record["verdict"] == "void"}
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+    sustained = burst_and_sustained(run.view)
+    return {
+        "devices": run.devices,
+        "scaling": _scaling(run.rows),
+        "sustained": sustained,
+        "rankings": rankings(sustained),
+        "quantiles": QUANTILES,
+        "conditions": measurement_conditions(run.view),
+    }
 
 
-def row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] or None for name in RowId._fields)
-
-
-def operators(view: RunView) -> Records:
-    """Time per kind of operator and artifact, where a runtime reported it; the largest ones, the rest summed up."""
-    rows = {row_id(unit): unit for unit in view.of_kind("latency") if unit.result.get("operators")}
-    return [
-        {"label": row_label(row), "device": row.device, "operator": name, "ms": ms}
-        for row, unit in rows.items()
-        for name, ms in _largest(unit.result["operators"])
-    ]
-
-
-def _largest(breakdown: list[dict[str, Any]]) -> list[tuple[str, float]]:
-    total: dict[str, float] = {}
-    for entry in breakdown:
-        total[entry["name"]] = total.get(entry["name"], 0.0) + entry["ns"] / 1e6
-    ranked = sorted(total.items(), key=lambda item: -item[1])
-    rest = sum(ms for _, ms in ranked[LARGEST_OPERATORS:])
-    return ranked[:LARGEST_OPERATORS] + ([("others", rest)] if rest else [])
+def _scaling(rows: Records) -> list[str]:
+    """The devices on which several numbers of threads were timed."""
+    counts: dict[str, set[int]] = {}
+    for row in rows:
+        if row["p50_ms"] is not None:
+            counts.setdefault(row["device"], set()).add(row["num_threads"])
+    return [device for device, threads in counts.items() if len(threads) > 1]
 
 
 def over_time(view: RunView) -> Records:
     """Median latency in windows of a long measurement, by seconds since its start: does a warm board keep its speed?
 
-    Time is that of the agent's glances, about one a second: they say which run came next and when.
+    Time is that of the agent's samples of the sensors, about one a second: they say which run came next and when.
     """
     return [
         {**_names(view, unit), **window}
@@ -89,15 +65,15 @@ def burst_and_sustained(view: RunView) -> Records:
     return [
         {
             **_names(view, unit),
-            "burst_ns": found["burst_ns"],
-            "sustained_ns": found["sustained_ns"],
-            "slowdown": found["sustained_ns"] / found["burst_ns"],
-            "seconds": found["seconds"],
+            "burst_ns": ends["burst_ns"],
+            "sustained_ns": ends["sustained_ns"],
+            "slowdown": ends["sustained_ns"] / ends["burst_ns"],
+            "seconds": ends["seconds"],
             "verdict": unit.result["verdict"],
             "reason": unit.result["verdict_reason"],
         }
         for unit in _long(view)
-        for found in [unit.result["sustained"]]
+        for ends in [unit.result["sustained"]]
     ]
 
 
@@ -105,7 +81,7 @@ def rankings(sustained: Records) -> dict[str, bool]:
     """Per device with several long measurements, whether heat makes the clearly faster of two the clearly slower."""
     worthy: dict[str, Records] = {}
     for record in sustained:
-        if record["verdict"] != "void":
+        if record["verdict"] != INVALID:
             worthy.setdefault(record["device"], []).append(record)
     return {
         device: any(
@@ -127,20 +103,20 @@ def _long(view: RunView) -> list[StoredUnit]:
 
 def _names(view: RunView, unit: StoredUnit) -> dict[str, Any]:
     row = row_id(unit)._replace(mode="")
-    return {**row._asdict(), "label": row_label(row), "family": view.models[row.model].get("family", "")}
+    return {**row._asdict(), "label": row_label(row), "family": view.models[row.model]["family"]}
 
 
-def _windows(glances: list[dict[str, Any]], samples: list[int]) -> Iterator[dict[str, Any]]:
-    """The medians between glances, WINDOWS of them at most."""
-    kept = glances[:: max(1, len(glances) // WINDOWS)]
+def _windows(sensors: list[dict[str, Any]], latencies: list[int]) -> Iterator[dict[str, Any]]:
+    """The medians between samples of the sensors, WINDOWS of them at most."""
+    kept = sensors[:: max(1, len(sensors) // WINDOWS)]
     for start, end in zip(kept, kept[1:]):
-        runs = samples[start["run"] : end["run"]]
+        runs = latencies[start["run"] : end["run"]]
         if runs:
-            seconds = (end["monotonic_ns"] - glances[0]["monotonic_ns"]) / 1e9
-            yield {"seconds": round(seconds, 1), "ms": _milliseconds(np.median(runs))}
+            seconds = (end["monotonic_ns"] - sensors[0]["monotonic_ns"]) / 1e9
+            yield {"seconds": round(seconds, 1), "ms": milliseconds(np.median(runs))}
 
 
-def circumstances(view: RunView) -> Records:
+def measurement_conditions(view: RunView) -> Records:
     """One line per latency unit: what the device was like before and after, and what that made of the measurement."""
     return [
         {
@@ -157,8 +133,8 @@ def circumstances(view: RunView) -> Records:
 
 
 def _facts(unit: StoredUnit, when: str) -> dict[str, Any]:
-    """What a person reads of the circumstances; the counters are in devices.csv."""
-    facts = (unit.result.get("circumstances") or {}).get(when) or {}
+    """What a person reads of the conditions; the counters say little by themselves."""
+    facts = unit.result["circumstances"][when] if unit.status == "done" else {}
     return {
         name.replace("_", " "): _short(value)
         for name, value in facts.items()
@@ -178,13 +154,3 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(dict.fromkeys(_short(inner) for inner in value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def row_label(row: RowId) -> str:
-    threads = f", {row.num_threads} thread{'' if row.num_threads == 1 else 's'}" if row.num_threads else ""
-    mode = f", {row.mode}" if row.mode not in ("", "burst") else ""
-    return f"{row.model} {row.format}{threads}{mode}"
-
-
-def _milliseconds(ns: Any) -> float:
-    return round(float(ns) / 1e6, 5)

@@ -1,4 +1,4 @@
-"""The verdict of a run: per device, the deployments that no other one beats, and in what each is best, in words.
+"""What to deploy: per device, the deployments that no other one beats, and in what each is best, in words.
 
 A deployment beats another when it is clearly better in one of accuracy, latency and explanation quality, and clearly
 worse in none. Clearly means that the 95 % intervals do not overlap; latencies must also differ by LATENCY_MARGIN,
@@ -12,11 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.data import formatting
+from reports.data.view import INVALID
+from reports.sections.distributions import threads_text
+from reports.sections.run_data import RunData
+from reports.sections.section import Chart, Facts
 
 LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
 LONGEST_LIST = 6
 
 Row = Mapping[str, Any]
+
+
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+    explanation = run.choices[0] if run.choices else None
+    return {
+        "recommendations": recommendations(run.rows, explanation),
+        "explanation": explanation,
+        "latency_margin": LATENCY_MARGIN,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +45,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceVerdict:
+class Recommendation:
     """What to deploy on one device; `choices` is empty when nothing on it can be compared, and `summary` says why."""
 
     device: str
@@ -63,12 +76,12 @@ class _Axis:
         return low * (1 - self.margin / 2), high * (1 + self.margin / 2)
 
 
-def verdicts(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[DeviceVerdict]:
-    """One verdict per device, in the order of the rows. `explanation` names the score that stands for quality."""
+def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[Recommendation]:
+    """One recommendation per device, in the order of the rows. `explanation` names the score that means quality."""
     devices = dict.fromkeys(row["device"] for row in rows if row["device"])
     axes = _axes(explanation)
     scored = [_with_quality(row, explanation) for row in rows]
-    return [_verdict(device, [row for row in scored if row["device"] == device], axes) for device in devices]
+    return [_recommendation(device, [row for row in scored if row["device"] == device], axes) for device in devices]
 
 
 def _axes(explanation: Mapping[str, str] | None) -> list[_Axis]:
@@ -92,15 +105,15 @@ def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, 
     return {**row, "quality": mean, "quality_low": low, "quality_high": high}
 
 
-def _verdict(device: str, rows: Sequence[Row], axes: Sequence[_Axis]) -> DeviceVerdict:
+def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[_Axis]) -> Recommendation:
     comparable = [row for row in rows if row["p50_ms"] is not None and row["top1"] is not None]
     if not comparable:
         why = _why_nothing(rows)
-        return DeviceVerdict(device=device, summary=f"No verdict: {why}.", choices=(), left_out=0)
+        return Recommendation(device=device, summary=f"No recommendation: {why}.", choices=(), left_out=0)
     front = [row for row in comparable if not any(_beats(other, row, axes) for other in comparable)] or comparable
     front.sort(key=lambda row: row["p50_ms"])
     choices = tuple(_choice(row, front, axes) for row in front[:LONGEST_LIST])
-    return DeviceVerdict(
+    return Recommendation(
         device=device,
         summary=_summary(front, comparable, axes),
         choices=choices,
@@ -115,11 +128,10 @@ def _beats(row: Row, other: Row, axes: Sequence[_Axis]) -> bool:
 
 def _why_nothing(rows: Sequence[Row]) -> str:
     if rows and all(row["emulated"] for row in rows):
-        return "the device is emulated, and emulated time is no latency"
-    void = [row for row in rows if row["verdict"] == "void"]
-    if void:
-        why = void[0]["verdict_reason"] or "no reason stored"
-        return f"every latency on it is void; {void[0]['model']}, for one: {why}"
+        return "the device is emulated, and the time under an emulator is not a latency"
+    invalid = [row for row in rows if row["verdict"] == INVALID]
+    if invalid:
+        return f"every latency on it is invalid; {invalid[0]['model']}, for one: {invalid[0]['verdict_reason']}"
     return "no deployment on it has both an accuracy and a latency"
 
 
@@ -135,13 +147,12 @@ def _summary(front: Sequence[Row], comparable: Sequence[Row], axes: Sequence[_Ax
 
 
 def _choice(row: Row, front: Sequence[Row], axes: Sequence[_Axis]) -> Choice:
-    threads = f", {row['num_threads']} thread{'' if row['num_threads'] == 1 else 's'}" if row["num_threads"] else ""
     accuracy = f"top-1 {row['top1_text']}"
     quality = f"explanation {formatting.decimal(row['quality'])}{_interval(row)}"
     return Choice(
         model=row["model"],
         family=row["family"],
-        deployment=f"{row['format']}{threads}, {row['runtime']}",
+        deployment=f"{row['format']}{threads_text(row['num_threads'])}, {row['runtime']}",
         numbers=(f"p50 {row['p50_text']}", accuracy, *([quality] if row["quality"] is not None else [])),
         praises=tuple(praise for axis in axes if (praise := _praise(axis, row, front))),
         caution=row["verdict_reason"] if row["verdict"] == "suspect" else "",

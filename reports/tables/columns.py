@@ -8,7 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-SCHEMA = 1  # 2026-11-23: first version
+HISTORY = {
+    1: "2026-11-23: first version",
+    2: "2026-11-26: `verdict` says `invalid` where it said `void`, also for runs that were measured before",
+}
+SCHEMA = max(HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,24 @@ COMPARISON = (
     Column("family", TEXT, "full-precision or binarized"),
     Column("twin", TEXT, "the model of the same architecture in the other family"),
     Column("weights", TEXT, "trained, imagenet or random; a random model has a latency, never an accuracy"),
-    Column("format", TEXT, "fp32, fp16, dynamic, int8, lce, lce-int8; `keras` is the float model, the reference"),
+    Column("format", TEXT, "one of `bitlens list formats`; `keras` is the float model, the reference"),
     Column("device", TEXT, "where the artifact ran; the reference runs on the host"),
     Column("device_kind", TEXT, "local, ssh or emulated"),
     Column("runtime", TEXT, "what executed the artifact"),
     Column("runtime_version", TEXT, "its version"),
     Column("num_threads", WHOLE, "threads of the runtime while latency was measured"),
-    Column("mode", TEXT, "kind of latency measurement: burst unless the protocol says otherwise"),
+    Column(
+        "mode",
+        TEXT,
+        "kind of latency measurement: burst, several short rounds; what a long one says is in `sustained_ns`",
+    ),
     Column("status", TEXT, "done, failed or planned: the worst of the row's units"),
     Column("reason", TEXT, "why the row is not done"),
-    Column("mark", TEXT, "what the artifact must not be used for, e.g. latency only"),
-    Column("top1", REAL, "share of images whose label is the highest class, 0 to 1"),
+    Column("mark", TEXT, "restriction: what the artifact must not be used for, e.g. latency only"),
+    Column("top1", REAL, "fraction of images whose label is the highest class, 0 to 1"),
     Column("top1_low", REAL, "lower end of its Wilson 95 % interval"),
     Column("top1_high", REAL, "upper end"),
-    Column("top5", REAL, "share of images whose label is among the five highest classes"),
+    Column("top5", REAL, "fraction of images whose label is among the five highest classes"),
     Column("top5_low", REAL, "lower end of its Wilson 95 % interval"),
     Column("top5_high", REAL, "upper end"),
     Column("accuracy_images", WHOLE, "images behind top1 and top5"),
@@ -49,7 +57,7 @@ COMPARISON = (
         Column(f"latency_p{q}{part}_ns", WHOLE, meaning)
         for q, n in ((50, 5), (90, 29), (99, 299))
         for part, meaning in (
-            ("", f"nearest-rank {q}th percentile of latency in ns; empty below {n} samples, when void or emulated"),
+            ("", f"nearest-rank {q}th percentile of latency in ns; empty below {n} samples, when invalid or emulated"),
             ("_low", "lower end of its 95 % interval from order statistics; empty if the sample has none"),
             ("_high", "upper end"),
         )
@@ -64,19 +72,19 @@ COMPARISON = (
     Column("sustained_seconds", WHOLE, "how long it was"),
     Column("peak_rss_bytes", WHOLE, "highest resident memory of the process: the largest of the rounds"),
     Column("flatbuffer_bytes", WHOLE, "size of the artifact"),
-    Column("verdict", TEXT, "valid, suspect or void: the worst of the rounds"),
+    Column("verdict", TEXT, "validity of the latency: valid, suspect or invalid; the worst of the rounds"),
     Column("verdict_reason", TEXT, "why it is not valid"),
     Column("emulated", TRUTH, "true when the device was emulated; such a row has no latency"),
     Column("instructions", WHOLE, "executed instructions per run, where the device counts them"),
     Column(
         "energy_nj",
         WHOLE,
-        "estimated energy per run in nJ, idle power subtracted; empty where no sensor tells or nobody asked",
+        "estimated energy per run in nJ, idle power subtracted; empty without a sensor, or where nobody asked",
     ),
     Column("delegate", TEXT, "delegate of the runtime"),
     Column("kernels", TEXT, "optimized or reference kernels"),
     Column("artifact_sha256", TEXT, "the artifact"),
-    Column("top1_agreement", REAL, "share of images with the same highest class as the Keras model"),
+    Column("top1_agreement", REAL, "fraction of images with the same highest class as the Keras model"),
     Column("max_abs_score_difference", REAL, "largest difference of a class score from the Keras model's"),
     Column("mean_abs_score_difference", REAL, "mean difference"),
     Column("rank_correlation", REAL, "rank correlation of the class scores with the Keras model's"),
@@ -115,14 +123,14 @@ LATENCY_SAMPLES = (
     Column("phase", TEXT, "warmup or timed"),
     Column("index", WHOLE, "position in its phase, from 0"),
     Column("latency_ns", WHOLE, "duration of one run in ns"),
-    Column("verdict", TEXT, "of its round"),
+    Column("verdict", TEXT, "validity of its round"),
 )
 
 DEVICES = (
     Column("schema", WHOLE, "version of this table"),
     Column("device", TEXT, "name"),
     Column("device_kind", TEXT, "local, ssh or emulated"),
-    Column("property", TEXT, "a fact of the machine, or a circumstance before.* or after.* a measurement"),
+    Column("property", TEXT, "a fact of the machine, or a measurement condition before.* or after.* a measurement"),
     Column("value", TEXT, "its value; different numbers as `low to high`, different texts joined by a bar"),
 )
 

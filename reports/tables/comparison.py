@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.store import Prediction, Store, StoredUnit
+from reports.data.batches import STATUSES
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
-from reports.data.view import KERAS, RunView, device_kind, device_name, is_sustained
+from reports.data.view import INVALID, KERAS, VALIDITY, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
 from reports.tables.scores import attach_quality, quality_summary
 
-VERDICTS = ("valid", "suspect", "void")  # best to worst
+FIDELITY = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
 COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
-STATUSES = ("done", "planned", "failed")
 
 
 class RowId(NamedTuple):
@@ -47,23 +47,23 @@ def latency_samples(store: Store) -> pd.DataFrame:
     """Every raw sample, warm-ups included, as the device sent it."""
     view, rows = RunView(store), []
     for unit in view.of_kind("latency"):
-        if unit.status != "done" or unit.result.get("emulated"):
-            continue  # emulated time is no latency
-        common = {**row_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result.get("verdict")}
+        if unit.status != "done" or unit.result["emulated"]:
+            continue  # the time under an emulator is not a latency
+        common = {**row_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result["verdict"]}
         for phase, name in (("warmup", "warmup_ns"), ("timed", "samples_ns")):
-            values = unit.result.get(name) or []
-            rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(values)]
+            rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(unit.result[name])]
     return frame(rows, LATENCY_SAMPLES)
 
 
 def devices(store: Store) -> pd.DataFrame:
-    """What is known of each device, and the circumstances of its measurements: one row per property."""
+    """What is known of each device, and the conditions of its measurements: one row per property."""
     facts: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for unit in RunView(store).of_kind("latency"):
+        if unit.status != "done":
+            continue
         known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
-        circumstances = unit.result.get("circumstances") or {}
-        ends = {when: circumstances.get(when) for when in ("before", "after")}
-        for name, value in _flat({"machine": unit.result.get("machine"), **ends}):
+        conditions = {when: unit.result["circumstances"][when] for when in ("before", "after")}
+        for name, value in _flat({"machine": unit.result["machine"], **conditions}):
             known.setdefault(name, []).append(value)
     rows = [
         {"device": device, "device_kind": kind, "property": name, "value": _summary(values)}
@@ -101,7 +101,7 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
         tested = accuracy.get(_without_threads(row))
         rows[row] = timed.get(row, []) + ([tested] if tested else [])
     order = {name: position for position, name in enumerate(view.models)}
-    return dict(sorted(rows.items(), key=lambda item: order.get(item[0].model, len(order))))
+    return dict(sorted(rows.items(), key=lambda item: order[item[0].model]))
 
 
 def identity(unit: StoredUnit) -> RowId:
@@ -110,15 +110,14 @@ def identity(unit: StoredUnit) -> RowId:
         return row_id(unit)
     if unit.kind == "conversion" or unit.spec["format"] == KERAS:
         return RowId(unit.spec["model"]["name"], unit.spec["format"])
-    return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), str(unit.spec["runtime"]))
+    return RowId(unit.spec["model"]["name"], unit.spec["format"], device_name(unit.spec), unit.spec["runtime"])
 
 
 def row_id(unit: StoredUnit) -> RowId:
     """The row of the comparison to which a latency unit belongs."""
     spec = unit.spec
-    mode = "sustained" if is_sustained(unit) else (spec.get("protocol") or {}).get("mode") or "burst"
-    row = RowId(spec["model"]["name"], spec["format"], device_name(spec), str(spec["runtime"]))
-    return row._replace(num_threads=spec["num_threads"], mode=mode)
+    mode = "sustained" if is_sustained(unit) else "burst"
+    return RowId(spec["model"]["name"], spec["format"], device_name(spec), spec["runtime"], spec["num_threads"], mode)
 
 
 def _without_threads(row: RowId) -> RowId:
@@ -127,30 +126,38 @@ def _without_threads(row: RowId) -> RowId:
 
 def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[str, Any]:
     model = view.models[row.model]
-    conversion = next((view.find(u.needs["conversion"]) for u in units if "conversion" in u.needs), None)
-    conversion = conversion or next((u for u in units if u.kind == "conversion"), None)
+    conversion = _conversion(view, units)
     tested = next((u for u in units if u.kind == "accuracy"), None)
     timed = [u for u in units if u.kind == "latency" and u.status == "done"]
-    kind = next((device_kind(u.spec) for u in units if device_kind(u.spec)), "")
     return {
         **row._asdict(),
-        **{name: model.get(name) for name in ("family", "twin", "weights")},
-        "device_kind": "" if row.format == KERAS else kind,
+        **{name: model[name] for name in ("family", "twin", "weights")},
+        "device_kind": next(filter(None, (device_kind(u.spec) for u in units)), ""),
         **_runtime_facts(units),
         **_status(view, [*units, *([conversion] if conversion else [])]),
         **_artifact_facts(conversion),
-        **_fidelity_facts(view, conversion, row.runtime),
+        **_fidelity_facts(view, conversion),
         **_accuracy_facts(view, tested, latency_only=_is_latency_only(model, conversion)),
         **_latency_facts([u for u in timed if not is_sustained(u)]),
         **_sustained_facts([u for u in timed if is_sustained(u)]),
     }
 
 
+def _conversion(view: RunView, units: Iterable[StoredUnit]) -> StoredUnit | None:
+    """What made the row's artifact; None for the reference, which has none."""
+    for unit in units:
+        if unit.kind == "conversion":
+            return unit
+        if "conversion" in unit.needs:
+            return view.needed(unit, "conversion")
+    return None
+
+
 def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
     """The worst status of the row's units, and every distinct reason."""
     unfinished = [unit for unit in units if unit.status != "done"]
-    told = [unit for unit in unfinished if unit.reason] or unfinished  # what failed, not what waits for it
-    reasons = dict.fromkeys(f"{_stage(unit)}: {view.reason(unit)}" for unit in told)
+    to_explain = [unit for unit in unfinished if unit.reason] or unfinished  # what failed, not what waits for it
+    reasons = dict.fromkeys(f"{_stage(unit)}: {view.reason(unit)}" for unit in to_explain)
     blocked = any("failed:" in view.reason(u) for u in units if u.status == "planned")
     worst = max((u.status for u in units), key=STATUSES.index)
     return {"status": "failed" if blocked else worst, "reason": "; ".join(reasons)}
@@ -159,39 +166,38 @@ def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
 def _stage(unit: StoredUnit) -> str:
     if unit.kind != "latency":
         return unit.kind
-    return "sustained latency" if is_sustained(unit) else f"latency round {unit.spec.get('round')}"
+    return "sustained latency" if is_sustained(unit) else f"latency round {unit.spec['round']}"
 
 
 def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
     """The runtime that really ran, where the plan said `auto`."""
     for unit in units:
-        if unit.result.get("runtime_version"):
+        if "runtime_version" in unit.result:
             return {name: unit.result[name] for name in ("runtime", "runtime_version")}
     return {}
 
 
 def _artifact_facts(conversion: StoredUnit | None) -> dict[str, Any]:
     result = conversion.result if conversion else {}
-    mark = result.get("mark") or ("latency only" if result.get("latency_only") else "")
-    return {"flatbuffer_bytes": result.get("flatbuffer_bytes"), "artifact_sha256": result.get("blob"), "mark": mark}
+    columns = {"flatbuffer_bytes": "flatbuffer_bytes", "artifact_sha256": "blob", "mark": "mark"}
+    return {column: result.get(name) for column, name in columns.items()}
 
 
 def _is_latency_only(model: dict[str, Any], conversion: StoredUnit | None) -> bool:
-    return model.get("weights") == "random" or bool(conversion and conversion.result.get("latency_only"))
+    """Random weights classify nothing, and an artifact with a restriction is not to be used for its answers."""
+    return model["weights"] == "random" or bool(conversion and conversion.result.get("mark"))
 
 
-def _fidelity_facts(view: RunView, conversion: StoredUnit | None, runtime: str) -> dict[str, Any]:
-    if conversion is None:
-        return {}
-    tried = [u for u in view.of_kind("fidelity") if u.status != "planned"]
-    checks = [u for u in tried if u.needs["conversion"] == conversion.key]
-    check = next((u for u in checks if u.spec.get("runtime") == runtime), checks[0] if checks else None)
-    if check is None:
-        return {}
-    names = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
-    outcome = "suspect" if check.status == "failed" else check.result.get("status")
-    facts = {name: check.result.get(name) for name in names}
-    return {**facts, "fidelity": outcome, "fidelity_reason": check.reason or check.result.get("reason")}
+def _fidelity_facts(view: RunView, conversion: StoredUnit | None) -> dict[str, Any]:
+    """How closely the artifact follows the Keras model; one that could not be compared is suspect."""
+    for check in view.of_kind("fidelity"):
+        if conversion is None or check.needs["conversion"] != conversion.key or check.status == "planned":
+            continue
+        if check.status == "failed":
+            return {"fidelity": "suspect", "fidelity_reason": check.reason}
+        facts = {name: check.result[name] for name in FIDELITY}
+        return {**facts, "fidelity": check.result["status"], "fidelity_reason": check.result["reason"]}
+    return {}
 
 
 def _accuracy_facts(view: RunView, unit: StoredUnit | None, *, latency_only: bool) -> dict[str, Any]:
@@ -209,45 +215,44 @@ def _hits(predictions: Iterable[Prediction], depth: int) -> int:
 
 
 def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
-    """Percentiles of the pooled rounds, the median of what happens once per round, and the worst verdict."""
+    """Percentiles of the pooled rounds, the median of what happens once per round, and the worst validity."""
     if not rounds:
         return {}
     results = [unit.result for unit in rounds]
-    verdict = worst_verdict(results)
-    reasons = dict.fromkeys(r["verdict_reason"] for r in results if r.get("verdict_reason"))
-    emulated = any(r.get("emulated") for r in results)
+    validity = worst_validity(results)
+    emulated = any(r["emulated"] for r in results)
     facts = {
         "latency_rounds": len(results),
-        "latency_samples": sum(len(r.get("samples_ns") or ()) for r in results),
-        "warmup_runs": sum(len(r.get("warmup_ns") or ()) for r in results),
-        "peak_rss_bytes": max((r["peak_rss_bytes"] for r in results if r.get("peak_rss_bytes")), default=None),
-        "verdict": verdict,
-        "verdict_reason": "; ".join(reasons),
+        "latency_samples": sum(len(r["samples_ns"]) for r in results),
+        "warmup_runs": sum(len(r["warmup_ns"]) for r in results),
+        "peak_rss_bytes": max(filter(None, (r["peak_rss_bytes"] for r in results)), default=None),
+        "verdict": validity,
+        "verdict_reason": "; ".join(filter(None, dict.fromkeys(r["verdict_reason"] for r in results))),
         "emulated": emulated,
         "instructions": _middle(results, "instructions"),
         "energy_nj": _energy_nj(results),
-        "delegate": results[0].get("delegate"),
-        "kernels": results[0].get("kernels"),
+        "delegate": results[0]["delegate"],
+        "kernels": results[0]["kernels"],
     }
-    return facts | ({} if emulated or verdict == "void" else _times(results))
+    return facts | ({} if emulated or validity == INVALID else _times(results))
 
 
 def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
     """What the long measurement says, if there is one that is worth something."""
     for unit in long:
-        found = unit.result.get("sustained")
-        if found and unit.result.get("verdict") != "void":
+        speeds = unit.result["sustained"]
+        if speeds and unit.result["verdict"] != INVALID:
             names = {"burst_ns": "burst_ns", "sustained_ns": "sustained_ns", "sustained_seconds": "seconds"}
-            return {column: round(found[name]) for column, name in names.items()}
+            return {column: round(speeds[name]) for column, name in names.items()}
     return {}
 
 
-def worst_verdict(results: Iterable[Mapping[str, Any]]) -> str:
-    return max((result.get("verdict") or "suspect" for result in results), key=VERDICTS.index)
+def worst_validity(results: Iterable[Mapping[str, Any]]) -> str:
+    return VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    samples = [ns for result in results for ns in result.get("samples_ns") or ()]
+    samples = [ns for result in results for ns in result["samples_ns"]]
     facts: dict[str, Any] = {name: _middle(results, name) for name in ("load_ns", "first_run_ns")}
     for q in (50, 90, 99):
         low, high = percentile_interval(samples, q)
@@ -258,12 +263,12 @@ def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _energy_nj(results: Sequence[dict[str, Any]]) -> int | None:
     """The median of the rounds' estimates."""
-    joules = [result["energy"]["joules_per_inference"] for result in results if result.get("energy")]
+    joules = [result["energy"]["joules_per_inference"] for result in results if result.get("energy")]  # not emulated
     return round(1e9 * median(joules)) if joules else None
 
 
 def _middle(results: Iterable[dict[str, Any]], name: str) -> int | None:
-    values = [result[name] for result in results if result.get(name) is not None]
+    values = [result[name] for result in results if result[name] is not None]
     return round(median(values)) if values else None
 
 

@@ -5,7 +5,7 @@ python -m reports.tables.csv_docs > docs/csv.md
 
 from __future__ import annotations
 
-from reports.tables.columns import SCHEMA, TABLES, Column
+from reports.tables.columns import HISTORY, SCHEMA, TABLES, Column
 
 _TYPES = {"string": "text", "Int64": "whole number", "Float64": "number", "boolean": "True / False"}
 
@@ -14,9 +14,11 @@ _ABOUT = {
     "`keras`), whose accuracy is the one to keep and which has no latency. Failed and planned work is a row too.",
     "quality": "One row per image × method × metric × judge: the scores as they are, before any mean.",
     "latency_samples": "One row per run of an artifact, warm-ups included, as the device sent it. Emulated runs are "
-    "left out: their time is no latency. Void measurements are in, with their verdict.",
+    "left out: their time is not a latency. Invalid measurements are in it, with their validity.",
     "devices": "One row per known property of a device.",
 }
+
+_CHANGES = "\n".join(f"| {version} | {change} |" for version, change in HISTORY.items())
 
 _HEAD = f"""# The CSV files
 
@@ -25,11 +27,11 @@ _HEAD = f"""# The CSV files
 
 * UTF-8, comma-separated, quoted where needed (RFC 4180), lines end in LF.
 * An empty field means unknown or not applicable. It never stands for 0.
-* The unit is in the column's name: `_ns` nanoseconds, `_nj` nanojoules, `_bytes` bytes. Shares are 0 to 1.
+* The unit is in the column's name: `_ns` nanoseconds, `_nj` nanojoules, `_bytes` bytes. Fractions are 0 to 1.
 * Column names and meanings stay as they are within a schema version; new columns may appear.
 * Text that a spreadsheet would execute as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) is
   written with a leading apostrophe.
-* All intervals are 95 %. Wilson's for accuracy, order statistics for percentiles, a bootstrap over images for scores.
+* All intervals are 95 %: Wilson's for accuracy, order statistics for percentiles, a bootstrap over images for scores.
 
 ```python
 import pandas
@@ -39,6 +41,10 @@ table = pandas.read_csv("comparison.csv", dtype_backend="numpy_nullable")  # kee
 ```r
 table <- read.csv("comparison.csv", check.names = FALSE, na.strings = "")
 ```
+
+| schema version | what changed |
+|---|---|
+{_CHANGES}
 """
 
 _EXPLANATIONS = """

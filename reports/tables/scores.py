@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.store import Store, StoredUnit
 from reports.data.stats import mean_interval
-from reports.data.view import RunView, device_name, full_label, method_name
+from reports.data.view import FLOAT, RunView, device_name, full_label, method_name
 from reports.tables.columns import QUALITY, frame
 
 SUMMARY = (
@@ -36,19 +36,18 @@ def quality(store: Store) -> pd.DataFrame:
 
 
 def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency = view.find(unit.needs.get("saliency"))
-    spec = saliency.spec if saliency else {}
-    model = spec.get("model") or {}
+    saliency = view.needed(unit, "saliency")
+    spec = saliency.spec
     judge, device = _judge(unit)
     return {
-        "model": model.get("name"),
-        "family": model.get("family"),
-        "method": method_name(spec) if saliency else None,
-        "parameters": json.dumps(spec.get("parameters", {}), sort_keys=True),
-        "seed": spec.get("seed"),
-        "pseudo_gradient": saliency.result.get("pseudo_gradient") if saliency else None,
+        "model": spec["model"]["name"],
+        "family": spec["model"]["family"],
+        "method": method_name(spec),
+        "parameters": json.dumps(spec["parameters"], sort_keys=True),
+        "seed": spec["seed"],
+        "pseudo_gradient": saliency.result.get("pseudo_gradient"),  # a control has no gradient
         "metric": unit.spec["metric"],
-        "metric_parameters": json.dumps(unit.spec.get("parameters", {}), sort_keys=True),
+        "metric_parameters": json.dumps(unit.spec["parameters"], sort_keys=True),
         "better": unit.result.get("better"),
         "unit": unit.result.get("unit"),
         "judge": judge,
@@ -58,23 +57,23 @@ def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:
 
 def _judge(unit: StoredUnit) -> tuple[str, str]:
     """Who judged: the float model, or an artifact's format and its device."""
-    judge = unit.spec.get("judge", "float")
-    return (judge, "") if isinstance(judge, str) else (judge["format"], device_name(judge))
+    judge = unit.spec["judge"]
+    return (FLOAT, "") if judge == FLOAT else (judge["format"], device_name(judge))
 
 
 def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
-    saliency, scores = view.find(unit.needs.get("saliency")), view.scores(unit)
+    saliency, scores = view.needed(unit, "saliency"), view.scores(unit)
     values = [score.value for score in scores if score.value is not None]
-    found = mean_interval(values)
+    mean = mean_interval(values)
     return {
         **_quality_identity(view, unit),
-        "label": view.method_labels.get(unit.needs["saliency"], "") if saliency else "",
-        "spec_parameters": (saliency.spec.get("parameters") or {}) if saliency else {},
-        "full_label": full_label(saliency.spec) if saliency else "",
+        "label": view.method_labels[saliency.key],
+        "spec_parameters": saliency.spec["parameters"],
+        "full_label": full_label(saliency.spec),
         "metric_label": view.metric_labels[unit.key],
-        "mean": found.value if found else None,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
+        "mean": mean.value if mean else None,
+        "low": mean.low if mean else None,
+        "high": mean.high if mean else None,
         "images": len(values),
         "undefined": len(scores) - len(values),
         "status": unit.status,
@@ -84,7 +83,7 @@ def _quality_row(view: RunView, unit: StoredUnit) -> dict[str, Any]:
 
 def attach_quality(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Append the float judge's means: they belong to the model, so every row of the model repeats them."""
-    judged = summary[(summary["judge"] == "float") & summary["mean"].notna()]
+    judged = summary[(summary["judge"] == FLOAT) & summary["mean"].notna()]
     columns: dict[str, pd.Series[Any]] = {}
     for (metric, label), group in judged.groupby(["metric_label", "full_label"], sort=False):
         by_model = group.drop_duplicates("model").set_index("model")

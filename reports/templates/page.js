@@ -10,7 +10,7 @@
   };
   const unknown = "–";
   const digits = (value, count = 3) => (value == null ? unknown : value.toFixed(count));
-  const percent = (share) => `${Number((100 * share).toPrecision(3))} %`;
+  const percent = (fraction) => `${Number((100 * fraction).toPrecision(3))} %`;
 
   // ------------------------------------------------------------- one state: which rows pass the filters
   const filters = {};
@@ -138,12 +138,12 @@
     picture.style.setProperty("--strength", strength(map, column));
     return picture;
   };
-  const describe = (image, map, network, method) =>
-    `${method} map of ${network} for image ${image.key} (${image.label}): ${map.blank ? "blank; " : ""}top-1 is ${map.predicted}, ${map.correct ? "correct" : "wrong"}`;
-  const enlarge = (image, map, column, network, method) => {
-    byId("enlarged-title").textContent = `${network}, ${method}`;
+  const describe = (image, map, model, method) =>
+    `${method} map of ${model} for image ${image.key} (${image.label}): ${map.blank ? "blank; " : ""}top-1 is ${map.predicted}, ${map.correct ? "correct" : "wrong"}`;
+  const enlarge = (image, map, column, model, method) => {
+    byId("enlarged-title").textContent = `${model}, ${method}`;
     Object.assign(byId("enlarged-image"), { src: image.source, alt: `image ${image.key}: ${image.label}` });
-    byId("enlarged-map").replaceWith(Object.assign(mapImage(map, column, describe(image, map, network, method)), { id: "enlarged-map" }));
+    byId("enlarged-map").replaceWith(Object.assign(mapImage(map, column, describe(image, map, model, method)), { id: "enlarged-map" }));
     const facts = [
       ["image", image.key],
       ["label", image.label],
@@ -157,19 +157,19 @@
     byId("enlarged-facts").replaceChildren(...facts.flatMap(([term, text]) => [make("dt", { textContent: term }), make("dd", { textContent: text })]));
     byId("enlarged").showModal();
   };
-  const mapCell = (image, column, network, method) => {
+  const mapCell = (image, column, model, method) => {
     const map = column.maps[image.key];
     if (!map) return make("td", { textContent: unknown });
     const caption = make("figcaption", { textContent: map.correct ? "correct" : map.predicted, className: map.correct ? "correct" : "" });
     if (map.blank) caption.append(" · blank");
-    const button = make("button", { type: "button" }, mapImage(map, column, describe(image, map, network, method)));
-    button.addEventListener("click", () => enlarge(image, map, column, network, method));
+    const button = make("button", { type: "button" }, mapImage(map, column, describe(image, map, model, method)));
+    button.addEventListener("click", () => enlarge(image, map, column, model, method));
     return make("td", {}, make("figure", {}, caption, button));
   };
   const imageHeading = (image) => make("th", { scope: "row" }, make("figure", {},
     make("figcaption", { textContent: image.label, title: image.key }), make("img", { src: image.source, alt: `image ${image.key}: ${image.label}` })));
-  const networkHeading = ({ label, network, column }, several) => {
-    const heading = make("th", { scope: "col" }, make("span", { className: `dot ${column.family}` }), network);
+  const modelHeading = ({ label, model, column }, several) => {
+    const heading = make("th", { scope: "col" }, make("span", { className: `dot ${column.family}` }), model);
     if (several) heading.append(make("small", { textContent: label }));
     if (column.layer) heading.append(make("small", { textContent: ` ${column.layer}` }));
     return heading;
@@ -178,16 +178,16 @@
     if (!byId("grid")) return;
     const method = byId("method").value;
     const methods = method ? [method] : Object.keys(grids.methods); // one method, or all side by side
-    const columns = methods.flatMap((label) => Object.entries(grids.methods[label]).map(([network, column]) => ({ label, network, column })));
+    const columns = methods.flatMap((label) => Object.entries(grids.methods[label]).map(([model, column]) => ({ label, model, column })));
     const images = grids.images.slice(firstImage, firstImage + perPage);
     const rows = images.map((image) =>
-      make("tr", {}, imageHeading(image), ...columns.map(({ label, network, column }) => mapCell(image, column, network, label))));
-    const headings = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map((column) => networkHeading(column, methods.length > 1)));
+      make("tr", {}, imageHeading(image), ...columns.map(({ label, model, column }) => mapCell(image, column, model, label))));
+    const headings = make("tr", {}, make("th", { scope: "col", textContent: "Image" }), ...columns.map((column) => modelHeading(column, methods.length > 1)));
     byId("grid").replaceChildren(make("thead", {}, headings), make("tbody", {}, ...rows));
     byId("image-count").textContent = `images ${firstImage + 1} to ${firstImage + images.length} of ${grids.images.length}`;
     byId("previous-images").disabled = firstImage === 0;
     byId("next-images").disabled = firstImage + perPage >= grids.images.length;
-    byId("method-notes").textContent = [...new Set(columns.flatMap(({ label, network, column }) => column.notes.map((note) => `${label} of ${network}: ${note}`)))].join("; ");
+    byId("method-notes").textContent = [...new Set(columns.flatMap(({ label, model, column }) => column.notes.map((note) => `${label} of ${model}: ${note}`)))].join("; ");
     showStrips();
   };
   const turn = (step) => {
@@ -198,19 +198,19 @@
   byId("previous-images")?.addEventListener("click", () => turn(-perPage));
   byId("next-images")?.addEventListener("click", () => turn(perPage));
 
-  // ------------------------------------------------------------- one image's maps along a sweep, network by network
+  // ------------------------------------------------------------- one image's maps along a sweep, model by model
   const sweptColumns = (parameter, image) => Object.entries(grids.methods).flatMap(([label, columns]) =>
     Object.entries(columns).filter(([, column]) => column.swept[parameter] != null && column.maps[image.key])
-      .map(([network, column]) => ({ label, network, column, value: column.swept[parameter] })));
+      .map(([model, column]) => ({ label, model, column, value: column.swept[parameter] })));
   const showStrip = (strip, parameter, text) => {
     const image = grids.images[firstImage];
     if (!strip || !image) return;
     const swept = sweptColumns(parameter, image);
     if (parameter === "noise_level") swept.sort((a, b) => a.value - b.value);
-    const networks = [...new Set(swept.map(({ network }) => network))];
-    strip.replaceChildren(...networks.map((network) => make("div", { className: "strip" }, make("span", { className: "name", textContent: network }),
-      ...swept.filter((other) => other.network === network).map(({ label, column, value }) =>
-        make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${network}`), text(value))))));
+    const models = [...new Set(swept.map(({ model }) => model))];
+    strip.replaceChildren(...models.map((model) => make("div", { className: "strip" }, make("span", { className: "name", textContent: model }),
+      ...swept.filter((other) => other.model === model).map(({ label, column, value }) =>
+        make("figure", {}, mapImage(column.maps[image.key], column, `${label} map of ${model}`), text(value))))));
   };
   const showStrips = () => {
     showStrip(byId("noise-strip"), "noise_level", percent);

@@ -10,7 +10,7 @@ import pytest
 
 from harness.store import Store
 from reports.tables import comparison
-from tests.reports.synthetic_runs import twins_run
+from tests.reports.example_runs import twins_run
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,75 +27,83 @@ def run(
 
 
 def only(differences: list[Difference], measure: str) -> Difference:
-    found = [d for d in differences if d.measure == measure and d.row.format]
-    assert len(found) == 1, found
-    return found[0]
+    [difference] = [d for d in differences if d.measure == measure and d.row.format]
+    return difference
 
 
 def test_equal_runs_have_no_clear_difference(tmp_path: Path) -> None:
-    found = compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2)])
-    assert {only(found, name).verdict for name in ("p50", "top1", "top5")} == {"no clear difference"}
+    differences = compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2)])
+    assert {only(differences, name).verdict for name in ("p50", "top1", "top5")} == {"no clear difference"}
 
 
 def test_a_slowdown_is_found_with_its_size(tmp_path: Path) -> None:
-    found = only(compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=6.0)]), "p50")
-    assert found.verdict == "worse"
-    assert found.change is not None
-    assert found.change.low is not None
-    assert found.change.high is not None
-    assert found.change.low < 0.2 < found.change.high
-    assert found.change.value == pytest.approx(0.2, abs=0.06)
+    difference = only(compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=6.0)]), "p50")
+    assert difference.verdict == "worse"
+    assert difference.change is not None
+    assert difference.change.low is not None
+    assert difference.change.high is not None
+    assert difference.change.low < 0.2 < difference.change.high
+    assert difference.change.value == pytest.approx(0.2, abs=0.06)
 
 
 def test_rounds_not_samples_decide(tmp_path: Path) -> None:
     # thousands of samples of two rounds are still two processes: there is an estimate and no answer
-    found = only(compare([run(tmp_path / "a", rounds=2), run(tmp_path / "b", rounds=2, p50_ms=6.0)]), "p50")
-    assert found.verdict == "no answer"
-    assert found.reason == "fewer than 3 rounds, so no interval"
+    difference = only(compare([run(tmp_path / "a", rounds=2), run(tmp_path / "b", rounds=2, p50_ms=6.0)]), "p50")
+    assert difference.verdict == "no answer"
+    assert difference.reason == "fewer than 3 rounds, so no interval"
 
 
 def test_accuracy_is_paired_by_image(tmp_path: Path) -> None:
-    found = only(compare([run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]), "top1")
-    assert found.change is not None
-    assert found.change.value == pytest.approx(-0.1)
-    assert found.verdict == "worse"
+    difference = only(compare([run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]), "top1")
+    assert difference.change is not None
+    assert difference.change.value == pytest.approx(-0.1)
+    assert difference.verdict == "worse"
 
 
 def test_other_images_are_refused(tmp_path: Path) -> None:
     other = RunBuilder(tmp_path / "b", accuracy_images=100)
     conversion, images = other.conversion(TWINS[0], "fp32"), other.images(purpose="accuracy")
     other.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
-    found = only(compare([run(tmp_path / "a"), other.build()]), "top1")
-    assert found.change is None
-    assert found.reason == "other images: count differ"
+    difference = only(compare([run(tmp_path / "a"), other.build()]), "top1")
+    assert difference.change is None
+    assert difference.reason == "other images: count differ"
 
 
 def test_other_preprocessing_is_refused(tmp_path: Path) -> None:
     record = {**TWINS[0]["preprocessing"], "mean": [0.0] * 3, "channel_order": "bgr"}
-    network = {**TWINS[0], "preprocessing": record}
+    model = {**TWINS[0], "preprocessing": record}
     other = RunBuilder(tmp_path / "b")
-    conversion, images = other.conversion(network, "fp32"), other.images(purpose="accuracy")
-    other.accuracy(network, "fp32", images, share=0.9, conversion=conversion)
-    found = only(compare([run(tmp_path / "a"), other.build()]), "top1")
-    assert found.reason == "other preprocessing: channel_order, mean differ"
+    conversion, images = other.conversion(model, "fp32"), other.images(purpose="accuracy")
+    other.accuracy(model, "fp32", images, share=0.9, conversion=conversion)
+    difference = only(compare([run(tmp_path / "a"), other.build()]), "top1")
+    assert difference.reason == "other preprocessing: channel_order, mean differ"
 
 
 @pytest.mark.parametrize(
     ("latency", "reason"),
     [
-        ({"verdict": "void", "verdict_reason": "it throttled"}, "a round is void: it throttled"),
-        ({"device": {**EMULATED, "name": "this-host"}}, "emulated time is no latency"),
+        ({"verdict": "invalid", "verdict_reason": "it throttled"}, "a round is invalid: it throttled"),
+        ({"verdict": "void", "verdict_reason": "it throttled"}, "a round is invalid: it throttled"),  # an older record
+        ({"device": {**EMULATED, "name": "this-host"}}, "the time under an emulator is not a latency"),
         ({"outcome": "the board rebooted"}, "a round is failed: the board rebooted"),
     ],
 )
-def test_what_is_no_latency_is_refused(tmp_path: Path, latency: dict[str, Any], reason: str) -> None:
-    found = only(compare([run(tmp_path / "a"), run(tmp_path / "b", **latency)]), "p50")
-    assert (found.verdict, found.reason) == ("not comparable", reason)
+def test_what_is_not_a_latency_is_refused(tmp_path: Path, latency: dict[str, Any], reason: str) -> None:
+    difference = only(compare([run(tmp_path / "a"), run(tmp_path / "b", **latency)]), "p50")
+    assert (difference.verdict, difference.reason) == ("not comparable", reason)
 
 
 def test_two_boards_are_compared_when_each_run_has_one(tmp_path: Path) -> None:
-    found = only(compare([run(tmp_path / "a"), run(tmp_path / "b", device=BOARD, p50_ms=30.0)]), "p50")
-    assert found.verdict == "worse"
+    difference = only(compare([run(tmp_path / "a"), run(tmp_path / "b", device=BOARD, p50_ms=30.0)]), "p50")
+    assert difference.verdict == "worse"
+
+
+def test_a_run_of_the_previous_version_can_be_compared(tmp_path: Path) -> None:
+    recorded = Path(__file__).parents[2] / "recorded" / "schema1" / "run"
+    folders = [Path(shutil.copytree(recorded, tmp_path / name)) for name in ("a", "b")]
+    differences = compare(folders)
+    assert {d.measure for d in differences} >= {"p50", "load", "peak_rss", "flatbuffer_bytes", "top1"}
+    assert {d.change.value for d in differences if d.change} == {0.0}
 
 
 def test_runs_with_nothing_in_common_are_an_error(tmp_path: Path) -> None:
@@ -120,9 +129,9 @@ def test_explanation_quality_is_compared_on_the_same_images(tmp_path: Path) -> N
         built.latency(TWINS[0], "fp32", built.conversion(TWINS[0], "fp32"))
         built.quality(built.saliency(TWINS[0], METHODS[0], images), images, "insertion_auc", mean=mean)
         folders.append(built.build())
-    found = next(d for d in compare(folders) if d.measure == "insertion_auc[gradient]")
-    assert found.change is not None
-    assert found.change.value == pytest.approx(0.1, abs=0.08)
+    difference = next(d for d in compare(folders) if d.measure == "insertion_auc[gradient]")
+    assert difference.change is not None
+    assert difference.change.value == pytest.approx(0.1, abs=0.08)
 
 
 # ---------------------------------------------------------------------------------------------------------- gates

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-import reports
 from reports.page.serve import RunsServer
-from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, large_run, model
+from reports.write import write_report
+from tests.reports.example_runs import large_run
+from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, model
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright from PyPI")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -51,7 +52,7 @@ class Tab:
 
 @pytest.fixture(scope="module")
 def report(twins_folder: Path) -> str:
-    return reports.write(twins_folder)[1].as_uri()
+    return write_report(twins_folder)[1].as_uri()
 
 
 @pytest.fixture
@@ -212,12 +213,12 @@ def test_names_that_look_like_code_run_nothing(browser: Any, tmp_path: Path) -> 
     run = RunBuilder(tmp_path)
     images, shown = run.images(purpose="accuracy"), run.images()
     for name in names:
-        network = model(name, "binarized")
-        conversion = run.conversion(network, "fp32")
-        run.accuracy(network, "fp32", images, share=0.9, conversion=conversion)
-        run.latency(network, "fp32", conversion)
-        run.quality(run.saliency(network, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
-    _, page = reports.write(run.build(experiment_name=names[0]))
+        record = model(name, "binarized")
+        conversion = run.conversion(record, "fp32")
+        run.accuracy(record, "fp32", images, share=0.9, conversion=conversion)
+        run.latency(record, "fp32", conversion)
+        run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
+    _, page = write_report(run.build(experiment_name=names[0]))
     tab = Tab(browser, page.as_uri(), viewport={"width": 360, "height": 740})
     assert tab.complaints == []
     assert tab.page.title() == f"{names[0]} · bitlens"
@@ -234,13 +235,13 @@ def test_unfinished_runs_open_without_an_error(browser: Any, tmp_path: Path, wha
     if what != "empty":
         conversion = run.conversion(TWINS[0], "fp32", reason="no" if what == "failed" else "")
         run.latency(TWINS[0], "fp32", conversion, outcome="planned")
-    _, page = reports.write(run.build())
+    _, page = write_report(run.build())
     tab = Tab(browser, page.as_uri())
     assert tab.complaints == []
     tab.page.close()
 
 
-def test_a_served_run_tells_of_new_results(browser: Any, tmp_path: Path) -> None:
+def test_a_served_run_reports_new_results(browser: Any, tmp_path: Path) -> None:
     run = RunBuilder(tmp_path / "mine")
     conversion = run.conversion(TWINS[0], "fp32")
     run.latency(TWINS[0], "fp32", conversion, outcome="planned")
@@ -273,7 +274,7 @@ def test_a_served_run_tells_of_new_results(browser: Any, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_large_run_stays_within_15_mb_and_is_soon_interactive(browser: Any, tmp_path: Path) -> None:
     """10 networks × 6 formats × 3 devices × 100 images. The time is printed, not judged: other work may run."""
-    _, page = reports.write(large_run(tmp_path))
+    _, page = write_report(large_run(tmp_path))
     assert page.stat().st_size <= 15_000_000
     tab = browser.new_page()
     tab.goto(page.as_uri())

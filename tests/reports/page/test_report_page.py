@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import reports
 from harness.store import Store
 from reports.page.page import render
-from reports.write import csv_text, write_atomically
-from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model, twins_run
+from reports.write import csv_text, write_atomically, write_report
+from tests.reports.example_runs import twins_run
+from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -28,9 +28,9 @@ HOSTILE = (
 
 
 def data_of(page: str) -> Any:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
-    assert found
-    return json.loads(found.group(1))
+    script = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert script
+    return json.loads(script.group(1))
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,12 @@ def test_the_page_asks_no_server_for_anything(page: str) -> None:
     assert "url(http" not in without_library
 
 
-def test_the_verdict_names_the_best_choices_of_each_device(page: str) -> None:
-    verdict = page[page.index('id="verdict"') : page.index('id="tradeoff"')]
-    assert "2 of 8 deployments are beaten by no other" in verdict
-    assert "fastest" in verdict
-    assert "best explained" in verdict
-    assert "the device is emulated, and emulated time is no latency" in verdict
+def test_the_recommendation_names_the_best_choices_of_each_device(page: str) -> None:
+    recommendation = page[page.index('id="recommendation"') : page.index('id="tradeoff"')]
+    assert "2 of 8 deployments are beaten by no other" in recommendation
+    assert "fastest" in recommendation
+    assert "best explained" in recommendation
+    assert "the device is emulated, and the time under an emulator is not a latency" in recommendation
 
 
 def test_binarized_models_are_said_to_have_a_pseudo_gradient(page: str) -> None:
@@ -72,26 +72,26 @@ def test_emulated_rows_have_no_time_anywhere(page: str) -> None:
     data = data_of(page)
     emulated = [row for row in data["rows"] if row["emulated"]]
     assert emulated
-    assert {(row["p50_ms"], row["void_ms"], row["load_ns"]) for row in emulated} == {(None, None, None)}
+    assert {(row["p50_ms"], row["invalid_ms"], row["load_ns"]) for row in emulated} == {(None, None, None)}
     assert "qemu-a72" not in {record["device"] for record in data["sources"]["latency_distribution"]}
 
 
-def test_a_void_time_is_shown_as_void_and_takes_no_part_in_the_verdict(tmp_path: Path) -> None:
+def test_an_invalid_time_is_shown_as_invalid_and_takes_no_part_in_the_recommendation(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion, images = run.conversion(TWINS[0], "fp32"), run.images(purpose="accuracy")
     run.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
-    run.latency(TWINS[0], "fp32", conversion, verdict="void", verdict_reason="the clock was throttled")
+    run.latency(TWINS[0], "fp32", conversion, verdict="invalid", verdict_reason="the clock was throttled")
     with Store(run.build()) as store:
         page = render(store)
-    assert "void, do not use: " in page
-    assert "No verdict: every latency on it is void; planted-float, for one: the clock was throttled." in page
+    assert "invalid, do not use: " in page
+    assert "No recommendation: every latency on it is invalid; planted-float, for one: the clock was throttled." in page
     assert "the clock was throttled" in page
 
 
 def test_deleted_maps_are_missed_and_the_rest_is_shown(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     shown = run.images()
-    kept, lost = (run.saliency(network, METHODS[0], shown) for network in TWINS)
+    kept, lost = (run.saliency(record, METHODS[0], shown) for record in TWINS)
     with Store(run.build()) as store:
         store.blob_path(store.unit(lost.key).result["blob"]).unlink()
         page = render(store)
@@ -133,12 +133,12 @@ def test_a_run_that_failed_wholly_names_every_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_and_not_executed(tmp_path: Path, name: str) -> None:
-    run, network, device = RunBuilder(tmp_path), model(name, "binarized"), {**HOST, "name": name}
-    conversion, images, shown = run.conversion(network, "fp32"), run.images(purpose="accuracy"), run.images()
-    run.accuracy(network, "fp32", images, share=0.9, conversion=conversion, device=device)
-    run.latency(network, "fp32", conversion, device=device, verdict="suspect", verdict_reason=name)
-    run.quality(run.saliency(network, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
-    table, page = reports.write(run.build(experiment_name=name, experiment=name, command=name))
+    run, record, device = RunBuilder(tmp_path), model(name, "binarized"), {**HOST, "name": name}
+    conversion, images, shown = run.conversion(record, "fp32"), run.images(purpose="accuracy"), run.images()
+    run.accuracy(record, "fp32", images, share=0.9, conversion=conversion, device=device)
+    run.latency(record, "fp32", conversion, device=device, verdict="suspect", verdict_reason=name)
+    run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
+    table, page = write_report(run.build(experiment_name=name, experiment=name, command=name))
     text = page.read_text()
     assert text.count("<script") == 4  # data, pictures, charts, ours: none of the names'
     assert "<img src=x" not in text
@@ -174,7 +174,7 @@ def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
     run.accuracy(TWINS[1], "lce", images, share=0.88, conversion=conversion, device=BOARD)
     run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
     run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
-    table, _ = reports.write(run.build())
+    table, _ = write_report(run.build())
     golden = Path(__file__).parents[1] / "golden" / "comparison.csv"
     REGENERATE = False
     if REGENERATE:
@@ -183,7 +183,7 @@ def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
 
 
 def test_csvs_survive_a_round_trip_through_pandas(twins_folder: Path, table: pd.DataFrame) -> None:
-    path, _ = reports.write(twins_folder)
+    path, _ = write_report(twins_folder)
     again = pd.read_csv(path, dtype_backend="numpy_nullable")
     assert list(again.columns) == list(table.columns)
     assert again["latency_p99_ns"].equals(table["latency_p99_ns"])
@@ -221,4 +221,4 @@ def test_importing_reports_imports_nothing_heavy() -> None:
 
 def test_twins_run_is_deterministic(tmp_path: Path) -> None:
     first, second = (twins_run(tmp_path / name) for name in ("a", "b"))
-    assert reports.write(first)[0].read_text() == reports.write(second)[0].read_text()
+    assert write_report(first)[0].read_text() == write_report(second)[0].read_text()

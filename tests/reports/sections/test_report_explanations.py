@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.stages import sanity as sanity_stage
+from harness.stages.shared import DeployedJudge
 from harness.store import Store
 from reports.data.view import RunView, short_labels
 from reports.export import write_figures
 from reports.page.page import render
-from reports.sections import explanations, latency, published
+from reports.sections import deployed_judges, latency, published, sweeps
+from reports.sections.distributions import QUANTILES, distributions
 from reports.tables.scores import quality_summary
 from tests.reports.synthetic_runs import BOARD, EMULATED, TWINS, RunBuilder, model
 
@@ -23,21 +26,21 @@ def sweep_run(folder: Path) -> Path:
     """The float twin is best at 20 % noise, the binary one at 5 %; GradCAM at three layers; a judge on the board."""
     run = RunBuilder(folder, image_count=20)
     shown = run.images()
-    for network, best in zip(TWINS, (0.2, 0.05)):
+    for record, best in zip(TWINS, (0.2, 0.05)):
         for level in LEVELS:
             method = {"method": "smoothgrad", "parameters": {"noise_level": level, "samples": 25}}
-            maps = run.saliency(network, method, shown)
+            maps = run.saliency(record, method, shown)
             run.quality(maps, shown, "mass_in_object", mean=0.9 - 0.25 * abs(np.log10(level / best)))
         for layer in ("stage1_2", "stage2_1", "stage2_3"):
             method = {"method": "gradcam", "parameters": {"layer": layer}}
-            run.quality(run.saliency(network, method, shown), shown, "mass_in_object", mean=0.7)
+            run.quality(run.saliency(record, method, shown), shown, "mass_in_object", mean=0.7)
     maps = run.saliency(TWINS[0], {"method": "gradient", "parameters": {}}, shown)
     conversion = run.conversion(TWINS[0], "int8")
-    run.latency(TWINS[0], "int8", conversion, extra={"operators": [{"name": "CONV_2D", "ns": 900_000}] * 2})
+    run.latency(TWINS[0], "int8", conversion)
     run.quality(maps, shown, "insertion_auc", mean=0.7, curves=[[0.2, 0.6, 1.0], [0.4, 0.8, 1.0], None])
-    judge = {"conversion": conversion.key, "device": BOARD}
+    judge = DeployedJudge(artifact=conversion, device=BOARD)
     run.quality(maps, shown, "insertion_auc", mean=0.5, judge=judge, curves=[[0.1, 0.3, 0.9], None, None])
-    run.add("sanity", {"model": TWINS[0], "method": "gradient", "check": "emprt", "saliency": maps.key}, None)
+    run.add(sanity_stage.plan(maps, "emprt"), None)
     return run.build()
 
 
@@ -54,19 +57,19 @@ def view(folder: Path) -> Any:
 
 def test_curves_are_means_over_images_with_one_line_per_judge(view: RunView) -> None:
     lines: dict[str, list[tuple[float, float]]] = {}
-    for record in explanations.judge_curves(view):
-        lines.setdefault(record["judge"], []).append((record["share_percent"], record["mean"]))
+    for record in deployed_judges.judge_curves(view):
+        lines.setdefault(record["judge"], []).append((record["changed_percent"], record["mean"]))
     assert lines["float"] == [(0, pytest.approx(0.3)), (50, pytest.approx(0.7)), (100, 1.0)]
     assert lines["int8 on pi4"] == [(0, 0.1), (50, 0.3), (100, 0.9)]
 
 
-def test_maps_that_a_board_computed_are_told_from_those_of_the_host(tmp_path: Path) -> None:
+def test_maps_that_a_board_computed_are_distinguished_from_those_of_the_host(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     shown = run.images()
     here = {"method": "occlusion", "parameters": {"window": 0.2}}
-    there = {**here, "format": "int8", "device": BOARD}
-    for method, mean in ((here, 0.9), (there, 0.1)):
-        run.quality(run.saliency(TWINS[0], method, shown), shown, "mass_in_object", mean=mean)
+    there = DeployedJudge(artifact=run.conversion(TWINS[0], "int8"), device=BOARD)
+    for by, mean in ((None, 0.9), (there, 0.1)):
+        run.quality(run.saliency(TWINS[0], here, shown, by=by), shown, "mass_in_object", mean=mean)
     with Store(run.build()) as store:
         means = {row["method"]: row["mean"] for row in quality_summary(RunView(store)).to_dict("records")}
         page = render(store)
@@ -76,20 +79,20 @@ def test_maps_that_a_board_computed_are_told_from_those_of_the_host(tmp_path: Pa
 
 
 def test_the_best_noise_level_of_each_model_is_found_with_its_range(view: RunView) -> None:
-    sweep = explanations.noise_sweep(quality_summary(view))
+    sweep = sweeps.noise_sweep(quality_summary(view))
     assert len(sweep) == 2 * len(LEVELS)
-    best = {entry["model"]: entry for entry in explanations.best_levels(sweep)}
+    best = {entry["model"]: entry for entry in sweeps.best_levels(sweep)}
     assert best["planted-float"]["best"] == 0.2
     assert best["planted-binary"]["best"] == 0.05
     assert all(entry["low"] <= entry["best"] <= entry["high"] for entry in best.values())
 
 
 def test_two_noise_levels_are_no_sweep(twins_store: Store) -> None:
-    assert explanations.noise_sweep(quality_summary(RunView(twins_store))) == []
+    assert sweeps.noise_sweep(quality_summary(RunView(twins_store))) == []
 
 
 def test_layers_are_a_sweep_of_their_own(view: RunView) -> None:
-    layers = explanations.layer_sweep(quality_summary(view))
+    layers = sweeps.layer_sweep(quality_summary(view))
     assert [record["layer"] for record in layers if record["model"] == "planted-float"] == [
         "stage1_2",
         "stage2_1",
@@ -98,7 +101,7 @@ def test_layers_are_a_sweep_of_their_own(view: RunView) -> None:
 
 
 def test_the_deployment_gap_is_paired_by_image(view: RunView) -> None:
-    [gap] = explanations.deployment_gap(view, quality_summary(view))
+    [gap] = deployed_judges.deployment_gap(view, quality_summary(view))
     scores = [
         {s.image: s.value for s in view.store.scores(u.key)}
         for u in view.of_kind("quality")
@@ -110,14 +113,9 @@ def test_the_deployment_gap_is_paired_by_image(view: RunView) -> None:
     assert gap["deployment"] == "planted-float int8 on pi4"
 
 
-def test_operators_of_one_kind_are_summed(view: RunView) -> None:
-    [record] = latency.operators(view)
-    assert (record["operator"], record["ms"]) == ("CONV_2D", 1.8)
-
-
 def test_the_page_shows_all_of_it(view: RunView) -> None:
     page = render(view.store)
-    for heading in ("Noise sweep", "Layers", "Deployment gap", "Sanity checks and controls", "Operators"):
+    for heading in ("Noise sweep", "Layers", "Deployment gap", "Sanity checks and controls"):
         assert heading in page
 
 
@@ -129,7 +127,16 @@ def test_figures_are_written_with_the_data_behind_them(folder: Path) -> None:
     assert (folder / "figures" / "grid-gradient.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_labels_tell_only_what_differs() -> None:
+def test_grids_are_the_same_files_every_time(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path, image_count=2)
+    run.saliency(TWINS[0], {"method": "gradient", "parameters": {}}, run.images())
+    folder = run.build()
+    first, second = ([path.read_bytes() for path in write_figures(folder)] for _ in range(2))
+    assert len(first) == 2
+    assert first == second
+
+
+def test_labels_name_only_what_differs() -> None:
     same = {"samples": 25}
     labels = short_labels(
         {
@@ -141,16 +148,16 @@ def test_labels_tell_only_what_differs() -> None:
     assert labels == {"a": "smoothgrad (noise_level=0.02)", "b": "smoothgrad (noise_level=0.2)", "c": "gradient"}
 
 
-def test_a_distribution_keeps_the_median_and_the_verdict(tmp_path: Path) -> None:
+def test_a_distribution_keeps_the_median_and_the_validity(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion = run.conversion(TWINS[0], "fp32")
-    unit = run.latency(TWINS[0], "fp32", conversion, verdict="void", verdict_reason="hot")
+    unit = run.latency(TWINS[0], "fp32", conversion, verdict="invalid", verdict_reason="hot")
     run.latency(TWINS[0], "fp32", conversion, device=EMULATED)
     with Store(run.build()) as store:
-        records = latency.distributions(RunView(store))
+        records = distributions(RunView(store))
         samples = store.unit(unit.key).result["samples_ns"]
-    assert len(records) == latency.QUANTILES
-    assert {record["label"] for record in records} == {"planted-float fp32, 1 thread, void"}
+    assert len(records) == QUANTILES
+    assert {record["label"] for record in records} == {"planted-float fp32, 1 thread, invalid"}
     assert records[0]["median_ms"] == pytest.approx(np.median(samples) / 1e6, abs=1e-5)
 
 
@@ -159,11 +166,11 @@ def test_a_long_measurement_shows_burst_against_sustained_speed(tmp_path: Path) 
     conversion = run.conversion(TWINS[0], "fp32")
     run.latency(TWINS[0], "fp32", conversion)
     run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.5)
-    run.sustained(TWINS[0], "int8", conversion, burst_ms=1.2, sustained_ms=1.2)
+    run.sustained(TWINS[0], "int8", run.conversion(TWINS[0], "int8"), burst_ms=1.2, sustained_ms=1.2)
     with Store(run.build()) as store:
         view, page = RunView(store), render(store)
         over_time, ends = latency.over_time(view), latency.burst_and_sustained(view)
-        assert len(latency.distributions(view)) == latency.QUANTILES  # of the round alone
+        assert len(distributions(view)) == QUANTILES  # of the round alone
     assert [(end["burst_ns"], end["sustained_ns"], end["slowdown"]) for end in ends] == [
         (1e6, 1.5e6, 1.5),
         (1.2e6, 1.2e6, 1),
@@ -184,7 +191,7 @@ def test_a_ranking_needs_two_artifacts_that_are_clearly_apart(tmp_path: Path) ->
         assert latency.rankings(latency.burst_and_sustained(RunView(store))) == {}
     run = RunBuilder(tmp_path / "two")
     run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.04)
-    run.sustained(TWINS[0], "int8", conversion, burst_ms=1.04, sustained_ms=1.0)
+    run.sustained(TWINS[0], "int8", run.conversion(TWINS[0], "int8"), burst_ms=1.04, sustained_ms=1.0)
     with Store(run.build()) as store:
         assert latency.rankings(latency.burst_and_sustained(RunView(store))) == {"this-host": False}
 
@@ -199,8 +206,8 @@ def test_every_published_figure_has_a_source_an_address_and_a_date() -> None:
 
 
 def quicknet_run(folder: Path, p50_ms: float, **more: Any) -> Path:
-    run, network = RunBuilder(folder), model("quicknet", "binarized", weights="imagenet")
-    run.latency(network, "lce", run.conversion(network, "lce"), p50_ms=p50_ms, device=BOARD, **more)
+    run, record = RunBuilder(folder), model("quicknet", "binarized", weights="imagenet")
+    run.latency(record, "lce", run.conversion(record, "lce"), p50_ms=p50_ms, device=BOARD, **more)
     return run.build()
 
 
@@ -212,7 +219,7 @@ def test_a_known_model_stands_beside_its_published_figures(tmp_path: Path) -> No
     assert "Why this board may be slower" not in page
 
 
-def test_a_board_far_slower_than_published_is_told_likely_causes(tmp_path: Path) -> None:
+def test_a_board_far_slower_than_published_is_given_likely_causes(tmp_path: Path) -> None:
     with Store(quicknet_run(tmp_path, 470.0, extra={"kernels": "reference"})) as store:
         page = render(store)
     assert "Why this board may be slower" in page

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import pandas as pd
 import pytest
 
 from harness.store import Store
-from reports.data.stats import wilson
+from reports.data.stats import percentile, wilson
 from reports.tables import comparison
 from reports.tables.columns import COMPARISON
 from reports.tables.scores import quality
@@ -51,7 +55,7 @@ def test_the_reference_has_an_accuracy_and_no_latency(table: pd.DataFrame) -> No
     assert references[[name for name in table if name.endswith("_ns")]].isna().all(axis=None)
 
 
-def test_rounds_are_pooled_and_the_worst_verdict_counts(tmp_path: Path) -> None:
+def test_rounds_are_pooled_and_the_worst_validity_counts(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion = run.conversion(TWINS[0], "fp32")
     run.latency(TWINS[0], "fp32", conversion, samples=20)
@@ -107,11 +111,32 @@ def test_p99_is_blank_below_299_samples(tmp_path: Path) -> None:
     assert pd.notna(one_row(tmp_path / "enough", samples=299).latency_p99_ns)
 
 
-def test_a_void_measurement_shows_no_time_but_its_reason(tmp_path: Path) -> None:
-    row = one_row(tmp_path, verdict="void", verdict_reason="the clock was throttled")
+@pytest.mark.parametrize("word", ["invalid", "void"])  # void is what older records say
+def test_an_invalid_measurement_shows_no_time_but_its_reason(tmp_path: Path, word: str) -> None:
+    run = RunBuilder(tmp_path)
+    conversion = run.conversion(TWINS[0], "fp32")
+    run.latency(TWINS[0], "fp32", conversion, verdict=word, verdict_reason="the clock was throttled")
+    with Store(run.build()) as store:
+        row, samples = comparison.comparison(store).iloc[0], comparison.latency_samples(store)
     assert pd.isna(row.latency_p50_ns)
     assert pd.isna(row.load_ns)
-    assert (row.verdict, row.verdict_reason) == ("void", "the clock was throttled")
+    assert (row.verdict, row.verdict_reason) == ("invalid", "the clock was throttled")
+    assert set(samples["verdict"]) == {"invalid"}
+
+
+def test_a_folder_of_the_previous_version_has_the_times_that_it_had(tmp_path: Path) -> None:
+    recorded = Path(__file__).parents[2] / "recorded" / "schema1" / "run"
+    with closing(sqlite3.connect(f"{(recorded / 'store.sqlite').as_uri()}?immutable=1", uri=True)) as database:
+        stored = database.execute("SELECT spec, result FROM unit WHERE kind = 'latency'").fetchall()
+    samples: dict[tuple[Any, ...], list[int]] = {}
+    for spec, result in ((json.loads(spec), json.loads(result)) for spec, result in stored):
+        row = (spec["model"]["name"], spec["format"], spec["num_threads"])
+        samples.setdefault(row, []).extend(result["samples_ns"])
+    with Store(Path(shutil.copytree(recorded, tmp_path / "run"))) as store:
+        table = comparison.comparison(store)
+    timed = table[table["num_threads"].notna()].set_index(["model", "format", "num_threads"])
+    assert timed["latency_p50_ns"].to_dict() == {row: percentile(values, 50) for row, values in samples.items()}
+    assert set(table["status"]) == {"done"}
 
 
 def test_emulated_time_is_never_latency(tmp_path: Path) -> None:
@@ -150,10 +175,10 @@ def test_one_failed_round_marks_the_row_and_keeps_the_others(tmp_path: Path) -> 
 
 def test_random_weights_have_no_accuracy(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
-    network = {**TWINS[0], "weights": "random"}
-    conversion = run.conversion(network, "fp32", mark="latency only: random weights")
-    run.latency(network, "fp32", conversion)
-    run.accuracy(network, "fp32", run.images(purpose="accuracy"), share=0.1, conversion=conversion)
+    model = {**TWINS[0], "weights": "random"}
+    conversion = run.conversion(model, "fp32", mark="latency only: random weights")
+    run.latency(model, "fp32", conversion)
+    run.accuracy(model, "fp32", run.images(purpose="accuracy"), share=0.1, conversion=conversion)
     with Store(run.build()) as store:
         row = comparison.comparison(store).iloc[0]
     assert pd.isna(row.top1)
@@ -200,18 +225,18 @@ def test_samples_are_the_raw_ones(tmp_path: Path) -> None:
     assert list(table.loc[table["phase"] == "warmup", "latency_ns"]) == raw["warmup_ns"]
 
 
-def test_devices_tell_ranges_of_numbers_and_no_counters(tmp_path: Path) -> None:
+def test_devices_give_ranges_of_numbers_and_no_counters(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion = run.conversion(TWINS[0], "fp32")
     for number, celsius in enumerate((41.5, 60.0)):
-        end = {"temperature_c": celsius, "governor": "ondemand", "monotonic_ns": 10**12 + number}
-        circumstances = {"before": {}, "during": [{"run": 0, "monotonic_ns": 5}], "after": end}
-        run.latency(TWINS[0], "fp32", conversion, round=number, extra={"circumstances": circumstances})
+        after = {"temperatures_c": {"soc": celsius}, "governors": ["ondemand"], "monotonic_ns": 10**12 + number}
+        conditions = {"before": {}, "during": [{"run": 0, "monotonic_ns": 5}], "after": after}
+        run.latency(TWINS[0], "fp32", conversion, round=number, extra={"circumstances": conditions})
     with Store(run.build()) as store:
         facts = comparison.devices(store).set_index("property")["value"]
-    assert facts["after.temperature_c"] == "41.5 to 60.0"
-    assert facts["after.governor"] == "ondemand"
-    assert facts["machine.cores"] == "4"
+    assert facts["after.temperatures_c.soc"] == "41.5 to 60.0"
+    assert facts["after.governors"] == '["ondemand"]'
+    assert int(facts["machine.cpus"]) > 0
     assert not [name for name in facts.index if "monotonic" in name or "during" in name]
 
 
