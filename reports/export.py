@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from harness.store import Store
+from reports.data.files import csv_text, write_atomically
 from reports.data.view import RunView
 from reports.drawing import charts, figures
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
@@ -20,7 +21,6 @@ from reports.sections.grids import grids
 from reports.sections.records import Records
 from reports.sections.run_data import RunData, read_run
 from reports.sections.section_table import SECTIONS
-from reports.write import csv_text, write_atomically
 
 LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four
 GRID_IMAGES = 8  # rows of a grid: what fits a page of a paper

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.store import StoredUnit, canonical_json
+from harness.store.units import StoredUnit, canonical_json
 
 JOINED = ("saliency", "quality", "agreement", "aopc_bounds", "amplification")
 STATUSES = ("done", "planned", "failed")  # best to worst

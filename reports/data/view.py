@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store import Score, Store, StoredUnit
+from harness.store.database import Store
+from harness.store.units import Score, StoredUnit
 from reports.data.batches import joined
 
 KERAS = "keras"  # the format of the reference rows: the float model itself, never converted

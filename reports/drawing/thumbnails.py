@@ -18,7 +18,7 @@ from PIL import Image
 LONGEST_SIDE = 96  # pixels of a thumbnail: larger images are reduced, smaller ones keep their size
 CLIPPED_PERCENTILE = 99
 STEPS = (
-    "channels reduced as for the scores: to their signed sum or their largest absolute value, as the method's paper does "
+    "channels reduced as for the scores: to their signed sum or their largest absolute value, as the method has it "
     "(maps without channels keep their sign)",
     "bilinear enlargement to the image's size, with half-pixel centres",
     f"division by the {CLIPPED_PERCENTILE}th percentile of the absolute values, clipped at 1",

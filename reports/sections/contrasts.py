@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store import StoredUnit
+from harness.store.units import StoredUnit
 from reports.data.stats import Interval, mean_interval
 from reports.data.view import RunView, is_judged_by_float
 

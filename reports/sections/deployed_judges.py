@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.store import StoredUnit
+from harness.store.units import StoredUnit
 from reports.data.stats import Interval, mean_interval
 from reports.data.view import FLOAT, RunView, device_name, is_judged_by_float
 from reports.sections.records import Records, picked

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.store import StoredUnit
+from harness.store.units import StoredUnit
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
 from reports.tables.comparison import RowId, row_id, worst_validity
 
+LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
 
 

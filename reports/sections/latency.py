@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.store import StoredUnit
+from harness.store.units import StoredUnit
 from reports.data.view import INVALID, RunView, is_sustained
-from reports.sections.distributions import QUANTILES, milliseconds, row_label
-from reports.sections.recommendation import LATENCY_MARGIN
+from reports.sections.distributions import LATENCY_MARGIN, QUANTILES, milliseconds, row_label
 from reports.sections.records import Records
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts

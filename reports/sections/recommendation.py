@@ -13,11 +13,10 @@ from typing import Any
 
 from reports.data import formatting
 from reports.data.view import INVALID
-from reports.sections.distributions import threads_text
+from reports.sections.distributions import LATENCY_MARGIN, threads_text
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
-LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
 LONGEST_LIST = 6
 
 Row = Mapping[str, Any]

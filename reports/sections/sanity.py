@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.store import StoredUnit
+from harness.store.units import StoredUnit
 from reports.data.stats import Interval, mean_interval
 from reports.data.view import RunView
 from reports.sections.records import Records

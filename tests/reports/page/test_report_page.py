@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from harness.store import Store
+from reports.data.files import csv_text, write_atomically
 from reports.page.page import render
-from reports.write import csv_text, write_atomically, write_report
+from reports.write import write_report
 from tests.reports.example_runs import twins_run
 from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model
 
