@@ -80,7 +80,7 @@ class Session:
         try:
             self._channel.send(message)
         except OSError as error:
-            raise self._lost(verb) from error
+            raise self._why_closed(verb) from error
 
     def receive(self, verb: str, until: float, deadline_s: float) -> Any:
         try:
@@ -94,6 +94,16 @@ class Session:
             raise self._lost(verb) from error
         except self._channel.RemoteError as error:
             raise self._failed_outside_a_request(verb, str(error)) from error
+
+    def _why_closed(self, verb: str) -> AgentLost | AgentError:
+        """What became of an agent to which nothing can be sent any more: it may have failed before we sent it."""
+        try:
+            self._channel.waitclose(GOODBYE_SECONDS)
+        except self._channel.RemoteError as error:
+            return self._failed_outside_a_request(verb, str(error))
+        except (self._channel.TimeoutError, OSError, EOFError):
+            pass
+        return self._lost(verb)
 
     def _lost(self, verb: str) -> AgentLost:
         status = self._process.exit_status()

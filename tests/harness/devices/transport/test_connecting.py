@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import execnet
 import pytest
 
 from harness.devices.client import hello
@@ -73,6 +75,18 @@ def test_a_python_without_numpy_is_not_taken_for_an_unreachable_board(tmp_path: 
         hello(LocalDevice(name="pi4", python=str(tmp_path / "bare/bin/python")))
     assert caught.value.kind == "ModuleNotFoundError"
     assert "try: bitlens doctor pi4" in str(caught.value)
+
+
+def test_an_agent_that_failed_before_it_was_asked_says_why() -> None:
+    """However the two race: here the error has arrived before the request is sent."""
+    arrived = threading.Event()
+    gateway = execnet.makegateway("popen")
+    channel = gateway.remote_exec("raise ImportError('no NumPy here')")
+    channel.setcallback(lambda end: arrived.set(), endmarker=None)
+    assert arrived.wait(60)
+    with pytest.raises(AgentError, match="the agent ended before hello: ImportError: no NumPy here"):
+        Session("pi4", None, channel).request("hello", deadline_s=60)
+    gateway.exit()
 
 
 def test_connecting_is_tried_again_a_bounded_number_of_times(local: LocalDevice) -> None:
