@@ -106,7 +106,7 @@ def test_command_on_the_page_does_no_work_again_from_any_folder(
 def test_records_that_report_tests_take_from_a_recorded_run_have_the_fields_of_today(
     undisturbed: tuple[Path, float],
 ) -> None:
-    """Otherwise record it again: tests/reports/recorded/README.md."""
+    """Otherwise record it again: tests/recorded/README.md."""
     with Store(undisturbed[0]) as store:
         written = fields_of(store.planned_units())
     kinds = {kind for kind, *_ in written}

@@ -69,7 +69,7 @@ def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], cont
             images=images.pixels, targets=targets, keys=images.keys, seed=spec["seed"], masks=images.masks
         )
         values = control_maps(spec["method"].removeprefix(CONTROL), inputs)
-        return {"blob": context.store.save_array(values)}
+        return {"blob": context.store.save_array(values), "channels": ""}
     if "device" in spec:
         attribution = _on_device(unit, images, targets, context)
     else:

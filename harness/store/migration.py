@@ -2,7 +2,8 @@
 
 A newer schema is refused; an older one is brought to the present one when it is opened, all of it or nothing.
 
-    2  2026-11-26  what a unit builds on is in `needs`, by role, and part of its key
+    2  2026-11-26  what a unit builds on is in `needs`, by role, and part of its key; the result of a saliency unit
+                   names how its attributions lose their channels
     1  2026-11-23  the keys of those units stood among the texts of its spec
 """
 
@@ -54,6 +55,11 @@ _ROLES = {
     "limits": "aopc_bounds",
 }
 _KINDS = {"limits": "aopc_bounds"}
+# The methods whose maps were sums over the channels, with their sign.
+_SUMMED = ("input_times_gradient", "integrated_gradients")
+    "input_times_gradient",
+    "integrated_gradients",
+)  # methods whose maps were sums over channels, with their sign
 
 
 def prepare(database: sqlite3.Connection, folder: Path) -> int:
@@ -118,10 +124,21 @@ def _bring_from_1(database: sqlite3.Connection) -> None:
                 for old, unit in renewed.items()
             ),
         )
+    _name_channels(database, [unit for unit in renewed.values() if unit.kind == "saliency"])
     keys = [(unit.key, old) for old, unit in renewed.items()]
     for table in ("prediction", "score"):
         database.executemany(f"UPDATE {table} SET unit = ? WHERE unit = ?", keys)
     database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
+
+
+def _name_channels(database: sqlite3.Connection, units: Iterable[Unit]) -> None:
+    """Maps without channels, as controls and class activation maps are, take no harm from a name."""
+    for unit in units:
+        channels = "sum" if unit.spec["method"] in _SUMMED else "max_abs"
+        database.execute(
+            "UPDATE unit SET result = json_set(result, '$.channels', ?) WHERE key = ? AND status = 'done'",
+            (channels, unit.key),
+        )
 
 
 def _units_of_1(database: sqlite3.Connection, table: str) -> Iterable[tuple[str, tuple[str, dict[str, Any]]]]:

@@ -17,12 +17,12 @@ from harness.stages.context import RunContext
 from harness.store import Store
 from harness.store.migration import SCHEMA_VERSION
 
-RECORDED = Path(__file__).parents[2] / "recorded" / "schema1"  # written by bitlens 0.1.0
+RECORDED = Path(__file__).parents[2] / "recorded"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(RECORDED / "run", tmp_path / "run"))
+    return Path(shutil.copytree(RECORDED / "schema1", tmp_path / "run"))
 
 
 def rows(folder: Path, query: str) -> list[tuple[object, ...]]:

@@ -99,7 +99,7 @@ def test_two_boards_are_compared_when_each_run_has_one(tmp_path: Path) -> None:
 
 
 def test_a_run_of_the_previous_version_can_be_compared(tmp_path: Path) -> None:
-    recorded = Path(__file__).parents[2] / "recorded" / "schema1" / "run"
+    recorded = Path(__file__).parents[2] / "recorded" / "schema1"
     folders = [Path(shutil.copytree(recorded, tmp_path / name)) for name in ("a", "b")]
     differences = compare(folders)
     assert {d.measure for d in differences} >= {"p50", "load", "peak_rss", "flatbuffer_bytes", "top1"}

@@ -13,12 +13,12 @@ from reports.page.page import render
 from reports.sections.section_table import SECTIONS
 from tests.reports.recorded_results import RECORDED, recorded_units
 
-RUNS = {"today": RECORDED / "run", "schema 1": Path(__file__).parents[2] / "recorded" / "schema1" / "run"}
+RUNS = sorted(path.name for path in RECORDED.glob("schema*"))
 
 
 @pytest.fixture(scope="module", params=RUNS)
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = Path(shutil.copytree(RUNS[request.param], tmp_path_factory.mktemp("recorded") / "run"))
+    folder = Path(shutil.copytree(RECORDED / request.param, tmp_path_factory.mktemp("recorded") / "run"))
     with Store(folder) as store:
         return render(store)
 

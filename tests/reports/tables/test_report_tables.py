@@ -125,7 +125,7 @@ def test_an_invalid_measurement_shows_no_time_but_its_reason(tmp_path: Path, wor
 
 
 def test_a_folder_of_the_previous_version_has_the_times_that_it_had(tmp_path: Path) -> None:
-    recorded = Path(__file__).parents[2] / "recorded" / "schema1" / "run"
+    recorded = Path(__file__).parents[2] / "recorded" / "schema1"
     with closing(sqlite3.connect(f"{(recorded / 'store.sqlite').as_uri()}?immutable=1", uri=True)) as database:
         stored = database.execute("SELECT spec, result FROM unit WHERE kind = 'latency'").fetchall()
     samples: dict[tuple[Any, ...], list[int]] = {}

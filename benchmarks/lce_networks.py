@@ -1,6 +1,6 @@
 """Binarized models on this host and on the emulated board with our operators, against LCE's own interpreter.
 
-    python benchmarks/lce_models.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
+    python benchmarks/lce_networks.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
 
 Every artifact goes through the agent, as in a run. A row says how many images have the class that LCE's interpreter
 gives them, the largest difference of a score and, on the emulated board, the instructions of one inference. Models
