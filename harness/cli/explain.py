@@ -13,11 +13,6 @@ from harness.cli.explain_options import ExplainOptions, OwnModelOptions
 OWN = "A model file of your own"
 
 
-def add_explain_command(app: typer.Typer) -> None:
-    """Make `explain` a command of `app`."""
-    app.command()(explain)
-
-
 def explain(
     model: Annotated[str, typer.Argument(help="A name from `bitlens list models`, or a Keras file of your own.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures, of any size.", metavar="IMAGE...")],

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from device.preprocessing import preprocess
-from harness.cli.explain import add_explain_command
+from harness.cli.app import app
 from harness.datasets.planted import CLASS_NAMES, draw
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model
@@ -38,9 +37,6 @@ def keras_model() -> Any:
 
 
 def bitlens(*arguments: object, expected: type[Exception] | None = None) -> Any:
-    app = typer.Typer()
-    app.callback()(lambda: None)  # so that the name of the only command is needed
-    add_explain_command(app)
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
     if expected is None and result.exception is not None:
         raise result.exception
