@@ -57,9 +57,6 @@ _ROLES = {
 _KINDS = {"limits": "aopc_bounds"}
 # The methods whose maps were sums over the channels, with their sign.
 _SUMMED = ("input_times_gradient", "integrated_gradients")
-    "input_times_gradient",
-    "integrated_gradients",
-)  # methods whose maps were sums over channels, with their sign
 
 
 def prepare(database: sqlite3.Connection, folder: Path) -> int:
