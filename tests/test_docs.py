@@ -46,6 +46,12 @@ def twins_table() -> str:
     return "\n".join(lines)
 
 
+def test_readme_and_help_ask_the_same_question() -> None:
+    question = str(typer.main.get_command(app).help).splitlines()[0]
+    assert question.startswith("Which model, in which format, on which board: ")
+    assert f"\n\n**{question}**\n\n" in (ROOT / "README.md").read_text()
+
+
 def test_readme_shows_the_demo_experiment_as_it_is() -> None:
     experiment = DEMO.read_text()
     quoted = "\n".join(f"    {line}".rstrip() for line in experiment.splitlines())
@@ -98,9 +104,15 @@ def test_files_and_folders_that_a_page_names_exist(page: Path) -> None:
     assert set(re.findall(r"`(\w+\.py)`", text)) - modules == set()
 
 
-def test_architecture_names_every_folder_of_the_harness() -> None:
-    folders = {f"harness/{init.parent.name}/" for init in (ROOT / "harness").glob("*/__init__.py")}
+@pytest.mark.parametrize("top", ["harness", "reports"])
+def test_architecture_names_every_folder(top: str) -> None:
+    folders = {f"{top}/{init.parent.name}/" for init in (ROOT / top).glob("*/__init__.py")}
     assert folders - set(paths_in(ARCHITECTURE.read_text())) == set()
+
+
+def test_architecture_names_every_module_of_the_ground() -> None:
+    modules = {f"harness/{path.name}" for path in (ROOT / "harness").glob("*.py") if path.name != "__init__.py"}
+    assert modules - set(paths_in(ARCHITECTURE.read_text())) == set()
 
 
 def test_architecture_says_where_to_change_each_of_ten_things() -> None:
