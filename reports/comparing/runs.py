@@ -199,8 +199,8 @@ def _mean(values: Iterable[float]) -> float | None:
 def _explanations(run: str, before: RunView, after: RunView) -> Iterator[Difference]:
     """Scores of the float judge, per model, method and metric."""
     first, second = _judged(before), _judged(after)
-    for name in first.keys() & second.keys():
-        (model, label), (unit, other) = name[:2], (first[name], second[name])
+    for name in filter(second.__contains__, first):
+        (model, label, _), unit, other = name, first[name], second[name]
         old, new = _scores(before, unit), _scores(after, other)
         refusal = _other_images(before, after, unit, other)
         shared = [image for image in old if image in new]

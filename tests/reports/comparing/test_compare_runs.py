@@ -104,6 +104,8 @@ def test_a_run_of_the_previous_version_can_be_compared(tmp_path: Path) -> None:
     differences = compare(folders)
     assert {d.measure for d in differences} >= {"p50", "load", "peak_rss", "flatbuffer_bytes", "top1"}
     assert {d.change.value for d in differences if d.change} == {0.0}
+    explained = [(d.row.model, d.measure.partition("[")[2]) for d in differences if "[" in d.measure]
+    assert explained == sorted(explained)
 
 
 def test_runs_with_nothing_in_common_are_an_error(tmp_path: Path) -> None:
