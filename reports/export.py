@@ -19,7 +19,8 @@ from reports.drawing import charts, figures
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
 from reports.sections.grids import grids
 from reports.sections.records import Records
-from reports.sections.run_data import RunData, read_run
+from reports.sections.run_data import RunData
+from reports.sections.run_reader import read_run
 from reports.sections.section_table import SECTIONS
 
 LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four

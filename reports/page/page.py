@@ -14,7 +14,8 @@ from reports.data import formatting
 from reports.data.view import RunView
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
-from reports.sections.run_data import RunData, read_run
+from reports.sections.run_data import RunData
+from reports.sections.run_reader import read_run
 from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
 

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from reports.data import formatting
-from reports.data.view import FLOAT, INVALID, KERAS
+from reports.data.view import INVALID, KERAS
 from reports.sections.distributions import invalid_medians, row_key
+from reports.sections.records import judged_by_float
 from reports.tables.columns import COMPARISON
 
 TEXT_COLUMNS = {column.name for column in COMPARISON if column.dtype == "string"}
@@ -31,10 +32,6 @@ def explanation_choices(summary: pd.DataFrame) -> list[dict[str, str]]:
         {"key": _score_key(row), "text": f"{row['metric_label']} of {row['label']}", "better": row["better"]}
         for row in rows
     ]
-
-
-def judged_by_float(summary: pd.DataFrame) -> pd.DataFrame:
-    return summary[(summary["judge"] == FLOAT) & summary["mean"].notna()]
 
 
 def _score_key(row: Mapping[Any, Any]) -> str:

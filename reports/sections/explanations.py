@@ -10,8 +10,7 @@ import pandas as pd
 
 from reports.data import formatting
 from reports.sections import claims, deployed_judges, sanity, sweeps
-from reports.sections.deployments import judged_by_float
-from reports.sections.records import Records, picked
+from reports.sections.records import Records, judged_by_float, picked
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts
 

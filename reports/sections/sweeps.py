@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.sections.deployments import judged_by_float
-from reports.sections.records import Records, picked
+from reports.sections.records import Records, judged_by_float, picked
 
 MEANS = ("model", "family", "metric", "better", "mean", "low", "high")
 
