@@ -48,7 +48,7 @@ def planted() -> tuple[MetricInputs, np.ndarray, Any]:
 @pytest.mark.parametrize(
     "name", ["mass_in_object", "relevance_rank_accuracy", "pointing_game_hit_rate", "insertion_auc"]
 )
-def test_the_mask_beats_the_gradient_and_the_gradient_beats_dice(
+def test_the_mask_beats_the_gradient_and_the_gradient_beats_random_maps(
     planted: tuple[MetricInputs, np.ndarray, Any], name: str
 ) -> None:
     inputs, gradient, _ = planted
