@@ -3,7 +3,7 @@
 A newer schema is refused; an older one is brought to the present one when it is opened, all of it or nothing.
 
     2  2026-11-26  what a unit builds on is in `needs`, by role, and part of its key; the result of a saliency unit
-                   names how its attributions lose their channels
+                   names how its attributions lose their channels; a latency that means nothing is invalid, not void
     1  2026-11-23  the keys of those units stood among the texts of its spec
 """
 
@@ -122,6 +122,10 @@ def _bring_from_1(database: sqlite3.Connection) -> None:
             ),
         )
     _name_channels(database, [unit for unit in renewed.values() if unit.kind == "saliency"])
+    database.execute(
+        "UPDATE unit SET result = json_set(result, '$.verdict', 'invalid') "
+        "WHERE kind = 'latency' AND json_extract(result, '$.verdict') = 'void'"
+    )
     keys = [(unit.key, old) for old, unit in renewed.items()]
     for table in ("prediction", "score"):
         database.executemany(f"UPDATE {table} SET unit = ? WHERE unit = ?", keys)

@@ -6,7 +6,6 @@ It reads and joins, and puts what earlier versions stored into today's words; it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +31,7 @@ class RunView:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.units = [_in_todays_words(unit) for unit in store.planned_units()]
+        self.units = list(store.planned_units())
         self._whole, self._parts = joined(self.units)
         self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
 
@@ -53,7 +52,7 @@ class RunView:
             return None
         if key not in self._by_key:
             try:
-                self._by_key[key] = _in_todays_words(self.store.unit(key))
+                self._by_key[key] = self.store.unit(key)
             except KeyError:
                 return None
         return self._by_key[key]
@@ -117,13 +116,6 @@ class RunView:
         """The first rows of an array in the store, without reading the others."""
         array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)
         return np.asarray(array[:count])
-
-
-def _in_todays_words(unit: StoredUnit) -> StoredUnit:
-    """Until 2026-11-26 the record of an invalid latency called it void."""
-    if unit.result.get("verdict") != "void":
-        return unit
-    return replace(unit, result={**unit.result, "verdict": INVALID})
 
 
 def is_judged_by_float(unit: StoredUnit) -> bool:

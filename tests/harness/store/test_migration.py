@@ -58,6 +58,20 @@ def test_every_row_of_schema_1_stays_with_its_unit(folder: Path) -> None:
         assert after == before[name]
 
 
+def test_a_void_latency_of_schema_1_is_an_invalid_one(folder: Path) -> None:
+    query = "SELECT json_extract(result, '$.verdict') FROM unit WHERE kind = 'latency' ORDER BY finished_at, rowid"
+    database = sqlite3.connect(folder / "store.sqlite")
+    with database:
+        key = "(SELECT min(key) FROM unit WHERE kind = 'latency')"
+        database.execute(f"UPDATE unit SET result = json_set(result, '$.verdict', 'void') WHERE key = {key}")
+    database.close()
+    before = [str(validity) for (validity,) in rows(folder, query)]
+    with Store(folder):
+        pass
+    assert before.count("void") == 1
+    assert [validity for (validity,) in rows(folder, query)] == [v.replace("void", "invalid") for v in before]
+
+
 def test_a_folder_is_brought_to_the_present_schema_once(folder: Path) -> None:
     for schema in (1, SCHEMA_VERSION):
         with Store(folder) as store:

@@ -83,7 +83,6 @@ def test_other_preprocessing_is_refused(tmp_path: Path) -> None:
     ("latency", "reason"),
     [
         ({"verdict": "invalid", "verdict_reason": "it throttled"}, "a round is invalid: it throttled"),
-        ({"verdict": "void", "verdict_reason": "it throttled"}, "a round is invalid: it throttled"),  # an older record
         ({"device": {**EMULATED, "name": "this-host"}}, "the time under an emulator is not a latency"),
         ({"outcome": "the board rebooted"}, "a round is failed: the board rebooted"),
     ],
