@@ -164,8 +164,8 @@ def test_scorecam_follows_its_formula() -> None:
         masks = np.moveaxis(image, -1, 0)
         masks = [(mask - mask.min()) / np.ptp(mask) for mask in masks]
         scores = np.array([(image * mask[..., None]).mean(axis=(0, 1)) @ weights[:, target] for mask in masks])
-        weights = np.exp(scores) / np.exp(scores).sum()
-        np.testing.assert_allclose(values, image @ weights, rtol=1e-4, atol=1e-5)
+        fractions = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(values, image @ fractions, rtol=1e-4, atol=1e-5)
 
 
 def test_scorecam_weights_the_channel_that_raises_the_logit() -> None:
