@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from harness.store.attributions import stored_maps
 from harness.store.database import Store
+from harness.store.migration import UnreadableStore
 from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
 
-__all__ = ["Outcome", "Prediction", "Score", "Store", "StoredUnit", "Unit", "canonical_json", "stored_maps"]
+__all__ = [
+    "Outcome",
+    "Prediction",
+    "Score",
+    "Store",
+    "StoredUnit",
+    "Unit",
+    "UnreadableStore",
+    "canonical_json",
+    "stored_maps",
+]

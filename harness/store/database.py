@@ -29,7 +29,7 @@ class Store(Blobs):
     """One run's folder. Use as a context manager; safe to kill at any moment.
 
     `schema_found` is the schema that the folder had when it was opened; it has the present one now.
-    Raises ConfigError for a folder of a newer bitlens.
+    Raises UnreadableStore for a folder of a newer bitlens.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -59,11 +59,15 @@ _KINDS = {"limits": "aopc_bounds"}
 _SUMMED = ("input_times_gradient", "integrated_gradients")
 
 
+class UnreadableStore(ConfigError):
+    """A database that is not a run's, or that a newer bitlens wrote."""
+
+
 def prepare(database: sqlite3.Connection, folder: Path) -> int:
     """Make the tables of a new database, or bring older ones to the present schema. Returns the schema that was there.
 
     Foreign keys must not be enforced yet: renamed units and their rows agree again at the end only.
-    Raises ConfigError for a database that is not a run's, or of a newer bitlens.
+    Raises UnreadableStore.
     """
     try:
         database.execute("BEGIN IMMEDIATE")
@@ -101,8 +105,8 @@ def _version(database: sqlite3.Connection, folder: Path) -> int:
     return version
 
 
-def _refused(folder: Path, what: str, *, hint: str) -> ConfigError:
-    return ConfigError(f'run folder "{folder}": its store.sqlite {what}', hint=hint)
+def _refused(folder: Path, what: str, *, hint: str) -> UnreadableStore:
+    return UnreadableStore(f'run folder "{folder}": its store.sqlite {what}', hint=hint)
 
 
 # ------------------------------------------------------------------------------------------------------- from schema 1

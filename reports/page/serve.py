@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from harness.store import Store
+from harness.store import Store, UnreadableStore
 
 LOOPBACK = "127.0.0.1"
 POLICY = (
@@ -89,9 +89,12 @@ def _changed_at(folder: Path) -> float:
 
 
 def _index_line(name: str, folder: Path) -> str:
-    with Store(folder) as store:
-        counts = _counts(store)
-        title = store.meta("experiment_name") or name
+    try:
+        with Store(folder) as store:
+            counts = _counts(store)
+            title = store.meta("experiment_name") or name
+    except UnreadableStore as error:
+        return f"<li>{html.escape(name)} <small>{html.escape(str(error))}</small></li>"
     progress = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
     return (
         f'<li><a href="/run/{quote(name, safe="")}/">{html.escape(title)}</a> '
@@ -117,6 +120,8 @@ def _handler(runs: RunsServer) -> type[BaseHTTPRequestHandler]:
                 content, kind = _content(runs, urlsplit(self.path).path)
             except KeyError:
                 return self._answer(HTTPStatus.NOT_FOUND, "no such run", "text/plain")
+            except UnreadableStore as error:
+                return self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error), "text/plain")
             return self._answer(HTTPStatus.OK, content, kind)
 
         def _answer(self, status: HTTPStatus, content: str, kind: str) -> None:

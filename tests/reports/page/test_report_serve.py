@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.store import Store
 from reports.page.serve import LOOPBACK, RunsServer
 from tests.reports.synthetic_runs import TWINS, RunBuilder
 
@@ -53,6 +54,17 @@ def test_a_run_is_shown_and_rendered_once_per_change(server: RunsServer) -> None
     assert "This run has new results" in text
     assert server.page("a <b> & ü") is server.page("a <b> & ü")
     assert get(server, f"{path}version")[0] == 200
+
+
+def test_a_run_that_cannot_be_read_says_why_beside_the_others(server: RunsServer) -> None:
+    with Store(RunBuilder(server.runs / "newer").build()) as store:
+        store.set_meta("schema", "99")
+    _, text, _ = get(server, "/")
+    assert "first &lt;run&gt;" in text
+    assert "newer bitlens: expected schema" in text
+    status, text, _ = get(server, "/run/newer/")
+    assert status == 500
+    assert "newer bitlens: expected schema" in text
 
 
 @pytest.mark.parametrize(
