@@ -6,6 +6,7 @@ apart; shape or dash repeats what colour says.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,20 +14,25 @@ import altair as alt
 
 FAMILIES = ("full-precision", "binarized")
 FAMILY_COLOURS = ("#0072B2", "#D55E00")
-FORMAT_MARKS = {  # by format: the shape of its points, and the same for a line of text; a test knows every format
-    "fp32": ("circle", "●"),
-    "fp16": ("diamond", "◆"),
-    "dynamic": ("triangle-up", "▲"),
-    "int8": ("square", "■"),
-    "int8-io": ("triangle-right", "▶"),
-    "lce": ("cross", "✚"),
-    "lce-int8": ("triangle-down", "▼"),
-}
+MARKS = (  # of the formats of a run, in its order: the shape of a format's points, and the same for a line of text
+    ("circle", "●"),
+    ("square", "■"),
+    ("cross", "✚"),
+    ("diamond", "◆"),
+    ("triangle-up", "▲"),
+    ("triangle-down", "▼"),
+    ("triangle-right", "▶"),
+)
 JUDGE_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 ROW_STEP = 20
 
 Records = Sequence[Mapping[str, Any]]
 Chart = Any  # Altair's chart classes have no useful base in common
+
+
+def marks_of(formats: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The shape and glyph of each format; with more formats than marks, some look alike."""
+    return dict(zip(formats, itertools.cycle(MARKS)))
 
 
 def tradeoff(records: Records = ()) -> Chart:
@@ -36,8 +42,7 @@ def tradeoff(records: Records = ()) -> Chart:
     invalid = known.transform_filter("isValid(datum.invalid_ms)").transform_calculate(x="datum.invalid_ms")
     x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=24))
     y = alt.Y("top1_percent:Q", title="top-1 (%)", scale=alt.Scale(zero=False, nice=False, padding=18))
-    shapes = [shape for shape, _ in FORMAT_MARKS.values()]
-    shape = alt.Shape("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS), range=shapes), legend=None)
+    shape = alt.Shape("shape:N", scale=None, legend=None)
     points = base.mark_point(filled=True, opacity=0.9, strokeWidth=1.5).encode(
         x,
         y,
@@ -83,7 +88,7 @@ def thread_scaling(records: Records = ()) -> Chart:
         alt.Y("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16)),
         color=_family(),
         detail=["model:N", "format:N", "runtime:N", "mode:N"],
-        strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
+        strokeDash=alt.StrokeDash("format:N", legend=None),
         tooltip=_tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="p50"),
     )
     return lines.properties(width=420, height=250)
@@ -99,7 +104,7 @@ def latency_over_time(records: Records = ()) -> Chart:
             alt.Y("ms:Q", title="median latency (ms)", scale=alt.Scale(zero=False)),
             color=_family(),
             detail="label:N",
-            strokeDash=alt.StrokeDash("format:N", scale=alt.Scale(domain=list(FORMAT_MARKS)), legend=None),
+            strokeDash=alt.StrokeDash("format:N", legend=None),
             tooltip=_tooltip(label="artifact", seconds="seconds", ms="median (ms)"),
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.store import Store
 from reports.data.view import RunView
+from reports.drawing.figures import marks_of
 from reports.sections.deployments import explanation_choices, page_rows
 from reports.sections.distributions import distributions
 from reports.sections.records import Records
@@ -15,7 +16,10 @@ from reports.tables.scores import quality_summary
 def read_run(store: Store) -> RunData:
     view = RunView(store)
     summary, spread = quality_summary(view), distributions(view)
+    formats = tuple(dict.fromkeys(unit.spec["format"] for unit in view.of_kind("conversion")))
+    shapes = {name: shape for name, (shape, _) in marks_of(formats).items()}
     rows = page_rows(comparison.comparison(store), summary, spread)
+    rows = [{**row, "shape": shapes.get(row["format"])} for row in rows]  # the Keras model's row is not a point
     return RunData(
         view=view,
         rows=rows,
@@ -23,7 +27,7 @@ def read_run(store: Store) -> RunData:
         distributions=spread,
         choices=explanation_choices(summary),
         devices=_devices(rows),
-        formats=tuple(dict.fromkeys(unit.spec["format"] for unit in view.of_kind("conversion"))),
+        formats=formats,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.drawing.figures import FORMAT_MARKS
+from reports.drawing.figures import marks_of
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
 
 def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
-    glyphs = {name: FORMAT_MARKS[name][1] for name in run.formats if name in FORMAT_MARKS}
+    glyphs = {name: glyph for name, (_, glyph) in marks_of(run.formats).items()}
     return {"rows": run.rows, "choices": run.choices, "devices": run.devices, "glyphs": glyphs}

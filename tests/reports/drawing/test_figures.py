@@ -6,13 +6,17 @@ import pytest
 
 from converters import FORMATS
 from reports.drawing.charts import svg
-from reports.drawing.figures import CHARTS, FORMAT_MARKS
+from reports.drawing.figures import CHARTS, MARKS, marks_of
 
 
-def test_every_format_has_a_mark_of_its_own() -> None:
-    assert set(FORMAT_MARKS) == set(FORMATS)
-    shapes, glyphs = zip(*FORMAT_MARKS.values())
+def test_all_our_formats_together_look_different() -> None:
+    shapes, glyphs = zip(*marks_of(list(FORMATS)).values())
     assert len(set(shapes)) == len(set(glyphs)) == len(FORMATS)
+
+
+def test_a_format_that_nobody_knows_yet_has_a_mark_too() -> None:
+    assert marks_of(["fp32", "fp8"])["fp8"] == MARKS[1]
+    assert len(marks_of([f"format {number}" for number in range(20)])) == 20
 
 
 @pytest.mark.parametrize("name", CHARTS)
