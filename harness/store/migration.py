@@ -133,6 +133,7 @@ def _bring_from_1(database: sqlite3.Connection) -> None:
     keys = [(unit.key, old) for old, unit in renewed.items()]
     for table in ("prediction", "score"):
         database.executemany(f"UPDATE {table} SET unit = ? WHERE unit = ?", keys)
+    database.execute("DELETE FROM meta WHERE name = 'command'")  # it left out options, paths and the demo
     database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
 
 

@@ -72,6 +72,13 @@ def test_a_void_latency_of_schema_1_is_an_invalid_one(folder: Path) -> None:
     assert [validity for (validity,) in rows(folder, query)] == [v.replace("void", "invalid") for v in before]
 
 
+def test_the_command_of_schema_1_was_not_the_true_one_and_is_forgotten(folder: Path) -> None:
+    assert rows(folder, "SELECT value FROM meta WHERE name = 'command'") == [("bitlens run twins.toml",)]
+    with Store(folder) as store:
+        assert store.meta("command") is None
+        assert store.meta("experiment_name") == "twins"
+
+
 def test_a_folder_is_brought_to_the_present_schema_once(folder: Path) -> None:
     for schema in (1, SCHEMA_VERSION):
         with Store(folder) as store:
