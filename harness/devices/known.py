@@ -9,11 +9,12 @@ from typing import Any
 
 import tomllib
 
-from harness.devices.device import Device, make_device
+from harness.devices.device import DEFAULT_KIND, Device, make_device
 from harness.errors import ConfigError, nearest
 
+THIS_HOST: dict[str, Any] = {"name": "this-host", "kind": DEFAULT_KIND}
 BUILTIN: tuple[dict[str, Any], ...] = (
-    {"name": "this-host", "kind": "local"},
+    THIS_HOST,
     {"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"},
 )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from harness.devices.device import DEFAULT_KIND
 from harness.errors import nearest
 from harness.experiment.durations import sustained_seconds
 from harness.models.catalogue import CATALOGUE
@@ -223,7 +224,7 @@ class DeviceTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
-    kind: str = "local"
+    kind: str = DEFAULT_KIND
     runtime: str = "auto"
 
     def address(self) -> dict[str, Any]:

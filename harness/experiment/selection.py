@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.devices.device import make_device
-from harness.devices.known import known_devices
+from harness.devices.known import THIS_HOST, known_devices
 from harness.errors import ConfigError
 from harness.experiment.experiment import Agreement, Deployed, Metric, Named, Sanity
 from harness.experiment.schema import (
@@ -137,7 +137,7 @@ def _devices(file: ExperimentFile) -> Iterator[DeviceTable]:
         require_known(file.devices, known, where="devices", what="device")
         yield from (DeviceTable.model_validate(known[name]) for name in file.devices)
     if not file.device and not file.devices:
-        yield DeviceTable(name="this-host", kind="local")
+        yield DeviceTable.model_validate(THIS_HOST)
 
 
 def _expanded(

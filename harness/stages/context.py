@@ -19,7 +19,8 @@ from device.preprocessing import preprocess
 from harness.cpus import cores
 from harness.datasets.dataset import Dataset
 from harness.datasets.dataset_kinds import open_dataset
-from harness.devices.device import DEFAULT_KIND, Device, make_device
+from harness.devices.device import Device, make_device
+from harness.devices.known import THIS_HOST
 from harness.errors import BitlensError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
@@ -166,9 +167,6 @@ class _LoadedModel:
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self._function(images).numpy()
         return scores
-
-
-THIS_HOST = {"name": "this-host", "kind": DEFAULT_KIND}
 
 
 def device_of(spec: Mapping[str, Any]) -> Device:
