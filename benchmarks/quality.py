@@ -79,7 +79,7 @@ def table(result: dict[str, Any]) -> str:
 
 def work(pipe: Any, name: str, steps: int) -> None:
     """A contender's process: a number of images -> areas, seconds and peak memory."""
-    os.dup2(2, 1)  # what TensorFlow prints is no part of the result
+    os.dup2(2, 1)  # what TensorFlow prints is not a part of the result
     areas = CONTENDER[name](steps)
     areas(1)  # compiles what is compiled
     pipe.send("ready")

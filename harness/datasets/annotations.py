@@ -1,6 +1,6 @@
 """Where the object is, for a folder of images: masks as PNG files, or boxes in a labels.csv or in VOC XML files.
 
-    photos/test/cat/1.jpg     the image
+    photos/test/cat/1.jpg                the image
     photos/masks/test/cat/1.png          its mask, of the image's size: any value but zero is the object
     photos/labels.csv                    or boxes: x_min, y_min, x_max, y_max in pixels, 0 … width, one row per box
     photos/Annotations/test/cat/1.xml    or boxes as in Pascal VOC, whose pixels count from 1; also Annotations/1.xml

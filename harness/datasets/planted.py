@@ -81,7 +81,7 @@ def _add_distractor(canvas: Array, rng: np.random.Generator) -> None:
 
 
 def _object_coverage(rng: np.random.Generator, shape: str) -> Array:
-    """Share of each pixel (64, 64) that the object covers."""
+    """Fraction of each pixel (64, 64) that the object covers."""
     radius = rng.uniform(10.0, 18.0)
     cy, cx = rng.uniform(radius, IMAGE_SIZE - radius, 2)
     angle = rng.uniform(0.0, 2.0 * np.pi)

@@ -122,7 +122,7 @@ class Choices:
 
 
 def _may_ask_an_artifact(metric: Named) -> bool:
-    """Limits take thousands of passes, one after the other: the float model's only."""
+    """AOPC bounds take thousands of passes, one after the other: of the float model only."""
     needs = METRICS[metric.name].needs
     return "judge" in needs and "aopc_bounds" not in needs
 

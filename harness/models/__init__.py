@@ -1,4 +1,4 @@
-"""Our own models: the twin architecture, its training and the committed weights.
+"""Models: the catalogue, loading them and their weights safely, and our own twins with their training.
 
-It knows nothing about formats or devices. The catalogue calls it.
+It knows nothing about formats or devices. The stages of a run and the command line call it.
 """

@@ -52,7 +52,7 @@ class ImageSet:
 
 
 class RunContext:
-    """One run's shared means. Not a cache of results: those are in the store."""
+    """What the stages of one run share. Not a cache of results: those are in the store."""
 
     def __init__(self, experiment: Experiment, store: Store | UnitInputs) -> None:
         self.experiment = experiment

@@ -1,6 +1,6 @@
 """Full-precision against binarized models on the same images: scores per image, for differences paired by image.
 
-Twins are contrasted one with one. Networks without a twin are contrasted family with family, each image's value being
+Twins are contrasted one with one. Models without a twin are contrasted family with family, each image's value being
 the mean over the models of a family.
 """
 

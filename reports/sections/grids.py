@@ -17,7 +17,7 @@ LARGEST_PAYLOAD = 10_500_000  # characters of all pictures: the page stays withi
 def grids(view: RunView, *, most: int | None = None) -> dict[str, Any]:
     """All grids as plain data: images with their label, and per method and model one picture per image.
 
-    Every grid shows the same images, so many as LARGEST_PAYLOAD allows and at most `most`; `shown` and
+    Every grid shows the same images, as many as LARGEST_PAYLOAD allows and at most `most`; `shown` and
     `available` say how many.
     """
     units = [unit for unit in view.of_kind("saliency") if _can_be_shown(view, unit)]

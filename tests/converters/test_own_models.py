@@ -1,4 +1,4 @@
-"""Networks of the user's own, from every kind of file, through every format that fits them."""
+"""Models of the user's own, from every kind of file, through every format that fits them."""
 
 from __future__ import annotations
 

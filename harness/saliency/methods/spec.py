@@ -1,4 +1,4 @@
-"""What the table says of a method and of each of its parameters, and the checking of a parameter's value."""
+"""What the table says of a method."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ def test_a_served_run_reports_new_results(browser: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_large_run_stays_within_15_mb_and_is_soon_interactive(browser: Any, tmp_path: Path) -> None:
-    """10 networks × 6 formats × 3 devices × 100 images. The time is printed, not judged: other work may run."""
+    """10 models × 6 formats × 3 devices × 100 images. The time is printed, not judged: other work may run."""
     _, page = write_report(large_run(tmp_path))
     assert page.stat().st_size <= 15_000_000
     tab = browser.new_page()
