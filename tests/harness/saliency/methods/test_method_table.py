@@ -13,7 +13,7 @@ from harness.saliency import METHODS, method_spec, parameters_of
 
 
 def test_importing_the_table_imports_no_tensorflow() -> None:
-    code = "import sys, harness.saliency as s; assert len(s.METHODS) == 15; assert 'tensorflow' not in sys.modules"
+    code = "import sys, harness.saliency as s; assert s.METHODS; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
