@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 
 from harness.store import Store
-from reports.data.files import csv_text, write_atomically
 from reports.page.page import render
 from reports.write import write_report
 from tests.reports.example_runs import twins_run
-from tests.reports.synthetic_runs import BOARD, HOST, METHODS, TWINS, RunBuilder, model
+from tests.reports.synthetic_runs import HOST, METHODS, TWINS, RunBuilder, model
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -147,68 +146,6 @@ def test_hostile_names_are_shown_and_not_executed(tmp_path: Path, name: str) -> 
     assert data_of(text)["rows"][0]["model"] == name
     stored = pd.read_csv(table)["model"].iloc[0]
     assert stored == (f"'{name}" if name.startswith("=") else name)
-
-
-def test_csv_text_is_as_documented() -> None:
-    table = pd.DataFrame(
-        {
-            "model": pd.array(['a, "b"', "=1+1", None, "line\nbreak"], "string"),
-            "latency_p50_ns": pd.array([1, None, -3, 4], "Int64"),
-            "top1": pd.array([0.1, None, 1.0, 0.25], "Float64"),
-            "emulated": pd.array([True, False, None, True], "boolean"),
-        }
-    )
-    assert csv_text(table) == (
-        "model,latency_p50_ns,top1,emulated\n"
-        '"a, ""b""",1,0.1,True\n'
-        "'=1+1,,,False\n"
-        ",-3,1.0,\n"
-        '"line\nbreak",4,0.25,True\n'
-    )
-
-
-def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
-    """Regenerate with REGENERATE below set, and read the difference."""
-    run = RunBuilder(tmp_path, seed=7)
-    conversion, images = run.conversion(TWINS[1], "lce"), run.images(purpose="accuracy")
-    run.accuracy(TWINS[1], "keras", images, share=0.9, device=None, runtime="tensorflow")
-    run.accuracy(TWINS[1], "lce", images, share=0.88, conversion=conversion, device=BOARD)
-    run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
-    run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
-    table, _ = write_report(run.build())
-    golden = Path(__file__).parents[1] / "golden" / "comparison.csv"
-    REGENERATE = False
-    if REGENERATE:
-        golden.write_bytes(table.read_bytes())
-    assert table.read_text() == golden.read_text()
-
-
-def test_csvs_survive_a_round_trip_through_pandas(twins_folder: Path, table: pd.DataFrame) -> None:
-    path, _ = write_report(twins_folder)
-    again = pd.read_csv(path, dtype_backend="numpy_nullable")
-    assert list(again.columns) == list(table.columns)
-    assert again["latency_p99_ns"].equals(table["latency_p99_ns"])
-    pd.testing.assert_frame_equal(again, table, check_dtype=False)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_atomically(tmp_path / "page.html", "old")
-
-    def full_disk(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("os.replace", full_disk)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
-
-
-def test_the_documented_columns_are_the_written_ones() -> None:
-    from reports.tables.csv_docs import csv_markdown
-
-    documented = Path(__file__).parents[3] / "docs" / "csv.md"
-    assert documented.read_text() == csv_markdown(), "run: python -m reports.tables.csv_docs > docs/csv.md"
 
 
 def test_importing_reports_imports_nothing_heavy() -> None:
