@@ -17,10 +17,10 @@ def twins_run(folder: Path) -> Path:
     shown, tested = run.images(), run.images(purpose="accuracy")
     for twin in TWINS:
         binarized = twin["family"] == "binarized"
-        share = 0.93 if binarized else 0.975
-        run.accuracy(twin, "keras", tested, share=share, runtime="tensorflow")
+        top1 = 0.93 if binarized else 0.975
+        run.accuracy(twin, "keras", tested, top1=top1, runtime="tensorflow")
         for format in ("fp32", "lce") if binarized else ("fp32", "int8"):
-            _deploy(run, twin, format, tested, share - (0.02 if format == "int8" else 0.0))
+            _deploy(run, twin, format, tested, top1 - (0.02 if format == "int8" else 0.0))
         for method in METHODS:
             _explain(run, twin, method, shown)
     failing = run.conversion(TWINS[1], "int8", reason="the calibration images hold a NaN")
@@ -34,12 +34,12 @@ EXPERIMENT = 'seed = 0\nmodels = ["planted-float", "planted-binary"]\nformats = 
 SPEED_MS = {"fp32": 6.0, "int8": 3.1, "lce": 1.4, "fp16": 5.5, "dynamic": 4.0, "lce-int8": 1.1}
 
 
-def _deploy(run: RunBuilder, model: dict[str, Any], format: str, tested: Unit, share: float) -> None:
+def _deploy(run: RunBuilder, model: dict[str, Any], format: str, tested: Unit, top1: float) -> None:
     conversion = run.conversion(model, format)
     runtime = "larq-compute-engine" if format == "lce" else "tflite-runtime"
     run.fidelity(conversion, tested, agreement=0.97 if format == "int8" else 1.0)
     for device, slowness in ((HOST, 1.0), (BOARD, 6.0), (EMULATED, 60.0)):
-        run.accuracy(model, format, tested, share=share, conversion=conversion, device=device, runtime=runtime)
+        run.accuracy(model, format, tested, top1=top1, conversion=conversion, device=device, runtime=runtime)
         for threads in (1, 2) if device is not EMULATED else (1,):
             for round in range(3):
                 speed = SPEED_MS[format] * slowness / threads**0.7
@@ -81,11 +81,11 @@ def large_run(folder: Path, *, models: int = 10, images: int = 100, formats: Seq
     shown, tested = run.images(), run.images(purpose="accuracy")
     for n in range(models):
         explained = model(f"model-{n}", "binarized" if n % 2 else "full-precision", size=96)
-        run.accuracy(explained, "keras", tested, share=0.7 + 0.02 * n, runtime="tensorflow")
+        run.accuracy(explained, "keras", tested, top1=0.7 + 0.02 * n, runtime="tensorflow")
         for format in formats:
             conversion = run.conversion(explained, format)
             for device, slowness in ((HOST, 1.0), (BOARD, 6.0), ({**BOARD, "name": "zero2"}, 15.0)):
-                run.accuracy(explained, format, tested, share=0.69 + 0.02 * n, conversion=conversion, device=device)
+                run.accuracy(explained, format, tested, top1=0.69 + 0.02 * n, conversion=conversion, device=device)
                 speed = SPEED_MS[format] * slowness * (1 + n / 5)
                 run.latency(explained, format, conversion, p50_ms=speed, device=device)
         for method in (METHODS[0], METHODS[1], METHODS[3]):

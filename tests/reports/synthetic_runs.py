@@ -144,23 +144,23 @@ class RunBuilder:
         format: str,
         images: Unit,
         *,
-        share: float,
+        top1: float,
         conversion: Unit | None = None,
         device: dict[str, Any] | None = HOST,
         runtime: str = "tflite-runtime",
         done: bool = True,
     ) -> Unit:
-        """The fraction `share` of the images is classified correctly. The reference has no conversion."""
+        """The fraction `top1` of the images is classified correctly. The reference has no conversion."""
         if conversion is None:
             unit = accuracy.plan_reference(example_model(model), images)
         else:
             unit = accuracy.plan(conversion, images, device or HOST)
         result = result_of("accuracy", runtime=runtime, runtime_version="2.14.0", images=self.accuracy_images)
-        predictions = [self._prediction(i, share) for i in range(self.accuracy_images)]
+        predictions = [self._prediction(i, top1) for i in range(self.accuracy_images)]
         return self.add(unit, Outcome(result=result, predictions=predictions) if done else None)
 
-    def _prediction(self, i: int, share: float) -> Prediction:
-        hit = i < round(share * self.accuracy_images)
+    def _prediction(self, i: int, top1: float) -> Prediction:
+        hit = i < round(top1 * self.accuracy_images)
         order = [0, 1, 2, 3, 4] if hit else [1, 2, 3, 4, 5] if i % 7 == 0 else [1, 0, 2, 3, 4]
         ranked = tuple((i + step) % 10 for step in order)
         return Prediction(image=f"test/{i:06d}", label=i % 10, ranked=ranked, scores=(0.7, 0.1, 0.08, 0.07, 0.05))

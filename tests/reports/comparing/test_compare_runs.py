@@ -16,11 +16,11 @@ from tests.reports.synthetic_runs import BOARD, EMULATED, HOST, METHODS, TWINS, 
 
 
 def run(
-    folder: Path, *, p50_ms: float = 5.0, rounds: int = 4, share: float = 0.9, seed: int = 0, **latency: Any
+    folder: Path, *, p50_ms: float = 5.0, rounds: int = 4, top1: float = 0.9, seed: int = 0, **latency: Any
 ) -> Path:
     built = RunBuilder(folder, seed=seed)
     conversion, images = built.conversion(TWINS[0], "fp32"), built.images(purpose="accuracy")
-    built.accuracy(TWINS[0], "fp32", images, share=share, conversion=conversion, device=latency.get("device", HOST))
+    built.accuracy(TWINS[0], "fp32", images, top1=top1, conversion=conversion, device=latency.get("device", HOST))
     for number in range(rounds):
         built.latency(TWINS[0], "fp32", conversion, p50_ms=p50_ms, round=number, samples=60, **latency)
     return built.build()
@@ -54,7 +54,7 @@ def test_rounds_not_samples_decide(tmp_path: Path) -> None:
 
 
 def test_accuracy_is_paired_by_image(tmp_path: Path) -> None:
-    difference = only(compare([run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]), "top1")
+    difference = only(compare([run(tmp_path / "a", top1=0.9), run(tmp_path / "b", top1=0.8)]), "top1")
     assert difference.change is not None
     assert difference.change.value == pytest.approx(-0.1)
     assert difference.verdict == "worse"
@@ -63,7 +63,7 @@ def test_accuracy_is_paired_by_image(tmp_path: Path) -> None:
 def test_other_images_are_refused(tmp_path: Path) -> None:
     other = RunBuilder(tmp_path / "b", accuracy_images=100)
     conversion, images = other.conversion(TWINS[0], "fp32"), other.images(purpose="accuracy")
-    other.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
+    other.accuracy(TWINS[0], "fp32", images, top1=0.9, conversion=conversion)
     difference = only(compare([run(tmp_path / "a"), other.build()]), "top1")
     assert difference.change is None
     assert difference.reason == "other images: count differ"
@@ -74,7 +74,7 @@ def test_other_preprocessing_is_refused(tmp_path: Path) -> None:
     model = {**TWINS[0], "preprocessing": record}
     other = RunBuilder(tmp_path / "b")
     conversion, images = other.conversion(model, "fp32"), other.images(purpose="accuracy")
-    other.accuracy(model, "fp32", images, share=0.9, conversion=conversion)
+    other.accuracy(model, "fp32", images, top1=0.9, conversion=conversion)
     difference = only(compare([run(tmp_path / "a"), other.build()]), "top1")
     assert difference.reason == "other preprocessing: channel_order, mean differ"
 
@@ -160,7 +160,7 @@ def test_a_gate_that_cannot_be_judged_does_not_pass(tmp_path: Path) -> None:
 
 
 def test_accuracy_gates_are_in_percentage_points(tmp_path: Path) -> None:
-    folders = [run(tmp_path / "a", share=0.9), run(tmp_path / "b", share=0.8)]
+    folders = [run(tmp_path / "a", top1=0.9), run(tmp_path / "b", top1=0.8)]
     assert outcomes(folders, "top1 < -2%") == ["fail"]
     assert outcomes(folders, "top1 < -20%") == ["pass"]
 

@@ -215,7 +215,7 @@ def test_names_that_look_like_code_run_nothing(browser: Any, tmp_path: Path) -> 
     for name in names:
         record = model(name, "binarized")
         conversion = run.conversion(record, "fp32")
-        run.accuracy(record, "fp32", images, share=0.9, conversion=conversion)
+        run.accuracy(record, "fp32", images, top1=0.9, conversion=conversion)
         run.latency(record, "fp32", conversion)
         run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
     _, page = write_report(run.build(experiment_name=names[0]))

@@ -79,7 +79,7 @@ def test_emulated_rows_have_no_time_anywhere(page: str) -> None:
 def test_an_invalid_time_is_shown_as_invalid_and_takes_no_part_in_the_recommendation(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion, images = run.conversion(TWINS[0], "fp32"), run.images(purpose="accuracy")
-    run.accuracy(TWINS[0], "fp32", images, share=0.9, conversion=conversion)
+    run.accuracy(TWINS[0], "fp32", images, top1=0.9, conversion=conversion)
     run.latency(TWINS[0], "fp32", conversion, verdict="invalid", verdict_reason="the clock was throttled")
     with Store(run.build()) as store:
         page = render(store)
@@ -135,7 +135,7 @@ def test_a_run_that_failed_wholly_names_every_reason(tmp_path: Path) -> None:
 def test_hostile_names_are_shown_and_not_executed(tmp_path: Path, name: str) -> None:
     run, record, device = RunBuilder(tmp_path), model(name, "binarized"), {**HOST, "name": name}
     conversion, images, shown = run.conversion(record, "fp32"), run.images(purpose="accuracy"), run.images()
-    run.accuracy(record, "fp32", images, share=0.9, conversion=conversion, device=device)
+    run.accuracy(record, "fp32", images, top1=0.9, conversion=conversion, device=device)
     run.latency(record, "fp32", conversion, device=device, verdict="suspect", verdict_reason=name)
     run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
     table, page = write_report(run.build(experiment_name=name, experiment=name, command=name))

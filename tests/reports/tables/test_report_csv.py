@@ -14,8 +14,8 @@ from tests.reports.synthetic_runs import BOARD, TWINS, RunBuilder
 def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path, seed=7)
     conversion, images = run.conversion(TWINS[1], "lce"), run.images(purpose="accuracy")
-    run.accuracy(TWINS[1], "keras", images, share=0.9, device=None, runtime="tensorflow")
-    run.accuracy(TWINS[1], "lce", images, share=0.88, conversion=conversion, device=BOARD)
+    run.accuracy(TWINS[1], "keras", images, top1=0.9, device=None, runtime="tensorflow")
+    run.accuracy(TWINS[1], "lce", images, top1=0.88, conversion=conversion, device=BOARD)
     run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
     run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
     table, _ = write_report(run.build())

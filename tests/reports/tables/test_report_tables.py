@@ -177,7 +177,7 @@ def test_random_weights_have_no_accuracy(tmp_path: Path) -> None:
     model = {**TWINS[0], "weights": "random"}
     conversion = run.conversion(model, "fp32", mark="latency only: random weights")
     run.latency(model, "fp32", conversion)
-    run.accuracy(model, "fp32", run.images(purpose="accuracy"), share=0.1, conversion=conversion)
+    run.accuracy(model, "fp32", run.images(purpose="accuracy"), top1=0.1, conversion=conversion)
     with Store(run.build()) as store:
         row = comparison.comparison(store).iloc[0]
     assert pd.isna(row.top1)
@@ -187,8 +187,8 @@ def test_random_weights_have_no_accuracy(tmp_path: Path) -> None:
 def test_accuracy_of_one_device_is_not_that_of_another(tmp_path: Path) -> None:
     run = RunBuilder(tmp_path)
     conversion, images = run.conversion(TWINS[0], "fp32"), run.images(purpose="accuracy")
-    for device, share in ((HOST, 0.9), (BOARD, 0.5)):
-        run.accuracy(TWINS[0], "fp32", images, share=share, conversion=conversion, device=device)
+    for device, top1 in ((HOST, 0.9), (BOARD, 0.5)):
+        run.accuracy(TWINS[0], "fp32", images, top1=top1, conversion=conversion, device=device)
         run.latency(TWINS[0], "fp32", conversion, device=device)
     with Store(run.build()) as store:
         table = comparison.comparison(store)

@@ -22,7 +22,7 @@ def value(name: str, saliency_map: np.ndarray, inputs: MetricInputs | None = Non
     return float(evaluate(name, saliency_map, inputs or metric_inputs()).values[0])
 
 
-def test_mass_in_object_is_the_share_of_magnitude_inside_the_mask() -> None:
+def test_mass_in_object_is_the_fraction_of_magnitude_inside_the_mask() -> None:
     saliency_map = np.zeros((1, SIZE, SIZE), np.float32)
     saliency_map[0, ROW, 0], saliency_map[0, ROW + 1, 0] = -3.0, 1.0
     assert value("mass_in_object", saliency_map) == pytest.approx(0.75)

@@ -178,7 +178,7 @@ def test_the_default_is_the_residual_sum_when_the_last_convolution_is_on_a_branc
     assert not layers["first"].bypassed
 
 
-def test_a_share_of_the_way_names_layers_that_every_path_passes() -> None:
+def test_a_fraction_of_the_way_names_layers_that_every_path_passes() -> None:
     import tensorflow as tf
 
     layers = tf.keras.layers
