@@ -67,7 +67,7 @@ def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     folder.mkdir(parents=True, exist_ok=True)
     with only_run_in(folder), store_errors_explained(), Store(folder) as store:
         if store.schema_found < SCHEMA_VERSION:
-            say(f"{folder}: of an older bitlens, brought to schema {SCHEMA_VERSION}; what was done stays done")
+            say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
         _prepare(store, experiment)
         yield store
 
