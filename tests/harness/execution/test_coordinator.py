@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError
-from harness.execution.coordinator import RunSummary
+from harness.execution.coordinator import RunSummary, opened
 from harness.execution.coordinator import run as run_with
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.experiment import Experiment
@@ -149,3 +150,14 @@ def test_start_says_what_is_done_and_what_is_left(
     assert "units of work, 0 done before" in capsys.readouterr().err
     run(experiment, tmp_path / "run")
     assert "0 to do" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_older_bitlens_is_migrated_with_one_sentence(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(Path(__file__).parents[2] / "recorded" / "schema1", tmp_path / "old"))
+    for sentences in (1, 0):
+        with opened(experiment, folder):
+            pass
+        lines = capsys.readouterr().err.splitlines()
+        assert sum(line.startswith(f"{folder}: migrated from an older bitlens") for line in lines) == sentences
