@@ -111,22 +111,6 @@ def latency_over_time(records: Records = ()) -> Chart:
     return lines.properties(width=640, height=240)
 
 
-def operator_breakdown(records: Records = ()) -> Chart:
-    """Time per kind of operator, one bar per artifact."""
-    bars = (
-        alt.Chart(_data(records))
-        .mark_bar()
-        .encode(
-            alt.X("ms:Q", title="time in operators (ms)"),
-            alt.Y("label:N", title=None, axis=_long_labels()),
-            alt.Color("operator:N", scale=alt.Scale(scheme="tableau20"), legend=alt.Legend(title=None, columns=3)),
-            alt.Order("ms:Q", sort="descending"),
-            tooltip=_tooltip(label="artifact", operator="operator", ms="ms"),
-        )
-    )
-    return bars.properties(width=640, height=alt.Step(ROW_STEP + 4))
-
-
 def noise_sweep(records: Records = ()) -> Chart:
     """A score against SmoothGrad's noise level: mean over images with its 95 % interval, one line per model."""
     x = alt.X("noise_percent:Q", title="noise level (% of the image's range, logarithmic)", scale=_log())
@@ -192,7 +176,6 @@ CHARTS = {
     "latency_distribution": latency_distribution,
     "thread_scaling": thread_scaling,
     "latency_over_time": latency_over_time,
-    "operator_breakdown": operator_breakdown,
     "noise_sweep": noise_sweep,
     "layer_sweep": layer_sweep,
     "deployment_gap": deployment_gap,
