@@ -71,9 +71,9 @@ def _outlook(expected: Estimate, *, can_measure: bool) -> Iterator[str]:
     if expected.unknown:
         shown = ", ".join(expected.unknown[:5]) + (", ..." if len(expected.unknown) > 5 else "")
         missing = "not in the sum" if expected.hours else "no hours"
-        yield f"{missing}, because nothing like it was done yet: {shown}"
+        yield f"{missing}, because nothing like it has been done yet: {shown}"
         if can_measure:
-            yield "  try: --calibrate, which first does two units of each sort; the run need not do them again"
+            yield "  try: --calibrate, which first does two units of each sort; the run does not repeat them"
     if expected.cuts:
         yield "\nwhat costs most, in hours of one worker:"
         yield from (f"  {cut.hours:8.2f}  {cut.without}" for cut in expected.cuts)

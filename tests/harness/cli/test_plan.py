@@ -92,7 +92,8 @@ def test_calibration_does_two_units_of_each_sort_and_multiplies(experiment: Path
     hours = sum(left.values()) - left["accuracy"]  # of which nothing is known: devices are not tried
     assert f"about {hours:.2f} hours with 1 worker, and {hours / 1000:.2f} GB" in result.stdout
     assert (
-        "not in the sum, because nothing like it was done yet: accuracy planted-float fp32 this-host" in result.stdout
+        "not in the sum, because nothing like it has been done yet: accuracy planted-float fp32 this-host"
+        in result.stdout
     )
     assert "--calibrate" not in result.stdout  # it has nothing left to do
 
@@ -130,7 +131,7 @@ def test_plan_counts_does_nothing_and_says_what_it_does_not_know(experiment: Pat
     assert performed == []
     assert rows(result) == {kind: [str(n), "0", "0", str(n), "?", "?"] for kind, n in UNITS.items()}
     outlook = result.stdout.split("\n\n")[1].splitlines()
-    assert outlook[0].startswith("no hours, because nothing like it was done yet: images, ")
+    assert outlook[0].startswith("no hours, because nothing like it has been done yet: images, ")
     assert outlook[1].startswith("  try: --calibrate")
 
 
