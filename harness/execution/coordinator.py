@@ -65,7 +65,7 @@ def run(
 def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     """The store of a run, with the experiment's plan in it, for this process alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    with only_run_in(folder), store_errors_explained(), Store(folder) as store:
+    with only_run_in(folder), store_errors_explained(), Store(folder, is_locked=True) as store:
         if store.schema_found < SCHEMA_VERSION:
             say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
         _prepare(store, experiment)

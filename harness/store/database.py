@@ -28,16 +28,17 @@ PAGE = 200  # rows of a plan that are read at once
 class Store(Blobs):
     """One run's folder. Use as a context manager; safe to kill at any moment.
 
+    is_locked  whether the caller holds the folder's lock (`only_run_in`), as a run does.
     `schema_found` is the schema that the folder had when it was opened; it has the present one now.
-    Raises UnreadableStore for a folder of a newer bitlens.
+    Raises UnreadableStore for a folder of a newer bitlens, and for one of an older one in which a run is at work.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_locked: bool = False) -> None:
         super().__init__(folder / "blobs")
         self.folder = folder
         self._database = sqlite3.connect(folder / "store.sqlite", timeout=30.0, isolation_level=None)
         try:
-            self.schema_found = migration.prepare(self._database, folder)
+            self.schema_found = migration.prepare(self._database, folder, is_locked=is_locked)
         except BaseException:
             self._database.close()
             raise

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from harness.errors import ConfigError
+from harness.store.folder import only_run_in
 from harness.store.units import Unit, canonical_json
 
 SCHEMA_VERSION = 2
+PAGE = 500  # rows of an older schema that are read at once
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -63,9 +65,10 @@ class UnreadableStore(ConfigError):
     """A database that is not a run's, or that a newer bitlens wrote."""
 
 
-def prepare(database: sqlite3.Connection, folder: Path) -> int:
+def prepare(database: sqlite3.Connection, folder: Path, *, is_locked: bool = False) -> int:
     """Make the tables of a new database, or bring older ones to the present schema. Returns the schema that was there.
 
+    is_locked  whether the caller holds the folder's lock. Otherwise an older schema is left to a run that is at work.
     Foreign keys must not be enforced yet: renamed units and their rows agree again at the end only.
     Raises UnreadableStore.
     """
@@ -73,11 +76,15 @@ def prepare(database: sqlite3.Connection, folder: Path) -> int:
         database.execute("BEGIN IMMEDIATE")
         try:
             version = _version(database, folder)
-            if version == 1:
-                _bring_from_1(database)
-            database.execute("COMMIT")
+            if version < SCHEMA_VERSION:
+                with nullcontext() if is_locked else _no_run_in(folder):
+                    _bring_from_1(database)
+                    database.execute("COMMIT")
+            else:
+                database.execute("COMMIT")
         except BaseException:
-            database.execute("ROLLBACK")
+            if database.in_transaction:  # SQLite has rolled back by itself when the disk is full
+                database.execute("ROLLBACK")
             raise
     except sqlite3.OperationalError:  # locked, full, not writable: the disk's matter
         raise
@@ -86,6 +93,18 @@ def prepare(database: sqlite3.Connection, folder: Path) -> int:
             folder, f"is not a run's database, or a damaged one ({error})", hint="another --out folder"
         ) from error
     return version
+
+
+@contextmanager
+def _no_run_in(folder: Path) -> Iterator[None]:
+    """Keep runs out: one of an older bitlens would write as if nothing had changed, and end with an error."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(only_run_in(folder))
+        except ConfigError as error:
+            what = "is of an older bitlens, and a run is working in it"
+            raise _refused(folder, what, hint="wait for that run") from error
+        yield
 
 
 def _version(database: sqlite3.Connection, folder: Path) -> int:
@@ -112,57 +131,59 @@ def _refused(folder: Path, what: str, *, hint: str) -> UnreadableStore:
 # ------------------------------------------------------------------------------------------------------- from schema 1
 def _bring_from_1(database: sqlite3.Connection) -> None:
     """Give every unit its needs and the key that follows from them, wherever that key stands."""
-    rows = dict(_units_of_1(database, "planned")) | dict(_units_of_1(database, "unit"))
-    renewed: dict[str, Unit] = {}
-    for key in rows:
-        _renew(key, rows, renewed)
+    keys: dict[str, str] = {}  # those of schema 1, and what they are now
     for table in ("planned", "unit"):
         database.execute(f"ALTER TABLE {table} ADD COLUMN needs TEXT NOT NULL DEFAULT '{{}}'")
-        database.executemany(
-            f"UPDATE {table} SET key = ?, kind = ?, spec = ?, needs = ? WHERE key = ?",
-            (
-                (unit.key, unit.kind, canonical_json(unit.spec), canonical_json(unit.needs), old)
-                for old, unit in renewed.items()
-            ),
-        )
-    _name_channels(database, [unit for unit in renewed.values() if unit.kind == "saliency"])
+    for table in ("planned", "unit"):
+        for row, key, kind, spec in _rows_of_1(database, table):
+            unit = _renewed(database, kind, spec, keys)
+            keys[key] = unit.key
+            database.execute(
+                f"UPDATE {table} SET key = ?, kind = ?, spec = ?, needs = ? WHERE rowid = ?",
+                (keys[key], unit.kind, canonical_json(unit.spec), canonical_json(unit.needs), row),
+            )
+    for table in ("prediction", "score"):
+        database.executemany(f"UPDATE {table} SET unit = ?2 WHERE unit = ?1", keys.items())
+    # maps without channels, as controls and class activation maps are, take no harm from a name
+    database.execute(
+        "UPDATE unit SET result = json_set(result, '$.channels', "
+        f"CASE WHEN json_extract(spec, '$.method') IN {_SUMMED} THEN 'sum' ELSE 'max_abs' END) "
+        "WHERE kind = 'saliency' AND status = 'done'"
+    )
     database.execute(
         "UPDATE unit SET result = json_set(result, '$.verdict', 'invalid') "
         "WHERE kind = 'latency' AND json_extract(result, '$.verdict') = 'void'"
     )
-    keys = [(unit.key, old) for old, unit in renewed.items()]
-    for table in ("prediction", "score"):
-        database.executemany(f"UPDATE {table} SET unit = ? WHERE unit = ?", keys)
     database.execute("DELETE FROM meta WHERE name = 'command'")  # it left out options, paths and the demo
     database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
 
 
-def _name_channels(database: sqlite3.Connection, units: Iterable[Unit]) -> None:
-    """Maps without channels, as controls and class activation maps are, take no harm from a name."""
-    for unit in units:
-        channels = "sum" if unit.spec["method"] in _SUMMED else "max_abs"
-        database.execute(
-            "UPDATE unit SET result = json_set(result, '$.channels', ?) WHERE key = ? AND status = 'done'",
-            (channels, unit.key),
-        )
+def _rows_of_1(database: sqlite3.Connection, table: str) -> Iterator[tuple[int, str, str, str]]:
+    """Row number, key, kind and spec, a page at a time: rows may be renamed meanwhile, and memory stays small."""
+    query = f"SELECT rowid, key, kind, spec FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {PAGE}"
+    last = -1
+    while rows := database.execute(query, (last,)).fetchall():
+        yield from rows
+        last = rows[-1][0]
 
 
-def _units_of_1(database: sqlite3.Connection, table: str) -> Iterable[tuple[str, tuple[str, dict[str, Any]]]]:
-    for key, kind, spec in database.execute(f"SELECT key, kind, spec FROM {table}"):
-        yield key, (kind, json.loads(spec))
+def _renewed(database: sqlite3.Connection, kind: str, text: str, keys: dict[str, str]) -> Unit:
+    """A unit of schema 1 as it is now."""
+    spec = json.loads(text)
+    needs = {}
+    if kind != "images":  # the one kind that builds on nothing, whose `first` is a number
+        needs = {role: spec.pop(name) for name, role in _ROLES.items() if name in spec}
+        if isinstance(spec.get("judge"), dict):
+            needs["judge"] = spec["judge"].pop("conversion")
+    needs = {role: _renewed_key(database, key, keys) for role, key in needs.items() if key is not None}
+    return Unit(kind=_KINDS.get(kind, kind), spec=spec, needs=needs)
 
 
-def _renew(key: str, rows: dict[str, tuple[str, dict[str, Any]]], renewed: dict[str, Unit]) -> str:
-    """The present key of a unit of schema 1, after those that it builds on; as it was for one that nobody knows."""
-    if key not in rows:
-        return key
-    if key not in renewed:
-        kind, spec = rows[key]
-        needs = {}
-        if kind != "images":  # the one kind that builds on nothing, whose `first` is a number
-            needs = {role: spec.pop(name) for name, role in _ROLES.items() if name in spec}
-            if isinstance(spec.get("judge"), dict):
-                needs["judge"] = spec["judge"].pop("conversion")
-        needs = {role: _renew(old, rows, renewed) for role, old in needs.items() if old is not None}
-        renewed[key] = Unit(kind=_KINDS.get(kind, kind), spec=spec, needs=needs)
-    return renewed[key].key
+def _renewed_key(database: sqlite3.Connection, key: str, keys: dict[str, str]) -> str:
+    """The present key of a unit of schema 1; as it was for one that nobody knows."""
+    if key not in keys:
+        row = database.execute(
+            "SELECT kind, spec FROM planned WHERE key = ?1 UNION ALL SELECT kind, spec FROM unit WHERE key = ?1", (key,)
+        ).fetchone()
+        keys[key] = _renewed(database, row[0], row[1], keys).key if row else key
+    return keys[key]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
+from harness.errors import BitlensError, ConfigError
 from harness.experiment.reader import read_experiment
 from harness.plan.planner import plan
 from harness.stages import conversion
 from harness.stages.context import RunContext
-from harness.store import Store
+from harness.store import Store, UnreadableStore, migration
+from harness.store.folder import only_run_in, store_errors_explained
 from harness.store.migration import SCHEMA_VERSION
 
 RECORDED = Path(__file__).parents[2] / "recorded"
@@ -103,6 +104,62 @@ def test_a_change_that_fails_midway_leaves_the_folder_as_it_was(folder: Path) ->
     )
     assert after == before
     assert rows(folder, "SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+
+
+def test_a_full_disk_is_called_one_and_leaves_the_folder_as_it_was(folder: Path) -> None:
+    before = rows(folder, "SELECT * FROM unit")
+    database = sqlite3.connect(folder / "store.sqlite", isolation_level=None)
+    database.execute("PRAGMA max_page_count = 1")  # no page more than there are
+    with pytest.raises(BitlensError, match="the disk is full"), store_errors_explained():
+        migration.prepare(database, folder)
+    database.close()
+    assert rows(folder, "SELECT * FROM unit") == before
+    with Store(folder) as store:
+        assert store.schema_found == 1
+
+
+def test_a_folder_in_which_an_older_run_is_at_work_is_left_to_it(folder: Path) -> None:
+    before = rows(folder, "SELECT * FROM unit")
+    with only_run_in(folder), pytest.raises(UnreadableStore, match="of an older bitlens, and a run is working in it"):
+        Store(folder)
+    assert rows(folder, "SELECT * FROM unit") == before
+    with only_run_in(folder), Store(folder, is_locked=True) as store:
+        assert store.schema_found == 1
+
+
+def test_a_unit_keeps_its_key_wherever_it_and_what_it_needs_stand(folder: Path, tmp_path: Path) -> None:
+    """Done or failed, or only planned; of the latest plan, or of one before."""
+    whole = Path(shutil.copytree(folder, tmp_path / "whole"))
+    change = sqlite3.connect(folder / "store.sqlite")
+    with change:
+        change.execute("DELETE FROM planned WHERE kind IN ('images', 'conversion', 'saliency', 'limits')")
+        change.execute("DELETE FROM unit WHERE kind IN ('fidelity', 'agreement')")
+        change.execute("UPDATE unit SET status = 'failed', result = '{}' WHERE kind = 'sanity'")
+    change.close()
+    for run in (folder, whole):
+        with Store(run):
+            pass
+    assert rows(folder, "SELECT key, kind FROM unit UNION SELECT key, kind FROM planned ORDER BY key") == rows(
+        whole, "SELECT key, kind FROM unit ORDER BY key"
+    )
+    needs = "SELECT key, spec, needs FROM {} UNION SELECT key, spec, needs FROM {} ORDER BY key"
+    assert rows(folder, needs.format("unit", "planned")) == rows(whole, needs.format("unit", "unit"))
+
+
+def test_what_builds_on_a_unit_that_nobody_knows_keeps_its_rows(folder: Path) -> None:
+    """A damaged conversion that was forgotten, and is not in the latest plan."""
+    (conversion_1,) = rows(folder, "SELECT min(key) FROM unit WHERE kind = 'conversion'")[0]
+    change = sqlite3.connect(folder / "store.sqlite")
+    with change:
+        change.execute("DELETE FROM planned")
+        change.execute("DELETE FROM unit WHERE key = ?", (conversion_1,))
+    change.close()
+    users = f"SELECT count(*) FROM prediction JOIN unit ON key = unit WHERE {{}} = '{conversion_1}'"
+    before = rows(folder, users.format("json_extract(spec, '$.conversion')"))
+    with Store(folder):
+        pass
+    assert before[0] > (0,)
+    assert rows(folder, users.format("json_extract(needs, '$.conversion')")) == before
 
 
 def test_a_folder_of_a_newer_bitlens_is_refused_and_left_alone(tmp_path: Path) -> None:
