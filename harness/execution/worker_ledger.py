@@ -99,8 +99,9 @@ class WorkerLedger:
     def release(self, key: str) -> Task:
         """A unit is in nobody's hands any more."""
         assignment = self._assignments.pop(key)
-        if assignment.address in self._workers:
-            self._workers[assignment.address].in_hand.remove(key)
+        worker = self._workers.get(assignment.address)
+        if worker is not None and key in worker.in_hand:  # not in the hands of a new one at the old one's address
+            worker.in_hand.remove(key)
         return assignment.task
 
     def is_done(self, key: str, result: TaskResult) -> None:

@@ -95,6 +95,14 @@ def test_worker_that_is_leaving_finishes_what_it_has_and_gets_nothing_more(ledge
     assert not ledger.may_restart(TWO)
 
 
+def test_new_worker_at_the_address_of_a_lost_one_has_nothing_of_it_in_hand(ledger: WorkerLedger) -> None:
+    on_its_way = give(ledger, ONE, "a", number=1)
+    ledger.update([TWO])
+    ledger.update([ONE, TWO])
+    assert ledger.release(on_its_way).key == on_its_way
+    assert ledger.idle() == {ONE: "", TWO: ""}
+
+
 def test_models_that_others_hold(ledger: WorkerLedger) -> None:
     give(ledger, TWO, "b")
     assert (ledger.models_elsewhere(ONE), ledger.models_elsewhere(TWO)) == ({"b"}, {"a"})
