@@ -128,7 +128,7 @@ def start_workers(size: Size, *, attempts: int) -> DaskCluster:
     attempts  workers that may die of a task before Dask gives it up.
     """
     cores = max(1, available_cores() // max(1, size.workers))
-    with ExitStack() as configuration, _interrupts_blocked(), _refusals_explained():
+    with ExitStack() as configuration, _refusals_explained():
         # until the cluster is closed, because workers are restarted at any time
         configuration.enter_context(dask.config.set(_CONFIGURATION))
         local = LocalCluster(
@@ -148,8 +148,7 @@ def start_workers(size: Size, *, attempts: int) -> DaskCluster:
 def connect(address: str) -> DaskCluster:
     """The workers of a cluster that others started. Raises ConfigError when no scheduler answers."""
     try:
-        with _interrupts_blocked():
-            client = Client(address, timeout=10, set_as_default=False)
+        client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--cluster {address}: no Dask scheduler answered ({error})", hint="tcp://host:8786"
@@ -212,8 +211,11 @@ def _refusals_explained() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C is for the coordinator alone: what is started with the signal blocked never hears it."""
+def interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C is for the coordinator alone: what is started with the signal blocked never hears it.
+
+    The coordinator hears it at the end of the block, in which it must have learnt what it has to close.
+    """
     blocked = {signal.SIGINT} if threading.current_thread() is threading.main_thread() else set()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:

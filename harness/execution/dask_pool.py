@@ -117,18 +117,20 @@ class WorkerPool:
 
     # ------------------------------------------------------------------------------------------- beginning and end
     def _open(self) -> None:
-        from harness.execution.dask_cluster import connect, start_workers
+        from harness.execution.dask_cluster import connect, interrupts_blocked, start_workers
         from harness.execution.dask_worker import UnitPlugin, WorkerSettings
 
         keep_bytes = None
-        if self._worker_config.cluster:
-            if self.storage is not None:
-                self.storage.check()
-            self._cluster = connect(self._worker_config.cluster)
-        else:
-            size = size_of(self._worker_config, self._experiment, cores=available_cores(), available=available_bytes())
-            keep_bytes = size.keep_bytes
-            self._cluster = start_workers(size, attempts=ATTEMPTS)
+        with interrupts_blocked():
+            if self._worker_config.cluster:
+                if self.storage is not None:
+                    self.storage.check()
+                self._cluster = connect(self._worker_config.cluster)
+            else:
+                cores, available = available_cores(), available_bytes()
+                size = size_of(self._worker_config, self._experiment, cores=cores, available=available)
+                keep_bytes = size.keep_bytes
+                self._cluster = start_workers(size, attempts=ATTEMPTS)
         self._nanny_log.listen()
         self._fetcher = ResultFetcher(self._cluster.client, self._arrived)
         settings = WorkerSettings(

@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
 from harness.errors import BitlensError
-from harness.execution import dask_pool, worker_ledger
+from harness.execution import dask_cluster, dask_pool, worker_ledger
 from harness.execution.dask_pool import WorkerPool
 from harness.execution.result_fetcher import Returned
-from harness.execution.sizing import WorkerConfig, size_of
+from harness.execution.sizing import Size, WorkerConfig, size_of
 from harness.execution.task import Task, TaskResult
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Store, StoredUnit
 from harness.store.folder import store_errors_explained
 from tests.harness.execution.loopback import read_until
-from tests.harness.execution.simulated import STAGE, chains, do, start, unit
+from tests.harness.execution.simulated import STAGE, chains, do, experiment_in, start, unit
 
 HERE = WorkerConfig(workers=0)
 
@@ -191,6 +194,23 @@ def test_database_that_another_program_holds_is_one_sentence(tmp_path: Path) -> 
         with pytest.raises(BitlensError, match="another program holds the run's database"), store_errors_explained():
             store.commit(unit("a"), Outcome(), seconds=0.0)
         other.close()
+
+
+def test_interrupt_while_workers_start_is_heard_when_they_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Mock(client=object())
+
+    def start_workers(size: Size, *, attempts: int) -> Mock:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        return cluster
+
+    monkeypatch.setattr(dask_cluster, "start_workers", start_workers)
+    pool = WorkerPool(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue())
+    with pytest.raises(KeyboardInterrupt):
+        pool.idle()
+    pool.close()
+    cluster.close.assert_called_once_with([])
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
