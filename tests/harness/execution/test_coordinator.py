@@ -70,6 +70,17 @@ def test_second_run_does_nothing(experiment: Experiment, tmp_path: Path) -> None
     assert second.failed_before == first.failed
 
 
+def test_run_brings_an_older_folder_to_the_present_schema_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = Path(__file__).parents[2] / "recorded"
+    folder = Path(shutil.copytree(recorded / "schema1", tmp_path / "run"))
+    with opened(read_experiment(recorded / "twins.toml"), folder) as store:
+        assert store.schema_found == 1
+        assert store.counts()["accuracy"]["done"] > 0
+    assert f"{folder}: migrated from an older bitlens" in capsys.readouterr().err
+
+
 def test_failed_unit_and_those_that_build_on_it_have_rows_with_the_reason(
     experiment: Experiment, tmp_path: Path
 ) -> None:
