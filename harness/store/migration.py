@@ -76,11 +76,10 @@ def prepare(database: sqlite3.Connection, folder: Path, *, is_locked: bool = Fal
         database.execute("BEGIN IMMEDIATE")
         try:
             version = _version(database, folder)
-            if version < SCHEMA_VERSION:
-                with nullcontext() if is_locked else _no_run_in(folder):
+            is_old = version < SCHEMA_VERSION
+            with _no_run_in(folder) if is_old and not is_locked else nullcontext():
+                if is_old:
                     _bring_from_1(database)
-                    database.execute("COMMIT")
-            else:
                 database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:  # SQLite has rolled back by itself when the disk is full
