@@ -9,7 +9,7 @@ setup: $(READY)
 
 # pip is called from outside the environment because Debian ships venv without ensurepip.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("bitlens is locked for Python 3.11, found " + sys.version.split()[0] + "\n  try: make setup PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit("bitlens runs on Python 3.11 to 3.13, found " + sys.version.split()[0] + "\n  try: make setup PYTHON=/path/to/python3.13")'
 	$(PYTHON) -m venv --without-pip --clear .venv
 	$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
@@ -37,10 +37,15 @@ wheel: setup
 	$(BIN)/python -m harness.native.build
 	$(BIN)/python -m build --wheel --no-isolation
 
-# Writes requirements.lock again from pyproject.toml. xplique asks for `tensorflow`, which tensorflow-cpu already is, and for
-# `opencv-python`, which opencv-python-headless is on a machine without a screen.
+# Writes requirements.lock again from pyproject.toml: one lock for Python 3.11 to 3.13, x86-64 and aarch64. TensorFlow on
+# x86-64 Linux is tensorflow-cpu, a third of the size; other packages ask for `tensorflow`, which is the same there.
 lock:
-	printf "tensorflow ; sys_platform == 'never'\nopencv-python ; sys_platform == 'never'\n" > .lock-overrides
-	$(BIN)/uv pip compile --quiet --extra host --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --override .lock-overrides --custom-compile-command "make lock" -o requirements.lock pyproject.toml
-	rm .lock-overrides
+	@for version in "2.19.1 ; python_version < '3.13'" "2.21.0 ; python_version >= '3.13'"; do \
+	    echo "tensorflow-cpu==$$version and sys_platform == 'linux' and platform_machine == 'x86_64'" >> .lock-small.in; \
+	    echo "tensorflow==$$version and (sys_platform != 'linux' or platform_machine != 'x86_64')" >> .lock-overrides; \
+	done
+	@echo "tensorflow-io-gcs-filesystem ; sys_platform == 'never'" >> .lock-overrides
+	$(BIN)/uv pip compile --quiet --universal --extra host --extra dev --extra compiler --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --override .lock-overrides \
+	    --custom-compile-command "make lock" -o requirements.lock pyproject.toml .lock-small.in; \
+	    status=$$?; rm -f .lock-small.in .lock-overrides; exit $$status
