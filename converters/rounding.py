@@ -58,4 +58,4 @@ def _after_shift(quantizer: Callable[[Any], Any], shift: float) -> Callable[[Any
 
 
 def _quantized_layers(model: Any) -> Iterator[Any]:
-    return (layer for layer in model.submodules if getattr(layer, "input_quantizer", None) is not None)
+    return (layer for layer in model._flatten_layers() if getattr(layer, "input_quantizer", None) is not None)

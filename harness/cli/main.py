@@ -9,6 +9,7 @@ import os
 import sys
 from typing import NoReturn
 
+from harness import keras_packages
 from harness.cli.invocation import as_typed
 from harness.errors import BitlensError
 
@@ -24,6 +25,7 @@ def main() -> None:
         _end(BASE_INSTALL, exit_code=2)
     from harness.cli.app import app
 
+    keras_packages.set_up()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up banner is not our news
     try:
         app()

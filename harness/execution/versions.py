@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-_NUMBERS = ("tensorflow-cpu", "tensorflow", "larq", "larq-compute-engine", "numpy")
+_NUMBERS = ("tensorflow-cpu", "tensorflow", "tf-keras", "keras", "larq", "larq-compute-engine", "numpy")
 SAME_EVERYWHERE = ("bitlens", *_NUMBERS)  # what all workers of a run must agree on
 RECORDED = (*_NUMBERS, "tflite-runtime", "ai-edge-litert")  # what a store says of the run, beside bitlens itself
 

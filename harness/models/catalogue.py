@@ -118,7 +118,7 @@ def _imagenet(build: str, paper: str, preprocessing: dict[str, Any], *, family: 
 
 
 def _keras(name: str, paper: str, preprocessing: dict[str, Any]) -> CatalogueEntry:
-    build = f"tensorflow.keras.applications:{name}"
+    build = f"tf_keras.applications:{name}"
     return _imagenet(build, paper, preprocessing, family="full-precision")
 
 

@@ -5,10 +5,12 @@ Where only the size of the input was left open, the size of the preprocessing is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from harness.errors import ConfigError
+from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
 from harness.models.files import one_line
 
@@ -32,9 +34,8 @@ def _image_shape(model: Model) -> tuple[int, int, int]:
 
 
 def _called(model: Model, keras_model: Any) -> Any:
-    import tensorflow as tf
-
-    image = tf.keras.Input(_image_shape(model), name="image")
+    keras = keras_of(keras_model)
+    image = keras.Input(_image_shape(model), name="image")
     try:
         output = keras_model(image)
     except Exception as error:  # whatever the user's own `call` raises
@@ -42,21 +43,20 @@ def _called(model: Model, keras_model: Any) -> Any:
             f'model "{model.name}": could not be called with one image {_image_shape(model)} ({one_line(error)})',
             hint="height, width and the length of mean in its [model.preprocessing] table",
         ) from error
-    return tf.keras.Model(image, output)
+    return keras.Model(image, output)
 
 
 def _resized(model: Model, keras_model: Any) -> Any:
     """The same layers and weights behind an input of a fixed image size and an open batch."""
-    import tensorflow as tf
-
-    image = tf.keras.Input(_image_shape(model), name="image")
-    copy = tf.keras.models.clone_model(keras_model, input_tensors=image)
+    keras = keras_of(keras_model)
+    image = keras.Input(_image_shape(model), name="image")
+    copy = keras.models.clone_model(keras_model, input_tensors=image)
     copy.set_weights(keras_model.get_weights())
     return copy
 
 
 def _check_layers(model: Model, keras_model: Any) -> None:
-    for layer in _layers(keras_model):
+    for layer in layers_of(keras_model):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ConfigError(
                 f'model "{model.name}": layer "{layer.name}" is channels-first (NCHW); TFLite\'s operators are '
@@ -66,14 +66,8 @@ def _check_layers(model: Model, keras_model: Any) -> None:
         if layer.compute_dtype not in ("float32", None) and layer.compute_dtype.startswith(("float", "bfloat")):
             raise ConfigError(
                 f'model "{model.name}": layer "{layer.name}" computes in {layer.compute_dtype}, expected float32',
-                hint='build it under tf.keras.mixed_precision.set_global_policy("float32") and load the same weights',
+                hint='build it under keras.mixed_precision.set_global_policy("float32") and load the same weights',
             )
-
-
-def _layers(keras_model: Any) -> Iterator[Any]:
-    import tensorflow as tf
-
-    return (part for part in keras_model.submodules if isinstance(part, tf.keras.layers.Layer))
 
 
 def _check_ends(model: Model, keras_model: Any) -> None:
@@ -81,13 +75,13 @@ def _check_ends(model: Model, keras_model: Any) -> None:
     if (inputs, outputs) != (1, 1):
         raise ConfigError(
             f'model "{model.name}": expected one input and one output, got {inputs} and {outputs}',
-            hint="tf.keras.Model(one_input, class_scores) cuts a classifier out of a larger model",
+            hint="keras.Model(one_input, class_scores) cuts a classifier out of a larger model",
         )
 
 
 def _check_input(model: Model, keras_model: Any) -> None:
     expected, got = _image_shape(model), tuple(keras_model.input_shape)[1:]
-    dtype = keras_model.inputs[0].dtype.name
+    dtype = np.dtype(getattr(keras_model.inputs[0].dtype, "name", keras_model.inputs[0].dtype)).name
     if dtype != "float32":
         raise ConfigError(
             f'model "{model.name}": expected an input of float32, got {dtype}',

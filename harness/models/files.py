@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.keras_packages import import_larq
 from harness.models.catalogue import Model
 from harness.models.safety import embedded_code
 
@@ -21,21 +22,22 @@ _OTHERS = {
 
 def read_model(model: Model) -> Any:
     """The Keras model in the file of `model.weights`. Raises ConfigError for whatever is wrong with it."""
-    import larq  # noqa: F401  # registers the quantized layers
-    import tensorflow as tf
+    import tf_keras
+
+    import_larq()  # registers the quantized layers
 
     path = Path(model.weights)
     _check_kind(model.name, path)
     if not model.trusted:
         _refuse_code(model.name, path)
     try:
-        keras_model = tf.keras.models.load_model(path, compile=False, safe_mode=not model.trusted)
+        keras_model = tf_keras.models.load_model(path, compile=False, safe_mode=not model.trusted)
     except Exception as error:  # h5py, zipfile, JSON and Keras raise all sorts
         raise ConfigError(
             f'model "{model.name}": "{path}" could not be read as a Keras model ({one_line(error)})',
             hint="a file that `model.save` wrote; weights alone need the architecture of a catalogue model",
         ) from error
-    if not isinstance(keras_model, tf.keras.Model):
+    if not isinstance(keras_model, tf_keras.Model):
         raise ConfigError(
             f'model "{model.name}": "{path}" is a SavedModel without a Keras model in it',
             hint="save it with `model.save` of a Keras model",

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from harness.errors import BitlensError, ConfigError
+from harness.keras_packages import import_larq
 from harness.models.catalogue import Model
 from harness.models.classifier import as_classifier
 from harness.models.files import one_line, read_model
@@ -22,10 +23,12 @@ def load_model(model: Model) -> Any:
 
 
 def _build(model: Model) -> Any:
-    import tensorflow as tf
+    import tf_keras
 
-    tf.keras.backend.reset_uids()  # or the numbers in layers' names would depend on what was built before
-    tf.keras.utils.set_random_seed(model.seed)
+    if not model.build.startswith("tf_keras."):
+        import_larq()
+    tf_keras.backend.reset_uids()  # or the numbers in layers' names would depend on what was built before
+    tf_keras.utils.set_random_seed(model.seed)
     builder = resolve(model.build)
     if model.weights == "imagenet":
         return _from_hub(model, builder)

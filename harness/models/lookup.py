@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, nearest
+from harness.keras_packages import layers_of
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.classifier import as_classifier
 from harness.models.files import SUFFIXES, read_model
@@ -100,4 +101,4 @@ def _per_channel(name: str, values: tuple[float, ...], channels: int) -> list[fl
 
 def _is_binarized(keras_model: Any) -> bool:
     """Larq's layers quantize their kernels, those of full-precision twins by nothing."""
-    return any(getattr(layer, "kernel_quantizer", None) is not None for layer in keras_model.submodules)
+    return any(getattr(layer, "kernel_quantizer", None) is not None for layer in layers_of(keras_model))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-HARMLESS = ("keras", "larq", "builtins")  # Keras looks "builtins" up among its own functions
+HARMLESS = ("keras", "tf_keras", "larq", "builtins")  # Keras looks "builtins" up among its own functions
 OPERATIONS = (
     "io.",
     "raw_ops.",
@@ -51,7 +51,7 @@ def _configurations(path: Path) -> Iterator[Any]:
 
 def _saved_model_configurations(folder: Path) -> Iterator[Any]:
     """Keras keeps a description beside the graph, and rebuilds layers that it knows out of it."""
-    from keras.protobuf import saved_metadata_pb2
+    from tf_keras.protobuf import saved_metadata_pb2
 
     path = folder / "keras_metadata.pb"
     if path.is_file():

@@ -118,10 +118,10 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> Trained:
 
     weights  the folder where the twin to start from lies, for recipes that start from one.
     """
-    import tensorflow as tf
+    import tf_keras
 
     recipe = RECIPES[name]
-    tf.keras.utils.set_random_seed(seed)
+    tf_keras.utils.set_random_seed(seed)
     model = build_twin(image_size=recipe.image_size, classes=len(dataset.class_names), binarized=recipe.binarized)
     if recipe.start_from:
         model.load_weights(weights / f"{recipe.start_from}.h5")
@@ -130,7 +130,7 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> Trained:
     began = time.monotonic()
     for epochs in recipe.epochs:
         model.compile(
-            optimizer=tf.keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * epochs)),
+            optimizer=tf_keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * epochs)),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
         )
@@ -191,9 +191,9 @@ class _Batches:
 
 
 def _as_sequence(batches: _Batches) -> Any:
-    import tensorflow as tf
+    import tf_keras
 
-    class Sequence(tf.keras.utils.Sequence):  # type: ignore[misc]  # TensorFlow has no types
+    class Sequence(tf_keras.utils.Sequence):  # type: ignore[misc]  # Keras has no types
         def __len__(self) -> int:
             return len(batches)
 
@@ -208,10 +208,10 @@ def _as_sequence(batches: _Batches) -> Any:
 
 def _one_cycle(recipe: Recipe, *, steps: int) -> Any:
     """Linear rise over the first fifth of training, cosine fall to zero over the rest."""
-    import tensorflow as tf
+    import tf_keras
 
     rise = steps // 5
-    return tf.keras.optimizers.schedules.CosineDecay(
+    return tf_keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.peak_rate / 20,
         decay_steps=steps - rise,
         warmup_target=recipe.peak_rate,

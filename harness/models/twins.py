@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.keras_packages import import_larq
+
 STAGES = ((64, 2), (128, 3))  # (channels, convolutions); the first convolution of a later stage halves the map
 
 
@@ -20,17 +22,17 @@ def build_twin(*, image_size: int, classes: int, binarized: bool) -> Any:
     image_size  side of the square colour input in pixels. Images above 32 pixels are halved by the first convolution,
                 so that both data sets reach the residual stages as 16 x 16 maps.
     """
-    import tensorflow as tf
+    import tf_keras
 
-    inputs = tf.keras.Input((image_size, image_size, 3), name="image")
+    inputs = tf_keras.Input((image_size, image_size, 3), name="image")
     x = _stem(inputs, strides=1 if image_size <= 32 else 2)
     for stage, (channels, convolutions) in enumerate(STAGES):
         for position in range(convolutions):
             strides = 2 if stage > 0 and position == 0 else 1
             x = _residual(x, channels, strides=strides, binarized=binarized, name=f"stage{stage + 1}_{position + 1}")
-    x = tf.keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = tf.keras.layers.Dense(classes, activation="softmax", name="classifier")(x)
-    return tf.keras.Model(inputs, outputs, name="twin_binary" if binarized else "twin_float")
+    x = tf_keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    outputs = tf_keras.layers.Dense(classes, activation="softmax", name="classifier")(x)
+    return tf_keras.Model(inputs, outputs, name="twin_binary" if binarized else "twin_float")
 
 
 def float_twin(*, weights: None, input_shape: tuple[int, int, int], classes: int) -> Any:
@@ -44,7 +46,7 @@ def binary_twin(*, weights: None, input_shape: tuple[int, int, int], classes: in
 
 
 def _stem(x: Any, *, strides: int) -> Any:
-    from tensorflow.keras import layers
+    from tf_keras import layers
 
     channels = STAGES[0][0]
     x = layers.Conv2D(channels, 3, strides=strides, padding="same", use_bias=False, name="stem")(x)
@@ -55,9 +57,9 @@ def _stem(x: Any, *, strides: int) -> Any:
 
 def _residual(x: Any, channels: int, *, strides: int, binarized: bool, name: str) -> Any:
     """convolution -> ReLU -> batch norm, plus the block's input."""
-    import larq as lq
-    from tensorflow.keras import layers
+    from tf_keras import layers
 
+    lq = import_larq()
     quantizer = "ste_sign" if binarized else None
     y = lq.layers.QuantConv2D(
         channels,

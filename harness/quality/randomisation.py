@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.keras_packages import keras_of
 from harness.quality.agreement_metrics import agree
 from harness.quality.inputs import Maps, Scores, Values
 from harness.randomness import generator
@@ -76,11 +77,9 @@ def randomised(model: Any, *, seed: int, stages: int) -> Iterator[tuple[str, Gra
 
     One engine, whose weights change between the items: ask it before going on.
     """
-    import tensorflow as tf
-
     from harness.saliency.engine.engine import GradientEngine
 
-    clone = tf.keras.models.clone_model(model)
+    clone = keras_of(model).models.clone_model(model)
     clone.set_weights(model.get_weights())
     engine = GradientEngine(clone, fast=False)  # the plain graph reads its weights at every pass
     yield "", engine

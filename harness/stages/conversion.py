@@ -16,7 +16,7 @@ from harness.registry import resolve
 from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit
 
-VERSIONS = ("tensorflow-cpu", "tensorflow", "larq", "larq-zoo", "larq-compute-engine")
+VERSIONS = ("tensorflow-cpu", "tensorflow", "tf-keras", "keras", "larq", "larq-zoo", "larq-compute-engine")
 
 
 def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from harness.quality.inputs import Images, Maps, MetricInputs, Scores, Values
 from harness.quality.metrics.baselines import baseline_images, unknown_baseline
@@ -33,7 +34,7 @@ def curve_areas(maps: Maps, inputs: MetricInputs, wanted: Mapping[str, Mapping[s
 
 def area(curves: Values) -> Values:
     """(N,) trapezoidal area under curves (N, points) at equal distances over 0 … 1."""
-    values: Values = np.trapz(curves, dx=1 / (curves.shape[1] - 1), axis=1)
+    values: Values = trapezoid(curves, dx=1 / (curves.shape[1] - 1), axis=1)
     return values
 
 

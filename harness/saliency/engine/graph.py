@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.saliency.engine.layer_calls import has_layer_calls, inference_call, layer_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ def with_calls(graph: Graph, calls: Mapping[str, Callable[..., Any]]) -> Graph:
 @contextlib.contextmanager
 def patched(layer: Any, **attributes: Any) -> Iterator[None]:
     """Set attributes of a layer for the length of a `with`, past Keras' tracking of variables."""
+    attributes = {_attribute_behind(layer, name): value for name, value in attributes.items()}
     before = {name: layer.__dict__[name] for name in attributes if name in layer.__dict__}
     layer.__dict__.update(attributes)
     try:
@@ -102,6 +104,11 @@ def patched(layer: Any, **attributes: Any) -> Iterator[None]:
         for name in attributes:
             layer.__dict__.pop(name)
         layer.__dict__.update(before)
+
+
+def _attribute_behind(layer: Any, name: str) -> str:
+    """Keras 3 shows some weights by a property, such as `kernel`, and keeps them under `_kernel`."""
+    return f"_{name}" if isinstance(getattr(type(layer), name, None), property) else name
 
 
 def call_around(step: Step, **attributes: Any) -> Callable[..., Any]:
@@ -150,41 +157,29 @@ def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Cal
     return with_backward(call, backward)
 
 
-def inference_call(layer: Any) -> Callable[..., Any]:
-    """The layer's call with training=False, where it has such a mode."""
-    if not layer._call_spec.expects_training_arg:
-        return layer  # type: ignore[no-any-return]
-    return lambda *args, **kwargs: layer(*args, **{**kwargs, "training": False})
-
-
 def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[int], *, prefix: str) -> None:
     """Append the model's steps; `names` gives the number of each Keras tensor of this model."""
-    import tensorflow as tf
-
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            layer, outputs = node.layer, tf.nest.flatten(node.outputs)
-            inputs = tuple(names[id(tensor)] for tensor in node.keras_inputs)
-            if hasattr(layer, "_nodes_by_depth"):  # a model used as a layer: its tensors are named again at every call
-                inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
-                _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
-                names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
-                continue
-            names.update((id(tensor), next(count)) for tensor in outputs)
-            steps.append(
-                Step(
-                    name=_free_name(prefix + layer.name, steps),
-                    layer=layer,
-                    call=inference_call(layer),
-                    args=_slotted(node.call_args, names),
-                    kwargs=_slotted(node.call_kwargs, names),
-                    inputs=inputs,
-                    outputs=tuple(names[id(tensor)] for tensor in outputs),
-                    shape=tuple(outputs[0].shape),
-                )
+    for call in layer_calls(model):
+        layer, outputs = call.layer, call.outputs
+        inputs = tuple(names[id(tensor)] for tensor in call.inputs)
+        if has_layer_calls(layer):  # a model used as a layer: its tensors are named again at every call
+            inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
+            _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
+            names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
+            continue
+        names.update((id(tensor), next(count)) for tensor in outputs)
+        steps.append(
+            Step(
+                name=_free_name(prefix + layer.name, steps),
+                layer=layer,
+                call=inference_call(layer),
+                args=_slotted(call.args, names),
+                kwargs=_slotted(call.kwargs, names),
+                inputs=inputs,
+                outputs=tuple(names[id(tensor)] for tensor in outputs),
+                shape=tuple(outputs[0].shape),
             )
+        )
 
 
 def _free_name(name: str, steps: list[Step]) -> str:
@@ -218,11 +213,11 @@ def _needed(steps: tuple[Step, ...], output: int) -> tuple[Step, ...]:
 
 
 def _check_single_image_to_scores(model: Any) -> None:
-    if not hasattr(model, "_nodes_by_depth") or not model.inputs:
+    if not has_layer_calls(model) or not model.inputs:
         raise ConfigError(
             f'model "{model.name}": expected a functional or built sequential Keras model, got a '
             f"{type(model).__name__} whose layers cannot be enumerated",
-            hint="build it with tf.keras.Input and tf.keras.Model(inputs, outputs)",
+            hint="build it with keras.Input and keras.Model(inputs, outputs)",
         )
     shapes = [tuple(tensor.shape) for tensor in (*model.inputs, *model.outputs)]
     if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 2:

@@ -10,19 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from harness.keras_packages import keras_of, operation_name
 from harness.saliency.engine.graph import Graph, Step, call_around, identity
 
 
 def split_softmax(graph: Graph) -> tuple[Graph, bool]:
     """The graph up to the logits, and whether a softmax was taken off."""
-    import tensorflow as tf
-
     index = _head(graph)
     step = graph.steps[index]
-    if isinstance(step.layer, tf.keras.layers.Softmax) or _is_softmax_operation(step.layer):
+    keras = keras_of(step.layer)
+    if isinstance(step.layer, keras.layers.Softmax) or operation_name(step.layer) == "softmax":
         without = replace(step, call=identity)
-    elif _is_softmax(getattr(step.layer, "activation", None)):
-        without = replace(step, call=call_around(step, activation=tf.keras.activations.linear))
+    elif _is_softmax(getattr(step.layer, "activation", None), keras):
+        without = replace(step, call=call_around(step, activation=keras.activations.linear))
     else:
         return graph, False
     return replace(graph, steps=(*graph.steps[:index], without, *graph.steps[index + 1 :])), True
@@ -37,24 +37,13 @@ def _head(graph: Graph) -> int:
 
 
 def _only_moves(step: Step) -> bool:
+    keras = keras_of(step.layer)
+    if isinstance(step.layer, keras.layers.Activation):
+        return step.layer.activation is keras.activations.linear
+    return isinstance(step.layer, (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout))
+
+
+def _is_softmax(activation: Any, keras: Any) -> bool:
     import tensorflow as tf
 
-    layers = tf.keras.layers
-    if isinstance(step.layer, layers.Activation):
-        return step.layer.activation is tf.keras.activations.linear
-    return isinstance(step.layer, (layers.Reshape, layers.Flatten, layers.Dropout))
-
-
-def _is_softmax(activation: Any) -> bool:
-    import tensorflow as tf
-
-    return (
-        activation is tf.keras.activations.softmax
-        or activation is tf.nn.softmax
-        or isinstance(activation, tf.keras.layers.Softmax)
-    )
-
-
-def _is_softmax_operation(layer: Any) -> bool:
-    """`tf.nn.softmax(x)` in a functional model becomes a layer that knows its operation by name."""
-    return getattr(layer, "symbol", None) in ("nn.softmax", "keras.activations.softmax")
+    return activation in (keras.activations.softmax, tf.nn.softmax) or isinstance(activation, keras.layers.Softmax)

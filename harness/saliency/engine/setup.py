@@ -93,7 +93,7 @@ def set_up(
 def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
     """The greatest power of two whose activations and gradients, about the sum of all outputs, fit the budget."""
     outputs = [4 * int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps]  # bytes per image
-    weights = sum(4 * step.layer.count_params() for step in graph.steps)
+    weights = sum(4 * step.layer.count_params() for step in graph.steps if hasattr(step.layer, "count_params"))
     most = max(most, min(MAX_BATCH_FOR_WEIGHTS, weights // sum(outputs)))
     fitting = min(memory_budget_mib * 2**20 // sum(outputs), LARGEST_MAP_MIB * 2**20 // max(outputs))
     return 1 << (int(np.clip(fitting, 1, most)).bit_length() - 1)

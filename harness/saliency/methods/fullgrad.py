@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import ConfigError
+from harness.keras_packages import keras_of
 from harness.maps import resize
 from harness.saliency.attribution import Array, Backward, Images
 from harness.saliency.engine.graph import Graph, Step
@@ -41,7 +42,7 @@ def _contributions(backward: Backward, biases: dict[str, tuple[Array, Step]]) ->
     contributions = []
     for name, (bias, step) in biases.items():
         gradients = backward.gradients[name]
-        if is_relu(getattr(step.layer, "activation", None)):
+        if is_relu(getattr(step.layer, "activation", None), step.layer):
             gradients = gradients * (backward.features[name] > 0)
         contributions.append(np.asarray(gradients * bias, np.float32))
     return contributions
@@ -84,10 +85,8 @@ def _rescaled(values: Array) -> Array:
 
 def _bias(step: Step) -> Array | None:
     """What a layer adds to a linear function of its input, per channel; None if nothing."""
-    import tensorflow as tf
-
     layer = step.layer
-    if isinstance(layer, tf.keras.layers.BatchNormalization):
+    if isinstance(layer, keras_of(layer).layers.BatchNormalization):
         spread = np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
         shift = -layer.moving_mean.numpy() / spread * (layer.gamma.numpy() if layer.scale else 1)
         return np.asarray(shift + (layer.beta.numpy() if layer.center else 0), np.float32)
@@ -112,13 +111,14 @@ def _checked(engine: Any) -> Graph:
 def _is_piecewise_linear(step: Step) -> bool:
     import tensorflow as tf
 
-    layers = tf.keras.layers
+    keras = keras_of(step.layer)
+    layers = keras.layers
     if isinstance(step.layer, layers.ReLU):
-        return is_relu(step.layer) and step.layer.max_value is None
-    linear: Callable[..., Any] = tf.keras.activations.linear
+        return is_relu(step.layer, step.layer) and step.layer.max_value is None
+    linear: Callable[..., Any] = keras.activations.linear
     activation = getattr(step.layer, "activation", linear)
-    if activation not in (linear, tf.keras.activations.relu, tf.nn.relu, None):
-        return activation in (tf.keras.activations.softmax, tf.nn.softmax)  # the head, which the engine took off
+    if activation not in (linear, keras.activations.relu, tf.nn.relu, None):
+        return activation in (keras.activations.softmax, tf.nn.softmax)  # the head, which the engine took off
     return isinstance(
         step.layer,
         (

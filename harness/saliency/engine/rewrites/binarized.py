@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError, nearest
+from harness.keras_packages import import_larq, imported_larq
 from harness.saliency.engine.estimators import STE_CHOICES
 from harness.saliency.engine.graph import Graph, Step, call_around
 
@@ -22,9 +23,18 @@ KERNELS = {
 
 def is_quantizer(function: Any) -> bool:
     """Whether a callable rounds to few values; Larq's NoOp quantizers only carry a label."""
-    import larq as lq
+    larq = imported_larq()
+    if larq is None:
+        return False
+    return isinstance(function, larq.quantizers.Quantizer) and not isinstance(function, larq.quantizers.NoOp)
 
-    return isinstance(function, lq.quantizers.Quantizer) and not isinstance(function, lq.quantizers.NoOp)
+
+def is_sign_quantizer(function: Any) -> bool:
+    """Whether a callable is one of Larq's whose forward pass is sign(), with +1 at 0."""
+    if not is_quantizer(function):
+        return False
+    quantizers = import_larq().quantizers
+    return isinstance(function, (quantizers.SteSign, quantizers.ApproxSign, quantizers.SwishSign))
 
 
 def has_pseudo_gradient(graph: Graph) -> bool:
@@ -68,11 +78,9 @@ def _activation_quantizers(step: Step) -> dict[str, Any]:
 
 
 def _with_ste(step: Step, ste: str) -> Step:
-    import larq as lq
-
     quantizers = _activation_quantizers(step)
     for quantizer in quantizers.values():
-        if not isinstance(quantizer, (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign)):
+        if not is_sign_quantizer(quantizer):
             raise ConfigError(
                 f'ste: layer "{step.name}" quantizes by {getattr(quantizer, "name", quantizer)!r}, '
                 "expected a sign() quantizer, whose estimator can be swapped",
@@ -85,8 +93,7 @@ def _with_ste(step: Step, ste: str) -> Step:
 
 
 def _estimators() -> dict[str, Any]:
-    from larq import quantizers
-
+    quantizers = import_larq().quantizers
     return {
         "ste_sign": quantizers.SteSign(),
         "ste_identity": quantizers.SteSign(clip_value=None),

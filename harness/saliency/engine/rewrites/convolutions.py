@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.keras_packages import imported_larq, keras_of
+
 
 def is_ordinary(layer: Any) -> bool:
     """Whether a layer convolves all channels, last in shape, with a window without gaps."""
-    import larq as lq
-    import tensorflow as tf
-
+    larq = imported_larq()
+    kinds = (keras_of(layer).layers.Conv2D, *([larq.layers.QuantConv2D] if larq else []))
     return (
-        type(layer) in (tf.keras.layers.Conv2D, lq.layers.QuantConv2D)
+        type(layer) in kinds
         and layer.dilation_rate == (1, 1)
         and layer.groups == 1
         and layer.padding in ("same", "valid")

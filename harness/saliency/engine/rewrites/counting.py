@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.keras_packages import imported_larq
 from harness.native.sign_convolution import SignConvolution, is_available
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, patched, with_gradient_of
-from harness.saliency.engine.rewrites.binarized import constant_kernels
+from harness.saliency.engine.rewrites.binarized import constant_kernels, is_sign_quantizer
 
 EXACT = 2**24  # integers up to here are floats
 
@@ -36,12 +37,10 @@ def _with_constant_kernels(step: Step, threads: int) -> Step:
 
 def can_count(step: Step, kernel: Any) -> bool:
     """Whether a step is a convolution of signs with a kernel of +1 and -1 that the operators' library takes."""
-    import larq as lq
-
-    layer = step.layer
-    if type(layer) is not lq.layers.QuantConv2D or layer.groups != 1 or layer.data_format != "channels_last":
+    larq, layer = imported_larq(), step.layer
+    if larq is None or type(layer) is not larq.layers.QuantConv2D or not is_sign_quantizer(layer.input_quantizer):
         return False
-    if type(layer.input_quantizer) not in (lq.quantizers.SteSign, lq.quantizers.ApproxSign, lq.quantizers.SwishSign):
+    if layer.groups != 1 or layer.data_format != "channels_last":
         return False
     if layer.padding not in ("same", "valid") or float(layer.pad_values) not in (0, 1):
         return False

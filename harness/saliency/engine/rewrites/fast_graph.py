@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from harness.keras_packages import keras_of
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
@@ -50,9 +51,7 @@ def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:
 
 
 def _pads_as_same(step: Step, convolution: Step) -> bool:
-    import tensorflow as tf
-
-    layer, layers = convolution.layer, tf.keras.layers
+    layer, layers = convolution.layer, keras_of(convolution.layer).layers
     if type(step.layer) is not layers.ZeroPadding2D or type(layer) not in (layers.Conv2D, layers.DepthwiseConv2D):
         return False
     if layer.padding != "valid" or "channels_first" in (layer.data_format, step.layer.data_format):
@@ -66,15 +65,13 @@ def _pads_as_same(step: Step, convolution: Step) -> bool:
 
 
 def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
-    import tensorflow as tf
-
     if _is_convolution_of_one_pixel(step):
         return _matrix_product(step)
     if _is_normalization_of_channels(step):
         return _by_rows(step)
-    if backward and getattr(step.layer, "activation", None) in swish_functions():
+    if backward and getattr(step.layer, "activation", None) in swish_functions(step.layer):
         return call_around(step, activation=_swish)
-    if backward and isinstance(step.layer, tf.keras.layers.BatchNormalization):
+    if backward and isinstance(step.layer, keras_of(step.layer).layers.BatchNormalization):
         return _norm_with_short_gradient(step)
     return step.call
 
@@ -89,17 +86,14 @@ def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
 
 def _is_convolution_of_one_pixel(step: Step) -> bool:
     """A 1x1 kernel on a 1x1 map."""
-    import tensorflow as tf
-
-    layer = step.layer
+    layer, layers = step.layer, keras_of(step.layer).layers
     return (
-        isinstance(layer, tf.keras.layers.Conv2D)
-        and not isinstance(layer, tf.keras.layers.Conv2DTranspose)
+        isinstance(layer, layers.Conv2D)
+        and not isinstance(layer, layers.Conv2DTranspose)
         and layer.kernel_size == (1, 1)
         and step.shape[1:3] == (1, 1)
         and layer.strides == (1, 1)
         and layer.groups == 1
-        and tuple(layer.input_shape[1:3]) == (1, 1)
     )
 
 
@@ -113,10 +107,10 @@ def _matrix_product(step: Step) -> Callable[..., Any]:
 
 
 def _is_normalization_of_channels(step: Step) -> bool:
-    import tensorflow as tf
-
     layer = step.layer
-    return type(layer) is tf.keras.layers.Normalization and layer.axis == (3,) and None not in step.shape[1:]
+    return (
+        type(layer) is keras_of(layer).layers.Normalization and tuple(layer.axis) == (3,) and None not in step.shape[1:]
+    )
 
 
 def _by_rows(step: Step) -> Callable[..., Any]:

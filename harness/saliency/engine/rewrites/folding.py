@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.keras_packages import keras_of
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 
 
@@ -81,20 +82,19 @@ def norm_scale(norm: Any) -> Any:
     return scale * norm.gamma.numpy() if norm.scale else scale
 
 
-def swish_functions() -> tuple[Any, ...]:
-    """The functions that Keras knows as swish."""
+def swish_functions(layer: Any) -> tuple[Any, ...]:
+    """The functions that the layer's Keras knows as swish."""
     import tensorflow as tf
 
-    return tf.keras.activations.swish, tf.nn.silu
+    return keras_of(layer).activations.swish, tf.nn.silu
 
 
 def _is_smooth(step: Step) -> bool:
     """Whether a step compares nothing with anything: its gradient changes little with its input."""
-    import tensorflow as tf
-
-    layers, activations = tf.keras.layers, tf.keras.activations
-    smooth = (activations.linear, activations.sigmoid, activations.tanh, activations.softmax, *swish_functions(), None)
-    return getattr(step.layer, "activation", None) in smooth and type(step.layer) in (
+    keras = keras_of(step.layer)
+    layers, activations = keras.layers, keras.activations
+    smooth = (activations.linear, activations.sigmoid, activations.tanh, activations.softmax, None)
+    return getattr(step.layer, "activation", None) in (*smooth, *swish_functions(step.layer)) and type(step.layer) in (
         layers.Activation,
         layers.Add,
         layers.AveragePooling2D,
@@ -119,19 +119,18 @@ def _is_continuous(step: Step) -> bool:
     """Whether at least a step's output changes little with its input."""
     import tensorflow as tf
 
-    layers = tf.keras.layers
+    keras = keras_of(step.layer)
+    layers = keras.layers
     if type(step.layer) in (layers.ReLU, layers.LeakyReLU, layers.MaxPooling2D, layers.GlobalMaxPooling2D):
         return True
-    plain = getattr(step.layer, "activation", None) in (tf.keras.activations.relu, tf.nn.relu, tf.nn.relu6)
+    plain = getattr(step.layer, "activation", None) in (keras.activations.relu, tf.nn.relu, tf.nn.relu6)
     return _is_smooth(step) or (plain and type(step.layer) in (layers.Activation, layers.Conv2D, layers.Dense))
 
 
 def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
-    import tensorflow as tf
-
-    layers, consumers = tf.keras.layers, graph.consumers(step.outputs[0])
-    folding = type(step.layer) in (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
-    if not folding or step.layer.activation is not tf.keras.activations.linear or len(consumers) != 1:
+    keras, consumers = keras_of(step.layer), graph.consumers(step.outputs[0])
+    folding = type(step.layer) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+    if not folding or step.layer.activation is not keras.activations.linear or len(consumers) != 1:
         return None
     if getattr(step.layer, "data_format", "channels_last") != "channels_last" or step.outputs[0] == graph.output:
         return None
@@ -139,19 +138,21 @@ def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
 
 
 def _is_channel_norm(step: Step) -> bool:
-    import tensorflow as tf
-
-    return isinstance(step.layer, tf.keras.layers.BatchNormalization) and list(step.layer.axis) == [len(step.shape) - 1]
+    """Whether a step is a batch norm over the last axis: a list in Keras 2, maybe -1 in Keras 3."""
+    if not isinstance(step.layer, keras_of(step.layer).layers.BatchNormalization):
+        return False
+    return [axis % len(step.shape) for axis in np.atleast_1d(step.layer.axis)] == [len(step.shape) - 1]
 
 
 def _folded_weights(step: Step, norm: Step) -> dict[str, Any]:
     """The attributes of a convolution that has taken in the norm after it."""
     import tensorflow as tf
 
-    name = "depthwise_kernel" if hasattr(step.layer, "depthwise_kernel") else "kernel"
+    depthwise = isinstance(step.layer, keras_of(step.layer).layers.DepthwiseConv2D)
+    name = "depthwise_kernel" if hasattr(step.layer, "depthwise_kernel") else "kernel"  # the former in Keras 2
     kernel, scale = getattr(step.layer, name).numpy(), norm_scale(norm.layer)
     shift = -norm.layer.moving_mean.numpy() * scale + (norm.layer.beta.numpy() if norm.layer.center else 0)
     bias = step.layer.bias.numpy() * scale if step.layer.use_bias else 0
     # A depthwise kernel is (h, w, channels, multiplier): its last two axes together are the channels of the output.
-    scaled = kernel * (scale.reshape(kernel.shape[-2:]) if name == "depthwise_kernel" else scale)
+    scaled = kernel * (scale.reshape(kernel.shape[-2:]) if depthwise else scale)
     return {name: tf.constant(scaled, tf.float32), "bias": tf.constant(bias + shift, tf.float32), "use_bias": True}

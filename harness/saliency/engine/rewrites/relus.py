@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.keras_packages import keras_of, operation_name
 from harness.saliency.engine.graph import Graph, Step, call_around
 
 
@@ -24,21 +25,22 @@ def guided(graph: Graph) -> Graph:
     return replace(graph, steps=steps)
 
 
-def is_relu(function: Any) -> bool:
-    """Whether an activation is a plain ReLU or one that saturates, such as ReLU6."""
+def is_relu(function: Any, layer: Any) -> bool:
+    """Whether a layer, or an activation of it, is a plain ReLU or one that saturates, such as ReLU6."""
     import tensorflow as tf
 
-    if isinstance(function, tf.keras.layers.ReLU):
+    keras = keras_of(layer)
+    if isinstance(function, keras.layers.ReLU):
         return not function.negative_slope and not function.threshold
-    return function in (tf.keras.activations.relu, tf.nn.relu, tf.nn.relu6)
+    return function in (keras.activations.relu, getattr(keras.activations, "relu6", None), tf.nn.relu, tf.nn.relu6)
 
 
 def _guided(step: Step) -> Step:
     """A ReLU layer or operation keeps its call and gets another gradient; an activation is replaced."""
-    if is_relu(step.layer) or getattr(step.layer, "symbol", None) in ("nn.relu", "nn.relu6"):
+    if is_relu(step.layer, step.layer) or operation_name(step.layer) in ("relu", "relu6"):
         return replace(step, call=_guide(step.call))
     activation = getattr(step.layer, "activation", None)
-    if activation is not None and is_relu(activation):
+    if activation is not None and is_relu(activation, step.layer):
         return replace(step, call=call_around(step, activation=_guide(activation)))
     return step
 
