@@ -29,10 +29,12 @@ CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own proce
 SEND_SECONDS = 0.001  # see _send_at_once
 
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
-# sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
+# sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker, and
+# one that a slow machine is still starting again after its death is not given up (Dask waits 15 s, then never starts it).
 _CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": None,
+    "distributed.deploy.lost-worker-timeout": "3650 days",
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
