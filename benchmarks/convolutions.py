@@ -72,10 +72,11 @@ def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
 def measure_images(size: int, stride: int, filters: int, rounds: int) -> dict[str, Any]:
     """Median milliseconds of the backward pass from a convolution to images."""
     import tensorflow as tf
+    import tf_keras
 
     from harness.saliency.engine.rewrites.blocks import by_blocks
 
-    layer = tf.keras.layers.Conv2D(filters, size, stride, padding="same")
+    layer = tf_keras.layers.Conv2D(filters, size, stride, padding="same")
     images = tf.zeros((IMAGES, IMAGE_SIZE, IMAGE_SIZE, IMAGE_CHANNELS))
     upstream = tf.random.normal(layer(images).shape)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import keras_packages
 from harness.native.build import host_library
 
 MODELS = ("QuickNet", "BinaryAlexNet", "BinaryResNetE18", "MeliusNet22", "RealToBinaryNet")
@@ -78,6 +79,7 @@ def make_models(models: Path, names: list[str]) -> None:
     if not missing:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras_packages.set_up()
     import larq_compute_engine
     import larq_zoo
 
@@ -94,6 +96,7 @@ def _float_twin(model: Any) -> bytes:
     """The same model with ordinary convolutions, as plain TFLite."""
     import larq
     import tensorflow as tf
+    import tf_keras
 
     shared = (
         "name",
@@ -110,9 +113,9 @@ def _float_twin(model: Any) -> bytes:
     def unquantized(layer: Any) -> Any:
         config = layer.get_config()
         if isinstance(layer, larq.layers.QuantConv2D):
-            return tf.keras.layers.Conv2D(**{key: config[key] for key in shared})
+            return tf_keras.layers.Conv2D(**{key: config[key] for key in shared})
         return type(layer).from_config(config)
 
-    twin = tf.keras.models.clone_model(model, clone_function=unquantized)
+    twin = tf_keras.models.clone_model(model, clone_function=unquantized)
     function = tf.function(lambda x: twin(x, training=False)).get_concrete_function(tf.TensorSpec(INPUT_SHAPE))
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())

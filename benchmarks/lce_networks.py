@@ -90,10 +90,10 @@ def _images(model: Model, count: int, *, seed: int = 0) -> np.ndarray:
 
 def fit_normalisation(keras_model: Any, images: np.ndarray) -> None:
     """One pass in training mode whose statistics replace the initial ones."""
-    import tensorflow as tf
+    import tf_keras
 
     for layer in keras_model.submodules:
-        if isinstance(layer, tf.keras.layers.BatchNormalization):
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.momentum = 0.0
     keras_model(images, training=True)
 

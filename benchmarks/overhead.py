@@ -123,9 +123,10 @@ def _artifact(folder: Path, name: str) -> None:
         return
     import numpy as np
     import tensorflow as tf
+    import tf_keras
 
-    tf.keras.utils.set_random_seed(0)
-    model = tf.keras.applications.MobileNetV2(weights=None)
+    tf_keras.utils.set_random_seed(0)
+    model = tf_keras.applications.MobileNetV2(weights=None)
     signature = tf.TensorSpec((1, 224, 224, 3), tf.float32)
     function: Any = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from harness import keras_packages
+
 SIZE, CLASSES = 224, 1000
 GREY = 128  # what removed pixels turn to
 CONTENDERS = ("ours", "xplique")
@@ -116,6 +118,7 @@ def ours(steps: int) -> Areas:
 
 
 def xplique(steps: int) -> Areas:
+    keras_packages.set_up()  # xplique asks tf.keras what a layer is
     from xplique.metrics import Deletion, Insertion
 
     from device.preprocessing import preprocess
@@ -136,14 +139,14 @@ CONTENDER: dict[str, Callable[[int], Areas]] = {"ours": ours, "xplique": xplique
 
 
 def _model() -> Any:
-    import tensorflow as tf
+    import tf_keras
 
-    tf.keras.utils.set_random_seed(0)
+    tf_keras.utils.set_random_seed(0)
     from device.preprocessing import preprocess
 
-    model = tf.keras.applications.MobileNetV2(weights=None)
+    model = tf_keras.applications.MobileNetV2(weights=None)
     for layer in model.layers:  # batch norms that fit: else activations fade from layer to layer to nothing
-        if isinstance(layer, tf.keras.layers.BatchNormalization):
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.momentum = 0.0
     model(preprocess(_inputs(4)[0], RECORD), training=True)
     kernel, bias = model.layers[-1].get_weights()

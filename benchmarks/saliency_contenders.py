@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from harness import keras_packages
+
 IMAGES, NOISE_LEVEL = 8, 0.1
 Jobs = dict[str, Callable[[], Any]]
 
@@ -18,6 +20,7 @@ Jobs = dict[str, Callable[[], Any]]
 def work(pipe: Any, contender: str, name: str, samples: int) -> None:
     """Build the model, warm up, then answer each method's name with (seconds, CPU seconds), until None comes."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras_packages.set_up()
     if contender == "ours":
         from harness.saliency.threads import use_one_thread_per_batch
 
@@ -41,10 +44,10 @@ def work(pipe: Any, contender: str, name: str, samples: int) -> None:
 def build(name: str) -> Any:
     """A model with random weights at its usual 224 x 224."""
     import larq_zoo as lqz
-    import tensorflow as tf
+    import tf_keras
 
-    tf.keras.utils.set_random_seed(0)
-    home = next(home for home in (tf.keras.applications, lqz.sota, lqz.literature) if hasattr(home, name))
+    tf_keras.utils.set_random_seed(0)
+    home = next(home for home in (tf_keras.applications, lqz.sota, lqz.literature) if hasattr(home, name))
     return getattr(home, name)(weights=None)
 
 
@@ -119,9 +122,10 @@ def xplique(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Job
 def plain(model: Any, x: np.ndarray, targets: np.ndarray, samples: int) -> Jobs:
     """What one writes without a library: a tf.function around a tape, with the best batch size."""
     import tensorflow as tf
+    import tf_keras
 
     logits = logit_model(model)
-    with_features = tf.keras.Model(logits.input, [logits.get_layer(cam_layer(model)).output, logits.output])
+    with_features = tf_keras.Model(logits.input, [logits.get_layer(cam_layer(model)).output, logits.output])
 
     @tf.function
     def gradient(batch: Any, chosen: Any) -> Any:
@@ -181,15 +185,15 @@ def best_size(make: Callable[[int], Callable[[], Any]], sizes: tuple[int, ...]) 
 
 def logit_model(model: Any) -> Any:
     """The model without its softmax, as its user would cut it by hand."""
-    import tensorflow as tf
+    import tf_keras
 
     last = model.layers[-1]
-    if isinstance(last, tf.keras.layers.Dense):
-        dense = tf.keras.layers.Dense(last.units, name="logits")
+    if isinstance(last, tf_keras.layers.Dense):
+        dense = tf_keras.layers.Dense(last.units, name="logits")
         outputs = dense(last.input)
         dense.set_weights(last.get_weights())
-        return tf.keras.Model(model.input, outputs)
-    return tf.keras.Model(model.input, last.input)
+        return tf_keras.Model(model.input, outputs)
+    return tf_keras.Model(model.input, last.input)
 
 
 def cam_layer(model: Any) -> str:

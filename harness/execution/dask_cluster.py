@@ -30,7 +30,7 @@ SEND_SECONDS = 0.001  # see _send_at_once
 
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
 # sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker, and
-# one that a slow machine is still starting again after its death is not given up (Dask waits 15 s, then never starts it).
+# one that a slow machine still starts again is not given up (Dask waits 15 s, then never again).
 _CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": None,
