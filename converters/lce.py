@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from converters import ConversionError
+from converters.freezing import freeze
 from converters.refusals import check_operators, operations, refusal
 from converters.tflite import Calibration, scores_function
 
@@ -45,23 +46,22 @@ def _convert(model: Any, **options: Any) -> bytes:
         raise ConversionError(
             "Larq Compute Engine is not installed; it has packages for x86_64 Linux and arm64 macOS"
         ) from None
-    function = scores_function(model)
-    graph = function.get_concrete_function().graph
+    function = scores_function(model).get_concrete_function()
     with tempfile.TemporaryDirectory(prefix="bitlens-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that default ranges are for latency only, the format's restriction says
         try:
-            _save(model, function, folder)
+            _save(freeze(function).function(), folder)
             content = bytes(larq_compute_engine.convert_saved_model(folder, **options))
         except Exception as error:  # MLIR's errors arrive as plain Exception
-            raise refusal(error, graph, converter="LCE") from error
-    check_operators(content, graph, converter="LCE", brings=OPERATORS)
+            raise refusal(error, function.graph, converter="LCE") from error
+    check_operators(content, function.graph, converter="LCE", brings=OPERATORS)
     return content
 
 
-def _save(model: Any, function: Any, folder: str) -> None:
+def _save(function: Any, folder: str) -> None:
     import tensorflow as tf
 
     module = tf.Module()
-    module.variables_of_model = model.variables  # a SavedModel keeps what its module owns
     module.scores = function
-    tf.saved_model.save(module, folder, signatures=module.scores)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # an artifact needs none
+    tf.saved_model.save(module, folder, signatures=module.scores, options=options)
