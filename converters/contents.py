@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converters.arena import Lifetime, arena_bytes
-from converters.schema import NotAnArtifact, builtin_name, read, type_name
+from converters.schema import NotAnArtifact, builtin_name, custom_options, read, type_name
 
 BINARY, INT8, FLOAT, OTHER = "binary", "int8", "float", "other"
 BINARY_CONVOLUTION = "LceBconv2d"
@@ -114,15 +114,9 @@ def _operators(model: Any, graph: Any) -> Iterator[_Operator]:
 
 
 def _options(operator: Any) -> dict[str, Any]:
-    """The options of a builtin operator, or of one of LCE's, whose custom options are a FlexBuffer map."""
+    """The options of a builtin operator, or of one of LCE's."""
     if operator.customOptions is not None and len(operator.customOptions):
-        from flatbuffers import flexbuffers  # type: ignore[import-untyped]
-
-        try:
-            loaded = flexbuffers.Loads(bytes(bytearray(operator.customOptions)))
-        except Exception:  # somebody else's custom operator may keep its options in any form
-            return {}
-        return loaded if isinstance(loaded, dict) else {}
+        return custom_options(operator)
     return vars(operator.builtinOptions) if operator.builtinOptions is not None else {}
 
 

@@ -1,67 +1,23 @@
-"""The formats of Larq Compute Engine: binary operators for the binarized layers."""
+"""The formats with LCE's binary operators, made by rewriting what TFLite's converter makes."""
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from typing import Any
 
-from converters import ConversionError
-from converters.freezing import freeze
-from converters.refusals import check_operators, operations, refusal
-from converters.tflite import Calibration, scores_function
-
-# LCE's documented stand-in where a model was not trained for int8: wide enough for normalised activations.
-DEFAULT_INT8_RANGE = (-3.0, 3.0)
-OPERATORS = "Lce"  # what the names of LCE's own operators begin with
+from converters import ConversionError, lce_original
+from converters.rewriting.to_lce import to_lce
+from converters.schema import NotAnArtifact
+from converters.tflite import Calibration, fp32
 
 
 def lce(model: Any, calibration: Calibration | None = None) -> bytes:
     """Binary convolutions as LceBconv2d, everything else float32."""
-    return _convert(model)
+    try:
+        return to_lce(fp32(model))
+    except NotAnArtifact as error:
+        raise ConversionError(f"what TFLite's converter made of the model cannot be rewritten: {error}") from error
 
 
 def lce_int8(model: Any, calibration: Calibration | None = None) -> bytes:
-    """Binary convolutions, everything else int8.
-
-    The ranges are those of the model's fake quantization. A model that has none gets default ranges: then the speed is
-    real, and the predictions are not.
-    """
-    if has_trained_ranges(model):
-        return _convert(model)
-    return _convert(model, experimental_default_int8_range=DEFAULT_INT8_RANGE)
-
-
-def has_trained_ranges(model: Any) -> bool:
-    """Whether the model went through quantization-aware training: its graph then holds fake quantization."""
-    graph = scores_function(model).get_concrete_function().graph
-    return any(operation.op.startswith(("FakeQuant", "QuantizeAndDequantize")) for operation in operations(graph))
-
-
-def _convert(model: Any, **options: Any) -> bytes:
-    """Through a SavedModel of the bare function: LCE's convert_keras_model saves every layer, three times slower."""
-    try:
-        import larq_compute_engine
-    except ImportError:
-        raise ConversionError(
-            "Larq Compute Engine is not installed; it has packages for x86_64 Linux and arm64 macOS"
-        ) from None
-    function = scores_function(model).get_concrete_function()
-    with tempfile.TemporaryDirectory(prefix="bitlens-") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that default ranges are for latency only, the format's restriction says
-        try:
-            _save(freeze(function).function(), folder)
-            content = bytes(larq_compute_engine.convert_saved_model(folder, **options))
-        except Exception as error:  # MLIR's errors arrive as plain Exception
-            raise refusal(error, function.graph, converter="LCE") from error
-    check_operators(content, function.graph, converter="LCE", brings=OPERATORS)
-    return content
-
-
-def _save(function: Any, folder: str) -> None:
-    import tensorflow as tf
-
-    module = tf.Module()
-    module.scores = function
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # an artifact needs none
-    tf.saved_model.save(module, folder, signatures=module.scores, options=options)
+    """Binary convolutions, everything else int8."""
+    return lce_original.lce_int8(model, calibration)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_ALIGNMENT = 16  # bytes; what the schema asks of a buffer's data
+_ROOM_FOR_THE_REST = 1 << 18  # bytes
+
 
 class NotAnArtifact(ValueError):
     """Bytes that are not a sound TFLite flatbuffer; the message says why."""
@@ -26,6 +29,43 @@ def read(content: bytes) -> Any:
         return model
 
 
+def objects() -> Any:
+    """The schema's classes and numbers, for whoever makes or changes what `read` returns."""
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def write(model: Any) -> bytes:
+    """A flatbuffer of the schema's objects (ModelT). Constants begin at multiples of 16 bytes, as kernels like them."""
+    import flatbuffers  # type: ignore[import-untyped]
+
+    for buffer in model.buffers:
+        buffer.Pack = lambda builder, buffer=buffer: _packed_buffer(builder, buffer.data)
+    constants = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    builder = flatbuffers.Builder(constants + _ROOM_FOR_THE_REST)  # it grows by copying all it has
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _packed_buffer(builder: Any, data: Any) -> int:
+    """BufferT.Pack with alignment: Python's FlatBuffers ignores the schema's force_align."""
+    schema = objects()
+    vector = _aligned_vector(builder, bytes(data)) if data is not None else None
+    schema.BufferStart(builder)
+    if vector is not None:
+        schema.BufferAddData(builder, vector)
+    return int(schema.BufferEnd(builder))
+
+
+def _aligned_vector(builder: Any, data: bytes) -> int:
+    builder.StartVector(1, len(data), _ALIGNMENT)
+    first = builder.Head() - len(data)
+    builder.head = first
+    builder.Bytes[first : first + len(data)] = data
+    return int(builder.EndVector())
+
+
 def custom_operators(content: bytes) -> list[str]:
     """Names of the operators that are not TFLite's own, sorted."""
     from ai_edge_litert import schema_py_generated as schema
@@ -34,6 +74,29 @@ def custom_operators(content: bytes) -> list[str]:
         model = schema.Model.GetRootAs(content, 0)
         codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
         return sorted(code.CustomCode().decode() for code in codes if code.CustomCode() is not None)
+
+
+def custom_options(operator: Any) -> dict[str, Any]:
+    """The options of one of LCE's operators, which are a FlexBuffer map; of other people's, none that we know."""
+    if operator.customOptions is None or len(operator.customOptions) == 0:
+        return {}
+    from flatbuffers import flexbuffers
+
+    try:
+        loaded = flexbuffers.Loads(bytes(bytearray(operator.customOptions)))
+    except Exception:  # somebody else's custom operator may keep its options in any form
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def builtin_number(name: str) -> int:
+    """3 for CONV_2D."""
+    return int(getattr(objects().BuiltinOperator, name))
+
+
+def type_number(name: str) -> int:
+    """0 for FLOAT32."""
+    return int(getattr(objects().TensorType, name))
 
 
 def builtin_name(number: int) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters import BINARIZED, FORMATS, FULL_PRECISION, ConversionError
+from converters import BINARIZED, FORMATS, FULL_PRECISION, ConversionError, lce_original
 from converters.fidelity import Answers, compare
-from converters.lce import has_trained_ranges, lce, lce_int8
+from converters.lce import lce, lce_int8
 from converters.tflite import fp32, int8, with_int8_ends
+from converters.trained_ranges import has_trained_ranges
 from device import runtimes
 from harness.models.catalogue import Model, minus_one_to_one
 from harness.models.loading import load_model
@@ -186,8 +187,8 @@ def test_trained_ranges_are_recognised_and_used_instead_of_the_defaults(models: 
     model = fake_quantized()
     assert has_trained_ranges(model)
     assert not has_trained_ranges(models["larq"])
-    assert lce_int8(model) == lce(model)
-    assert lce_int8(models["larq"]) != lce(models["larq"])
+    assert lce_int8(model) == lce_original.lce(model)
+    assert lce_int8(models["larq"]) != lce_original.lce(models["larq"])
 
 
 @pytest.mark.parametrize("convert", [fp32, lce])

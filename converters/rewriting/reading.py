@@ -1,0 +1,83 @@
+"""A flatbuffer as a `Model`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from converters.rewriting.graph import Graph, Model, Operator, Signature, Tensor
+from converters.schema import NotAnArtifact, builtin_name, custom_options, read, type_name
+
+
+def read_model(content: bytes) -> Model:
+    """Raises NotAnArtifact for other bytes, and where constants lie behind the flatbuffer, as in files over 2 GB."""
+    written = read(content)
+    if any(buffer.offset > 1 for buffer in written.buffers):
+        raise NotAnArtifact("some of its constants lie outside of the flatbuffer")
+    tensors = [[_tensor(written, tensor) for tensor in graph.tensors] for graph in written.subgraphs]
+    graphs = [_graph(written, graph, own) for graph, own in zip(written.subgraphs, tensors)]
+    signatures = [
+        Signature(
+            key=signature.signatureKey,
+            graph=signature.subgraphIndex,
+            inputs=[(end.name, tensors[signature.subgraphIndex][end.tensorIndex]) for end in _some(signature.inputs)],
+            outputs=[(end.name, tensors[signature.subgraphIndex][end.tensorIndex]) for end in _some(signature.outputs)],
+        )
+        for signature in _some(written.signatureDefs)
+    ]
+    return Model(graphs=graphs, signatures=signatures)
+
+
+def _tensor(model: Any, written: Any) -> Tensor:
+    data = model.buffers[written.buffer].data
+    return Tensor(
+        name=layer_of((written.name or b"").decode()),
+        shape=tuple(int(size) for size in _some(written.shape)),
+        type=type_name(written.type),
+        data=np.asarray(data, np.uint8) if data is not None and len(data) else None,
+        written=written,
+    )
+
+
+def layer_of(name: str) -> str:
+    """ "net/norm/FusedBatchNormV3;net/block/conv/Conv2D1" -> "block/conv": the first layer whose work the tensor is.
+
+    Without the model's own name and the operation's, which depend on TensorFlow's version and on what was built before.
+    """
+    parts = name.split(";")[-1].split("/")
+    return "/".join(parts[1:-1] or parts)
+
+
+def _graph(model: Any, written: Any, tensors: list[Tensor]) -> Graph:
+    return Graph(
+        name=written.name or b"",
+        operators=[_operator(model, operator, tensors) for operator in _some(written.operators)],
+        inputs=[tensors[index] for index in _some(written.inputs)],
+        outputs=[tensors[index] for index in _some(written.outputs)],
+    )
+
+
+def _operator(model: Any, written: Any, tensors: list[Tensor]) -> Operator:
+    code = model.operatorCodes[written.opcodeIndex]
+    custom = code.customCode is not None
+    # `deprecatedBuiltinCode` is one byte wide and all that files older than schema 3a have
+    name = code.customCode.decode() if custom else builtin_name(max(code.builtinCode, code.deprecatedBuiltinCode))
+    return Operator(
+        name=name,
+        inputs=[_optional(tensors, index) for index in _some(written.inputs)],
+        outputs=[tensors[index] for index in _some(written.outputs)],
+        options=custom_options(written) if custom else written.builtinOptions,
+        version=code.version,
+        custom=custom,
+        written=written,
+    )
+
+
+def _optional(tensors: list[Tensor], index: int) -> Tensor | None:
+    return tensors[index] if index >= 0 else None
+
+
+def _some(vector: Any) -> Any:
+    """The schema's objects have None for an empty vector."""
+    return [] if vector is None else vector

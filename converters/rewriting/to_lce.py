@@ -1,0 +1,33 @@
+"""The rewrites in their order."""
+
+from __future__ import annotations
+
+from converters.rewriting.bit_outputs import write_bits
+from converters.rewriting.constants import fold_constants
+from converters.rewriting.convolutions import binarize_convolutions
+from converters.rewriting.graph import Graph
+from converters.rewriting.max_pools import pool_bits
+from converters.rewriting.reading import read_model
+from converters.rewriting.signs import dequantize_signs
+from converters.rewriting.writing import write_model
+
+RULES = (
+    fold_constants,
+    binarize_convolutions,
+    dequantize_signs,  # what no convolution took
+    pool_bits,  # moves LceQuantize in front of the pool, where a convolution may write it
+    write_bits,
+)
+
+
+def to_lce(content: bytes) -> bytes:
+    """The flatbuffer with LCE's operators instead of what they compute. Raises NotAnArtifact."""
+    model = read_model(content)
+    for graph in model.graphs:
+        rewrite(graph)
+    return write_model(model)
+
+
+def rewrite(graph: Graph) -> None:
+    for rule in RULES:
+        rule(graph)
