@@ -26,6 +26,7 @@ class FormatSpec:
     families       which models it fits.
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
+    note           names a function bytes -> str: what is to be said of an artifact, "" for nothing; "" for none.
     restriction    "" or why some results of the artifact mean nothing.
     unrestricted_if  names a function keras_model -> bool: whether this model is free of the restriction; "" for never.
     suspect_below  top-1 agreement with the Keras model under which an artifact is suspect.
@@ -38,6 +39,7 @@ class FormatSpec:
     finish: str = ""
     calibrated: bool = False
     operators: str = "builtin"
+    note: str = ""
     restriction: str = ""
     unrestricted_if: str = ""
     suspect_below: float = 0.99
@@ -87,18 +89,21 @@ FORMATS: dict[str, FormatSpec] = {
         summary="binary operators of Larq Compute Engine, the rest float32",
         families=(BINARIZED,),
         operators="lce",
+        note="converters.lce:note",
     ),
     "lce-original": FormatSpec(
         convert="converters.lce_original:lce",
         summary="as lce, by Larq Compute Engine's own converter where that is installed; to compare the two",
         families=(BINARIZED,),
         operators="lce",
+        note="converters.lce:note",
     ),
     "lce-int8": FormatSpec(
         convert="converters.lce:lce_int8",
         summary="binary operators, the rest int8; for latency only, unless trained with fake quantization",
         families=(BINARIZED,),
         operators="lce",
+        note="converters.lce:note",
         restriction="latency only: int8 ranges are defaults, not trained",
         unrestricted_if="converters.trained_ranges:has_trained_ranges",
         suspect_below=0.9,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,19 @@ import numpy as np
 from converters.rewriting.graph import Graph, Model, Operator, Signature, Tensor
 from converters.schema import NotAnArtifact, builtin_name, custom_options, read, type_name
 
+LARGEST = 2**31 - 1  # bytes: offsets are signed 32-bit numbers
+_MULTIPLIES = re.compile(
+    r"(Quant)?(Conv[123]D|MatMul|depthwise|conv2d_transpose)\d*"
+)  # operations, numbered when repeated
+
 
 def read_model(content: bytes) -> Model:
-    """Raises NotAnArtifact for other bytes, and where constants lie behind the flatbuffer, as in files over 2 GB."""
+    """Raises NotAnArtifact for other bytes, and for files over 2 GB, whose constants lie behind the flatbuffer."""
+    if len(content) > LARGEST:
+        raise NotAnArtifact(f"it has {len(content):,} bytes, and a flatbuffer has at most {LARGEST:,}")
     written = read(content)
     if any(buffer.offset > 1 for buffer in written.buffers):
-        raise NotAnArtifact("some of its constants lie outside of the flatbuffer")
+        raise NotAnArtifact("its constants lie behind the flatbuffer, as in files over 2 GB")
     tensors = [[_tensor(written, tensor) for tensor in graph.tensors] for graph in written.subgraphs]
     graphs = [_graph(written, graph, own) for graph, own in zip(written.subgraphs, tensors)]
     signatures = [
@@ -41,12 +49,16 @@ def _tensor(model: Any, written: Any) -> Tensor:
 
 
 def layer_of(name: str) -> str:
-    """ "net/norm/FusedBatchNormV3;net/block/conv/Conv2D1" -> "block/conv": the first layer whose work the tensor is.
+    """ "net/norm/FusedBatchNormV3;net/block/conv/Conv2D1" -> "block/conv": the layer whose work the tensor is.
 
-    Without the model's own name and the operation's, which depend on TensorFlow's version and on what was built before.
+    Of what was fused it is the layer that multiplies. The model's own name and the operation's are left out: they
+    depend on TensorFlow's version and on what was built before.
     """
-    parts = name.split(";")[-1].split("/")
-    return "/".join(parts[1:-1] or parts)
+    parts = [part.split("/") for part in name.split(";")]
+    scoped = [part for part in parts if len(part) > 1] or parts
+    multiplying = [part for part in scoped if _MULTIPLIES.fullmatch(part[-1])]
+    chosen = (multiplying or scoped)[-1]
+    return "/".join(chosen[1:-1] or chosen)
 
 
 def _graph(model: Any, written: Any, tensors: list[Tensor]) -> Graph:

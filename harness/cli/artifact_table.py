@@ -48,6 +48,7 @@ def _row(conversion: StoredUnit, fidelity: StoredUnit | None) -> dict[str, Any]:
         "seconds": conversion.seconds,
         "peak_rss_bytes": made.get("peak_rss_bytes"),
         "mark": made.get("mark", ""),
+        "note": made.get("note", ""),
         **{name: compared.get(name) for name in names},
         "fidelity": compared.get("status") or (fidelity.status if fidelity else None),
         "reason": conversion.reason or (fidelity.reason if fidelity else "") or compared.get("reason", ""),
@@ -59,9 +60,9 @@ def as_json(table: Rows) -> str:
 
 
 def as_text(table: Rows) -> str:
-    """A line for each row, and under them the reason for everything that is not in order."""
-    reasons = [f"{row['model']} {row['format']}: {row['reason']}" for row in table if row["reason"]]
-    return "\n".join([aligned(HEAD, map(_line, table)), *reasons])
+    """A line for each row; under them what an artifact does not do, and the reason for what is not in order."""
+    said = [f"{row['model']} {row['format']}: {row[name]}" for row in table for name in ("note", "reason") if row[name]]
+    return "\n".join([aligned(HEAD, map(_line, table)), *said])
 
 
 def as_markdown(table: Rows) -> str:

@@ -49,6 +49,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             "operators": spec.operators,
             "latency_only": bool(restriction),
             "mark": restriction,
+            "note": resolve(spec.note)(content) if spec.note else "",
             "calibration": _calibration_record(unit, context),
             "contents": asdict(contents(content)),
             "peak_rss_bytes": _peak_rss_bytes(),

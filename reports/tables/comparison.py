@@ -179,7 +179,7 @@ def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
 
 def _artifact_facts(conversion: StoredUnit | None) -> dict[str, Any]:
     result = conversion.result if conversion else {}
-    columns = {"flatbuffer_bytes": "flatbuffer_bytes", "artifact_sha256": "blob", "mark": "mark"}
+    columns = {"flatbuffer_bytes": "flatbuffer_bytes", "artifact_sha256": "blob", "mark": "mark", "note": "note"}
     return {column: result.get(name) for column, name in columns.items()}
 
 

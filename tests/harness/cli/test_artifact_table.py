@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harness.cli.artifact_table import as_json, as_markdown, as_text, link_artifacts, rows
+from harness.cli.convert import ALL
+from harness.experiment.reader import read_experiment
 from harness.store import Outcome, Store, Unit
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -35,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
         store.replace_plan([*made, *compared])
         for unit in made[:2]:
             result = {"blob": store.save_blob(unit.spec["format"].encode()), "flatbuffer_bytes": 1234567}
+            result["note"] = "1 of 2 layers computes in floats" if unit is made[0] else ""
             store.commit(unit, Outcome(result={**result, "contents": CONTENTS}), seconds=2.5)
         store.fail(made[2], "no layer is binarized", seconds=0.1)
         for unit, result in zip(compared, results):
@@ -50,6 +53,10 @@ def test_every_artifact_has_a_row_that_says_whether_it_is_faithful(folder: Path)
         ("lce", "failed", None),
     ]
     assert json.loads(as_json(table)) == table
+
+
+def test_text_says_what_an_artifact_does_not_do(folder: Path) -> None:
+    assert "mine fp32: 1 of 2 layers computes in floats" in as_text(rows(folder))
 
 
 def test_text_gives_the_reason_of_what_is_not_in_order(folder: Path) -> None:
@@ -80,7 +87,7 @@ def test_stored_run_has_all_ten_models_in_every_format_that_fits() -> None:
     expected = {
         (n, f)
         for n, entry in CATALOGUE.items()
-        for f, spec in FORMATS.items()
-        if entry.family in spec.families and not entry.shuffled
+        for f in read_experiment(ALL).formats
+        if entry.family in FORMATS[f].families and not entry.shuffled
     }
     assert {(row["model"], row["format"]) for row in table if row["status"] == "done"} == expected
