@@ -63,7 +63,7 @@ def layer_of(name: str) -> str:
 
 def _graph(model: Any, written: Any, tensors: list[Tensor]) -> Graph:
     return Graph(
-        name=written.name or b"",
+        name=(written.name or b"").partition(b"/")[2] or written.name or b"",  # without the model's own name
         operators=[_operator(model, operator, tensors) for operator in _some(written.operators)],
         inputs=[tensors[index] for index in _some(written.inputs)],
         outputs=[tensors[index] for index in _some(written.outputs)],

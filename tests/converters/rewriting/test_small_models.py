@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from converters.lce import lce
+from converters.rewriting.reading import read_model
 from tests.converters.rewriting.cases import CASES
 from tests.converters.rewriting.running import flat, graph_of, needs_lce, on_lce, on_our_operators
 from tests.converters.rewriting.small_models import randomise
 
-LCE_OPERATORS = ("LceQuantize", "LceBconv2d", "LceBMaxPool2d", "LceDequantize")
 ROUNDING = 1e-5  # of the largest score: float32 sums of hundreds of terms in another order
 
 
@@ -84,3 +84,33 @@ def test_artifact_is_the_one_of_lce_s_converter(name: str) -> None:
 def test_both_artifacts_say_the_same_on_lce_s_interpreter(name: str) -> None:
     expected = on_lce(original(name), images(name))
     assert differs_by(on_lce(artifact(name), images(name)), expected) <= ROUNDING
+
+
+def test_convolution_inside_of_a_loop_is_binary_too() -> None:
+    model = looping()
+    content, batch = lce(model), np.random.default_rng(0).normal(0, 1, (2, 8, 8, 32)).astype(np.float32)
+    graphs = [[operator.name for operator in graph.operators] for graph in read_model(content).graphs]
+    assert ["WHILE", "MEAN"] in graphs
+    assert any("LceBconv2d" in names and "SIGN" not in names for names in graphs)
+    assert differs_by(on_our_operators(content, batch), model.predict(batch, verbose=0)) <= ROUNDING
+
+
+def looping() -> Any:
+    """A layer that adds the same binarized convolution three times."""
+    import larq as lq
+    import tensorflow as tf
+
+    class Loop(tf.keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.kernel = self.add_weight("kernel", (3, 3, 32, 32))
+
+        def call(self, x: Any) -> Any:
+            signs = lq.math.sign(self.kernel)
+            return tf.while_loop(
+                lambda count, x: count < 3,
+                lambda count, x: (count + 1, x + 0.1 * tf.nn.conv2d(lq.math.sign(x), signs, 1, "SAME")),
+                (0, x),
+            )[1]
+
+    image = tf.keras.Input((8, 8, 32))
+    return tf.keras.Model(image, tf.keras.layers.GlobalAveragePooling2D()(Loop()(image)))
