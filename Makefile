@@ -1,20 +1,12 @@
-# make setup | demo | test | test-slow | check | wheel
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-BIN := .venv/bin
-READY := .venv/ready
+# make setup | demo | test | test-slow | test-versions | check | wheel | lock
+VENV ?= .venv
+BIN := $(VENV)/bin
 
 .PHONY: setup demo test test-slow check wheel lock
 
-setup: $(READY)
-
-# pip is called from outside the environment because Debian ships venv without ensurepip.
-$(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit("bitlens runs on Python 3.11 to 3.13, found " + sys.version.split()[0] + "\n  try: make setup PYTHON=/path/to/python3.13")'
-	$(PYTHON) -m venv --without-pip --clear .venv
-	$(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python install uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@touch $@
+# PYTHON=/path/to/python chooses the interpreter; the newest supported one that starts is the default.
+setup:
+	@sh setup/environment.sh $(VENV) "$(PYTHON)"
 
 demo: setup
 	@$(BIN)/bitlens demo
@@ -39,13 +31,13 @@ wheel: setup
 
 # Writes requirements.lock again from pyproject.toml: one lock for Python 3.11 to 3.13, x86-64 and aarch64. TensorFlow on
 # x86-64 Linux is tensorflow-cpu, a third of the size; other packages ask for `tensorflow`, which is the same there.
-lock:
+lock: setup
 	@for version in "2.19.1 ; python_version < '3.13'" "2.21.0 ; python_version >= '3.13'"; do \
 	    echo "tensorflow-cpu==$$version and sys_platform == 'linux' and platform_machine == 'x86_64'" >> .lock-small.in; \
 	    echo "tensorflow==$$version and (sys_platform != 'linux' or platform_machine != 'x86_64')" >> .lock-overrides; \
 	done
 	@echo "tensorflow-io-gcs-filesystem ; sys_platform == 'never'" >> .lock-overrides
-	$(BIN)/uv pip compile --quiet --universal --extra host --extra dev --extra compiler --python-version 3.11 \
+	.uv/bin/uv pip compile --quiet --universal --extra host --extra dev --extra compiler --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --override .lock-overrides \
 	    --custom-compile-command "make lock" -o requirements.lock pyproject.toml .lock-small.in; \
 	    status=$$?; rm -f .lock-small.in .lock-overrides; exit $$status
