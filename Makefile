@@ -37,7 +37,7 @@ lock: setup
 	    echo "tensorflow==$$version and (sys_platform != 'linux' or platform_machine != 'x86_64')" >> .lock-overrides; \
 	done
 	@echo "tensorflow-io-gcs-filesystem ; sys_platform == 'never'" >> .lock-overrides
-	.uv/bin/uv pip compile --quiet --universal --extra host --extra dev --extra compiler --python-version 3.11 \
+	$(BIN)/uv pip compile --quiet --universal --extra host --extra dev --extra compiler --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --override .lock-overrides \
 	    --custom-compile-command "make lock" -o requirements.lock pyproject.toml .lock-small.in; \
 	    status=$$?; rm -f .lock-small.in .lock-overrides; exit $$status

@@ -7,6 +7,7 @@ is asks the package that it comes from.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from typing import Any
@@ -14,7 +15,12 @@ from typing import Any
 from harness.errors import ConfigError
 
 KERAS_2, KERAS_3 = "tf_keras", "keras"
-INSTALL_LARQ = "pip install larq==0.14.0 larq-zoo==2.4.0"
+# Larq and its zoo ask for NumPy < 2 and protobuf < 3.21, and work with those that Python 3.13 needs: pip must not look.
+INSTALL_LARQ = (
+    "pip install larq==0.14.0 larq-zoo==2.4.0"
+    if sys.version_info < (3, 13)
+    else "pip install --no-deps larq==0.14.0 larq-zoo==2.4.0 zookeeper==1.4.0 tensorflow-datasets==4.9.10"
+)
 
 
 def set_up() -> None:
@@ -75,10 +81,19 @@ def import_larq() -> Any:
             "Larq needs Keras 2, and this process uses tf.keras as Keras 3 already",
             hint="TF_USE_LEGACY_KERAS=1 in the environment, before tensorflow is imported",
         )
-    try:
-        return importlib.import_module("larq")
-    except ModuleNotFoundError as error:
-        raise ConfigError("binarized models need Larq, which is not installed", hint=INSTALL_LARQ) from error
+    if not is_installed("larq"):
+        raise larq_missing("binarized models")
+    return importlib.import_module("larq")
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package is there to be imported; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def larq_missing(what: str) -> ConfigError:
+    """What to say, and to do, where `what` (a plural) is made with Larq and Larq or its zoo is not installed."""
+    return ConfigError(f"{what} are made with Larq, which is not installed", hint=INSTALL_LARQ)
 
 
 def imported_larq() -> Any | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from harness.devices.device import KINDS, Device, is_set_up
 from harness.devices.setup.wheels import NEWEST, OLDEST, SUPPORTED_PYTHONS
 from harness.devices.validity import HOT_C
 from harness.errors import DeviceError
+from harness.keras_packages import INSTALL_LARQ, is_installed
 
 LOW_DISK_BYTES = 1 << 30  # VGG16 alone is half of it
 LOW_MEMORY_BYTES = 256 << 20
@@ -47,6 +49,7 @@ def examine(device: Device) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings += _setup(device)
+        findings += _larq(device)
         findings += diagnose(_ask(device))
     except DeviceError as error:
         problem, _, hint = str(error).partition("\n  try: ")
@@ -67,6 +70,17 @@ def _setup(device: Device) -> Iterator[Finding]:
     if not is_set_up(device):
         what = f'device "{device.name}" has not been set up'
         yield Finding(severity="warning", what=what, hint=f"bitlens device setup {device.name}")
+
+
+def _larq(device: Device) -> Iterator[Finding]:
+    """Asked of this host's own environment: a board needs none of it."""
+    if device.kind == "local":
+        lacking = [package for package in ("larq", "larq_zoo") if not is_installed(package)]
+        if lacking:
+            what = f"{' and '.join(lacking)}: not installed, so there are no twins and no binarized models"
+            yield Finding(severity="warning", what=what, hint=INSTALL_LARQ)
+        else:
+            yield Finding(severity="ok", what=f"larq {version('larq')}, larq-zoo {version('larq-zoo')}")
 
 
 def _ask(device: Device) -> Facts:

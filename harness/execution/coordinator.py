@@ -18,6 +18,7 @@ from harness.execution.run_loop import RunLoop
 from harness.execution.sizing import WorkerConfig
 from harness.execution.versions import RECORDED, installed
 from harness.experiment.experiment import Experiment
+from harness.models.loading import check_installed
 from harness.plan.planner import each_unit, plan, restrict
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
@@ -78,6 +79,8 @@ def perform_missing(
     """Do the planned units that the store does not have; only those with these keys, if any are given."""
     before = store.counts(part)
     units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
+    if missing:
+        check_installed([*experiment.models, *experiment.counterparts.values()])
     say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
     to_do = (unit for unit in store.missing() if part is None or unit.key in part)
     with run_progress({kind: _tally(kind, of_kind) for kind, of_kind in before.items()}) as progress:

@@ -58,6 +58,15 @@ class Model:
             return WEIGHTS / f"{self.name}.h5"
         return None if self.weights in ("imagenet", "random") else Path(self.weights)
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What must be installed to build it, beside TensorFlow and Keras."""
+        if self.build.startswith("larq_zoo."):
+            return ("larq", "larq_zoo")
+        if self.build.startswith("harness.") or (not self.build and self.family == "binarized"):
+            return ("larq",)
+        return ()
+
     def spec(self) -> dict[str, Any]:
         """All that determines this model's outputs, as plain data: part of the key of every unit that uses it."""
         return {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.keras_packages import import_larq
+from harness.keras_packages import import_larq, is_installed, larq_missing
 from harness.models.catalogue import Model
 from harness.models.safety import embedded_code
 
@@ -24,8 +24,8 @@ def read_model(model: Model) -> Any:
     """The Keras model in the file of `model.weights`. Raises ConfigError for whatever is wrong with it."""
     import tf_keras
 
-    import_larq()  # registers the quantized layers
-
+    if is_installed("larq"):
+        import_larq()  # registers the quantized layers
     path = Path(model.weights)
     _check_kind(model.name, path)
     if not model.trusted:
@@ -33,6 +33,8 @@ def read_model(model: Model) -> Any:
     try:
         keras_model = tf_keras.models.load_model(path, compile=False, safe_mode=not model.trusted)
     except Exception as error:  # h5py, zipfile, JSON and Keras raise all sorts
+        if not is_installed("larq") and "Quant" in str(error):
+            raise larq_missing(f'layers of model "{model.name}"') from error
         raise ConfigError(
             f'model "{model.name}": "{path}" could not be read as a Keras model ({one_line(error)})',
             hint="a file that `model.save` wrote; weights alone need the architecture of a catalogue model",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from harness.errors import BitlensError, ConfigError
-from harness.keras_packages import import_larq
+from harness.keras_packages import import_larq, is_installed, larq_missing
 from harness.models.catalogue import Model
 from harness.models.classifier import as_classifier
 from harness.models.files import one_line, read_model
@@ -22,10 +23,18 @@ def load_model(model: Model) -> Any:
     return as_classifier(model, _build(model) if model.build else read_model(model))
 
 
+def check_installed(models: Iterable[Model]) -> None:
+    """Raises ConfigError where models of these need Larq and it is not installed: before a run rather than within."""
+    lacking = [model.name for model in models if not all(map(is_installed, model.packages))]
+    if lacking:
+        raise larq_missing(f"models ({', '.join(lacking)})")
+
+
 def _build(model: Model) -> Any:
     import tf_keras
 
-    if not model.build.startswith("tf_keras."):
+    check_installed([model])
+    if model.packages:
         import_larq()
     tf_keras.backend.reset_uids()  # or the numbers in layers' names would depend on what was built before
     tf_keras.utils.set_random_seed(model.seed)

@@ -1,0 +1,127 @@
+"""An installation without Larq: what does not need it works, and what does says so in a sentence before it begins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import keras_packages
+from harness.devices import doctor
+from harness.devices.device import make_device
+from harness.errors import ConfigError
+from harness.execution import coordinator
+from harness.execution.sizing import WorkerConfig
+from harness.experiment.reader import read_experiment
+from harness.models import loading
+from harness.models.catalogue import CATALOGUE, catalogue_model
+from harness.store import Store
+
+ROOT = Path(__file__).parents[3]
+EXPERIMENT = """
+models = ["planted-float"]
+formats = ["fp32"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 8
+"""
+# An interpreter that finds no Larq reads a model file.
+READING = """
+import sys
+sys.modules["larq"] = None
+from harness import keras_packages
+keras_packages.set_up()
+from pathlib import Path
+from harness.errors import ConfigError
+from harness.models.lookup import FileOptions, open_file
+try:
+    print(open_file(Path(sys.argv[1]), FileOptions())[0].classes, "classes")
+except ConfigError as error:
+    print(error)
+"""
+
+
+def lack(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    for module in (keras_packages, loading, doctor):
+        monkeypatch.setattr(module, "is_installed", lambda package: package not in packages)
+
+
+def check(*names: str) -> None:
+    loading.check_installed(catalogue_model(name, CATALOGUE[name]) for name in names)
+
+
+def test_models_that_are_made_with_larq_are_named_with_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lack(monkeypatch, "larq", "larq_zoo")
+    with pytest.raises(ConfigError) as refused:
+        check("planted-float", "mobilenet", "quicknet")
+    assert str(refused.value) == (
+        "models (planted-float, quicknet) are made with Larq, which is not installed\n  try: "
+        + keras_packages.INSTALL_LARQ
+    )
+
+
+def test_models_of_keras_need_no_larq(monkeypatch: pytest.MonkeyPatch) -> None:
+    lack(monkeypatch, "larq", "larq_zoo")
+    check("mobilenet", "vgg16")
+
+
+def test_twins_need_larq_without_its_zoo(monkeypatch: pytest.MonkeyPatch) -> None:
+    lack(monkeypatch, "larq_zoo")
+    check("planted-binary")
+    with pytest.raises(ConfigError, match="quicknet"):
+        check("quicknet")
+
+
+def test_a_run_is_refused_before_it_begins_and_not_when_it_is_complete(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    experiment, alone = read_experiment(tmp_path / "small.toml"), WorkerConfig(workers=0)
+    with monkeypatch.context() as without:
+        lack(without, "larq")
+        with pytest.raises(ConfigError, match="planted-float"):
+            coordinator.run(experiment, tmp_path / "run", worker_config=alone)
+    with Store(tmp_path / "run") as store:
+        assert {unit.status for unit in store.planned_units()} == {"planned"}
+    coordinator.run(experiment, tmp_path / "run", worker_config=alone)
+    lack(monkeypatch, "larq")
+    assert coordinator.run(experiment, tmp_path / "run", worker_config=alone).done == 0
+
+
+def test_doctor_lists_larq_for_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = make_device({"name": "this-host", "kind": "local"})
+    assert any(finding.what.startswith("larq 0.") for finding in doctor.examine(device))
+    lack(monkeypatch, "larq_zoo")
+    (finding,) = [finding for finding in doctor.examine(device) if finding.what.startswith("larq_zoo: not installed")]
+    assert (finding.severity, finding.hint) == ("warning", keras_packages.INSTALL_LARQ)
+
+
+@pytest.mark.parametrize("binarized", [False, True])
+def test_a_file_of_keras_is_read_without_larq_and_one_of_larq_says_what_is_missing(
+    binarized: bool, tmp_path: Path
+) -> None:
+    import tf_keras
+
+    larq = keras_packages.import_larq()
+    image = tf_keras.Input((12, 12, 3))
+    convolution = larq.layers.QuantConv2D(4, 3) if binarized else tf_keras.layers.Conv2D(4, 3)
+    scores = tf_keras.layers.Dense(3, activation="softmax")(tf_keras.layers.Flatten()(convolution(image)))
+    tf_keras.Model(image, scores).save(tmp_path / "mine.h5")
+    said = subprocess.run(
+        [sys.executable, "-c", READING, tmp_path / "mine.h5"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    missing = f'layers of model "mine" are made with Larq, which is not installed\n  try: {keras_packages.INSTALL_LARQ}'
+    assert said == (f"{missing}\n" if binarized else "3 classes\n")
+
+
+def test_the_command_names_the_versions_that_the_project_is_tested_with() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    commands = [word for word in keras_packages.INSTALL_LARQ.split() if "==" in word]
+    assert len(commands) >= 2
+    for requirement in commands:
+        assert f"\n{requirement} " in lock
