@@ -1,8 +1,8 @@
-# make setup | demo | test | test-slow | test-versions | check | wheel | lock
+# make setup | demo | test | test-cross | test-slow | check | wheel | lock
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test test-slow check wheel lock
+.PHONY: setup demo test test-cross test-slow check wheel lock
 
 # PYTHON=/path/to/python chooses the interpreter; the newest supported one that starts is the default.
 setup:
@@ -14,6 +14,12 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines, not counting what worker processes execute"
+
+# What may differ between versions of Python, NumPy and TensorFlow; `.ci/cross-version` calls it with a PYTHON and a VENV.
+test-cross: setup
+	$(BIN)/python -m pytest tests/test_imports.py tests/test_setup.py tests/converters tests/harness/models \
+	    tests/harness/saliency/engine tests/harness/saliency/test_golden_maps.py \
+	    tests/test_demo.py::test_demo_of_the_installed_wheel_leaves_every_unit_done_and_a_report
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
