@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.rewriting.constants import value
@@ -98,6 +98,7 @@ OPERATORS = st.one_of(
 )
 
 
+@settings(max_examples=500)
 @given(following=st.lists(OPERATORS, max_size=5), fused=st.sampled_from(list(FUSED)), may_fuse=st.booleans())
 def test_what_is_folded_computes_what_the_operators_computed(
     following: list[Operator], fused: int, may_fuse: bool
@@ -126,6 +127,12 @@ def test_relu_behind_the_batch_norm_stays_and_ends_it() -> None:
     epilogue = folded(behind("ADD", 1, 1, 1), alone("RELU"), behind("MUL", 2, 2, 2))
     assert (epilogue.fused_activation, epilogue.activation_behind) == ("", "RELU")
     assert len(epilogue.folded) == 2
+
+
+@pytest.mark.parametrize("factors", [(-2, -2, -2), (2, -3, 1), (0, 1, 1)])
+def test_relu_behind_factors_that_are_not_all_positive_stays(factors: tuple[float, ...]) -> None:
+    epilogue = folded(behind("MUL", *factors), alone("RELU"))
+    assert (epilogue.fused_activation, epilogue.activation_behind) == ("", "RELU")
 
 
 def test_relu6_is_fused_only_where_the_factor_is_one() -> None:

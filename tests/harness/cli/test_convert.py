@@ -47,6 +47,7 @@ def test_convert_makes_artifacts_once_and_again_when_one_is_damaged(experiment: 
     arguments = ("convert", experiment, "--format", "lce", "--out", tmp_path / "run", "--json")
     first = json.loads(bitlens(*arguments).stdout)
     assert [(row["model"], row["format"], row["fidelity"]) for row in first] == [("planted-binary", "lce", "ok")]
+    assert first[0]["note"] == ""  # all its binarized layers are binary
 
     again = bitlens(*arguments)
     assert "0 to do" in again.stderr
