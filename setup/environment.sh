@@ -75,7 +75,7 @@ packages() { # DEBIAN'S FEDORA'S
 
 get_python() {
     say "no Python 3.11, 3.12 or 3.13 starts here: uv fetches 3.13"
-    "$UV" python install --quiet 3.13 ||
+    "$UV" python install 3.13 ||
         stop "uv could not fetch Python 3.13 (its words are above)" \
             "$(packages python3 python3.13), or PYTHON=/path/to/python3.13"
     PYTHON=$(sh setup/python.sh "$("$UV" python find 3.13)")
