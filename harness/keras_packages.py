@@ -16,11 +16,8 @@ from harness.errors import ConfigError
 
 KERAS_2, KERAS_3 = "tf_keras", "keras"
 # Larq and its zoo ask for NumPy < 2 and protobuf < 3.21, and work with those that Python 3.13 needs: pip must not look.
-INSTALL_LARQ = (
-    "pip install larq==0.14.0 larq-zoo==2.4.0"
-    if sys.version_info < (3, 13)
-    else "pip install --no-deps larq==0.14.0 larq-zoo==2.4.0 zookeeper==1.4.0 tensorflow-datasets==4.9.10"
-)
+LARQ_PAST_PIP = "pip install --no-deps larq==0.14.0 larq-zoo==2.4.0 zookeeper==1.4.0 tensorflow-datasets==4.9.10"
+INSTALL_LARQ = LARQ_PAST_PIP if sys.version_info >= (3, 13) else "pip install larq==0.14.0 larq-zoo==2.4.0"
 
 
 def set_up() -> None:

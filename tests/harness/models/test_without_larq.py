@@ -121,7 +121,10 @@ def test_a_file_of_keras_is_read_without_larq_and_one_of_larq_says_what_is_missi
 
 def test_the_command_names_the_versions_that_the_project_is_tested_with() -> None:
     lock = (ROOT / "requirements.lock").read_text()
-    commands = [word for word in keras_packages.INSTALL_LARQ.split() if "==" in word]
-    assert len(commands) >= 2
-    for requirement in commands:
-        assert f"\n{requirement} " in lock
+    requirements = {word for word in keras_packages.LARQ_PAST_PIP.split() if "==" in word}
+    assert {word for word in keras_packages.INSTALL_LARQ.split() if "==" in word} <= requirements
+    assert [requirement for requirement in requirements if f"\n{requirement} " not in lock] == []
+
+
+def test_installation_shows_the_command() -> None:
+    assert f"\n    {keras_packages.LARQ_PAST_PIP}\n" in (ROOT / "docs" / "installation.md").read_text()
