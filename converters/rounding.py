@@ -58,4 +58,5 @@ def _after_shift(quantizer: Callable[[Any], Any], shift: float) -> Callable[[Any
 
 
 def _quantized_layers(model: Any) -> Iterator[Any]:
-    return (layer for layer in model._flatten_layers() if getattr(layer, "input_quantizer", None) is not None)
+    layers = model._flatten_layers() if hasattr(model, "_flatten_layers") else ()  # a graph without layers has none
+    return (layer for layer in layers if getattr(layer, "input_quantizer", None) is not None)

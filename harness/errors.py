@@ -43,6 +43,12 @@ def reason_of(error: Exception) -> str:
     return str(error) if isinstance(error, BitlensError) else f"{type(error).__name__}: {error}"
 
 
+def one_line(error: Exception, *, limit: int = 200) -> str:
+    """The first line of somebody else's message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= limit else lines[0][:limit] + " …"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them when none is close."""
     known = list(known)

@@ -26,22 +26,36 @@ def set_up() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
-def keras_of(thing: Any) -> Any:
-    """The package, tf_keras or keras, that a model, layer or optimizer is made with.
+def keras_package(name: str) -> Any:
+    """The package of this name, tf_keras or keras.
 
-    Raises ConfigError for what is of neither, and for Keras 3 on another backend, whose values TensorFlow cannot trace.
+    Raises ConfigError where it is not installed, and for Keras 3 on another backend, whose values TensorFlow cannot
+    trace.
     """
-    homes = (base.__module__.partition(".")[0] for base in type(thing).__mro__)
-    home = next((home for home in homes if home in (KERAS_2, KERAS_3)), None)
-    if home is None:
-        raise ConfigError(f"expected a Keras model or layer, got {_full_name(type(thing))}")
-    package = importlib.import_module(home)
-    if home == KERAS_3 and package.backend.backend() != "tensorflow":
+    try:
+        package = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"this model needs {name}, which is not installed", hint=f"pip install {name.replace('_', '-')}") from error
+    if name == KERAS_3 and package.backend.backend() != "tensorflow":
         raise ConfigError(
             f'Keras computes with "{package.backend.backend()}", and bitlens explains models with TensorFlow',
             hint="KERAS_BACKEND=tensorflow in the environment, before keras is imported",
         )
     return package
+
+
+def keras_of(thing: Any) -> Any:
+    """The package, tf_keras or keras, that a model, layer or optimizer is made with.
+
+    Raises ConfigError for what is of neither: what has none by its nature says so itself, by `why_no_layers`.
+    """
+    homes = (base.__module__.partition(".")[0] for base in type(thing).__mro__)
+    home = next((home for home in homes if home in (KERAS_2, KERAS_3)), None)
+    if home is None:
+        raise ConfigError(
+            getattr(thing, "why_no_layers", f"expected a Keras model or layer, got {_full_name(type(thing))}")
+        )
+    return keras_package(home)
 
 
 def is_keras_3(thing: Any) -> bool:
@@ -50,8 +64,8 @@ def is_keras_3(thing: Any) -> bool:
 
 
 def layers_of(model: Any) -> list[Any]:
-    """All layers of a model, those inside others as well, and not the model itself."""
-    return list(model._flatten_layers(include_self=False))
+    """All layers of a model, those inside others as well, and not the model itself; none of a graph without layers."""
+    return list(model._flatten_layers(include_self=False)) if hasattr(model, "_flatten_layers") else []
 
 
 def operation_name(layer: Any) -> str:

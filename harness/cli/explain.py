@@ -104,7 +104,7 @@ def explain_pictures(options: ExplainOptions) -> None:
 
     explainer = Explainer(model, keras_model)
     if not options.as_json:
-        print(explain_text.headline(model, has_softmax=explainer.engine.has_softmax))
+        print(explain_text.headline(model, has_softmax=explainer.has_softmax))
     records = []
     for path, image, stem in zip(options.images, pixels, explain_files.stems(options.images, model.name), strict=True):
         explanation = explainer.explain(

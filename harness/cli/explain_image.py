@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
 from harness.models.catalogue import Model
+from harness.models.exported import ExportedModel
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 from harness.saliency.api import compute_many
 from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.methods.scorer import FunctionScorer
 
+SUM_TOLERANCE = 1e-4  # of a thousand float32 probabilities
 CONTROLS = {"random": "control: random", "centre": "control: centre"}
 
 Maps = NDArray[np.float32]
@@ -68,15 +72,28 @@ class Explainer:
 
     def __init__(self, model: Model, keras_model: Any) -> None:
         self.model = model
-        self.engine = GradientEngine(keras_model)
+        is_graph = isinstance(keras_model, ExportedModel)
+        self.engine = keras_model.scorer() if is_graph else GradientEngine(keras_model)
         self._judge = FloatJudge(self.probabilities)
+
+    @cached_property
+    def has_softmax(self) -> bool:
+        """Whether scores are probabilities: an engine has read the layers; of a graph, the scores of an image tell."""
+        if isinstance(self.engine, GradientEngine):
+            return self.engine.has_softmax
+        record = self.model.preprocessing
+        scores = self.engine.scores(np.zeros((1, record["height"], record["width"], len(record["mean"])), np.float32))
+        return bool((scores >= 0).all() and abs(scores.sum() - 1) < SUM_TOLERANCE)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, classes), the softmax of the logits, for uint8 images (N, H, W, C) at the model's input size."""
         from scipy.special import softmax
 
-        logits = self.engine.logits(preprocess(images, self.model.preprocessing)).astype(np.float64)
-        return np.asarray(softmax(logits, axis=1), np.float32)
+        inputs = preprocess(images, self.model.preprocessing)
+        if isinstance(self.engine, FunctionScorer) and self.has_softmax:
+            return self.engine.scores(inputs)
+        values = self.engine.scores(inputs) if isinstance(self.engine, FunctionScorer) else self.engine.logits(inputs)
+        return np.asarray(softmax(values.astype(np.float64), axis=1), np.float32)
 
     def explain(
         self,

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
-from harness.models.files import one_line
+from harness.models.exported import ExportedModel
 
 
 def as_classifier(model: Model, keras_model: Any) -> Any:
@@ -48,6 +48,8 @@ def _called(model: Model, keras_model: Any) -> Any:
 
 def _resized(model: Model, keras_model: Any) -> Any:
     """The same layers and weights behind an input of a fixed image size and an open batch."""
+    if isinstance(keras_model, ExportedModel):
+        return keras_model.of_size(_image_shape(model))
     keras = keras_of(keras_model)
     image = keras.Input(_image_shape(model), name="image")
     copy = keras.models.clone_model(keras_model, input_tensors=image)

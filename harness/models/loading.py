@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from harness.errors import BitlensError, ConfigError
+from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import import_larq, is_installed, larq_missing
 from harness.models.catalogue import Model
 from harness.models.classifier import as_classifier
-from harness.models.files import one_line, read_model
+from harness.models.files import read_model
 from harness.registry import resolve
 
 

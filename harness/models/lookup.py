@@ -10,8 +10,9 @@ from harness.errors import ConfigError, nearest
 from harness.keras_packages import layers_of
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.classifier import as_classifier
-from harness.models.files import SUFFIXES, read_model
+from harness.models.files import read_model
 from harness.models.loading import load_model
+from harness.models.origin import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

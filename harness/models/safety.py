@@ -6,13 +6,15 @@ itself refuses some of it in `.keras` files, and nothing in `.h5` files and Save
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.models.origin import SAVED_MODEL, Origin, parts_of
+
 HARMLESS = ("keras", "tf_keras", "larq", "builtins")  # Keras looks "builtins" up among its own functions
+LAMBDAS = ("Lambda", "__lambda__")
+LOADERS = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")  # layers made of pickles or of other files
 OPERATIONS = (
     "io.",
     "raw_ops.",
@@ -24,58 +26,23 @@ OPERATIONS = (
 GRAPH_OPERATIONS = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
 
 
-def embedded_code(path: Path) -> list[str]:
+def embedded_code(path: Path, origin: Origin) -> list[str]:
     """What a model file would run or reach for when it is loaded, each in a few words; nothing for a harmless file."""
-    code = dict.fromkeys(thing for config in _configurations(path) for thing in _code_in(config))
-    if path.is_dir():
+    code = dict.fromkeys(
+        thing for config in origin.configurations for part in parts_of(config) for thing in _code_of(part)
+    )
+    if origin.container == SAVED_MODEL:
         code.update(dict.fromkeys(_operations_in_graph(path)))
     return list(code)
-
-
-def _configurations(path: Path) -> Iterator[Any]:
-    """The file's description of its layers. What is wrong with the file itself is reported where it is loaded."""
-    try:
-        if path.is_dir():
-            yield from _saved_model_configurations(path)
-        elif path.suffix == ".keras":
-            with zipfile.ZipFile(path) as file:
-                yield json.loads(file.read("config.json"))
-        else:
-            import h5py
-
-            with h5py.File(path) as file:
-                yield json.loads(file.attrs.get("model_config", "{}"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return
-
-
-def _saved_model_configurations(folder: Path) -> Iterator[Any]:
-    """Keras keeps a description beside the graph, and rebuilds layers that it knows out of it."""
-    from tf_keras.protobuf import saved_metadata_pb2
-
-    path = folder / "keras_metadata.pb"
-    if path.is_file():
-        for node in saved_metadata_pb2.SavedMetadata.FromString(path.read_bytes()).nodes:
-            yield json.loads(node.metadata or "{}")
-
-
-def _code_in(config: Any) -> Iterator[str]:
-    if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str):
-            yield from _code_of(config)
-        for name, value in config.items():
-            if name != "compile_config":  # models are loaded without it
-                yield from _code_in(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _code_in(value)
 
 
 def _code_of(layer: dict[str, Any]) -> Iterator[str]:
     name, module, config = layer["class_name"], layer.get("module"), layer.get("config")
     function = config.get("function") if isinstance(config, dict) else None
-    if name in ("Lambda", "__lambda__"):
+    if name in LAMBDAS:
         yield "a Lambda layer"
+    elif name in LOADERS:
+        yield f"a {name}"
     elif name == "TFOpLambda" and isinstance(function, str) and any(part in function for part in OPERATIONS):
         yield f"the operation tf.{function}"
     elif isinstance(module, str) and module.split(".")[0] not in HARMLESS:

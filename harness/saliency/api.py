@@ -19,7 +19,7 @@ from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job
 
 
 def compute(
-    engine: GradientEngine,
+    engine: GradientEngine | FunctionScorer,
     method: str,
     images: ArrayLike,
     targets: ArrayLike | None = None,
@@ -30,6 +30,7 @@ def compute(
 ) -> Attribution:
     """Attributions of images by one method.
 
+    engine      of the model; a FunctionScorer, which knows its scores alone, does for occlusion and RISE.
     images      (N, H, W, C), already preprocessed; any float type, computed in float32.
     targets     (N,) class indices; None explains the predicted class of each image.
     image_keys  (N,) what the images are called: randomness is keyed by it. By default "0", "1", ...
@@ -39,7 +40,7 @@ def compute(
 
 
 def compute_many(
-    engine: GradientEngine,
+    engine: GradientEngine | FunctionScorer,
     methods: Sequence[tuple[str, Mapping[str, Any]]],
     images: ArrayLike,
     targets: ArrayLike | None = None,
@@ -48,6 +49,11 @@ def compute_many(
     seed: int = 0,
 ) -> list[Attribution]:
     """Attributions by several (method, parameters), in their order; those that need one pass share it."""
+    if isinstance(engine, FunctionScorer):
+        return [
+            compute_forward(engine, name, images, targets, image_keys, seed=seed, parameters=parameters)
+            for name, parameters in methods
+        ]
     batch = _images(images, targets, image_keys, seed)
     jobs = [make_job(engine, name, parameters) for name, parameters in methods]
     done: dict[int, Attribution] = {}
@@ -60,7 +66,7 @@ def compute_many(
 
 
 def compute_forward(
-    scores: Callable[[Array], Array],
+    scores: Callable[[Array], Array] | FunctionScorer,
     method: str,
     images: ArrayLike,
     targets: ArrayLike | None = None,
@@ -73,15 +79,16 @@ def compute_forward(
     """Attributions of anything that scores images, such as an artifact on a board: by occlusion or RISE.
 
     scores  float32 images (n, H, W, C), at most `batch_size` at a time, to class scores (n, classes). Images are in the
-            units of `images`, and so are baselines: "zero" covers with 0.
+            units of `images`, and so are baselines: "zero" covers with 0. A FunctionScorer brings its batch size.
     The rest is as in `compute`: with the same scores, the same maps.
     Raises ConfigError for a method that needs gradients, features or logits.
     """
     spec, arguments = method_spec(method), parameters_of(method, parameters or {})
+    scorer = scores if isinstance(scores, FunctionScorer) else FunctionScorer(scores, batch_size=batch_size)
     if not spec.forward_only:
         able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
-        raise ConfigError(f'"{method}" needs more of a model than its scores', hint=able)
-    scorer = FunctionScorer(scores, batch_size=batch_size)
+        why = f": {scorer.only_scores}" if scorer.only_scores else ""
+        raise ConfigError(f'"{method}" needs more of a model than its scores{why}', hint=able)
     batch = _images(images, targets, image_keys, seed)
     values = scorer.scores(batch.pixels)
     if batch.targets.max() >= values.shape[1]:
@@ -118,7 +125,7 @@ def explain(
 ) -> Array:
     """Maps (N, H, W) float32 in the geometry of the images, not normalised: what `method` says about each image.
 
-    model       a functional or sequential Keras or Larq model, or a GradientEngine to use it again.
+    model       a functional or sequential model of Keras 2, Larq or Keras 3, or a GradientEngine to use it again.
     images      (N, H, W, C), preprocessed as the model expects them.
     targets     (N,) class indices; None explains the predicted class.
     parameters  of the method, such as noise_level=0.1, samples=50.

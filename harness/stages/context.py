@@ -25,9 +25,11 @@ from harness.errors import BitlensError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
+from harness.models.exported import ExportedModel
 from harness.models.loading import load_model
 from harness.models.xnnpack import XnnpackModel, has_quantizers
 from harness.quality.judges import FloatJudge
+from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.threads import use_one_thread_per_batch
 from harness.store.database import Store
 from harness.store.unit_inputs import UnitInputs
@@ -84,7 +86,12 @@ class RunContext:
         return self._load(name).keras_model
 
     def engine(self, name: str) -> GradientEngine:
+        """Raises ConfigError for a model without layers."""
         return self._load(name).engine
+
+    def explainer(self, name: str) -> GradientEngine | FunctionScorer:
+        """What explains a model: its gradient engine, or, where it has no layers, its scores alone."""
+        return self._load(name).explainer
 
     def judge(self, name: str) -> FloatJudge:
         """The Keras model as the judge of explanations."""
@@ -139,6 +146,10 @@ class _LoadedModel:
 
         return GradientEngine(self.keras_model)
 
+    @property
+    def explainer(self) -> GradientEngine | FunctionScorer:
+        return self.keras_model.scorer() if isinstance(self.keras_model, ExportedModel) else self.engine
+
     def judge(self, preprocessing: dict[str, Any], scores: Predict) -> FloatJudge:
         """One judge as long as the model is loaded: it remembers scores."""
         if self._judge is None:
@@ -146,8 +157,9 @@ class _LoadedModel:
         return self._judge
 
     def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:
-        """A quicker way to the same scores; None for binarized models, and for those that cannot be converted."""
-        if has_quantizers(self.keras_model):
+        """A quicker way to the same scores; None for binarized models, for graphs that may be binarized, and for models
+        that cannot be converted."""
+        if isinstance(self.keras_model, ExportedModel) or has_quantizers(self.keras_model):
             return None
         try:
             return XnnpackModel(self.keras_model, preprocessing)

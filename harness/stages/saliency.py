@@ -73,7 +73,7 @@ def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], cont
     if "device" in spec:
         attribution = _on_device(unit, images, targets, context)
     else:
-        attribution = attribute(context.engine(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
+        attribution = attribute(context.explainer(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
     return {
         "blob": context.store.save_array(attribution.values),
         "channels": attribution.channels,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.keras_packages import keras_of
 from harness.saliency.engine.layer_calls import has_layer_calls, inference_call, layer_calls
 
 
@@ -213,6 +214,7 @@ def _needed(steps: tuple[Step, ...], output: int) -> tuple[Step, ...]:
 
 
 def _check_single_image_to_scores(model: Any) -> None:
+    keras_of(model)  # or it says why there are no layers
     if not has_layer_calls(model) or not model.inputs:
         raise ConfigError(
             f'model "{model.name}": expected a functional or built sequential Keras model, got a '

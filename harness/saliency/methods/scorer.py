@@ -30,10 +30,14 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FunctionScorer:
-    """A function from a batch of images to scores, such as an artifact on a board."""
+    """A function from a batch of images to scores, such as an artifact on a board.
+
+    only_scores  why there is nothing but scores, for whoever asks for more; "" where that needs no words.
+    """
 
     function: Callable[[Array], Array]
     batch_size: int = 32
+    only_scores: str = ""
 
     def scores(self, images: Array) -> Array:
         size = self.batch_size

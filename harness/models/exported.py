@@ -1,0 +1,120 @@
+"""A SavedModel folder that holds a graph and no Keras layers: what `model.export` and `tf.saved_model.save` write.
+
+It is a function from images to scores. That is all that conversion, accuracy and methods of forward passes ask for; the
+gradient engine asks for layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import ConfigError, one_line
+from harness.saliency.attribution import Array
+from harness.saliency.methods.scorer import FunctionScorer
+
+SIGNATURES = ("serving_default", "serve")  # what is called where a folder has several: Keras writes both, alike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedModel:
+    """One signature of a folder, called as a Keras model is: images (N, H, W, C) to scores (N, classes).
+
+    inputs, outputs  specs of its tensors; a size of None is any size.
+    batch            how many images it takes at a time; None for any number.
+    loaded           the folder, which keeps the variables alive that the signature reads.
+    """
+
+    name: str
+    signature: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    batch: int | None
+    loaded: Any
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        return tuple(self.inputs[0].shape)
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        return tuple(self.outputs[0].shape)
+
+    @property
+    def why_no_layers(self) -> str:
+        """What whoever asks for layers is told."""
+        return (
+            f'the folder of model "{self.name}" holds a graph, and no Keras layers to take features or gradients from, '
+            'as a file of `model.save("model.keras")` does'
+        )
+
+    def __call__(self, images: Any, *, training: bool = False) -> Any:
+        """Scores. A signature is a model at inference: there is no other mode."""
+        import tensorflow as tf
+
+        images = tf.convert_to_tensor(images, tf.float32)
+        if self.batch is None or images.shape[0] == self.batch:
+            return self._scores(images)
+        return tf.map_fn(lambda image: self._scores(image[None])[0], images)
+
+    def scorer(self) -> FunctionScorer:
+        """What methods of forward passes ask."""
+
+        def scores(images: Array) -> Array:
+            return np.asarray(self(images), np.float32)
+
+        return FunctionScorer(scores, only_scores=self.why_no_layers)
+
+    def of_size(self, shape: tuple[int, int, int]) -> ExportedModel:
+        """The same function, of images of this size alone."""
+        import tensorflow as tf
+
+        return replace(self, inputs=(tf.TensorSpec((None, *shape), self.inputs[0].dtype),))
+
+    def _scores(self, images: Any) -> Any:
+        [argument] = self.signature.structured_input_signature[1]
+        [scores] = self.signature(**{argument: images}).values()
+        return scores
+
+
+def read_exported(name: str, folder: Path) -> ExportedModel:
+    """The model in a SavedModel folder. Raises ConfigError for one that is damaged, or takes or gives no such tensors."""
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except Exception as error:  # protobuf, OSError and TensorFlow's own
+        raise ConfigError(
+            f'model "{name}": "{folder}" could not be read as a SavedModel ({one_line(error)})',
+            hint="the whole folder as `model.export` wrote it",
+        ) from error
+    signature = _signature(name, folder, dict(loaded.signatures))
+    inputs = tuple(signature.structured_input_signature[1].values())
+    outputs = tuple(signature.structured_outputs.values())
+    if any(spec.shape.rank is None for spec in (*inputs, *outputs)):
+        raise ConfigError(
+            f'model "{name}": the signature of "{folder}" leaves the dimensions of its tensors open',
+            hint="export it with an input signature (None, height, width, channels)",
+        )
+    batch = inputs[0].shape[0] if inputs and inputs[0].shape.rank else None
+    if batch not in (None, 1):
+        raise ConfigError(
+            f'model "{name}": "{folder}" takes {batch} images at a time, expected any number or one',
+            hint="export it with an open batch: keras.Input(shape) without batch_size",
+        )
+    return ExportedModel(name=name, signature=signature, inputs=inputs, outputs=outputs, batch=batch, loaded=loaded)
+
+
+def _signature(name: str, folder: Path, signatures: dict[str, Any]) -> Any:
+    """The signature of a known name, or the only one."""
+    known = [signatures[key] for key in SIGNATURES if key in signatures]
+    if not known and len(signatures) != 1:
+        raise ConfigError(
+            f'model "{name}": expected a signature "{SIGNATURES[0]}" in the SavedModel "{folder}", '
+            f"got {', '.join(signatures) or 'none'}",
+            hint="`model.export` of a Keras model writes one",
+        )
+    return known[0] if known else next(iter(signatures.values()))
