@@ -23,6 +23,8 @@ def as_classifier(model: Model, keras_model: Any) -> Any:
     _check_ends(model, keras_model)
     _check_input(model, keras_model)
     _check_output(model, keras_model)
+    if isinstance(keras_model, ExportedModel):
+        return keras_model.of_size(_image_shape(model))
     if tuple(keras_model.input_shape) != (None, *_image_shape(model)):
         keras_model = _resized(model, keras_model)
     return keras_model
@@ -48,8 +50,6 @@ def _called(model: Model, keras_model: Any) -> Any:
 
 def _resized(model: Model, keras_model: Any) -> Any:
     """The same layers and weights behind an input of a fixed image size and an open batch."""
-    if isinstance(keras_model, ExportedModel):
-        return keras_model.of_size(_image_shape(model))
     keras = keras_of(keras_model)
     image = keras.Input(_image_shape(model), name="image")
     copy = keras.models.clone_model(keras_model, input_tensors=image)
@@ -88,6 +88,12 @@ def _check_input(model: Model, keras_model: Any) -> None:
         raise ConfigError(
             f'model "{model.name}": expected an input of float32, got {dtype}',
             hint="leave scaling to [model.preprocessing] and give the model a float32 input",
+        )
+    batch = keras_model.input_shape[0] if isinstance(keras_model, ExportedModel) else None
+    if batch not in (None, 1):
+        raise ConfigError(
+            f'model "{model.name}": its folder takes {batch} images at a time, expected one or any number',
+            hint="an input signature (None, height, width, channels), as `model.export` of Keras writes it",
         )
     if len(got) == 3 and got[0] in (1, 3) and got[2] not in (1, 3, None):
         raise ConfigError(

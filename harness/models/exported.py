@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from converters.refusals import operations
 from harness.errors import ConfigError, one_line
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
 
+RANDOM = ("Random", "Multinomial", "TruncatedNormal")  # in the names of operations that draw numbers
 SIGNATURES = ("serving_default", "serve")  # what is called where a folder has several: Keras writes both, alike
 
 
@@ -24,7 +26,6 @@ class ExportedModel:
     """One signature of a folder, called as a Keras model is: images (N, H, W, C) to scores (N, classes).
 
     inputs, outputs  specs of its tensors; a size of None is any size.
-    batch            how many images it takes at a time; None for any number.
     loaded           the folder, which keeps the variables alive that the signature reads.
     """
 
@@ -32,7 +33,6 @@ class ExportedModel:
     signature: Any
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
-    batch: int | None
     loaded: Any
 
     @property
@@ -56,9 +56,10 @@ class ExportedModel:
         import tensorflow as tf
 
         images = tf.convert_to_tensor(images, tf.float32)
-        if self.batch is None or images.shape[0] == self.batch:
-            return self._scores(images)
-        return tf.map_fn(lambda image: self._scores(image[None])[0], images)
+        [(argument, spec)] = self.signature.structured_input_signature[1].items()
+        if spec.shape[0] in (None, images.shape[0]):
+            return self._scores(argument, images)
+        return tf.map_fn(lambda image: self._scores(argument, image[None])[0], images)  # it takes one at a time
 
     def scorer(self) -> FunctionScorer:
         """What methods of forward passes ask."""
@@ -74,8 +75,7 @@ class ExportedModel:
 
         return replace(self, inputs=(tf.TensorSpec((None, *shape), self.inputs[0].dtype),))
 
-    def _scores(self, images: Any) -> Any:
-        [argument] = self.signature.structured_input_signature[1]
+    def _scores(self, argument: str, images: Any) -> Any:
         [scores] = self.signature(**{argument: images}).values()
         return scores
 
@@ -99,13 +99,8 @@ def read_exported(name: str, folder: Path) -> ExportedModel:
             f'model "{name}": the signature of "{folder}" leaves the dimensions of its tensors open',
             hint="export it with an input signature (None, height, width, channels)",
         )
-    batch = inputs[0].shape[0] if inputs and inputs[0].shape.rank else None
-    if batch not in (None, 1):
-        raise ConfigError(
-            f'model "{name}": "{folder}" takes {batch} images at a time, expected any number or one',
-            hint="export it with an open batch: keras.Input(shape) without batch_size",
-        )
-    return ExportedModel(name=name, signature=signature, inputs=inputs, outputs=outputs, batch=batch, loaded=loaded)
+    _check_operations(name, folder, signature)
+    return ExportedModel(name=name, signature=signature, inputs=inputs, outputs=outputs, loaded=loaded)
 
 
 def _signature(name: str, folder: Path, signatures: dict[str, Any]) -> Any:
@@ -118,3 +113,13 @@ def _signature(name: str, folder: Path, signatures: dict[str, Any]) -> Any:
             hint="`model.export` of a Keras model writes one",
         )
     return known[0] if known else next(iter(signatures.values()))
+
+
+def _check_operations(name: str, folder: Path, signature: Any) -> None:
+    random = [node.op for node in operations(signature.graph) if any(part in node.op for part in RANDOM)]
+    if random:
+        raise ConfigError(
+            f'model "{name}": the graph in "{folder}" draws random numbers ({random[0]}), so that an image has no '
+            "scores of its own: `model.export` of Keras 3 keeps layers such as RandomFlip at work",
+            hint='`model.save("model.keras")`, or an export without these layers',
+        )

@@ -133,11 +133,11 @@ def test_weights_without_architecture_are_told_apart(tmp_path: Path) -> None:
     assert "weights alone need the architecture" in refusal(mine(tmp_path / "weights.h5"))
 
 
-def test_savedmodel_without_keras_in_it_is_refused(tmp_path: Path) -> None:
+def test_savedmodel_without_a_function_in_it_is_refused(tmp_path: Path) -> None:
     import tensorflow as tf
 
     tf.saved_model.save(tf.Module(), str(tmp_path / "folder"))
-    assert "without a Keras model" in refusal(mine(tmp_path / "folder"))
+    assert 'expected a signature "serving_default"' in refusal(mine(tmp_path / "folder"))
 
 
 def test_weights_of_another_architecture_do_not_fit(tmp_path: Path) -> None:
