@@ -78,6 +78,15 @@ def operation_name(layer: Any) -> str:
     return str(getattr(layer, "symbol", "")).rpartition(".")[2]
 
 
+def functions_named(layer: Any, *names: str) -> tuple[Any, ...]:
+    """What an activation of this name may be: a function of the layer's Keras, or of TensorFlow."""
+    import tensorflow as tf
+
+    keras = keras_of(layer)
+    homes = keras.activations, getattr(keras, "ops", None), tf.nn
+    return tuple(getattr(home, name) for home in homes for name in names if hasattr(home, name))
+
+
 def import_larq() -> Any:
     """Larq, which is written for Keras 2 as `tf.keras`.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.keras_packages import is_keras_3
+from harness.keras_packages import is_keras_3, keras_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +36,33 @@ def layer_calls(model: Any) -> Iterator[LayerCall]:
             continue
         outputs = tf.nest.flatten(node.outputs)
         if hasattr(node, "operation"):  # Keras 3
-            call, inputs = node.arguments, list(node.input_tensors)
-            yield LayerCall(layer=node.operation, args=call.args, kwargs=call.kwargs, inputs=inputs, outputs=outputs)
+            layer, inputs = node.operation, list(node.input_tensors)
+            args, kwargs = node.arguments.args, node.arguments.kwargs
         else:
-            args, kwargs, inputs = node.call_args, node.call_kwargs, list(node.keras_inputs)
-            yield LayerCall(layer=node.layer, args=args, kwargs=kwargs, inputs=inputs, outputs=outputs)
+            layer, inputs = node.layer, list(node.keras_inputs)
+            args, kwargs = node.call_args, node.call_kwargs
+        args, kwargs = _first_by_position(layer, args, kwargs)
+        yield LayerCall(layer=layer, args=args, kwargs=kwargs, inputs=inputs, outputs=outputs)
 
 
 def inference_call(layer: Any) -> Callable[..., Any]:
-    """The layer's call with training=False, where it has such a mode."""
+    """The layer's call with training=False, where it has such a mode. In Keras 3 every layer hands it on to those
+    inside, of which some, such as RandomFlip, are otherwise at work."""
     if is_keras_3(layer):
-        has_mode = getattr(layer, "_call_has_training_arg", False)
+        has_mode = isinstance(layer, keras_of(layer).layers.Layer)
     else:
         has_mode = layer._call_spec.expects_training_arg
     if not has_mode:
         return layer  # type: ignore[no-any-return]
     return lambda *args, **kwargs: layer(*args, **{**kwargs, "training": False})
+
+
+def _first_by_position(layer: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments with the first by its position, where it was given by name, as in layer(inputs=x)."""
+    first = next(iter(inspect.signature(layer.call).parameters), None)
+    if args or first not in kwargs:
+        return args, kwargs
+    return (kwargs[first],), {name: value for name, value in kwargs.items() if name != first}
 
 
 def _functional(model: Any) -> Any:

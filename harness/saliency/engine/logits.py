@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.keras_packages import keras_of, operation_name
+from harness.keras_packages import functions_named, keras_of, operation_name
 from harness.saliency.engine.graph import Graph, Step, call_around, identity
 
 
@@ -21,7 +21,7 @@ def split_softmax(graph: Graph) -> tuple[Graph, bool]:
     keras = keras_of(step.layer)
     if isinstance(step.layer, keras.layers.Softmax) or operation_name(step.layer) == "softmax":
         without = replace(step, call=identity)
-    elif _is_softmax(getattr(step.layer, "activation", None), keras):
+    elif _is_softmax(getattr(step.layer, "activation", None), step.layer):
         without = replace(step, call=call_around(step, activation=keras.activations.linear))
     else:
         return graph, False
@@ -43,7 +43,5 @@ def _only_moves(step: Step) -> bool:
     return isinstance(step.layer, (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout))
 
 
-def _is_softmax(activation: Any, keras: Any) -> bool:
-    import tensorflow as tf
-
-    return activation in (keras.activations.softmax, tf.nn.softmax) or isinstance(activation, keras.layers.Softmax)
+def _is_softmax(activation: Any, layer: Any) -> bool:
+    return activation in functions_named(layer, "softmax") or isinstance(activation, keras_of(layer).layers.Softmax)

@@ -13,7 +13,7 @@ from harness.saliency.attribution import Array
 from harness.saliency.engine import layers, logits
 from harness.saliency.engine.batches import Batches
 from harness.saliency.engine.compiled import PREDICTED
-from harness.saliency.engine.graph import Graph, read_graph
+from harness.saliency.engine.graph import Graph, Step, read_graph
 from harness.saliency.engine.rewrites import binarized, counting, folding
 from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
@@ -69,6 +69,7 @@ def set_up(
     """Read a Keras model; the arguments are those of `GradientEngine`."""
     graph, has_softmax = logits.split_softmax(read_graph(model))
     at_a_time = threads or batches_at_a_time()
+    fast = fast and all(map(_computes_in_single, graph.steps))
     inside = 1 if at_a_time > 1 else threads_of_an_operation()
     if fast:
         graph = counting.quantize_kernels_once(graph, threads=inside)
@@ -88,6 +89,11 @@ def set_up(
             most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
         ),
     )
+
+
+def _computes_in_single(step: Step) -> bool:
+    """What rewrites compute in; a mixed precision policy makes layers compute in halves."""
+    return getattr(step.layer, "compute_dtype", None) in (None, "float32")
 
 
 def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:

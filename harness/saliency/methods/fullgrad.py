@@ -6,16 +6,16 @@ biases are those of convolutions and dense layers and the shifts of batch norms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from harness.errors import ConfigError
-from harness.keras_packages import keras_of
+from harness.keras_packages import functions_named, keras_of
 from harness.maps import resize
 from harness.saliency.attribution import Array, Backward, Images
 from harness.saliency.engine.graph import Graph, Step
+from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.relus import is_relu
 
 
@@ -109,23 +109,21 @@ def _checked(engine: Any) -> Graph:
 
 
 def _is_piecewise_linear(step: Step) -> bool:
-    import tensorflow as tf
-
     keras = keras_of(step.layer)
     layers = keras.layers
     if isinstance(step.layer, layers.ReLU):
         return is_relu(step.layer, step.layer) and step.layer.max_value is None
-    linear: Callable[..., Any] = keras.activations.linear
-    activation = getattr(step.layer, "activation", linear)
-    if activation not in (linear, keras.activations.relu, tf.nn.relu, None):
-        return activation in (keras.activations.softmax, tf.nn.softmax)  # the head, which the engine took off
+    if isinstance(step.layer, layers.BatchNormalization):
+        return is_channel_norm(step)
+    activation = getattr(step.layer, "activation", None)
+    if activation not in (keras.activations.linear, *functions_named(step.layer, "relu"), None):
+        return activation in functions_named(step.layer, "softmax")  # the head, which the engine took off
     return isinstance(
         step.layer,
         (
             layers.Conv2D,
             layers.DepthwiseConv2D,
             layers.Dense,
-            layers.BatchNormalization,
             layers.Activation,
             layers.Add,
             layers.Concatenate,

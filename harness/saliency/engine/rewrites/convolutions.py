@@ -17,7 +17,13 @@ def is_ordinary(layer: Any) -> bool:
         and layer.groups == 1
         and layer.padding in ("same", "valid")
         and layer.data_format == "channels_last"
+        and has_plain_kernel(layer)
     )
+
+
+def has_plain_kernel(layer: Any) -> bool:
+    """Whether a layer multiplies with its weights as they are. Keras 3 may quantize them, or add others (LoRA)."""
+    return not getattr(layer, "lora_enabled", False) and getattr(layer, "quantization_mode", None) is None
 
 
 def same_padding(size: int, taps: int, stride: int, dilation: int = 1) -> tuple[int, int]:

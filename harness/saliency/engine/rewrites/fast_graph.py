@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
-from harness.keras_packages import keras_of
+from harness.keras_packages import functions_named, keras_of
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
-from harness.saliency.engine.rewrites.folding import Fold, folded, norm_scale, swish_functions
+from harness.saliency.engine.rewrites.folding import Fold, folded, is_channel_norm, norm_scale
 from harness.saliency.engine.rewrites.tiles import Tiles
 
 
@@ -69,9 +69,9 @@ def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
         return _matrix_product(step)
     if _is_normalization_of_channels(step):
         return _by_rows(step)
-    if backward and getattr(step.layer, "activation", None) in swish_functions(step.layer):
+    if backward and getattr(step.layer, "activation", None) in functions_named(step.layer, "swish", "silu"):
         return call_around(step, activation=_swish)
-    if backward and isinstance(step.layer, keras_of(step.layer).layers.BatchNormalization):
+    if backward and is_channel_norm(step):
         return _norm_with_short_gradient(step)
     return step.call
 

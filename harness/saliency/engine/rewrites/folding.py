@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.keras_packages import keras_of
+from harness.keras_packages import functions_named, keras_of
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+from harness.saliency.engine.rewrites.convolutions import has_plain_kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +83,12 @@ def norm_scale(norm: Any) -> Any:
     return scale * norm.gamma.numpy() if norm.scale else scale
 
 
-def swish_functions(layer: Any) -> tuple[Any, ...]:
-    """The functions that the layer's Keras knows as swish."""
-    import tensorflow as tf
-
-    return keras_of(layer).activations.swish, tf.nn.silu
-
-
 def _is_smooth(step: Step) -> bool:
     """Whether a step compares nothing with anything: its gradient changes little with its input."""
     keras = keras_of(step.layer)
     layers, activations = keras.layers, keras.activations
     smooth = (activations.linear, activations.sigmoid, activations.tanh, activations.softmax, None)
-    return getattr(step.layer, "activation", None) in (*smooth, *swish_functions(step.layer)) and type(step.layer) in (
+    return getattr(step.layer, "activation", None) in (*smooth, *functions_named(step.layer, "swish", "silu")) and type(step.layer) in (
         layers.Activation,
         layers.Add,
         layers.AveragePooling2D,
@@ -117,13 +111,10 @@ def _is_smooth(step: Step) -> bool:
 
 def _is_continuous(step: Step) -> bool:
     """Whether at least a step's output changes little with its input."""
-    import tensorflow as tf
-
-    keras = keras_of(step.layer)
-    layers = keras.layers
+    layers = keras_of(step.layer).layers
     if type(step.layer) in (layers.ReLU, layers.LeakyReLU, layers.MaxPooling2D, layers.GlobalMaxPooling2D):
         return True
-    plain = getattr(step.layer, "activation", None) in (keras.activations.relu, tf.nn.relu, tf.nn.relu6)
+    plain = getattr(step.layer, "activation", None) in functions_named(step.layer, "relu", "relu6")
     return _is_smooth(step) or (plain and type(step.layer) in (layers.Activation, layers.Conv2D, layers.Dense))
 
 
@@ -134,10 +125,10 @@ def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
         return None
     if getattr(step.layer, "data_format", "channels_last") != "channels_last" or step.outputs[0] == graph.output:
         return None
-    return consumers[0] if _is_channel_norm(consumers[0]) else None
+    return consumers[0] if is_channel_norm(consumers[0]) and has_plain_kernel(step.layer) else None
 
 
-def _is_channel_norm(step: Step) -> bool:
+def is_channel_norm(step: Step) -> bool:
     """Whether a step is a batch norm over the last axis: a list in Keras 2, maybe -1 in Keras 3."""
     if not isinstance(step.layer, keras_of(step.layer).layers.BatchNormalization):
         return False

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.keras_packages import keras_of, operation_name
+from harness.keras_packages import functions_named, keras_of, operation_name
 from harness.saliency.engine.graph import Graph, Step, call_around
 
 
@@ -27,12 +27,9 @@ def guided(graph: Graph) -> Graph:
 
 def is_relu(function: Any, layer: Any) -> bool:
     """Whether a layer, or an activation of it, is a plain ReLU or one that saturates, such as ReLU6."""
-    import tensorflow as tf
-
-    keras = keras_of(layer)
-    if isinstance(function, keras.layers.ReLU):
+    if isinstance(function, keras_of(layer).layers.ReLU):
         return not function.negative_slope and not function.threshold
-    return function in (keras.activations.relu, getattr(keras.activations, "relu6", None), tf.nn.relu, tf.nn.relu6)
+    return function in functions_named(layer, "relu", "relu6")
 
 
 def _guided(step: Step) -> Step:
