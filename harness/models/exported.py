@@ -81,7 +81,7 @@ class ExportedModel:
 
 
 def read_exported(name: str, folder: Path) -> ExportedModel:
-    """The model in a SavedModel folder. Raises ConfigError for one that is damaged, or takes or gives no such tensors."""
+    """The model in a SavedModel folder. Raises ConfigError for one that is damaged, or whose scores mean nothing."""
     import tensorflow as tf
 
     try:

@@ -72,7 +72,8 @@ def _refuse_code(name: str, path: Path, origin: Origin) -> None:
     if code:
         raise ConfigError(
             f'model "{name}": "{path}" holds {", ".join(code)}: code that runs when it is loaded or used',
-            hint="trusted = true in its [[model]] table, if you know where the file comes from",
+            hint="trusted = true in its [[model]] table, if you know where the file comes from; or a folder of "
+            "`model.export`, which needs no code of its maker",
         )
 
 
@@ -100,7 +101,7 @@ def _read_layers(model: Model, path: Path, origin: Origin) -> Any:
 
 @contextmanager
 def _as_keras_calls_it(path: Path, origin: Origin) -> Iterator[Path]:
-    """The file under a name by which Keras takes it for what it is: it goes by suffixes, and would read another part."""
+    """The file under a name by which Keras takes it for what it is, since Keras goes by suffixes."""
     if path.is_dir() or SUFFIXES.get(path.suffix) == origin.container:
         yield path
         return

@@ -37,7 +37,7 @@ class Origin:
     @property
     def package(self) -> str:
         """The package that reads it. Before version 3 Keras came with TensorFlow, and tf_keras reads what it wrote."""
-        return KERAS_3 if self.version.partition(".")[0] == "3" else KERAS_2
+        return KERAS_2 if self.version.partition(".")[0] in ("", "0", "1", "2") else KERAS_3
 
     @property
     def uses_larq(self) -> bool:

@@ -84,7 +84,9 @@ def nested() -> Any:
     import keras
     from keras import layers
 
-    block = keras.Sequential([layers.Conv2D(8, 3, padding="same", activation="relu"), layers.Conv2D(8, 1)], name="block")
+    block = keras.Sequential(
+        [layers.Conv2D(8, 3, padding="same", activation="relu"), layers.Conv2D(8, 1)], name="block"
+    )
     features = keras.Input((SIZE, SIZE, 8))
     inner = keras.Model(features, layers.Add()([features, block(features)]), name="inner")
     norm = layers.BatchNormalization(name="shared")
@@ -137,7 +139,9 @@ def open_size() -> Any:
 
     image = keras.Input((None, None, 3))
     x = layers.SpatialDropout2D(0.2)(layers.Conv2D(8, 3, activation="elu")(image))
-    return keras.Model(image, layers.Activation("softmax")(layers.GlobalAveragePooling2D()(layers.Conv2D(CLASSES, 1)(x))))
+    return keras.Model(
+        image, layers.Activation("softmax")(layers.GlobalAveragePooling2D()(layers.Conv2D(CLASSES, 1)(x)))
+    )
 
 
 BUILDERS: dict[str, Callable[[], Any]] = {

@@ -1,4 +1,4 @@
-"""Folders of `model.export` and `tf.saved_model.save`: a function from images to scores, and what it cannot be asked."""
+"""Folders of `model.export` and `tf.saved_model.save`: functions from images to scores, and what they do not know."""
 
 from __future__ import annotations
 
@@ -151,7 +151,9 @@ def test_graph_that_reads_files_is_refused_before_it_is_loaded(tmp_path: Path) -
 
     module = tf.Module()
     module.function = tf.function(
-        lambda image: {"scores": tf.reduce_mean(image, (1, 2)) + tf.cast(tf.strings.length(tf.io.read_file("x")), "float32")},
+        lambda image: {
+            "scores": tf.reduce_mean(image, (1, 2)) + tf.cast(tf.strings.length(tf.io.read_file("x")), "float32")
+        },
         input_signature=[tf.TensorSpec((None, *SHAPE))],
     )
     tf.saved_model.save(module, str(tmp_path / "folder"), signatures={"serve": module.function})

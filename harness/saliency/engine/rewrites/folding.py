@@ -88,7 +88,8 @@ def _is_smooth(step: Step) -> bool:
     keras = keras_of(step.layer)
     layers, activations = keras.layers, keras.activations
     smooth = (activations.linear, activations.sigmoid, activations.tanh, activations.softmax, None)
-    return getattr(step.layer, "activation", None) in (*smooth, *functions_named(step.layer, "swish", "silu")) and type(step.layer) in (
+    swish = functions_named(step.layer, "swish", "silu")
+    return getattr(step.layer, "activation", None) in (*smooth, *swish) and type(step.layer) in (
         layers.Activation,
         layers.Add,
         layers.AveragePooling2D,

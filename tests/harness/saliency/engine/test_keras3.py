@@ -147,7 +147,9 @@ def recurrent(x: Any) -> Any:
 def normalized_weights(x: Any) -> Any:
     from keras import layers
 
-    return layers.SpectralNormalization(layers.Conv2D(4, 3))(layers.Normalization(mean=[0, 1, 2], variance=[1, 2, 3])(x))
+    return layers.SpectralNormalization(layers.Conv2D(4, 3))(
+        layers.Normalization(mean=[0, 1, 2], variance=[1, 2, 3])(x)
+    )
 
 
 def noisy(x: Any) -> Any:
