@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import ConfigError
 
 KERAS_2, KERAS_3 = "tf_keras", "keras"
+_INSTALL = {KERAS_2: "pip install tf-keras", KERAS_3: "pip install keras"}
 # Larq and its zoo ask for NumPy < 2 and protobuf < 3.21, and work with those that Python 3.13 needs: pip must not look.
 LARQ_PAST_PIP = "pip install --no-deps larq==0.14.0 larq-zoo==2.4.0 zookeeper==1.4.0 tensorflow-datasets==4.9.10"
 INSTALL_LARQ = LARQ_PAST_PIP if sys.version_info >= (3, 13) else "pip install larq==0.14.0 larq-zoo==2.4.0"
@@ -35,7 +36,7 @@ def keras_package(name: str) -> Any:
     try:
         package = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"this model needs {name}, which is not installed", hint=f"pip install {name.replace('_', '-')}") from error
+        raise ConfigError(f"this model needs {name}, which is not installed", hint=_INSTALL[name]) from error
     if name == KERAS_3 and package.backend.backend() != "tensorflow":
         raise ConfigError(
             f'Keras computes with "{package.backend.backend()}", and bitlens explains models with TensorFlow',
