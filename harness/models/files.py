@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError, one_line
-from harness.keras_packages import import_larq, is_installed, keras_package, larq_missing
+from harness.keras_packages import KERAS_2, import_larq, is_installed, keras_package, larq_missing
 from harness.models.catalogue import Model
 from harness.models.exported import read_exported
 from harness.models.origin import HDF5, SAVED_MODEL, SUFFIXES, Origin, origin_of
@@ -79,10 +79,10 @@ def _refuse_code(name: str, path: Path, origin: Origin) -> None:
 
 def _read_layers(model: Model, path: Path, origin: Origin) -> Any:
     keras = keras_package(origin.package)
-    if origin.uses_larq:
-        if not is_installed("larq"):
-            raise larq_missing(f'layers of model "{model.name}"')
-        import_larq()  # registers the quantized layers
+    if origin.has_larq_layers and not is_installed("larq"):
+        raise larq_missing(f'layers of model "{model.name}"')
+    if origin.package == KERAS_2 and is_installed("larq"):
+        import_larq()  # registers its layers and quantizers, which may also be activations of layers of Keras
     try:
         with _as_keras_calls_it(path, origin) as file:
             loaded = keras.models.load_model(file, compile=False, safe_mode=not model.trusted)

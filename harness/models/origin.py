@@ -13,6 +13,7 @@ from harness.keras_packages import KERAS_2, KERAS_3
 
 ZIP, HDF5, SAVED_MODEL = "zip", "HDF5", "SavedModel"
 SUFFIXES = {".keras": ZIP, ".h5": HDF5, ".hdf5": HDF5}  # what Keras takes a file of that name for
+LARQ_LAYERS = ("QuantConv", "QuantDense", "QuantDepthwise", "QuantLocally", "QuantSeparable")
 SAVED_LAYERS = "keras_metadata.pb"  # in the SavedModel folders that `model.save` of Keras 2 wrote, and in no others
 
 
@@ -40,9 +41,10 @@ class Origin:
         return KERAS_2 if self.version.partition(".")[0] in ("", "0", "1", "2") else KERAS_3
 
     @property
-    def uses_larq(self) -> bool:
-        """Whether one of its layers, or something in them, is Larq's."""
-        return any(_names_larq(part) for config in self.configurations for part in parts_of(config))
+    def has_larq_layers(self) -> bool:
+        """Whether one of its layers is Larq's: they go by their bare names in HDF5 files."""
+        names = (part["class_name"] for config in self.configurations for part in parts_of(config))
+        return self.package == KERAS_2 and any(name.startswith(LARQ_LAYERS) for name in names)
 
 
 def origin_of(path: Path) -> Origin | None:
@@ -73,11 +75,6 @@ def parts_of(config: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(config, list):
         for value in config:
             yield from parts_of(value)
-
-
-def _names_larq(part: dict[str, Any]) -> bool:
-    names = part["class_name"], part.get("registered_name"), part.get("module")
-    return any(str(name).startswith(("Larq>", "larq.")) for name in names)
 
 
 def _of_archive(root: Any) -> Origin:

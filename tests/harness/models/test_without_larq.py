@@ -101,19 +101,20 @@ def test_doctor_lists_larq_for_this_host(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (finding.severity, finding.hint) == ("warning", keras_packages.INSTALL_LARQ)
 
 
-@pytest.mark.parametrize("binarized", [False, True])
+@pytest.mark.parametrize(
+    ("package", "binarized", "name"),
+    [("tf_keras", False, "mine.h5"), ("tf_keras", True, "mine.h5"), ("keras", False, "mine.keras")],
+)
 def test_a_file_of_keras_is_read_without_larq_and_one_of_larq_says_what_is_missing(
-    binarized: bool, tmp_path: Path
+    package: str, binarized: bool, name: str, tmp_path: Path
 ) -> None:
-    import tf_keras
-
-    larq = keras_packages.import_larq()
-    image = tf_keras.Input((12, 12, 3))
-    convolution = larq.layers.QuantConv2D(4, 3) if binarized else tf_keras.layers.Conv2D(4, 3)
-    scores = tf_keras.layers.Dense(3, activation="softmax")(tf_keras.layers.Flatten()(convolution(image)))
-    tf_keras.Model(image, scores).save(tmp_path / "mine.h5")
+    larq, keras = keras_packages.import_larq(), keras_packages.keras_package(package)
+    image = keras.Input((12, 12, 3))
+    convolution = larq.layers.QuantConv2D(4, 3) if binarized else keras.layers.Conv2D(4, 3)
+    scores = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(convolution(image)))
+    keras.Model(image, scores).save(tmp_path / name)
     said = subprocess.run(
-        [sys.executable, "-c", READING, tmp_path / "mine.h5"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", READING, tmp_path / name], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     missing = f'layers of model "mine" are made with Larq, which is not installed\n  try: {keras_packages.INSTALL_LARQ}'
     assert said == (f"{missing}\n" if binarized else "3 classes\n")
