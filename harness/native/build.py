@@ -51,9 +51,9 @@ def library(target: str) -> Path:
     return _found_or_built(target, lce_build.source_hash(), LIBRARY)
 
 
-def winograd_library() -> Path:
-    """This machine's convolutions of floats; found, built and refused as the operators are."""
-    return _found_or_built(host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
+def winograd_library(target: str = "") -> Path:
+    """The convolutions of floats for `target`, by default this machine; found, built and refused as the operators are."""
+    return _found_or_built(target or host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
 
 
 def loads(load: Callable[[], object]) -> bool:
