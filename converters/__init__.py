@@ -27,6 +27,7 @@ class FormatSpec:
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
     note           names a function bytes -> str: what is to be said of an artifact, "" for nothing; "" for none.
+    packages       what the artifact depends on beside TensorFlow, Keras and Larq: their versions are part of its key.
     restriction    "" or why some results of the artifact mean nothing.
     unrestricted_if  names a function keras_model -> bool: whether this model is free of the restriction; "" for never.
     suspect_below  top-1 agreement with the Keras model under which an artifact is suspect.
@@ -40,6 +41,7 @@ class FormatSpec:
     calibrated: bool = False
     operators: str = "builtin"
     note: str = ""
+    packages: tuple[str, ...] = ()
     restriction: str = ""
     unrestricted_if: str = ""
     suspect_below: float = 0.99
@@ -97,6 +99,7 @@ FORMATS: dict[str, FormatSpec] = {
         families=(BINARIZED,),
         operators="lce",
         note="converters.lce:note",
+        packages=("larq-compute-engine",),
     ),
     "lce-int8": FormatSpec(
         convert="converters.lce:lce_int8",

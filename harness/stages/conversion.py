@@ -16,7 +16,7 @@ from harness.registry import resolve
 from harness.stages.context import Progress, RunContext
 from harness.store.units import Outcome, Unit
 
-VERSIONS = ("tensorflow-cpu", "tensorflow", "tf-keras", "keras", "larq", "larq-zoo", "larq-compute-engine")
+VERSIONS = ("tensorflow-cpu", "tensorflow", "tf-keras", "keras", "larq", "larq-zoo")  # what every artifact depends on
 
 
 def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
@@ -26,7 +26,7 @@ def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
         "architecture": model.build or "file",
         "format": format_name,
         "recipe": RECIPE,
-        "versions": {name: _version(name) for name in VERSIONS},
+        "versions": {name: _version(name) for name in (*VERSIONS, *FORMATS[format_name].packages)},
     }
     return Unit(kind="conversion", spec=spec, needs={"calibration": calibration.key} if calibration else {})
 

@@ -36,7 +36,10 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 def test_a_folder_of_schema_1_needs_nothing_of_it_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(folder) as store:
         made = next(store.planned_units("conversion"))
-        monkeypatch.setattr(conversion, "version", made.spec["versions"].__getitem__)  # of the converters then
+        recorded = made.spec["versions"]  # of the converters then
+        monkeypatch.setattr(conversion, "version", recorded.__getitem__)
+        monkeypatch.setattr(conversion, "VERSIONS", tuple(recorded))
+        monkeypatch.setattr(conversion, "RECIPE", made.spec["recipe"])
         experiment = read_experiment(RECORDED / "twins.toml")
         planned = {unit.key for unit in plan(experiment, RunContext(experiment, store).dataset_of)}
         assert store.schema_found == 1
