@@ -73,16 +73,16 @@ class FrozenGraph:
 
 
 def freeze(function: Any) -> FrozenGraph:
-    """The graph of a concrete function image -> {"scores"}, its batch norms as one multiplication and one addition each.
+    """The graph of a concrete function image -> {"scores"}.
 
-    Converters fold the multiplication into a convolution before it.
+    A batch norm is one multiplication and one addition in it; converters fold the former into a convolution before it.
     """
     frozen = _with_variables_as_constants(function) or _inlined(function)
     return replace(frozen, definition=with_exact_constants(frozen.definition))
 
 
 def _with_variables_as_constants(function: Any) -> FrozenGraph | None:
-    """The graph with the values of what it captures; None where it calls functions, or does more with variables than read.
+    """The graph with the values of what it captures; None if it calls functions, or does more than read its variables.
 
     TensorFlow's own way takes as long as the rest of a conversion, where protobuf is written in Python.
     """
@@ -165,7 +165,7 @@ class _Expressions:
             return OPERATIONS[node.op](*map(self.value, self._sources(node)), **options)
 
     def is_constant_norm(self, node: Any) -> bool:
-        """Whether a node is a batch norm with constant parameters, in float32, of which nothing but the result is read."""
+        """Whether a node is a float32 batch norm with constant parameters, of which nothing but the result is read."""
         return bool(
             node.op == "FusedBatchNormV3"
             and not node.attr["is_training"].b

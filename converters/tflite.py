@@ -83,7 +83,8 @@ def scores_function(model: Any) -> Any:
 def _convert(model: Any, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
     """The flatbuffer of the model at batch size 1, by a converter that `configure` has set up.
 
-    By the converter that takes a graph: others would freeze it again. The flatbuffer is the same.
+    By the converter that takes a graph: tf.lite.TFLiteConverter freezes again, for as long as the rest takes, and makes
+    the same flatbuffer.
     """
     import tensorflow as tf
 
