@@ -59,6 +59,20 @@ def int8(model: Any, calibration: Calibration | None = None) -> bytes:
     return _convert(model, with_integers)
 
 
+def quantized(content: bytes) -> bytes:
+    """A float flatbuffer in int8 wherever its activations have ranges; custom operators stay between floats.
+
+    By the quantizer inside TFLite's converter, which no public function calls with a flatbuffer. One scale for the
+    weights of a dense layer, as with LCE's converter.
+    """
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    try:
+        return bytes(mlir_quantize(content, disable_per_channel_for_dense_layers=True))
+    except Exception as error:  # the quantizer raises RuntimeError, ValueError and its own
+        raise ConversionError(f"TFLite's quantizer refused the model: {first_line(error)}") from error
+
+
 def with_int8_ends(content: bytes) -> bytes:
     """An int8 artifact whose input and output are int8 too, without the operators that turned floats into integers."""
     import tensorflow as tf

@@ -19,14 +19,16 @@ Bytes = NDArray[np.uint8]
 class Tensor:
     """An activation, or a constant where `data` is its bytes. Two tensors are equal only if they are one object.
 
-    type     the schema's name of the element type, such as FLOAT32.
-    written  the schema's object that it was read from, for what a rewrite does not touch; None for a new one.
+    type          the schema's name of the element type, such as FLOAT32.
+    quantization  the schema's object with range, scales and zero points; None for none.
+    written       the schema's object that it was read from, for what a rewrite does not touch; None for a new one.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str
     data: Bytes | None = None
+    quantization: Any = None
     written: Any = None
 
 

@@ -44,6 +44,7 @@ def _tensor(model: Any, written: Any) -> Tensor:
         shape=tuple(int(size) for size in _some(written.shape)),
         type=type_name(written.type),
         data=np.asarray(data, np.uint8) if data is not None and len(data) else None,
+        quantization=written.quantization,
         written=written,
     )
 

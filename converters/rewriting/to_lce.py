@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from converters.rewriting.bit_outputs import write_bits
 from converters.rewriting.constants import fold_constants
 from converters.rewriting.convolutions import binarize_convolutions
@@ -11,7 +13,9 @@ from converters.rewriting.reading import read_model
 from converters.rewriting.signs import dequantize_signs
 from converters.rewriting.writing import write_model
 
-RULES = (
+Rule = Callable[[Graph], None]
+
+TO_LCE: tuple[Rule, ...] = (
     fold_constants,
     binarize_convolutions,
     dequantize_signs,  # what no convolution took
@@ -22,12 +26,13 @@ RULES = (
 
 def to_lce(content: bytes) -> bytes:
     """The flatbuffer with LCE's operators instead of what they compute. Raises NotAnArtifact."""
-    model = read_model(content)
+    return rewritten(content, TO_LCE)
+
+
+def rewritten(content: bytes, rules: Iterable[Rule]) -> bytes:
+    """The flatbuffer after each rule has gone over each of its graphs. Raises NotAnArtifact."""
+    model, rules = read_model(content), list(rules)
     for graph in model.graphs:
-        rewrite(graph)
+        for rule in rules:
+            rule(graph)
     return write_model(model)
-
-
-def rewrite(graph: Graph) -> None:
-    for rule in RULES:
-        rule(graph)

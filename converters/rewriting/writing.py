@@ -73,6 +73,7 @@ def _tensor(tensor: Tensor, buffers: _Numbers) -> Any:
     written.name = tensor.name if tensor.data is None else ""
     written.shape = np.array(tensor.shape, np.int32)
     written.type = schema.type_number(tensor.type)
+    written.quantization = tensor.quantization
     written.buffer = buffers.of(b"" if tensor.data is None else tensor.data.tobytes())
     written.hasRank = True
     return written
