@@ -17,7 +17,7 @@ def read_integers(graph: Graph) -> None:
 
 
 def write_integers(graph: Graph) -> None:
-    """Rule: QUANTIZE to int8 of what only it reads is done by the binary operator itself, at the scale of its output."""
+    """Rule: QUANTIZE to int8 of what only it reads is done by the operator itself, at the scale of its output."""
     for operator in [operator for operator in graph.operators if operator.name in _WRITE_INT8]:
         reader = graph.only_reader(operator.output)
         if reader is not None and reader.name == "QUANTIZE" and reader.output.type == "INT8":

@@ -110,6 +110,11 @@ def test_magnitude_of_a_kernel_is_the_mean_in_float64_rounded_once() -> None:
     assert holds(fp32(model), wanted.transpose(3, 0, 1, 2))
 
 
+def test_constant_behind_a_gradient_of_its_own_is_exact_too() -> None:
+    model = with_a_gradient_of_its_own()
+    assert holds(fp32(model), np.exp(model.layers[2].rate.numpy().astype(np.float64)).astype(np.float32))
+
+
 def deep() -> Any:
     import tensorflow as tf
 
@@ -168,7 +173,47 @@ def with_an_eager_constant() -> Any:
     return tf.keras.Model(image, tf.keras.layers.GlobalAveragePooling2D()(Scale()(image)))
 
 
-MODELS = [deep, magnitude_aware, with_a_function_inside, with_a_loop, with_an_eager_constant]
+def with_a_function_without_variables() -> Any:
+    import tensorflow as tf
+
+    class Halves(tf.keras.layers.Layer):
+        @tf.function
+        def call(self, x: Any) -> Any:
+            return x / 2
+
+    image = tf.keras.Input((8, 8, 3))
+    return tf.keras.Model(image, tf.keras.layers.GlobalAveragePooling2D()(Halves()(image)))
+
+
+def with_a_gradient_of_its_own() -> Any:
+    """Channels multiplied by exp(rate), in a function with a gradient as Larq's quantizers have it."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def exponential(x: Any) -> Any:
+        return tf.exp(x), lambda upstream: upstream
+
+    class Scale(tf.keras.layers.Layer):
+        def build(self, shape: Any) -> None:
+            self.rate = self.add_weight(name="rate", shape=shape[-1:], initializer="random_normal")
+
+        def call(self, x: Any) -> Any:
+            return x * exponential(self.rate)
+
+    image = tf.keras.Input((8, 8, 3))
+    x = Scale()(tf.keras.layers.Conv2D(CHANNELS, 3, activation="relu")(image))
+    return tf.keras.Model(image, tf.keras.layers.GlobalAveragePooling2D()(x))
+
+
+MODELS = [
+    deep,
+    magnitude_aware,
+    with_a_function_inside,
+    with_a_function_without_variables,
+    with_a_gradient_of_its_own,
+    with_a_loop,
+    with_an_eager_constant,
+]
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -178,6 +223,12 @@ def test_frozen_graph_predicts_what_the_model_predicts_but_for_rounding(make: Ca
     scores = np.concatenate([frozen(image[None])["scores"] for image in IMAGES])
     expected = model(IMAGES).numpy()
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_functions_that_a_model_calls_are_part_of_its_graph() -> None:
+    frozen = freeze(scores_function(with_a_function_without_variables()).get_concrete_function())
+    assert "RealDiv" in {node.op for node in frozen.definition.node}
+    assert not frozen.definition.library.function
 
 
 def test_norm_in_a_function_of_its_own_has_exact_constants_too() -> None:

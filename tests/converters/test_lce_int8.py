@@ -151,6 +151,6 @@ def test_conversion_is_repeatable_to_the_byte_and_says_nothing_of_tensorflow() -
 def test_fake_quantization_to_sixteen_bits_is_refused() -> None:
     start = image()
     made = model(start, binary_block(ranged(start, num_bits=16)))
-    with pytest.raises(ConversionError, match='layer "ranges.*" has fake quantization to UINT16') as caught:
+    with pytest.raises(ConversionError, match=r'layer "ranges.*" has fake quantization to UINT16') as caught:
         lce_int8(made)
     assert "num_bits=8" in caught.value.hint
