@@ -69,6 +69,31 @@ def subclassed(path: Path) -> Path:
     return saved(model, path / "subclassed")
 
 
+def keras_3() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.DepthwiseConv2D(3, strides=2, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, "softmax", kernel_initializer=keras.initializers.RandomNormal(0, 0.2)),
+        ]
+    )
+
+
+def of_keras_3(path: Path) -> Path:
+    return saved(keras_3(), path / "of-keras-3.keras")
+
+
+def exported(path: Path) -> Path:
+    keras_3().export(str(path / "exported"))
+    return path / "exported"
+
+
 def larq_model(path: Path) -> Path:
     import larq as lq
     import tensorflow as tf
@@ -91,6 +116,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "functional": functional,
     "sequential": sequential,
     "subclassed": subclassed,
+    "keras 3": of_keras_3,
+    "exported": exported,
     "larq": larq_model,
 }
 
