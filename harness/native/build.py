@@ -52,7 +52,7 @@ def library(target: str) -> Path:
 
 
 def winograd_library(target: str = "") -> Path:
-    """The convolutions of floats for `target`, by default this machine; found, built and refused as the operators are."""
+    """Float convolutions for `target`, by default this machine; found, built and refused as the operators are."""
     return _found_or_built(target or host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
 
 
