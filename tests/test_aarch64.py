@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import hashlib
 import json
 import shutil
 import subprocess
@@ -39,15 +38,17 @@ accuracy = { images = 4 }
 saliency = { images = 1, methods = [{ name = "gradient" }, { name = "gradcam" }] }
 quality = { metrics = ["sparseness"] }
 """
-# Of a map's greatest value. Sums of floats are rounded in another order there: 4e-6 was seen.
+# Of a map's greatest value. Sums of floats are rounded in another order there: 2.2e-6 was seen.
 MAP_TOLERANCE = 2e-5
 SCORES = 1e-4
 # Every twin's artifact, without a run around it.
 ARTIFACT_HASHES = """
 import hashlib
 from converters.lce import lce
+from harness import keras_packages
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
+keras_packages.set_up()
 for name in ("planted-binary", "cifar-binary"):
     print(name, hashlib.sha256(lce(load_model(catalogue_model(name, CATALOGUE[name])))).hexdigest())
 """
@@ -100,11 +101,9 @@ def bitlens(folder: Path, *arguments: str) -> str:
 
 
 def artifacts(store: Store) -> dict[tuple[str, str], str]:
-    """The SHA-256 of each, by model and format."""
+    """The name of each, which is its SHA-256, by model and format."""
     return {
-        (unit.spec["model"]["name"], unit.spec["format"]): hashlib.sha256(
-            (store.folder / "blobs" / unit.result["blob"]).read_bytes()
-        ).hexdigest()
+        (unit.spec["model"]["name"], unit.spec["format"]): unit.result["blob"]
         for unit in store.planned_units()
         if unit.kind == "conversion"
     }
@@ -113,7 +112,7 @@ def artifacts(store: Store) -> dict[tuple[str, str], str]:
 def maps(store: Store) -> dict[tuple[str, str], np.ndarray]:
     """By model and method."""
     return {
-        (unit.spec["model"]["name"], unit.spec["method"]["name"]): store.load_array(unit.result["blob"])
+        (unit.spec["model"]["name"], unit.spec["method"]): store.load_array(unit.result["blob"])
         for unit in store.planned_units()
         if unit.kind == "saliency"
     }
@@ -132,8 +131,8 @@ def test_every_unit_is_done_and_a_report_is_written(stores: tuple[Store, Store])
     assert "</html>" in (theirs.folder / "report.html").read_text(encoding="utf-8")
     with (theirs.folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["model"], row["format"]): row for row in csv.DictReader(file)}
-    assert rows.keys() == set(artifacts(theirs))
-    assert all(row["status"] == "done" for row in rows.values())
+    assert rows.keys() >= set(artifacts(theirs))
+    assert all(row["status"] == "done" and float(row["top1"]) == 1 for row in rows.values())
 
 
 def test_lce_artifacts_are_the_same_bytes_as_here(stores: tuple[Store, Store]) -> None:
