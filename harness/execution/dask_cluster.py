@@ -77,8 +77,12 @@ class DaskCluster:
 
     def addresses(self) -> list[str]:
         """The workers that are there. Raises BitlensError when the scheduler is gone."""
+        scheduler = self.client.scheduler
+        if scheduler is None:
+            raise self.is_gone()
         try:
-            return list(self.client.scheduler_info(n_workers=-1)["workers"])
+            # Not `scheduler_info`: every two seconds Dask puts a list of none in place of what that is about to return.
+            return list(self.client.sync(scheduler.identity, n_workers=-1)["workers"])
         except OSError as error:  # what Dask says of a connection that was cut
             raise self.is_gone() from error
 

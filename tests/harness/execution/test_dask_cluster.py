@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 import dask
+import pytest
 from distributed import KilledWorker
 
 from harness.execution.dask_cluster import DaskCluster, start_workers
@@ -24,6 +26,24 @@ def test_worker_that_is_slow_to_start_again_is_waited_for() -> None:
             assert _another_process(cluster, than=dead)
         finally:
             cluster.close([])
+
+
+def test_worker_is_there_while_dask_refreshes_its_own_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client's list is one of no workers every two seconds, and a slow machine may read it just then."""
+    cluster = start_workers(Size(workers=0, limit_bytes=2**30, keep_bytes=2**30), attempts=2)
+    client, ask = cluster.client, cluster.client.sync
+
+    def ask_slowly(*arguments: Any, **more: Any) -> Any:
+        answer = ask(*arguments, **more)
+        ask(client._update_scheduler_info)  # what Dask does meanwhile
+        return answer
+
+    try:
+        monkeypatch.setattr(client, "sync", ask_slowly)
+        assert len(cluster.addresses()) == 1
+    finally:
+        monkeypatch.undo()
+        cluster.close([])
 
 
 def _another_process(cluster: DaskCluster, *, than: int) -> bool:
