@@ -36,8 +36,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "scorecam": {"max_channels": 16},
     "rise": {"masks": 64},
 }
-# Of the largest block of a map. On one machine, TensorFlow 2.15, 2.19 and 2.21 differ by 1e-7 at most. Another processor
-# may sum in another order, which can turn a sign in a binarized model, and with it a path of the gradient.
+# Of the largest block of a map. On one machine, TensorFlow 2.15, 2.19 and 2.21 differ by at most 1e-7. Other
+# processors may sum in another order, which can turn a sign in a binarized model, and with it a path of the gradient.
 TOLERANCE = {"planted-float": 1e-3, "planted-binary": 1e-2}
 
 
