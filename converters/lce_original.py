@@ -9,11 +9,10 @@ from typing import Any
 from converters import ConversionError
 from converters.freezing import freeze
 from converters.refusals import check_operators, refusal
+from converters.rewriting.ranges import DEFAULT_RANGE
 from converters.tflite import Calibration, scores_function
 from converters.trained_ranges import has_trained_ranges
 
-# LCE's documented stand-in where a model was not trained for int8: wide enough for normalised activations.
-DEFAULT_INT8_RANGE = (-3.0, 3.0)
 OPERATORS = "Lce"  # what the names of LCE's own operators begin with
 
 
@@ -30,7 +29,7 @@ def lce_int8(model: Any, calibration: Calibration | None = None) -> bytes:
     """
     if has_trained_ranges(model):
         return _convert(model)
-    return _convert(model, experimental_default_int8_range=DEFAULT_INT8_RANGE)
+    return _convert(model, experimental_default_int8_range=DEFAULT_RANGE)
 
 
 def _convert(model: Any, **options: Any) -> bytes:

@@ -24,11 +24,6 @@ TO_LCE: tuple[Rule, ...] = (
 )
 
 
-def to_lce(content: bytes) -> bytes:
-    """The flatbuffer with LCE's operators instead of what they compute. Raises NotAnArtifact."""
-    return rewritten(content, TO_LCE)
-
-
 def rewritten(content: bytes, rules: Iterable[Rule]) -> bytes:
     """The flatbuffer after each rule has gone over each of its graphs. Raises NotAnArtifact."""
     model, rules = read_model(content), list(rules)

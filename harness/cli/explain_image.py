@@ -73,7 +73,7 @@ class Explainer:
     def __init__(self, model: Model, keras_model: Any) -> None:
         self.model = model
         is_graph = isinstance(keras_model, ExportedModel)
-        self.engine = keras_model.scorer() if is_graph else GradientEngine(keras_model)
+        self.engine: GradientEngine | FunctionScorer = keras_model.scorer() if is_graph else GradientEngine(keras_model)
         self._judge = FloatJudge(self.probabilities)
 
     @cached_property
@@ -90,9 +90,12 @@ class Explainer:
         from scipy.special import softmax
 
         inputs = preprocess(images, self.model.preprocessing)
-        if isinstance(self.engine, FunctionScorer) and self.has_softmax:
-            return self.engine.scores(inputs)
-        values = self.engine.scores(inputs) if isinstance(self.engine, FunctionScorer) else self.engine.logits(inputs)
+        if isinstance(self.engine, GradientEngine):
+            values = self.engine.logits(inputs)
+        else:
+            values = self.engine.scores(inputs)
+            if self.has_softmax:
+                return values
         return np.asarray(softmax(values.astype(np.float64), axis=1), np.float32)
 
     def explain(

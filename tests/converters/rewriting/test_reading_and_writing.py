@@ -15,7 +15,7 @@ from converters.rewriting import reading
 from converters.rewriting.constants import value
 from converters.rewriting.graph import Graph, Model, Operator, Signature, constant
 from converters.rewriting.reading import layer_of, read_model
-from converters.rewriting.to_lce import to_lce
+from converters.rewriting.to_lce import TO_LCE, rewritten
 from converters.rewriting.writing import write_model
 from converters.schema import NotAnArtifact
 from tests.converters.rewriting.graphs import activation
@@ -102,7 +102,7 @@ def test_order_of_tensors_and_names_of_constants_do_not_matter() -> None:
 
 
 def test_file_says_nothing_of_the_converter_s_version() -> None:
-    content = to_lce(stored("float.tflite"))
+    content = rewritten(stored("float.tflite"), TO_LCE)
     assert schema.read(content).metadata is None
     assert b"MLIR" not in content
 
