@@ -13,15 +13,8 @@ from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.store import Store
 from reports.write import write_report
+from tests.harness.small_experiment import EXPERIMENT
 
-EXPERIMENT = """
-models = ["planted-float"]
-formats = ["fp32"]
-[dataset]
-kind = "planted"
-[accuracy]
-images = 8
-"""
 SENTENCE = "This command makes the run again"
 
 

@@ -18,16 +18,9 @@ from harness.experiment.reader import read_experiment
 from harness.models import loading
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.store import Store
+from tests.harness.small_experiment import EXPERIMENT
 
 ROOT = Path(__file__).parents[3]
-EXPERIMENT = """
-models = ["planted-float"]
-formats = ["fp32"]
-[dataset]
-kind = "planted"
-[accuracy]
-images = 8
-"""
 # An interpreter that finds no Larq reads a model file.
 READING = """
 import sys
