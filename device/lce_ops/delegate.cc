@@ -29,7 +29,7 @@ struct Shared {
     const std::lock_guard<std::mutex> lock(mutex);
     std::shared_ptr<Pool> pool = pools[context].lock();
     if (!pool || pool->threads() != threads) {
-      pool = std::make_shared<Pool>(threads);
+      pool = std::make_shared<Pool>(threads, settings.trace);
       pools[context] = pool;
     }
     return pool;
@@ -90,6 +90,7 @@ tfl::Status prepare(tfl::Context* context, tfl::Node* node) {
 tfl::Status invoke(tfl::Context* context, tfl::Node* node) {
   return reported(context, [&] {
     auto& kernel = *static_cast<Kernel*>(node->user_data);
+    const Span span(kernel.pool->track(), "partition");
     kernel.partition->run(context, *kernel.pool);
   });
 }
@@ -224,8 +225,10 @@ void apply_option(const std::string& key, const std::string& value, Settings& se
     settings.num_threads = parse_number(key, value, kMaxThreads);
   } else if (key == "fuse") {
     settings.fuse = parse_number(key, value, 1) == 1;
+  } else if (key == "trace") {
+    settings.trace = parse_number(key, value, 1) == 1;
   } else {
-    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse");
+    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse, trace");
   }
 }
 

@@ -137,7 +137,10 @@ void Partition::prepare(tfl::Context* context) {
 
 void Partition::run(tfl::Context* context, Pool& pool) {
   read_outside(*context);
-  for (const PlannedStep& planned : steps_) planned.step->run(values_, pool);
+  for (const PlannedStep& planned : steps_) {
+    const Span span(pool.track(), planned.step->name(), planned.node);
+    planned.step->run(values_, pool);
+  }
 }
 
 // The runtime may move its tensors between any two calls.

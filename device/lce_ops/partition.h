@@ -13,6 +13,7 @@ struct Settings {
   std::string kernel = "auto";
   int32_t num_threads = 0;  // 0: as the interpreter says
   bool fuse = true;
+  bool trace = false;
 };
 
 struct PlannedStep {

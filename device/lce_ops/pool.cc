@@ -52,8 +52,9 @@ uint64_t ticket(uint32_t epoch, uint32_t task) { return uint64_t{epoch} << 32 | 
 
 }  // namespace
 
-Pool::Pool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+Pool::Pool(int threads, bool traced) {
+  if (traced) tracks_ = make_tracks(threads);
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(static_cast<size_t>(i)); });
 }
 
 Pool::~Pool() {
@@ -70,37 +71,50 @@ void Pool::share(int32_t tasks, Call call, const void* function) {
   tasks_.store(tasks, std::memory_order_relaxed);
   float_mode_.store(float_mode(), std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
+  if (!tracks_.empty()) offered_.store(nanoseconds(), std::memory_order_relaxed);
   ticket_.store(ticket(epoch, 0), std::memory_order_release);
   epoch_.store(epoch);
   if (sleepers_.load() > 0) futex_wake_all(epoch_);
-  work(epoch);
+  work(epoch, 0);
   for (int looks = 0; done_.load(std::memory_order_acquire) != tasks; ++looks)
     if (looks >= kLooksBeforeYielding) sched_yield();
   // Nothing is left to claim, but a worker may still be looking: it must find this epoch over.
   ticket_.store(ticket(epoch, static_cast<uint32_t>(INT_MAX)), std::memory_order_relaxed);
 }
 
-void Pool::work(uint32_t epoch) {
-  for (;;) {
+void Pool::work(uint32_t epoch, size_t thread) {
+  if (tracks_.empty()) {
+    claim_all(epoch);
+    return;
+  }
+  const int64_t started = nanoseconds(), offered = offered_.load(std::memory_order_relaxed);
+  const int32_t tasks = claim_all(epoch);
+  if (tasks > 0) tracks_[thread]->add("tasks", -1, started, offered, tasks);
+}
+
+// Returns how many tasks there were for this thread.
+int32_t Pool::claim_all(uint32_t epoch) {
+  for (int32_t claimed = 0;;) {
     uint64_t seen = ticket_.load(std::memory_order_acquire);
     const Call call = call_.load(std::memory_order_relaxed);
     const void* function = function_.load(std::memory_order_relaxed);
     const int32_t tasks = tasks_.load(std::memory_order_relaxed);
     const uint32_t task = static_cast<uint32_t>(seen);
-    if (static_cast<uint32_t>(seen >> 32) != epoch || task >= static_cast<uint32_t>(tasks)) return;
+    if (static_cast<uint32_t>(seen >> 32) != epoch || task >= static_cast<uint32_t>(tasks)) return claimed;
     if (!ticket_.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
     call(function, static_cast<int32_t>(task));
     done_.fetch_add(1, std::memory_order_release);
+    ++claimed;
   }
 }
 
-void Pool::serve() {
+void Pool::serve(size_t thread) {
   uint32_t epoch = 0;
   for (;;) {
     epoch = wait_for_news(epoch);
     if (stop_.load()) return;
     set_float_mode(float_mode_.load(std::memory_order_relaxed));
-    work(epoch);
+    work(epoch, thread);
   }
 }
 

@@ -3,19 +3,23 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
+
+#include "trace.h"
 
 namespace lce {
 
 class Pool {
  public:
-  explicit Pool(int threads);  // the caller of `run` is one of them
+  explicit Pool(int threads, bool traced = false);  // the caller of `run` is one of them
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  Track* track() const { return tracks_.empty() ? nullptr : tracks_[0].get(); }  // the caller's, if any
 
   // Calls function(i) for i in [0, tasks), on any thread, and returns when all calls have returned.
   // Functions must not throw. One `run` at a time.
@@ -33,8 +37,9 @@ class Pool {
   using Call = void (*)(const void* function, int32_t task);
 
   void share(int32_t tasks, Call call, const void* function);
-  void work(uint32_t epoch);
-  void serve();
+  void work(uint32_t epoch, size_t thread);
+  int32_t claim_all(uint32_t epoch);
+  void serve(size_t thread);
   uint32_t wait_for_news(uint32_t known);
 
   // The job. A worker reads these between two looks at ticket_; they are its job's only if its claim then succeeds.
@@ -48,6 +53,8 @@ class Pool {
   std::atomic<uint32_t> epoch_{0};  // what sleepers wait on: a futex word
   std::atomic<int32_t> sleepers_{0};
   std::atomic<bool> stop_{false};
+  std::atomic<int64_t> offered_{0};         // only if traced
+  std::vector<std::shared_ptr<Track>> tracks_;  // one per thread, or none
   std::vector<std::thread> workers_;
 };
 

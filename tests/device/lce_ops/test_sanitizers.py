@@ -92,7 +92,7 @@ def checking() -> dict[str, str]:
 def test_no_task_of_the_pool_is_lost_or_races(tmp_path: Path) -> None:
     program = tmp_path / "stress_pool"
     flags = ["-std=c++17", "-O1", "-g", "-pthread", "-fsanitize=thread", f"-I{SOURCES}"]
-    run([compiler("g++"), *flags, HERE / "stress_pool.cc", SOURCES / "pool.cc", "-o", program])
+    run([compiler("g++"), *flags, HERE / "stress_pool.cc", SOURCES / "pool.cc", SOURCES / "trace.cc", "-o", program])
     run([*unrandomised(), program])
 
 
