@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <climits>
+#include <new>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -19,15 +20,20 @@ namespace {
 // They yield meanwhile, since the runtime's own threads may want the core.
 constexpr auto kAwake = std::chrono::microseconds(400);
 
-// The last tasks of a job end within microseconds; the caller gives its core away only if a worker lost its own.
-constexpr int kLooksBeforeYielding = 20000;
+// The next step of a partition follows within microseconds; only then are other threads offered the core.
+constexpr int kLooksBeforeYielding = 100;
 
-// Futexes instead of std::condition_variable, whose newest symbol is younger than the libstdc++ of many boards.
-void futex_wait(std::atomic<uint32_t>& word, uint32_t expected) {
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+// The last tasks of a job end within microseconds; the caller gives its core away only if a worker lost its own.
+constexpr int kLooksForTheEnd = 20000;
+
+// Futexes instead of std::condition_variable, whose newest symbol is younger than the libstdc++ of many boards. They are
+// 32 bits wide: the lower half of the word, on the little endian systems that there are.
+void futex_wait(std::atomic<uint64_t>& word, uint64_t expected) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, static_cast<uint32_t>(expected), nullptr,
+          nullptr, 0);
 }
 
-void futex_wake_all(std::atomic<uint32_t>& word) {
+void futex_wake_all(std::atomic<uint64_t>& word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
@@ -48,87 +54,133 @@ uint64_t float_mode() { return 0; }
 void set_float_mode(uint64_t) {}
 #endif
 
-uint64_t ticket(uint32_t epoch, uint32_t task) { return uint64_t{epoch} << 32 | task; }
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+constexpr int kTakenBits = 20;
+
+uint64_t taken(uint64_t epoch, uint64_t tasks) { return epoch << kTakenBits | tasks; }
 
 }  // namespace
 
-Pool::Pool(int threads, bool traced) {
+Pool::Pool(int32_t threads, bool traced) : threads_(threads) {
+  // Not `new`: aligned ones are younger than the libstdc++ of many boards.
+  void* memory = std::aligned_alloc(kLines, sizeof(Board) + sizeof(Taken) * static_cast<size_t>(threads));
+  if (!memory) throw std::bad_alloc();
+  board_.reset(::new (memory) Board);
+  taken_ = reinterpret_cast<Taken*>(board_.get() + 1);
+  std::uninitialized_default_construct_n(taken_, threads);
   if (traced) tracks_ = make_tracks(threads);
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(static_cast<size_t>(i)); });
+  for (int32_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { serve(i); });
 }
 
 Pool::~Pool() {
   stop_.store(true);
-  epoch_.fetch_add(1);
-  futex_wake_all(epoch_);
+  Job nothing{};
+  offer(nothing);
   for (auto& worker : workers_) worker.join();
 }
 
-void Pool::share(int32_t tasks, Call call, const void* function) {
-  const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  call_.store(call, std::memory_order_relaxed);
-  function_.store(function, std::memory_order_relaxed);
-  tasks_.store(tasks, std::memory_order_relaxed);
-  float_mode_.store(float_mode(), std::memory_order_relaxed);
-  done_.store(0, std::memory_order_relaxed);
-  if (!tracks_.empty()) offered_.store(nanoseconds(), std::memory_order_relaxed);
-  ticket_.store(ticket(epoch, 0), std::memory_order_release);
-  epoch_.store(epoch);
-  if (sleepers_.load() > 0) futex_wake_all(epoch_);
-  work(epoch, 0);
-  for (int looks = 0; done_.load(std::memory_order_acquire) != tasks; ++looks)
-    if (looks >= kLooksBeforeYielding) sched_yield();
-  // Nothing is left to claim, but a worker may still be looking: it must find this epoch over.
-  ticket_.store(ticket(epoch, static_cast<uint32_t>(INT_MAX)), std::memory_order_relaxed);
+void Pool::share(Job& job) {
+  board_->done.value.store(0, std::memory_order_relaxed);
+  job.float_mode = float_mode();
+  if (!tracks_.empty()) job.offered = nanoseconds();
+  offer(job);
+  work(job, 0);
+  for (int looks = 0; board_->done.value.load(std::memory_order_acquire) != job.tasks; ++looks)
+    if (looks >= kLooksForTheEnd) sched_yield();
 }
 
-void Pool::work(uint32_t epoch, size_t thread) {
-  if (tracks_.empty()) {
-    claim_all(epoch);
-    return;
+// Readers that see one of the new fields also see that the epoch has changed.
+void Pool::offer(Job& job) {
+  Offer& to = board_->offer;
+  const uint64_t before = to.epoch.load(std::memory_order_relaxed);
+  to.epoch.store(before + 1, std::memory_order_relaxed);
+  to.tasks.store(job.tasks, std::memory_order_release);
+  to.call.store(job.call, std::memory_order_release);
+  to.function.store(job.function, std::memory_order_release);
+  to.float_mode.store(job.float_mode, std::memory_order_release);
+  to.offered.store(job.offered, std::memory_order_release);
+  job.epoch = before + 2;
+  to.epoch.store(job.epoch);
+  if (board_->sleepers.value.load() > 0) futex_wake_all(to.epoch);
+}
+
+// True if there is another job than this one, which it then becomes, whole.
+bool Pool::read_offer(Job& job) const {
+  const Offer& from = board_->offer;
+  const uint64_t epoch = from.epoch.load(std::memory_order_acquire);
+  if (epoch == job.epoch || epoch % 2 == 1) return false;
+  const Job read{epoch,
+                 from.call.load(std::memory_order_acquire),
+                 from.function.load(std::memory_order_acquire),
+                 from.tasks.load(std::memory_order_acquire),
+                 from.float_mode.load(std::memory_order_acquire),
+                 from.offered.load(std::memory_order_acquire)};
+  if (from.epoch.load(std::memory_order_relaxed) != epoch) return false;
+  job = read;
+  return true;
+}
+
+void Pool::work(const Job& job, int32_t thread) {
+  const int64_t started = tracks_.empty() ? 0 : nanoseconds();
+  int32_t tasks = 0;
+  for (int32_t i = 0; i < threads_; ++i) {
+    const int32_t more = work_off(job, (thread + i) % threads_);
+    if (more > 0) board_->done.value.fetch_add(more, std::memory_order_release);
+    tasks += more;
   }
-  const int64_t started = nanoseconds(), offered = offered_.load(std::memory_order_relaxed);
-  const int32_t tasks = claim_all(epoch);
-  if (tasks > 0) tracks_[thread]->add("tasks", -1, started, offered, tasks);
+  if (!tracks_.empty() && tasks > 0) tracks_[static_cast<size_t>(thread)]->add("tasks", -1, started, job.offered, tasks);
 }
 
-// Returns how many tasks there were for this thread.
-int32_t Pool::claim_all(uint32_t epoch) {
-  for (int32_t claimed = 0;;) {
-    uint64_t seen = ticket_.load(std::memory_order_acquire);
-    const Call call = call_.load(std::memory_order_relaxed);
-    const void* function = function_.load(std::memory_order_relaxed);
-    const int32_t tasks = tasks_.load(std::memory_order_relaxed);
-    const uint32_t task = static_cast<uint32_t>(seen);
-    if (static_cast<uint32_t>(seen >> 32) != epoch || task >= static_cast<uint32_t>(tasks)) return claimed;
-    if (!ticket_.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel)) continue;
-    call(function, static_cast<int32_t>(task));
-    done_.fetch_add(1, std::memory_order_release);
-    ++claimed;
-  }
-}
-
-void Pool::serve(size_t thread) {
-  uint32_t epoch = 0;
+// Does what is left of a share, and returns how many tasks that were. A thread that comes late, with a job that is over,
+// finds its shares empty or taken for a later one.
+int32_t Pool::work_off(const Job& job, int32_t owner) {
+  const auto start = [&](int64_t of) { return static_cast<int32_t>((job.tasks * of + threads_ - 1) / threads_); };
+  const int32_t first = start(owner), size = start(owner + 1) - first;
+  std::atomic<uint64_t>& word = taken_[owner].value;
+  int32_t did = 0;
+  uint64_t seen = word.load(std::memory_order_acquire);
   for (;;) {
-    epoch = wait_for_news(epoch);
-    if (stop_.load()) return;
-    set_float_mode(float_mode_.load(std::memory_order_relaxed));
-    work(epoch, thread);
+    const uint64_t epoch = seen >> kTakenBits;
+    const uint64_t next = epoch < job.epoch ? 0 : seen & ((1 << kTakenBits) - 1);
+    if (epoch > job.epoch || next >= static_cast<uint64_t>(size)) return did;
+    if (!word.compare_exchange_weak(seen, taken(job.epoch, next + 1), std::memory_order_acq_rel)) continue;
+    job.call(job.function, first + static_cast<int32_t>(next));
+    ++did;
+    seen = taken(job.epoch, next + 1);
   }
 }
 
-uint32_t Pool::wait_for_news(uint32_t known) {
+void Pool::serve(int32_t thread) {
+  Job job{};
+  for (;;) {
+    wait_for_news(job);
+    if (stop_.load()) return;
+    set_float_mode(job.float_mode);
+    work(job, thread);
+  }
+}
+
+void Pool::wait_for_news(Job& job) {
+  for (int looks = 0; looks < kLooksBeforeYielding; ++looks) {
+    if (read_offer(job)) return;
+    pause();
+  }
   const auto bedtime = std::chrono::steady_clock::now() + kAwake;
   while (std::chrono::steady_clock::now() < bedtime) {
-    const uint32_t now = epoch_.load();
-    if (now != known) return now;
+    if (read_offer(job)) return;
     sched_yield();
   }
-  sleepers_.fetch_add(1);
-  while (epoch_.load() == known) futex_wait(epoch_, known);
-  sleepers_.fetch_sub(1);
-  return epoch_.load();
+  board_->sleepers.value.fetch_add(1);
+  while (board_->offer.epoch.load() == job.epoch) futex_wait(board_->offer.epoch, job.epoch);
+  board_->sleepers.value.fetch_sub(1);
+  while (!read_offer(job)) pause();
 }
 
 }  // namespace lce
