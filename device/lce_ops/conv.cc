@@ -13,8 +13,9 @@ constexpr int kRelu = 1, kReluN1To1 = 2, kRelu6 = 3;
 
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotPanelBytes = 16 * 1024;
-// More tasks than threads, so that a late thread does not hold up the others.
-constexpr int64_t kTasksPerThread = 4;
+// More tasks than threads, so that a late thread does not hold up the others, but none so small that its last tile, which
+// may have fewer pixels, counts.
+constexpr int64_t kTasksPerThread = 8, kTilesPerTask = 4;
 
 void require_floats(const Value& value, int32_t count, const char* sentence) {
   require(value.constant && value.type == tfl::Type::kFloat32 && value.shape == Shape{count}, sentence);
@@ -113,6 +114,7 @@ void Conv::prepare(Values& values) {
     packed_from_ = weights.data;
   }
   set_output_shape(values);
+  ready_.clear();
 
   Value& in = values[operands_.in];
   if (in.bordered && isa_.repeat == 1) in.border.grow(needed_border());
@@ -318,7 +320,6 @@ struct Conv::Job {
   bool writes_bits;
   char* out;
   const float* residual;
-  std::vector<Panel> panels;
   int64_t pixels;
 };
 
@@ -332,24 +333,35 @@ void Conv::run(const Values& values, Pool& pool) {
   if (residual_ != kNoValue) job.residual = static_cast<const float*>(values[residual_].data);
   job.pixels = int64_t{geometry_.batch} * vertical_.out * horizontal_.out;
 
-  std::vector<std::vector<Run>> group_runs;
-  for (int32_t group = 0; group < geometry_.groups; ++group) group_runs.push_back(runs(job.in, group));
-  for (size_t i = 0; i < panels_.size(); ++i) job.panels.push_back(panel(i, group_runs));
-
-  const int64_t panel_bytes = weights_.size() / static_cast<int64_t>(panels_.size());
-  int64_t block = std::max<int64_t>(1, kHotPanelBytes / std::max<int64_t>(1, panel_bytes));
-  const int64_t panels = static_cast<int64_t>(panels_.size());
-  // Groups may share a word of packed output, which only one thread may then write.
-  if (job.writes_bits && geometry_.groups > 1) block = panels;
-  block = std::min(block, panels);
-  const int64_t blocks = (panels + block - 1) / block;
-  const int64_t tiles = (job.pixels + isa_.tile_pixels - 1) / isa_.tile_pixels;
-  const int64_t wanted = pool.threads() == 1 ? 1 : (kTasksPerThread * pool.threads() + blocks - 1) / blocks;
-  const int64_t chunks = std::min(tiles, wanted);
-  pool.run(static_cast<int32_t>(blocks * chunks), [&](int32_t task) {
-    const int64_t chunk = task % chunks, first = task / chunks * block;
-    run_part(job, tiles * chunk / chunks, tiles * (chunk + 1) / chunks, first, std::min(panels, first + block));
+  if (ready_.empty()) ready_panels(job.in);
+  const Split split = split_work(job, pool.threads());
+  pool.run(static_cast<int32_t>(split.chunks * split.parts), [&](int32_t task) {
+    const int64_t chunk = task / split.parts, part = task % split.parts;
+    const int64_t first = split.blocks * part / split.parts, last = split.blocks * (part + 1) / split.parts;
+    for (int64_t block = first; block < last; ++block)
+      run_part(job, job.pixels * chunk / split.chunks, job.pixels * (chunk + 1) / split.chunks,
+               split.panels * block / split.blocks, split.panels * (block + 1) / split.blocks);
   });
+}
+
+// Threads divide the pixels: no two of them write to one line of packed bits, and in a row of convolutions of one shape
+// each finds its own floats in its caches. What a thread does is divided further, also by channels, for others to take
+// if their cores are faster. Only if there are too few pixels do threads divide the channels alone.
+Conv::Split Conv::split_work(const Job& job, int64_t threads) const {
+  Split split{};
+  split.panels = static_cast<int64_t>(panels_.size());
+  const int64_t panel_bytes = std::max<int64_t>(1, weights_.size() / split.panels);
+  const int64_t hot = std::max<int64_t>(1, kHotPanelBytes / panel_bytes);
+  split.blocks = (split.panels + hot - 1) / hot;
+  split.chunks = split.parts = 1;
+  if (threads == 1) return split;
+  const int64_t tiles = (job.pixels + isa_.tile_pixels - 1) / isa_.tile_pixels;
+  const bool few = 2 * job.pixels < threads * isa_.tile_pixels;
+  split.chunks = few ? tiles : threads * std::clamp<int64_t>(tiles / (kTilesPerTask * threads), 1, kTasksPerThread);
+  // Groups may share a word of packed output, which only one thread may then write.
+  if (!job.writes_bits || geometry_.groups == 1)
+    split.parts = std::min(split.blocks, (kTasksPerThread * threads + split.chunks - 1) / split.chunks);
+  return split;
 }
 
 // Words that follow each other in memory: a filter row if its taps touch, else a tap.
@@ -384,15 +396,21 @@ BitImages Conv::tile_input(const Values& values, Pool& pool) {
   return to;
 }
 
-Panel Conv::panel(size_t index, const std::vector<std::vector<Run>>& runs) const {
+void Conv::ready_panels(const BitImages& in) {
+  runs_.clear();
+  for (int32_t group = 0; group < geometry_.groups; ++group) runs_.push_back(runs(in, group));
+  for (size_t i = 0; i < panels_.size(); ++i) ready_.push_back(panel(i));
+}
+
+Panel Conv::panel(size_t index) const {
   const PanelPlace& place = panels_[index];
   const int64_t lane = static_cast<int64_t>(index) * isa_.panel_channels;
   const int64_t panel_words =
       int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words * isa_.panel_channels;
   Panel panel{};
   panel.weights = static_cast<const uint32_t*>(weights_.data()) + static_cast<int64_t>(index) * panel_words;
-  panel.runs = runs[place.group].data();
-  panel.run_count = static_cast<int32_t>(runs[place.group].size());
+  panel.runs = runs_[place.group].data();
+  panel.run_count = static_cast<int32_t>(runs_[place.group].size());
   panel.first = place.first_channel;
   panel.channels = place.channels;
   panel.output = output_;
@@ -407,18 +425,17 @@ Panel Conv::panel(size_t index, const std::vector<std::vector<Run>>& runs) const
   return panel;
 }
 
-void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_t first_panel,
-                    size_t last_panel) const {
-  const int64_t last_pixel = std::min(job.pixels, last_tile * isa_.tile_pixels);
+// All tiles are about as large as the largest must be.
+void Conv::run_part(const Job& job, int64_t pixel, int64_t last_pixel, int64_t first_panel, int64_t last_panel) const {
   const int64_t out_bytes = int64_t{geometry_.out_channels} * (output_ == Output::kInt8 ? 1 : 4);
-  int64_t pixel = first_tile * isa_.tile_pixels;
+  int64_t tiles = (last_pixel - pixel + isa_.tile_pixels - 1) / isa_.tile_pixels;
   int32_t x = static_cast<int32_t>(pixel % horizontal_.out);
   int32_t y = static_cast<int32_t>(pixel / horizontal_.out % vertical_.out);
   int32_t n = static_cast<int32_t>(pixel / horizontal_.out / vertical_.out);
-  while (pixel < last_pixel) {
+  for (; tiles > 0; --tiles) {
     Tile tile{};
     uint32_t* bits[kMaxTilePixels];
-    tile.pixels = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, last_pixel - pixel));
+    tile.pixels = static_cast<int32_t>((last_pixel - pixel + tiles - 1) / tiles);
     for (int32_t p = 0; p < tile.pixels; ++p, ++pixel) {
       tile.in[p] = job.in.at(n, int64_t{y} * options_.stride_height - vertical_.before,
                              int64_t{x} * options_.stride_width - horizontal_.before);
@@ -431,9 +448,10 @@ void Conv::run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_
         if (++y == vertical_.out) y = 0, ++n;
       }
     }
-    for (size_t i = first_panel; i < last_panel; ++i) {
-      isa_.conv_tile(job.panels[i], tile);
-      if (job.writes_bits) put_bits(tile, job.panels[i], bits, i == 0);
+    for (int64_t i = first_panel; i < last_panel; ++i) {
+      const Panel& panel = ready_[static_cast<size_t>(i)];
+      isa_.conv_tile(panel, tile);
+      if (job.writes_bits) put_bits(tile, panel, bits, i == 0);
     }
   }
 }

@@ -62,6 +62,10 @@ class Conv : public Step {
     int32_t group, first_channel, channels;
   };
   struct Job;
+  // Of the work: pixels in `chunks`, panels in `parts` of `blocks` that fit into the first level of cache.
+  struct Split {
+    int64_t panels, blocks, chunks, parts;
+  };
 
   Geometry geometry(const Values& values) const;
   void check_operands(const Values& values) const;
@@ -79,8 +83,10 @@ class Conv : public Step {
   bool needs_copy(const Value& in) const;
   Value copied_input(const Value& in) const;
   BitImages tile_input(const Values& values, Pool& pool);
-  Panel panel(size_t index, const std::vector<std::vector<Run>>& runs) const;
-  void run_part(const Job& job, int64_t first_tile, int64_t last_tile, size_t first_panel, size_t last_panel) const;
+  void ready_panels(const BitImages& in);
+  Panel panel(size_t index) const;
+  Split split_work(const Job& job, int64_t threads) const;
+  void run_part(const Job& job, int64_t pixel, int64_t last_pixel, int64_t first_panel, int64_t last_panel) const;
   void put_bits(const Tile& tile, const Panel& panel, uint32_t* const* rows, bool first_panel) const;
 
   const Isa& isa_;
@@ -104,6 +110,9 @@ class Conv : public Step {
   std::vector<int32_t> row_class_, column_class_;
   int32_t column_classes_ = 1;
   Buffer copied_;
+  // Made by the first run thereafter, when the input's border is known.
+  std::vector<std::vector<Run>> runs_;  // per group
+  std::vector<Panel> ready_;
 };
 
 }  // namespace lce

@@ -5,7 +5,8 @@
 namespace lce {
 namespace {
 
-constexpr int64_t kValuesPerTask = 32768;
+// Less is not worth handing over.
+constexpr int64_t kValuesPerTask = 8192;
 
 template <class T, class F>
 uint32_t bits_where(const T* in, int64_t count, F negative) {
