@@ -7,7 +7,7 @@ namespace lce {
 
 class Add : public Step {
  public:
-  Add(Id left, Id right, Id out) : left_(left), right_(right), out_(out) {}
+  Add(Id left, Id right, Id out, bool relu) : left_(left), right_(right), out_(out), relu_(relu) {}
 
   const char* name() const override { return "ADD"; }
   std::vector<Id> reads() const override { return {left_, right_}; }
@@ -18,9 +18,11 @@ class Add : public Step {
   Id left() const { return left_; }
   Id right() const { return right_; }
   Id out() const { return out_; }
+  bool relu() const { return relu_; }
 
  private:
   Id left_, right_, out_;
+  bool relu_;  // no sum is below zero
 };
 
 // Shared with a convolution that has an ADD fused into it.

@@ -78,8 +78,9 @@ std::vector<Id> Conv::writes() const {
   return ids;
 }
 
-void Conv::fuse_add(Id residual, Id sum) {
+void Conv::fuse_add(Id residual, Id sum, bool relu) {
   residual_ = residual;
+  relu_sum_ = relu;
   operands_.out = sum;
 }
 
@@ -422,6 +423,7 @@ Panel Conv::panel(size_t index) const {
   panel.table = table_.data() + lane;
   panel.table_row = static_cast<int64_t>(panels_.size()) * isa_.panel_channels;
   panel.take_signs = signs_ != kNoValue;
+  panel.relu_sum = relu_sum_;
   return panel;
 }
 

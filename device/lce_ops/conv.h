@@ -44,8 +44,8 @@ class Conv : public Step {
   Id out() const { return operands_.out; }
   Id in() const { return operands_.in; }
 
-  // From now on writes `sum` = own output + `residual`.
-  void fuse_add(Id residual, Id sum);
+  // From now on writes `sum` = own output + `residual`, or zero where that is below zero and `relu` is true.
+  void fuse_add(Id residual, Id sum, bool relu);
   // From now on also writes the packed signs of its floats, and the floats only if they are kept.
   void fuse_quantize(Id signs, bool keep_floats);
 
@@ -92,7 +92,7 @@ class Conv : public Step {
   const Isa& isa_;
   ConvOperands operands_;
   Id residual_ = kNoValue, signs_ = kNoValue;
-  bool keep_floats_ = true;
+  bool keep_floats_ = true, relu_sum_ = false;
 
   ConvOptions options_;
   Output output_;

@@ -10,6 +10,7 @@
 
 #include "conv.h"
 #include "export.h"
+#include "float_max_pool.h"
 #include "partition.h"
 
 namespace lce {
@@ -164,8 +165,9 @@ bool joins_blocks(const tfl::Context& context, const std::vector<GraphNode>& nod
   const tfl::Node& node = *add.node;
   if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1)
     return false;
-  // The options' first member is the fused activation; 0 is none.
-  if (!node.builtin_data || *static_cast<const int32_t*>(node.builtin_data) != 0) return false;
+  if (!node.builtin_data) return false;
+  const int32_t activation = static_cast<const tfl::AddParams*>(node.builtin_data)->activation;
+  if (activation != tfl::kNoActivation && activation != tfl::kRelu) return false;
   const tfl::Tensor &left = context.tensors[node.inputs->data[0]], &right = context.tensors[node.inputs->data[1]];
   if (!is_plain_float(left) || !is_plain_float(right) || left.dims->size != right.dims->size) return false;
   if (!std::equal(left.dims->data, left.dims->data + left.dims->size, right.dims->data)) return false;
@@ -176,13 +178,30 @@ bool joins_blocks(const tfl::Context& context, const std::vector<GraphNode>& nod
   });
 }
 
+// A MAX_POOL_2D is worth taking if its input is made by a node of ours: it costs no further partition.
+bool ends_partition(const tfl::Context& context, const GraphNode& pool, const std::vector<int32_t>& made_by_us) {
+  const tfl::Node& node = *pool.node;
+  if (pool.registration->builtin_code != tfl::kBuiltinMaxPool2d || node.inputs->size != 1 || node.outputs->size != 1)
+    return false;
+  if (!node.builtin_data || !FloatMaxPool::supports(*static_cast<const tfl::PoolParams*>(node.builtin_data)))
+    return false;
+  const int32_t in = node.inputs->data[0];
+  const tfl::Tensor& floats = context.tensors[in];
+  return is_plain_float(floats) && floats.dims->size == 4 &&
+         std::find(made_by_us.begin(), made_by_us.end(), in) != made_by_us.end();
+}
+
 // ReplaceNodeSubsets... wants an IntArray; a vector whose first element is the size has its layout.
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
   const std::vector<GraphNode> nodes = graph_nodes(context);
   check_layout(*context, nodes);
-  std::vector<int32_t> claimed = {0};
-  for (const GraphNode& n : nodes)
-    if (n.is_ours() || (settings.fuse && joins_blocks(*context, nodes, n))) claimed.push_back(n.index);
+  std::vector<int32_t> claimed = {0}, made_by_us;
+  for (const GraphNode& n : nodes) {
+    const bool taken = settings.fuse && (joins_blocks(*context, nodes, n) || ends_partition(*context, n, made_by_us));
+    if (!taken && !n.is_ours()) continue;
+    claimed.push_back(n.index);
+    made_by_us.insert(made_by_us.end(), n.node->outputs->data, n.node->outputs->data + n.node->outputs->size);
+  }
   claimed[0] = static_cast<int32_t>(claimed.size()) - 1;
   return claimed;
 }

@@ -39,7 +39,7 @@ bool fuse_add(const Values& values, Steps& steps, size_t place) {
     if (source >= place || values[own].result || readers(steps, own) != 1) continue;
     auto* conv = static_cast<Conv*>(steps[source].step.get());
     if (conv->has_residual()) continue;
-    conv->fuse_add(other, add->out());
+    conv->fuse_add(other, add->out(), add->relu());
     steps[place] = std::move(steps[source]);
     steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
     return true;

@@ -49,6 +49,8 @@ struct Avx2 {
   }
   static Int add(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  static Float zeros() { return _mm256_setzero_ps(); }
+  static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
   static Float multiply(Float a, Float b) { return _mm256_mul_ps(a, b); }
   static Int clamp(Int v, int32_t low, int32_t high) {
     return _mm256_max_epi32(_mm256_min_epi32(v, _mm256_set1_epi32(high)), _mm256_set1_epi32(low));
@@ -88,8 +90,8 @@ using Kernel = TileKernel<Avx2>;
 
 }  // namespace
 
-const Isa kAvx2 = {"avx2",        Kernel::kChannels, Avx2::kPixels,   Avx2::kMaxWords,
-                   Avx2::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx2 = {"avx2",          Kernel::kChannels, Avx2::kPixels, Avx2::kMaxWords, Avx2::kRepeat,
+                   Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
 
 }  // namespace lce
 #endif

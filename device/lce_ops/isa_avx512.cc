@@ -37,6 +37,8 @@ struct Avx512 {
   }
   static Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  static Float zeros() { return _mm512_setzero_ps(); }
+  static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
   static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
   static Int clamp(Int v, int32_t low, int32_t high) {
     return _mm512_max_epi32(_mm512_min_epi32(v, _mm512_set1_epi32(high)), _mm512_set1_epi32(low));
@@ -69,8 +71,8 @@ using Kernel = TileKernel<Avx512>;
 
 }  // namespace
 
-const Isa kAvx512 = {"avx512",        Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords,
-                     Avx512::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kAvx512 = {"avx512",        Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords, Avx512::kRepeat,
+                     Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
 
 }  // namespace lce
 #endif

@@ -41,6 +41,8 @@ struct Neon {
   }
   static Int add(Int a, Int b) { return vaddq_s32(a, b); }
   static Float add(Float a, Float b) { return vaddq_f32(a, b); }
+  static Float zeros() { return vdupq_n_f32(0); }
+  static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float multiply(Float a, Float b) { return vmulq_f32(a, b); }
   static Int clamp(Int v, int32_t low, int32_t high) {
     return vmaxq_s32(vminq_s32(v, vdupq_n_s32(high)), vdupq_n_s32(low));
@@ -92,8 +94,8 @@ using Kernel = TileKernel<Neon>;
 
 }  // namespace
 
-const Isa kNeon = {"neon",        Kernel::kChannels, Neon::kPixels,   Neon::kMaxWords,
-                   Neon::kRepeat, Kernel::conv_tile, signs_of_floats, below_int8};
+const Isa kNeon = {"neon",          Kernel::kChannels, Neon::kPixels, Neon::kMaxWords, Neon::kRepeat,
+                   Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
 
 }  // namespace lce
 #endif

@@ -65,6 +65,10 @@ struct Portable {
   static Float add(const Float& a, const Float& b) {
     return each<Float>([&](int i) { return a.lane[i] + b.lane[i]; });
   }
+  static Float zeros() { return {}; }
+  static Float max(const Float& a, const Float& b) {
+    return each<Float>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
   static Float multiply(const Float& a, const Float& b) {
     return each<Float>([&](int i) { return a.lane[i] * b.lane[i]; });
   }
@@ -115,7 +119,7 @@ using Kernel = TileKernel<Portable>;
 
 }  // namespace
 
-const Isa kPortable = {"portable",        Kernel::kChannels, Portable::kPixels, Portable::kMaxWords,
-                       Portable::kRepeat, Kernel::conv_tile, signs_of_floats,   below_int8};
+const Isa kPortable = {"portable",        Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Portable::kRepeat,
+                       Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
 
 }  // namespace lce

@@ -6,6 +6,7 @@
 #include "add.h"
 #include "conv.h"
 #include "dequantize.h"
+#include "float_max_pool.h"
 #include "max_pool.h"
 #include "quantize.h"
 
@@ -25,6 +26,11 @@ void require_arity(const tfl::Node& node, int32_t inputs, int32_t outputs) {
           "the operator has another number of inputs or outputs than expected");
 }
 
+std::string name_of(const tfl::Registration& registration) {
+  if (registration.builtin_code == tfl::kBuiltinCustom) return registration.custom_name;
+  return registration.builtin_code == tfl::kBuiltinAdd ? "ADD" : "MAX_POOL_2D";
+}
+
 }  // namespace
 
 Partition::Partition(tfl::Context* context, const tfl::DelegateParams& params, const Settings& settings)
@@ -34,7 +40,7 @@ Partition::Partition(tfl::Context* context, const tfl::DelegateParams& params, c
     tfl::Node* node = nullptr;
     tfl::Registration* registration = nullptr;
     require(context->GetNodeAndRegistration(context, index, &node, &registration) == tfl::kOk, "a node cannot be read");
-    const std::string name = registration->builtin_code == tfl::kBuiltinCustom ? registration->custom_name : "ADD";
+    const std::string name = name_of(*registration);
     try {
       steps_.push_back({make_step(context, *node, *registration), index});
     } catch (const Refusal& refusal) {
@@ -77,7 +83,13 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   };
   if (registration.builtin_code == tfl::kBuiltinAdd) {
     require_arity(node, 2, 1);
-    return std::make_unique<Add>(present(input(0)), present(input(1)), output());
+    const bool relu = static_cast<const tfl::AddParams*>(node.builtin_data)->activation == tfl::kRelu;
+    return std::make_unique<Add>(present(input(0)), present(input(1)), output(), relu);
+  }
+  if (registration.builtin_code == tfl::kBuiltinMaxPool2d) {
+    require_arity(node, 1, 1);
+    return std::make_unique<FloatMaxPool>(isa_, *static_cast<const tfl::PoolParams*>(node.builtin_data),
+                                          present(input(0)), output());
   }
   if (std::strcmp(registration.custom_name, kConvName) == 0) {
     require_arity(node, 5, 1);

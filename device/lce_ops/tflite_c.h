@@ -14,6 +14,7 @@ enum class Allocation : int32_t { kNone = 0, kMmapReadOnly = 1, kPersistentReadO
 enum Status : int32_t { kOk = 0, kError = 1 };
 
 constexpr int32_t kBuiltinAdd = 0;
+constexpr int32_t kBuiltinMaxPool2d = 17;
 constexpr int32_t kBuiltinCustom = 32;
 constexpr int32_t kBuiltinDelegate = 51;
 constexpr int32_t kOptionalTensor = -1;
@@ -27,6 +28,20 @@ struct IntArray {
 struct QuantizationParams {
   float scale;
   int32_t zero_point;
+};
+
+constexpr int32_t kPaddingSame = 1, kPaddingValid = 2;
+constexpr int32_t kNoActivation = 0, kRelu = 1;
+
+struct AddParams {
+  int32_t activation;
+};
+
+struct PoolParams {
+  int32_t padding;
+  int32_t stride_width, stride_height;
+  int32_t filter_width, filter_height;
+  int32_t activation;
 };
 
 struct Delegate;

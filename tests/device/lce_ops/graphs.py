@@ -10,7 +10,10 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 TENSOR_TYPES = {"float32": 0, "int32": 2, "bool": 6, "int8": 9}
-ADD, CUSTOM = 0, 32
+ADD, MAX_POOL, CUSTOM = 0, 17, 32
+# Builtin operators' options: their number in the schema's union, and the type of each field.
+ADD_OPTIONS, POOL_OPTIONS = (11, "b"), (5, "biiiib")
+NONE, RELU, RELU6 = 0, 1, 3  # activations
 
 
 def words(channels: int) -> int:
@@ -76,12 +79,16 @@ class Tensor:
     quantization: tuple[float, int] | None = None
 
 
+# Of a custom operator, its bytes; of a builtin one, its table in the schema and that table's values.
+Options = bytes | tuple[tuple[int, str], list[int]]
+
+
 @dataclass
 class Graph:
     """Tensors and operators by number, in order; `model` is the flatbuffer."""
 
     tensors: list[Tensor] = field(default_factory=list)
-    operators: list[tuple[tuple[int, str], list[int], list[int], bytes]] = field(default_factory=list)
+    operators: list[tuple[tuple[int, str], list[int], list[int], Options]] = field(default_factory=list)
 
     def tensor(self, shape: Any, dtype: str, data: Any = None, quantization: tuple[float, int] | None = None) -> int:
         raw = None if data is None else np.ascontiguousarray(data, dtype).tobytes()
@@ -92,9 +99,19 @@ class Graph:
         self.operators.append(((CUSTOM, name), inputs, [output], options))
         return output
 
-    def add(self, left: int, right: int) -> int:
+    def add(self, left: int, right: int, activation: int = NONE) -> int:
         output = self.tensor(self.tensors[left].shape, "float32")
-        self.operators.append(((ADD, ""), [left, right], [output], b""))
+        self.operators.append(((ADD, ""), [left, right], [output], (ADD_OPTIONS, [activation])))
+        return output
+
+    def max_pool(
+        self, source: int, window: tuple[int, int], stride: tuple[int, int], *, same: bool, activation: int = NONE
+    ) -> int:
+        batch, *size, channels = self.tensors[source].shape
+        out = [-(-n // s) if same else -(-(n - w + 1) // s) for n, w, s in zip(size, window, stride)]
+        output = self.tensor((batch, *out, channels), "float32")
+        values = [0 if same else 1, stride[1], stride[0], window[1], window[0], activation]
+        self.operators.append(((MAX_POOL, ""), [source], [output], (POOL_OPTIONS, values)))
         return output
 
     def quantize(self, source: int) -> int:
@@ -156,14 +173,25 @@ def _tensor(b: flatbuffers.Builder, t: Tensor, buffer: int, name: str) -> int:
     return int(b.EndObject())
 
 
-def _operator(b: flatbuffers.Builder, code: int, inputs: list[int], outputs: list[int], options: bytes) -> int:
-    offsets = {1: _ints(b, inputs), 2: _ints(b, outputs)}
-    if options:
+def _operator(b: flatbuffers.Builder, code: int, inputs: list[int], outputs: list[int], options: Options) -> int:
+    offsets, union = {1: _ints(b, inputs), 2: _ints(b, outputs)}, 0
+    if isinstance(options, tuple):
+        (union, types), values = options
+        offsets[4] = _numbers(b, types, values)
+    elif options:
         offsets[5] = b.CreateByteVector(options)
     b.StartObject(6)
+    b.PrependUint8Slot(3, union, 0)
     b.PrependUint32Slot(0, code, 0)
     for slot, offset in offsets.items():
         b.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    return int(b.EndObject())
+
+
+def _numbers(b: flatbuffers.Builder, types: str, values: list[int]) -> int:
+    b.StartObject(len(types))
+    for slot, (kind, value) in enumerate(zip(types, values)):
+        (b.PrependInt8Slot if kind == "b" else b.PrependInt32Slot)(slot, value, 0)
     return int(b.EndObject())
 
 

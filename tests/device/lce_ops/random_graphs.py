@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .graphs import Graph, conv_options, flexbuffer, pack, pool_options, words
+from .graphs import NONE, RELU, RELU6, Graph, conv_options, flexbuffer, pack, pool_options, words
 
 
 class Blocks:
@@ -43,7 +43,12 @@ class Blocks:
 
     def add(self) -> None:
         left, right = self.rng.choice(self.floats, 2)
-        self.floats.append(self.graph.add(int(left), int(right)))
+        activation = int(self.rng.choice([NONE, RELU, RELU6]))
+        self.floats.append(self.graph.add(int(left), int(right), activation))
+
+    def maximum(self) -> None:
+        source = int(self.rng.choice(self.floats))
+        self.floats.append(self.graph.max_pool(source, (3, 2), (1, 1), same=True))
 
     def pool(self) -> None:
         source, channels = self.bits[self.rng.integers(len(self.bits))]
@@ -68,7 +73,7 @@ def random_graph(seed: int, *, steps: int = 12, batch: int = 1) -> tuple[bytes, 
     blocks = Blocks(seed, batch=batch)
     blocks.quantize()
     for _ in range(steps):
-        kind = blocks.rng.choice(["quantize", "float", "float", "bits", "add", "add", "pool", "dequantize"])
+        kind = blocks.rng.choice(["quantize", "float", "float", "bits", "add", "add", "pool", "dequantize", "maximum"])
         if kind in ("float", "bits"):
             blocks.conv("float32" if kind == "float" else "int32")
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import Operators, invoke
-from .graphs import Graph, conv_options, flexbuffer, pack, words
+from .graphs import NONE, RELU, RELU6, Graph, conv_options, flexbuffer, pack, words
 from .random_graphs import random_graph
 
 EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -52,25 +54,80 @@ def test_a_batch_gives_the_results_of_its_images(operators: Operators, seed: int
         )
 
 
-def residual_chain(blocks: int) -> tuple[bytes, list[np.ndarray]]:
-    """x + conv(sign(x)), repeated: the shape of QuickNet's and ResNet's stages."""
-    rng = np.random.default_rng(blocks)
-    graph = Graph()
-    source = x = graph.tensor((1, 6, 7, 64), "float32")
-    for _ in range(blocks):
-        weights = graph.tensor((64, 3, 3, words(64)), "int32", pack(rng.random((64, 3, 3, 64)) < 0.5))
-        scales = [graph.tensor([64], "float32", rng.normal(size=64)) for _ in range(2)]
-        y = graph.tensor((1, 6, 7, 64), "float32")
-        graph.custom("LceBconv2d", [graph.quantize(x), weights, *scales, -1], y, flexbuffer(conv_options(64)))
-        x = graph.add(y, x)
-    return graph.model([source], [x]), [rng.normal(size=(1, 6, 7, 64)).astype(np.float32)]
+class ResidualChain(Graph):
+    """x + conv(sign(x)), repeated: the shape of QuickNet's and ResNet's stages; the last sum may have an activation."""
+
+    def __init__(self, blocks: int, *, channels: int = 64, activation: int = NONE, seed: int = 0) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng([seed, blocks])
+        self.shape = (1, 6, 7, channels)
+        self.source = self.end = self.tensor(self.shape, "float32")
+        for left in reversed(range(blocks)):
+            filters = self.rng.random((channels, 3, 3, channels)) < 0.5
+            weights = self.tensor((*filters.shape[:3], words(channels)), "int32", pack(filters))
+            scales = [self.tensor([channels], "float32", self.rng.normal(size=channels)) for _ in range(2)]
+            y, options = self.tensor(self.shape, "float32"), flexbuffer(conv_options(channels))
+            self.custom("LceBconv2d", [self.quantize(self.end), weights, *scales, -1], y, options)
+            self.end = self.add(y, self.end, NONE if left else activation)
+
+    def inputs(self) -> list[np.ndarray]:
+        return [self.rng.normal(size=self.shape).astype(np.float32)]
 
 
-def test_residual_blocks_become_one_partition(operators: Operators) -> None:
-    model, inputs = residual_chain(4)
+def delegated(interpreter: Any) -> list[str]:
+    """The names of the operators that still run, ours as DELEGATE."""
+    names = [op["op_name"] for op in interpreter._get_ops_details()]
+    return names[names.index("DELEGATE") :]
+
+
+def assert_same_bits(left: list[np.ndarray], right: list[np.ndarray]) -> None:
+    assert [array.tobytes() for array in left] == [array.tobytes() for array in right]
+
+
+@pytest.mark.parametrize("activation", [NONE, RELU])
+def test_residual_blocks_become_one_partition(operators: Operators, activation: int) -> None:
+    graph = ResidualChain(4, activation=activation)
+    model, inputs = graph.model([graph.source], [graph.end]), graph.inputs()
     interpreter = operators.interpreter(model)
-    assert [op["op_name"] for op in interpreter._get_ops_details()].count("DELEGATE") == 1
-    assert_same(invoke(interpreter, inputs), operators.run(model, inputs, fuse=0))
+    assert delegated(interpreter) == ["DELEGATE"]
+    assert_same_bits(invoke(interpreter, inputs), operators.run(model, inputs, fuse=0))
+
+
+@pytest.mark.parametrize("xnnpack", [True, False])
+@pytest.mark.parametrize(
+    ("window", "stride", "same"),
+    [((2, 2), (1, 1), False), ((2, 2), (2, 2), True), ((3, 3), (2, 2), True), ((3, 2), (1, 3), False)],
+)
+@pytest.mark.parametrize("channels", [64, 33, 5])
+def test_a_maximum_behind_a_convolution_keeps_the_bits_of_the_runtime(
+    operators: Operators, channels: int, window: tuple[int, int], stride: tuple[int, int], same: bool, xnnpack: bool
+) -> None:
+    graph = ResidualChain(2, channels=channels, activation=RELU)
+    model = graph.model([graph.source], [graph.max_pool(graph.end, window, stride, same=same), graph.end])
+    inputs = graph.inputs()
+    assert delegated(operators.interpreter(model)) == ["DELEGATE"]
+    theirs = operators.run(model, inputs, fuse=0, xnnpack=xnnpack)
+    assert 0 < np.count_nonzero(theirs[1]) < theirs[1].size
+    for how in ({"num_threads": 1}, {"num_threads": 3}, {"kernel": "portable"}):
+        assert_same_bits(operators.run(model, inputs, **how), theirs)
+
+
+def test_other_activations_stay_with_the_runtime(operators: Operators) -> None:
+    graph = ResidualChain(1)
+    pool = graph.max_pool(graph.end, (2, 2), (2, 2), same=True, activation=RELU)
+    interpreter = operators.interpreter(graph.model([graph.source], [pool]), xnnpack=False)
+    assert delegated(interpreter) == ["DELEGATE", "MAX_POOL_2D"]
+    graph = ResidualChain(1, activation=RELU6)
+    interpreter = operators.interpreter(graph.model([graph.source], [graph.end]), xnnpack=False)
+    assert delegated(interpreter) == ["DELEGATE", "ADD"]
+
+
+def test_a_maximum_that_nothing_of_ours_feeds_stays_with_the_runtime(operators: Operators) -> None:
+    graph = Graph()
+    source = graph.tensor((1, 6, 6, 32), "float32")
+    graph.quantize(graph.max_pool(source, (2, 2), (2, 2), same=True))
+    interpreter = operators.interpreter(graph.model([source], [len(graph.tensors) - 1]), xnnpack=False)
+    assert next(op["op_name"] for op in interpreter._get_ops_details()) == "MAX_POOL_2D"
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
