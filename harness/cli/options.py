@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from harness.errors import ConfigError
+from harness.execution.certificates import NO_CERTIFICATES, Certificates
+from harness.execution.cluster_address import parse_address
 from harness.execution.sizing import WorkerConfig
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
@@ -19,8 +22,17 @@ Memory = Annotated[
 ]
 Cluster = Annotated[
     Optional[str],
-    typer.Option(help="A Dask scheduler whose workers do the work, e.g. tcp://host:8786.", metavar="ADDRESS"),
+    typer.Option(
+        help="A Dask scheduler whose workers do the work: tls://host:8786, or tcp://host:8786, open to all.",
+        metavar="ADDRESS",
+    ),
 ]
+_TLS = "for --cluster tls://; by default what Dask's configuration says."
+CaFile = Annotated[
+    Optional[Path], typer.Option("--tls-ca-file", help=f"PEM file of who signs the cluster's certificates, {_TLS}")
+]
+Cert = Annotated[Optional[Path], typer.Option("--tls-cert", help=f"PEM file of our certificate, {_TLS}")]
+Key = Annotated[Optional[Path], typer.Option("--tls-key", help=f"PEM file of its private key, {_TLS}")]
 StorageUrl = Annotated[
     Optional[str],
     typer.Option(
@@ -36,15 +48,22 @@ def worker_config_of(
     workers: int | None = None,
     memory: str | None = None,
     cluster: str | None = None,
+    certificates: Certificates = NO_CERTIFICATES,
     storage: str | None = None,
 ) -> WorkerConfig:
     """The options as the run takes them. Raises ConfigError for options that exclude each other."""
     if cluster is not None and (workers is not None or memory is not None):
         raise ConfigError("--cluster: its workers and their memory are what `dask worker` was told", hint="one of both")
+    if certificates and (cluster is None or not parse_address(cluster).is_encrypted):
+        raise ConfigError("--tls-ca-file, --tls-cert and --tls-key: expected --cluster tls://host:port as well")
     if storage is not None and cluster is None:
         raise ConfigError("--storage: expected --cluster as well; local workers see the run's folder")
     return WorkerConfig(
-        workers=workers, memory_bytes=bytes_of(memory) if memory else None, cluster=cluster, storage=storage
+        workers=workers,
+        memory_bytes=bytes_of(memory) if memory else None,
+        cluster=str(parse_address(cluster)) if cluster is not None else None,
+        certificates=certificates,
+        storage=storage,
     )
 
 

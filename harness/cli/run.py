@@ -8,8 +8,9 @@ from typing import Annotated, Optional
 import typer
 
 from harness.cli.invocation import from_anywhere
-from harness.cli.options import Cluster, Memory, StorageUrl, Workers, worker_config_of
+from harness.cli.options import CaFile, Cert, Cluster, Key, Memory, StorageUrl, Workers, worker_config_of
 from harness.errors import BitlensError
+from harness.execution.certificates import Certificates
 from harness.execution.sizing import WorkerConfig
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
@@ -29,13 +30,19 @@ def run(
     workers: Workers = None,
     memory: Memory = None,
     cluster: Cluster = None,
+    tls_ca_file: CaFile = None,
+    tls_cert: Cert = None,
+    tls_key: Key = None,
     storage: StorageUrl = None,
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
 
     A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
     """
-    worker_config = worker_config_of(workers=workers, memory=memory, cluster=cluster, storage=storage)
+    certificates = Certificates(ca_file=tls_ca_file, cert=tls_cert, key=tls_key)
+    worker_config = worker_config_of(
+        workers=workers, memory=memory, cluster=cluster, certificates=certificates, storage=storage
+    )
     _run(experiment, out, data=data, retry_failed=retry_failed, worker_config=worker_config)
 
 

@@ -1,16 +1,13 @@
 """Dask itself: workers that are started here, or those of a cluster at an address, and the client that talks to them.
 
-What Dask has no public setting for stands here, each with its reason: `_LeanScheduler`, `_send_at_once` and `_kill`.
+What Dask has no public setting for stands here, each with its reason: `_LeanScheduler` and `_send_at_once`.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
@@ -18,28 +15,36 @@ from typing import Any
 
 import dask
 from dask.utils import key_split
-from distributed import Client, LocalCluster
+from distributed import Client, Security, SpecCluster
 from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
-from harness.cpus import available_cores
 from harness.errors import BitlensError, ConfigError
+from harness.execution.certificates import Certificates, checked
+from harness.execution.cluster_address import ClusterAddress, warning_of
+from harness.execution.local_workers import LocalWorkers, PrivateScheduler
+from harness.execution.nanny_log import NannyLog
+from harness.execution.progress import say
+from harness.execution.scheduler_probe import check_answers
+from harness.execution.scratch import scratch_folder
 from harness.execution.sizing import Size
 
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # see _send_at_once
+REGISTRATIONS = 10  # how often workers may die while they are told what they need
 
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
-# sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker, and
-# one that a slow machine still starts again is not given up (Dask waits 15 s, then never again).
+# sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
 _CONFIGURATION: dict[str, Any] = {
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.worker-ttl": None,
-    "distributed.deploy.lost-worker-timeout": "3650 days",
     "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.profile.enabled": False,
+    "distributed.worker.use-file-locking": False,  # the folder is the run's alone
     "distributed.admin.low-level-log-length": 100,
     "distributed.admin.tick.interval": "1s",
     "distributed.nanny.pre-spawn-environ": {},
@@ -55,14 +60,17 @@ class DaskCluster:
     def __init__(
         self,
         client: Client,
+        name: str,
         *,
-        local: LocalCluster | None = None,
+        local: SpecCluster | None = None,
+        workers: LocalWorkers | None = None,
         address: str = "",
-        configuration: ExitStack | None = None,
+        surroundings: ExitStack | None = None,
     ) -> None:
-        self.client, self._local, self._address = client, local, address
-        self._configuration = configuration or ExitStack()  # left when the cluster is closed
-        self.name = f"bitlens-{uuid.uuid4().hex}"
+        self.client, self._name, self._address = client, name, address
+        self._local, self._workers = local, workers
+        self._surroundings = surroundings or ExitStack()  # left when the cluster is closed
+        self._given_up: list[str] = []
         self._numbers = count()
         _send_at_once(client.scheduler_comm)
 
@@ -71,12 +79,19 @@ class DaskCluster:
         return self._local is not None
 
     def register(self, plugin: WorkerPlugin) -> None:
-        """Have every worker set it up, now and later. Raises ConfigError when one cannot take part."""
-        with _refusals_explained():
-            self.client.register_plugin(plugin, name=self.name)
+        """Have every worker of a cluster set it up, now and later. Raises ConfigError when one refuses."""
+        for _ in range(REGISTRATIONS):
+            try:
+                with _refusals_explained():
+                    self.client.register_plugin(plugin, name=self._name)
+                return
+            except OSError:  # a worker died before it answered, or the scheduler did
+                self.addresses()
+        raise BitlensError(f"the workers at {self._address} die before they can set up anything")
 
     def addresses(self) -> list[str]:
-        """The workers that are there. Raises BitlensError when the scheduler is gone."""
+        """The workers that are there. Raises BitlensError when the scheduler is gone, or no worker will come."""
+        self._see_who_is_given_up()
         scheduler = self.client.scheduler
         if scheduler is None:
             raise self.is_gone()
@@ -88,12 +103,19 @@ class DaskCluster:
 
     def submit(self, function: Callable[..., Any], *arguments: Any, address: str) -> Any:
         """Have a function called by this worker and no other. Returns Dask's future."""
-        key = (self.name, next(self._numbers))  # a tuple: Dask keeps statistics of every other sort of name for ever
+        # a tuple: Dask keeps statistics of every other sort of name for ever
+        key = (self._name, next(self._numbers))
         return self.client.submit(function, *arguments, key=key, workers=[address])
+
+    def has_worked(self, address: str) -> None:
+        """This worker is good for units, whatever becomes of it."""
+        if self._workers is not None:
+            self._workers.has_worked(address)
 
     def restart(self, address: str) -> None:
         """TensorFlow gives little memory back: a new process does. Meanwhile the others go on."""
-        threading.Thread(target=self._restart, args=(address,), daemon=True).start()
+        if self._workers is not None:
+            self._workers.restart(address)
 
     def is_gone(self) -> BitlensError:
         where = f" at {self._address}" if self._address else ""
@@ -104,64 +126,77 @@ class DaskCluster:
 
     def close(self, futures: list[Any]) -> None:
         """End the workers that were started here, at once; those of a cluster forget the run and these futures."""
+        if self._workers is not None:
+            self._workers.kill()
         if self._local is not None:
-            for nanny in self._local.workers.values():
-                _kill(nanny)
             self._local.shutdown_on_close = False  # nor again, and patiently, when the interpreter ends
         closing = threading.Thread(target=self._close, args=(futures,), daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
-        self._configuration.close()
+        self._surroundings.close()
 
-    def _restart(self, address: str) -> None:
-        with suppress(Exception):  # the run may end meanwhile, and the worker with it
-            self.client.restart_workers([address], timeout=60, raise_for_error=False)
+    def _see_who_is_given_up(self) -> None:
+        """Say it once of each worker. Raises BitlensError when none is left."""
+        if self._workers is None:
+            return
+        given_up = self._workers.reasons_to_give_up()
+        if given_up and self._workers.are_gone():
+            raise BitlensError(
+                f"no worker stays alive: {given_up[-1]}; all that was finished is kept",
+                hint="fewer --workers, or --workers 0, which does all in one process",
+            )
+        for reason in given_up[len(self._given_up) :]:
+            say(f"one worker less: {reason}")
+        self._given_up = given_up
 
     def _close(self, futures: list[Any]) -> None:
         with suppress(Exception):  # whatever is wrong with the cluster, the run's results are safe
             if self._local is None:
                 self.client.cancel(futures, force=True)
-                self.client.unregister_worker_plugin(self.name)
+                self.client.unregister_worker_plugin(self._name)
             self.client.close(timeout=2)
         with suppress(Exception):
-            if self._local is not None:
+            if self._local is not None and self._workers is not None:
+                self._local.sync(self._workers.close)
                 self._local.close(timeout=2)
 
 
-def start_workers(size: Size, *, attempts: int) -> DaskCluster:
-    """Processes of this machine; with no workers, a thread of this process.
+def start_workers(size: Size, plugin: WorkerPlugin, *, attempts: int, nanny_log: NannyLog) -> DaskCluster:
+    """Processes of this machine; with no workers, a thread of this process. They start again whenever they die.
 
+    plugin    what each of them sets up first; its name is that of the run.
     attempts  workers that may die of a task before Dask gives it up.
     """
-    cores = max(1, available_cores() // max(1, size.workers))
-    with ExitStack() as configuration, _refusals_explained():
-        # until the cluster is closed, because workers are restarted at any time
-        configuration.enter_context(dask.config.set(_CONFIGURATION))
-        local = LocalCluster(
-            n_workers=max(1, size.workers),
-            threads_per_worker=1,
-            processes=size.workers > 0,
-            memory_limit=size.limit_bytes if size.workers else 0,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": attempts - 1, "plugins": [_LeanScheduler()]},
-            **({"env": {"OMP_NUM_THREADS": str(cores)}} if size.workers else {}),
+    with ExitStack() as stack:
+        scratch = stack.enter_context(scratch_folder())
+        # until the cluster is closed, because workers are started at any time
+        stack.enter_context(dask.config.set({**_CONFIGURATION, "temporary-directory": str(scratch)}))
+        security = Security.temporary()
+        options = {
+            "security": security,
+            "allowed_failures": attempts - 1,
+            "plugins": [_LeanScheduler()],
+            **({"protocol": "tls", "host": "127.0.0.1"} if size.workers else {"protocol": "inproc"}),
+        }
+        local = SpecCluster(
+            scheduler={"cls": PrivateScheduler, "options": options}, security=security, silence_logs=logging.CRITICAL
         )
+        workers = LocalWorkers(size, plugin=plugin, security=security, scratch=scratch, nanny_log=nanny_log)
+        local.sync(workers.start, local.scheduler_address)
         client = Client(local, set_as_default=False)
-        return DaskCluster(client, local=local, configuration=configuration.pop_all())
+        return DaskCluster(client, plugin.name, local=local, workers=workers, surroundings=stack.pop_all())
 
 
-def connect(address: str) -> DaskCluster:
-    """The workers of a cluster that others started. Raises ConfigError when no scheduler answers."""
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"--cluster {address}: no Dask scheduler answered ({error})", hint="tcp://host:8786"
-        ) from error
+def connect(address: ClusterAddress, name: str, *, certificates: Certificates) -> DaskCluster:
+    """The workers of a cluster that others started. Raises ConfigError when no scheduler answers, or lets us in."""
+    if warning := warning_of(address):
+        say(warning)
+    security = _security(address, certificates)
+    check_answers(address, security)
+    client = Client(str(address), security=security, timeout=10, set_as_default=False)
     if not client.scheduler_info(n_workers=1)["workers"]:
-        print(f"waiting for workers of {address}", file=sys.stderr, flush=True)
-    return DaskCluster(client, address=address)
+        say(f"waiting for workers of {address}")
+    return DaskCluster(client, name, address=str(address))
 
 
 class _LeanScheduler(SchedulerPlugin):
@@ -196,17 +231,6 @@ def _send_at_once(batched_send: Any) -> None:
     batched_send.interval = SEND_SECONDS
 
 
-def _kill(nanny: Any) -> None:
-    """End a local worker in the middle of whatever it does: it holds nothing that needs tidying.
-
-    `Nanny.kill` asks the worker first, and one that is busy in TensorFlow does not answer.
-    """
-    nanny.auto_restart = False
-    if getattr(nanny, "pid", None):
-        with suppress(ProcessLookupError):
-            os.kill(nanny.pid, signal.SIGKILL)
-
-
 @contextmanager
 def _refusals_explained() -> Iterator[None]:
     """A worker that cannot take part says why, in what Dask raises as a RuntimeError."""
@@ -214,6 +238,19 @@ def _refusals_explained() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ConfigError(f"a Dask worker cannot take part: {error}") from error
+
+
+def _security(address: ClusterAddress, certificates: Certificates) -> Security:
+    """What a connection to this scheduler needs. Raises ConfigError for certificates that are of no use."""
+    if not address.is_encrypted:
+        return Security()
+    files = checked(certificates)
+    return Security(
+        require_encryption=True,
+        tls_ca_file=str(files.ca_file),
+        tls_client_cert=str(files.cert),
+        tls_client_key=str(files.key) if files.key else None,
+    )
 
 
 @contextmanager

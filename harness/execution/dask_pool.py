@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from harness.cpus import available_cores
+from harness.execution.cluster_address import parse_address
 from harness.execution.nanny_log import NannyLog
 from harness.execution.result_fetcher import ResultFetcher, Returned
 from harness.execution.sizing import WorkerConfig, available_bytes, size_of
@@ -26,6 +28,7 @@ from harness.store.remote import Storage
 
 if TYPE_CHECKING:
     from harness.execution.dask_cluster import DaskCluster
+    from harness.execution.dask_worker import UnitPlugin
 
 REFRESH_SECONDS = 1.0  # how often the cluster is asked who is there
 
@@ -42,6 +45,8 @@ class WorkerPool:
         self._worker_config, self._experiment = worker_config, experiment
         self._folder, self._arrived = folder.resolve(), arrived
         self.storage = Storage(url=worker_config.storage) if worker_config.storage else None
+        self._name = f"bitlens-{uuid.uuid4().hex}"  # of the run, for what it leaves with Dask
+        self._is_quiet = worker_config.workers != 0 and not os.environ.get("BITLENS_DEBUG")
         self._ledger, self._nanny_log = WorkerLedger(), NannyLog()
         self._cluster: DaskCluster | None = None
         self._asked = 0.0  # when the cluster was last asked who is there
@@ -63,7 +68,7 @@ class WorkerPool:
         from harness.execution.dask_worker import do
 
         assert self._cluster is not None
-        future = self._cluster.submit(do, task, self._cluster.name, address=address)
+        future = self._cluster.submit(do, task, self._name, address=address)
         self._ledger.assign(task, address, future)
         self._fetcher.watch(task.key, future)
 
@@ -100,6 +105,7 @@ class WorkerPool:
         assert self._cluster is not None
         self._ledger.release(key)
         self._ledger.is_done(key, delivery.result)
+        self._cluster.has_worked(delivery.address)
         if delivery.has_grown and self._cluster.is_local:
             self._ledger.mark_leaving(delivery.address)
         if self._ledger.may_restart(delivery.address):
@@ -108,31 +114,41 @@ class WorkerPool:
 
     def _take_back(self, assignment: Assignment) -> TaskResult:
         """A unit whose worker is gone: for another one, unless too many have died of it."""
+        assert self._cluster is not None
         assignment.future.cancel()
         task = self._ledger.release(assignment.task.key)
+        last_words = self._nanny_log.last_words(self._folder / "logs", task.key)
+        if not last_words and self._cluster.is_local and self._is_quiet:  # it had not begun: the unit is not to blame
+            return TaskResult(unit=task.unit, seconds=0.0, again=True)
+        self._cluster.has_worked(assignment.address)
         if not self._ledger.must_give_up(task.key):
             return TaskResult(unit=task.unit, seconds=0.0, again=True)
-        last_words = self._nanny_log.last_words(self._folder / "logs", task.key)
-        return TaskResult(unit=task.unit, seconds=0.0, reason=f"{last_words} (tried {ATTEMPTS} times)")
+        reason = f"{last_words or 'its worker died'} (tried {ATTEMPTS} times)"
+        return TaskResult(unit=task.unit, seconds=0.0, reason=reason)
 
     # ------------------------------------------------------------------------------------------- beginning and end
     def _open(self) -> None:
         from harness.execution.dask_cluster import connect, interrupts_blocked, start_workers
-        from harness.execution.dask_worker import UnitPlugin, WorkerSettings
 
-        keep_bytes = None
+        self._nanny_log.listen()
         with interrupts_blocked():
             if self._worker_config.cluster:
                 if self.storage is not None:
                     self.storage.check()
-                self._cluster = connect(self._worker_config.cluster)
+                address = parse_address(self._worker_config.cluster)
+                self._cluster = connect(address, self._name, certificates=self._worker_config.certificates)
             else:
                 cores, available = available_cores(), available_bytes()
                 size = size_of(self._worker_config, self._experiment, cores=cores, available=available)
-                keep_bytes = size.keep_bytes
-                self._cluster = start_workers(size, attempts=ATTEMPTS)
-        self._nanny_log.listen()
+                plugin = self._plugin(keep_bytes=size.keep_bytes)
+                self._cluster = start_workers(size, plugin, attempts=ATTEMPTS, nanny_log=self._nanny_log)
         self._fetcher = ResultFetcher(self._cluster.client, self._arrived)
+        if self._worker_config.cluster:
+            self._cluster.register(self._plugin(keep_bytes=None))
+
+    def _plugin(self, *, keep_bytes: int | None) -> UnitPlugin:
+        from harness.execution.dask_worker import UnitPlugin, WorkerSettings
+
         settings = WorkerSettings(
             experiment=self._experiment,
             folder=self._folder,
@@ -140,9 +156,9 @@ class WorkerPool:
             weights=store_weights(self._experiment, self._folder, self.storage) if self.storage else {},
             keep_bytes=keep_bytes,
             versions=installed(SAME_EVERYWHERE),
-            quiet=self._worker_config.workers != 0 and not os.environ.get("BITLENS_DEBUG"),
+            quiet=self._is_quiet,
         )
-        self._cluster.register(UnitPlugin(settings))
+        return UnitPlugin(settings, name=self._name)
 
     def close(self) -> None:
         """End the workers that were started here, at once; those of a cluster forget the run."""

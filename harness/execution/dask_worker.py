@@ -50,8 +50,8 @@ class WorkerSettings:
 class UnitPlugin(WorkerPlugin):
     """Where a worker does its units: made when it joins the run, gone when the run or the process ends."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: WorkerSettings, *, name: str) -> None:
+        self._settings, self.name = settings, name
 
     def setup(self, worker: Any) -> None:
         versions = installed(SAME_EVERYWHERE)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.execution.certificates import NO_CERTIFICATES, Certificates
+
 if TYPE_CHECKING:
     from harness.experiment.experiment import Experiment
 
@@ -23,12 +25,14 @@ class WorkerConfig:
 
     workers       None: as many as cores and memory allow; 0: none, all is done in this very process.
     memory_bytes  what a worker may take before it is ended; None: what is free, shared.
+    certificates  with which a cluster is spoken to by TLS.
     storage       URL where blobs are exchanged with workers that do not see the run's folder.
     """
 
     workers: int | None = None
     memory_bytes: int | None = None
     cluster: str | None = None
+    certificates: Certificates = NO_CERTIFICATES
     storage: str | None = None
 
 

@@ -18,7 +18,7 @@ from harness.errors import BitlensError
 from harness.execution import dask_cluster, dask_pool, worker_ledger
 from harness.execution.dask_pool import WorkerPool
 from harness.execution.result_fetcher import Returned
-from harness.execution.sizing import Size, WorkerConfig, size_of
+from harness.execution.sizing import WorkerConfig, size_of
 from harness.execution.task import Task, TaskResult
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Store, StoredUnit
@@ -201,7 +201,7 @@ def test_interrupt_while_workers_start_is_heard_when_they_can_be_ended(
 ) -> None:
     cluster = Mock(client=object())
 
-    def start_workers(size: Size, *, attempts: int) -> Mock:
+    def start_workers(*_: object, **__: object) -> Mock:
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         return cluster
 

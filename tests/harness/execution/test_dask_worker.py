@@ -23,7 +23,7 @@ def plugin(folder: Path, *, storage: Storage | None = None, versions: dict[str, 
         versions=versions or installed(SAME_EVERYWHERE),
         quiet=False,
     )
-    return UnitPlugin(settings)
+    return UnitPlugin(settings, name="a run")
 
 
 def test_worker_with_another_tensorflow_is_refused(tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ class Future:
 class Cluster:
     """Stands in for Dask: one worker, whose units end with this status and no result."""
 
-    name, client, is_local = "a run", None, True
+    client, is_local = None, False
 
     def __init__(self, status: str) -> None:
         self.future = Future(status)
 
-    def register(self, plugin: Any) -> None:
+    def has_worked(self, address: str) -> None:
         pass
 
     def addresses(self) -> list[str]:
@@ -57,7 +57,7 @@ def receive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ta
 
     def receive(status: str, **more: Any) -> TaskResult | None:
         cluster, one = Cluster(status), unit("a")
-        monkeypatch.setattr("harness.execution.dask_cluster.start_workers", lambda size, attempts: cluster)
+        monkeypatch.setattr("harness.execution.dask_cluster.start_workers", lambda *_, **__: cluster)
         pool = WorkerPool(WorkerConfig(), experiment_in(tmp_path), tmp_path, SimpleQueue())
         assert pool.idle() == {"tcp://one:1": ""}
         pool.hand_over(Task(key=one.key, unit=one, function=""), "tcp://one:1")
