@@ -18,6 +18,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
+from harness import keras_packages
 from harness.execution.task import Delivery, Task, perform
 from harness.execution.versions import SAME_EVERYWHERE, installed
 from harness.experiment.experiment import Experiment
@@ -54,6 +55,7 @@ class UnitPlugin(WorkerPlugin):
         self._settings, self.name = settings, name
 
     def setup(self, worker: Any) -> None:
+        keras_packages.set_up()  # in workers of a cluster, nobody has
         versions = installed(SAME_EVERYWHERE)
         if versions != self._settings.versions:
             raise RuntimeError(f"expected the coordinator's versions {self._settings.versions}, got {versions}")

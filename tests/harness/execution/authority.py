@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from distributed import Security
 
 from harness.execution.certificates import Certificates
 
@@ -81,3 +82,15 @@ def options(certificates: Certificates) -> list[str]:
         *("--tls-cert", str(certificates.cert)),
         *("--tls-key", str(certificates.key)),
     ]
+
+
+def security(certificates: Certificates) -> Security | None:
+    """The same for a client of Dask's."""
+    if not certificates:
+        return None
+    return Security(
+        require_encryption=True,
+        tls_ca_file=str(certificates.ca_file),
+        tls_client_cert=str(certificates.cert),
+        tls_client_key=str(certificates.key),
+    )

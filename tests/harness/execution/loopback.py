@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import IO
 import psutil
 from distributed import Client
 
+from harness.execution.certificates import NO_CERTIFICATES, Certificates
+from tests.harness.execution.authority import options, security
+
 ROOT = Path(__file__).parents[3]
 WORKERS = 2
 
@@ -22,21 +26,25 @@ class DaskOnLoopback:
 
     folder   where the workers keep their own files, and what they log.
     preload  a module that each worker imports first.
+    certificates  with which they speak TLS.
     """
 
-    def __init__(self, folder: Path, *, preload: str = "") -> None:
+    def __init__(self, folder: Path, *, preload: str = "", certificates: Certificates = NO_CERTIFICATES) -> None:
         self._folder, self._preload = folder, preload
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        self._tls = options(certificates) if certificates else []
+        self._certificates = certificates
+        host = "tls://127.0.0.1" if certificates else "127.0.0.1"
+        self.scheduler = self._start("scheduler", "--host", host, "--port", "0", "--no-dashboard", *self._tls)
         self.address = self._address()
         self.workers = [self.start_worker() for _ in range(WORKERS)]
 
     def wait_for_workers(self) -> None:
         """One that joins late may find that the other has done all the work."""
-        with Client(self.address, set_as_default=False) as client:
+        with Client(self.address, security=security(self._certificates), set_as_default=False) as client:
             client.wait_for_workers(WORKERS, timeout=120)
 
     def start_worker(self) -> subprocess.Popen[str]:
-        options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder))
+        options = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder), *self._tls)
         if self._preload:
             options += ("--preload", self._preload)
         with (self._folder / "workers.log").open("a") as log:  # a pipe that nobody reads would fill up
@@ -60,7 +68,9 @@ class DaskOnLoopback:
 
     def _start(self, *words: str, log: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "dask", *words]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log, text=True)
+        ours = ("TF_USE_LEGACY_KERAS", "KERAS_BACKEND")  # set for tests, and by nobody who starts a cluster
+        environment = {name: value for name, value in os.environ.items() if name not in ours}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=log, text=True)
 
     def _address(self) -> str:
         assert self.scheduler.stderr is not None
@@ -76,8 +86,10 @@ def _works(process: psutil.Process) -> bool:
 
 
 @contextmanager
-def dask_on_loopback(folder: Path, *, preload: str = "") -> Iterator[DaskOnLoopback]:
-    dask = DaskOnLoopback(folder, preload=preload)
+def dask_on_loopback(
+    folder: Path, *, preload: str = "", certificates: Certificates = NO_CERTIFICATES
+) -> Iterator[DaskOnLoopback]:
+    dask = DaskOnLoopback(folder, preload=preload, certificates=certificates)
     try:
         dask.wait_for_workers()
         yield dask
