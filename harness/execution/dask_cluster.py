@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,9 +19,10 @@ from dask.utils import key_split
 from distributed import Client, Security, SpecCluster
 from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
-from harness.errors import BitlensError, ConfigError
+from harness.errors import BitlensError, ConfigError, one_line
 from harness.execution.certificates import Certificates, checked
 from harness.execution.cluster_address import ClusterAddress, warning_of
+from harness.execution.dask_worker import UnitPlugin
 from harness.execution.local_workers import LocalWorkers, PrivateScheduler
 from harness.execution.nanny_log import NannyLog
 from harness.execution.progress import say
@@ -161,13 +163,13 @@ class DaskCluster:
                 self._local.close(timeout=2)
 
 
-def start_workers(size: Size, plugin: WorkerPlugin, *, attempts: int, nanny_log: NannyLog) -> DaskCluster:
+def start_workers(size: Size, plugin: UnitPlugin, *, attempts: int, nanny_log: NannyLog) -> DaskCluster:
     """Processes of this machine; with no workers, a thread of this process. They start again whenever they die.
 
     plugin    what each of them sets up first; its name is that of the run.
     attempts  workers that may die of a task before Dask gives it up.
     """
-    with ExitStack() as stack:
+    with ExitStack() as stack, _start_explained():
         scratch = stack.enter_context(scratch_folder())
         # until the cluster is closed, because workers are started at any time
         stack.enter_context(dask.config.set({**_CONFIGURATION, "temporary-directory": str(scratch)}))
@@ -229,6 +231,17 @@ class _NoSpans:
 def _send_at_once(batched_send: Any) -> None:
     """Dask gathers what it sends for 5 or 10 ms, which every single unit would wait; no setting changes that."""
     batched_send.interval = SEND_SECONDS
+
+
+@contextmanager
+def _start_explained() -> Iterator[None]:
+    """What Dask's configuration, or this machine, has against a scheduler of our own."""
+    try:
+        yield
+    except (RuntimeError, ValueError, ssl.SSLError) as error:
+        raise BitlensError(
+            f"no Dask scheduler can be started here: {one_line(error)}", hint="what Dask's configuration says"
+        ) from error
 
 
 @contextmanager

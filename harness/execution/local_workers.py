@@ -28,6 +28,7 @@ from harness.execution.sizing import Size
 # How many processes in a row may end without having done anything before no other is started in their place: whoever
 # was killed from outside had bad luck, but what a process says of itself, or takes in memory, the next one will too.
 CHANCES, REPETITIONS = 20, 3
+CLOSING_SECONDS = 0.1  # between two looks whether all have ended
 _DIED = "Nanny failed to start worker process"  # what Dask raises when the process has ended, for whatever reason
 
 
@@ -100,8 +101,9 @@ class LocalWorkers:
 
     def restart(self, address: str) -> None:
         """End this worker, which has nothing in hand; another one is started."""
-        if address in self._by_address:
-            _kill(self._by_address[address].server)
+        server = self._by_address[address].server if address in self._by_address else None
+        if server is not None and server.worker_address == address:  # not one that was started meanwhile
+            _kill(server)
 
     def kill(self) -> None:
         """End all of them, and start no more."""
@@ -114,7 +116,9 @@ class LocalWorkers:
         for place in self._places:
             if isinstance(place.server, Worker):
                 await place.server.close(executor_wait=False)
-        await asyncio.gather(*self._tasks)
+        while not all(task.done() for task in self._tasks):
+            self.kill()  # again: the process of one that was just being started was not known before
+            await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
 
     async def _keep(self, place: _Place, scheduler: str) -> None:
         while not self._is_closing:

@@ -18,8 +18,8 @@ from distributed import KilledWorker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from harness.errors import BitlensError
+from harness.execution import local_workers
 from harness.execution.dask_cluster import DaskCluster, start_workers
-from harness.execution.local_workers import CHANCES, REPETITIONS
 from harness.execution.nanny_log import NannyLog
 from harness.execution.sizing import Size
 
@@ -94,7 +94,7 @@ def test_worker_that_was_killed_is_followed_by_another() -> None:
         assert _another_process(cluster, than=dead)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_that_are_killed_as_soon_as_they_appear_are_followed_by_others(how: signal.Signals) -> None:
     with started(2) as cluster:
         for _ in range(3):
@@ -106,23 +106,26 @@ def test_workers_that_are_killed_as_soon_as_they_appear_are_followed_by_others(h
         until(lambda: len(cluster.addresses()) == 2)
 
 
-@pytest.mark.parametrize("times", [1, 4])
+@pytest.mark.parametrize("times", [1, 3])
 def test_worker_that_is_killed_while_its_plugin_is_set_up_is_followed_by_others(tmp_path: Path, times: int) -> None:
     with started(plugin=DiesInSetup(tmp_path, times)) as cluster:
         until(cluster.addresses)
     assert len(list(tmp_path.iterdir())) == times
 
 
-def test_worker_that_always_dies_while_it_starts_ends_in_a_sentence(tmp_path: Path) -> None:
+def test_worker_that_always_dies_while_it_starts_ends_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_workers, "CHANCES", 4)
     with (
         started(plugin=DiesInSetup(tmp_path, 10**6)) as cluster,
         pytest.raises(BitlensError, match="no worker stays alive: its process died of signal SIGKILL"),
     ):
         until(cluster.addresses)
-    assert len(list(tmp_path.iterdir())) == CHANCES
+    assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_worker_that_cannot_be_set_up_ends_in_a_sentence_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_that_cannot_be_set_up_ends_in_a_sentence_with_the_reason() -> None:
     with (
         started(plugin=Refuses()) as cluster,
         pytest.raises(BitlensError, match="no worker stays alive: no module of that name; all that was finished"),
@@ -136,7 +139,6 @@ def test_memory_that_is_too_small_for_any_worker_ends_in_a_sentence_that_names_t
         pytest.raises(BitlensError, match="it took more memory than a worker may; --memory sets how much that is"),
     ):
         until(lambda: cluster.addresses() and None)
-    assert REPETITIONS < CHANCES
 
 
 def test_worker_is_there_while_dask_refreshes_its_own_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,3 +85,38 @@ def test_future_that_nobody_here_cancelled_says_that_the_scheduler_is_gone(recei
 def test_result_that_nobody_could_be_asked_for_says_that_the_scheduler_is_gone(receive: Any) -> None:
     with pytest.raises(BitlensError, match="is gone"):
         receive("finished", is_cut=True)
+
+
+@pytest.fixture
+def lose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], TaskResult]:
+    """What a pool of local workers makes of a unit whose worker died, which had begun it or not."""
+    cluster, one, died = Cluster("lost"), unit("a"), iter(range(100))
+    monkeypatch.setattr(cluster, "is_local", True)
+    monkeypatch.setattr("harness.execution.dask_cluster.start_workers", lambda *_, **__: cluster)
+    pool = WorkerPool(WorkerConfig(), experiment_in(tmp_path), tmp_path, SimpleQueue())
+    pool.idle()
+
+    def lose(begun: bool) -> TaskResult:
+        pool.hand_over(Task(key=one.key, unit=one, function=""), "tcp://one:1")
+        if begun:
+            (tmp_path / "logs").mkdir(exist_ok=True)
+            (tmp_path / "logs" / f"{one.key}.{next(died)}").write_text("out of ideas")
+        result = pool.receive(Returned(key=one.key, future=cluster.future))
+        assert result is not None
+        return result
+
+    return lose
+
+
+@pytest.mark.parametrize("times", [1, 2, 7])
+def test_unit_that_a_worker_had_not_begun_is_not_to_blame_for_its_death(lose: Any, times: int) -> None:
+    assert all(lose(begun=False).again for _ in range(times))
+    assert lose(begun=True).again
+    assert all(lose(begun=False).again for _ in range(times))
+
+
+def test_unit_that_two_workers_died_of_has_failed(lose: Any) -> None:
+    assert lose(begun=True).again
+    failed = lose(begun=True)
+    assert (failed.again, failed.outcome) == (False, None)
+    assert failed.reason == "its process died; it last said: out of ideas (tried 2 times)"
