@@ -255,8 +255,9 @@ def _refusals_explained() -> Iterator[None]:
 
 def _security(address: ClusterAddress, certificates: Certificates) -> Security:
     """What a connection to this scheduler needs. Raises ConfigError for certificates that are of no use."""
-    if not address.is_encrypted:
-        return Security()
+    if not address.is_encrypted:  # then files in Dask's configuration, which may be missing, are not looked at
+        is_required = bool(dask.config.get("distributed.comm.require-encryption", None))
+        return Security(require_encryption=is_required, tls_ca_file=None)
     files = checked(certificates)
     return Security(
         require_encryption=True,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask
 import psutil
 import pytest
 from distributed import KilledWorker
@@ -139,6 +140,16 @@ def test_memory_that_is_too_small_for_any_worker_ends_in_a_sentence_that_names_t
         pytest.raises(BitlensError, match="it took more memory than a worker may; --memory sets how much that is"),
     ):
         until(lambda: cluster.addresses() and None)
+
+
+@pytest.mark.parametrize(("name", "value"), [("ciphers", "nonsense"), ("min-version", 7)])
+def test_configuration_of_dask_that_allows_no_connection_is_one_sentence(name: str, value: Any) -> None:
+    with (
+        dask.config.set({f"distributed.comm.tls.{name}": value}),
+        pytest.raises(BitlensError, match=r"no Dask scheduler can be started here: .*(cipher|min-version)"),
+        started(),
+    ):
+        pass
 
 
 def test_worker_is_there_while_dask_refreshes_its_own_list(monkeypatch: pytest.MonkeyPatch) -> None:

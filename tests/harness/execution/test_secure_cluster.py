@@ -11,12 +11,13 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client, Security
 
 from harness.errors import ConfigError
 from harness.execution import scheduler_probe
-from harness.execution.certificates import NO_CERTIFICATES, Certificates
+from harness.execution.certificates import IN_CONFIGURATION, NO_CERTIFICATES, Certificates
 from harness.execution.cluster_address import parse_address
 from harness.execution.dask_cluster import connect
 from harness.execution.scheduler_probe import check_answers
@@ -120,6 +121,18 @@ def test_what_is_no_scheduler_is_refused_in_time(
 def test_encryption_that_the_configuration_of_dask_requires_is_one_sentence() -> None:
     with pytest.raises(ConfigError, match="encryption required by Dask configuration"):
         check_answers(parse_address("tcp://127.0.0.1:1"), Security(require_encryption=True))
+
+
+def test_files_in_the_configuration_of_dask_do_not_matter_without_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_probe, "TIMEOUT_SECONDS", 1.0)
+    files = {f"distributed.comm.tls.{name}": str(tmp_path / "missing.pem") for name in IN_CONFIGURATION.values()}
+    with (
+        dask.config.set(files),
+        server(b"") as port,
+    ):
+        assert "no Dask scheduler answers within" in refusal(f"tcp://127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(
