@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 from distributed import Security
@@ -54,7 +55,7 @@ def _explained(error: Exception, address: ClusterAddress) -> tuple[str, str]:
     return f"{problem} ({one_line(error)})", f"{other}://, or another port"
 
 
-def _causes(error: BaseException | None) -> Any:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import dask
 import psutil
 import pytest
 from distributed import KilledWorker
+from distributed.core import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from harness.errors import BitlensError
@@ -140,6 +142,27 @@ def test_memory_that_is_too_small_for_any_worker_ends_in_a_sentence_that_names_t
         pytest.raises(BitlensError, match="it took more memory than a worker may; --memory sets how much that is"),
     ):
         until(lambda: cluster.addresses() and None)
+
+
+@pytest.mark.parametrize("deaths", [1, 3, 9])
+def test_worker_of_a_cluster_that_dies_while_it_is_told_what_it_needs_does_not_end_the_run(deaths: int) -> None:
+    client = Mock()
+    client.register_plugin.side_effect = [CommClosedError("gone")] * deaths + [None]
+    client.sync.return_value = {"workers": {}}
+    DaskCluster(client, "a run", address="tls://host:1").register(Quiet())
+    assert client.register_plugin.call_count == deaths + 1
+
+
+def test_workers_of_a_cluster_that_always_die_or_a_scheduler_that_does_are_one_sentence() -> None:
+    client = Mock()
+    client.register_plugin.side_effect = CommClosedError("gone")
+    client.sync.return_value = {"workers": {}}
+    cluster = DaskCluster(client, "a run", address="tls://host:1")
+    with pytest.raises(BitlensError, match="the workers at tls://host:1 die before they can set up anything"):
+        cluster.register(Quiet())
+    client.sync.side_effect = CommClosedError("gone")
+    with pytest.raises(BitlensError, match="the Dask scheduler at tls://host:1 is gone"):
+        cluster.register(Quiet())
 
 
 @pytest.mark.parametrize(("name", "value"), [("ciphers", "nonsense"), ("min-version", 7)])
