@@ -80,12 +80,15 @@ class ExportedModel:
         return scores
 
 
-def read_exported(name: str, folder: Path) -> ExportedModel:
-    """The model in a SavedModel folder. Raises ConfigError for one that is damaged, or whose scores mean nothing."""
+def read_exported(name: str, folder: Path, examined: Path) -> ExportedModel:
+    """The model in a SavedModel folder, read from what was examined of it.
+
+    Raises ConfigError for one that is damaged, or whose scores mean nothing.
+    """
     import tensorflow as tf
 
     try:
-        loaded = tf.saved_model.load(str(folder))
+        loaded = tf.saved_model.load(str(examined))
     except Exception as error:  # protobuf, OSError and TensorFlow's own
         raise ConfigError(
             f'model "{name}": "{folder}" could not be read as a SavedModel ({one_line(error)})',

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from harness.errors import BitlensError, ConfigError, one_line
@@ -11,6 +13,7 @@ from harness.keras_packages import import_larq, is_installed, larq_missing
 from harness.models.catalogue import Model
 from harness.models.classifier import as_classifier
 from harness.models.files import read_model
+from harness.models.safety import examined
 from harness.registry import resolve
 
 
@@ -45,8 +48,7 @@ def _build(model: Model) -> Any:
     arguments = {"weights": None, "input_shape": (height, width, len(model.preprocessing["mean"]))}
     classes_name = "num_classes" if "num_classes" in inspect.signature(builder).parameters else "classes"
     keras_model = builder(**arguments, **{classes_name: model.classes})
-    if model.weights_path is not None:
-        _load_weights(keras_model, model)
+    _load_weights(keras_model, model)
     return keras_model
 
 
@@ -63,10 +65,23 @@ def _from_hub(model: Model, builder: Any) -> Any:
 
 def _load_weights(keras_model: Any, model: Model) -> None:
     path = model.weights_path
+    if path is None:
+        return
+    ours = model.weights == "trained"
     try:
-        keras_model.load_weights(path)
+        with nullcontext(path) if ours else _weights_of(model, path) as file:
+            keras_model.load_weights(file)
+    except ConfigError:
+        raise
     except Exception as error:  # h5py and Keras raise OSError, ValueError, KeyError and more
         raise ConfigError(
             f'model "{model.name}": the weights in "{path}" do not fit this architecture ({one_line(error)})',
             hint="the file that `model.save_weights` of this very architecture wrote",
         ) from error
+
+
+@contextmanager
+def _weights_of(model: Model, path: Path) -> Iterator[Path]:
+    """A file of the user's own for an architecture of ours, after it was examined."""
+    with examined(model.name, path, trusted=model.trusted) as file:
+        yield file.path

@@ -1,62 +1,129 @@
-"""Python code inside a model file: found before the file is loaded, because loading is what runs it.
+"""Examines a model file before anything of it is loaded, and gives a copy of what was examined to whoever loads it.
 
-A Lambda layer is Python bytecode; a class or function of any other module is imported and called by its name. Keras
-itself refuses some of it in `.keras` files, and nothing in `.h5` files and SavedModels.
+The work is done by `harness.models.examiner` in a process of its own: a file that makes a parser crash, hang or ask for
+all memory ends that process, and is refused.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.origin import SAVED_MODEL, Origin, parts_of
+from harness.errors import ConfigError
+from harness.models.origin import SUFFIXES, Origin
 
-HARMLESS = ("keras", "tf_keras", "larq", "builtins")  # Keras looks "builtins" up among its own functions
-LAMBDAS = ("Lambda", "__lambda__")
-LOADERS = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")  # layers made of pickles or of other files
-OPERATIONS = (
-    "io.",
-    "raw_ops.",
-    "saved_model.",
-    "load_",
-    "py_function",
-    "numpy_function",
-)  # of tf.*, that reach outside
-GRAPH_OPERATIONS = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
-
-
-def embedded_code(path: Path, origin: Origin) -> list[str]:
-    """What a model file would run or reach for when it is loaded, each in a few words; nothing for a harmless file."""
-    code = dict.fromkeys(
-        thing for config in origin.configurations for part in parts_of(config) for thing in _code_of(part)
-    )
-    if origin.container == SAVED_MODEL:
-        code.update(dict.fromkeys(_operations_in_graph(path)))
-    return list(code)
+PATIENCE = 300  # seconds of waiting for a slow disk; processor time is limited by the examiner itself
+_ROOT = Path(__file__).parents[2]
+_UNREADABLE = "a file that `model.save` wrote; weights alone need the architecture of a catalogue model"
+_OTHERS = {
+    ".tflite": "`bitlens inspect` looks into finished artifacts; models are converted from Keras",
+    ".onnx": "onnx2tf or a similar tool makes a Keras model of it",
+    ".pt": "export it to ONNX, and that to Keras",
+    ".pth": "export it to ONNX, and that to Keras",
+    ".pb": "the folder of the SavedModel instead of a file in it",
+}
 
 
-def _code_of(layer: dict[str, Any]) -> Iterator[str]:
-    name, module, config = layer["class_name"], layer.get("module"), layer.get("config")
-    function = config.get("function") if isinstance(config, dict) else None
-    if name in LAMBDAS:
-        yield "a Lambda layer"
-    elif name in LOADERS:
-        yield f"a {name}"
-    elif name == "TFOpLambda" and isinstance(function, str) and any(part in function for part in OPERATIONS):
-        yield f"the operation tf.{function}"
-    elif isinstance(module, str) and module.split(".")[0] not in HARMLESS:
-        yield f"the Python object {module}.{config if name == 'function' else name}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A model file that may be loaded.
+
+    path          what to load: a copy that holds what was examined and nothing else, or the file of a trusted model.
+    weight_bytes  of its arrays; None for a trusted model, of which nobody counted them.
+    """
+
+    path: Path
+    origin: Origin
+    weight_bytes: int | None
 
 
-def _operations_in_graph(folder: Path) -> Iterator[str]:
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+@contextmanager
+def examined(name: str, path: Path, *, trusted: bool) -> Iterator[Examined]:
+    """What may be loaded of a file or folder, as long as the `with` lasts.
 
-    content = (folder / "saved_model.pb").read_bytes()
+    Raises ConfigError for one that is missing, no model, damaged, too large for what it is, or not on the list.
+    """
+    with _temporary_folder(name) as folder:
+        verdict = _verdict(path, None if trusted else folder)
+        _refuse(name, path, verdict)
+        origin = Origin(**{field: verdict[field] for field in Origin.__slots__})
+        where = path if trusted else folder / verdict["copy"]
+        yield Examined(path=where, origin=origin, weight_bytes=verdict.get("weight_bytes"))
+
+
+@contextmanager
+def _temporary_folder(name: str) -> Iterator[Path]:
     try:
-        graphs = [graph.graph_def for graph in SavedModel.FromString(content).meta_graphs]
-    except Exception:  # protobuf's DecodeError; reported where the model is loaded
-        return
-    for graph in graphs:
-        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-        yield from (f"the operation {node.op}" for node in nodes if node.op in GRAPH_OPERATIONS)
+        folder = tempfile.TemporaryDirectory(prefix="bitlens-model-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ConfigError(f'model "{name}": no folder for temporary files ({error.strerror})', hint="TMPDIR") from error
+    with folder as path:
+        yield Path(path)
+
+
+def _verdict(path: Path, target: Path | None) -> dict[str, Any]:
+    """What the examiner says; a refusal where it says nothing."""
+    if not os.path.exists(path):  # pathlib raises for names that are too long
+        return {"missing": True}
+    request = json.dumps({"path": str(path.absolute()), "target": str(target) if target else None})
+    command = [sys.executable, "-P", "-m", "harness.models.examiner", request]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
+    environment.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")  # each thread would take address space
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
+        verdict = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return {"unreadable": f"looking into it took longer than {PATIENCE} s"}
+    except OSError as error:
+        return {"unreadable": f"the process that looks into it could not be started: {error.strerror}"}
+    except ValueError:
+        return {"unreadable": f"the process that looks into it {_ending(done.returncode)}"}
+    return verdict if isinstance(verdict, dict) else {"unreadable": "the process that looks into it said nothing"}
+
+
+def _ending(status: int) -> str:
+
+    if status == -signal.SIGXCPU:
+        return "took too long"
+    if status < 0:
+        return f"died of {signal.Signals(-status).name}: the file makes its parser crash"
+    return "ended without a word"
+
+
+def _refuse(name: str, path: Path, verdict: dict[str, Any]) -> None:
+    """Raises ConfigError for whatever the verdict is, other than a model."""
+    if "missing" in verdict:
+        raise ConfigError(f'model "{name}" path: expected a model, found no file "{path}"')
+    if "unsafe" in verdict:
+        found = ", ".join(verdict["unsafe"]) + (f" and {verdict['more']} more" if verdict["more"] else "")
+        raise ConfigError(
+            f'model "{name}": "{path}" holds {found}: not on the list of what a model file may hold',
+            hint="trusted = true in its [[model]] table or --trusted, if you know where the file comes from: its code "
+            "then runs with your rights; nothing else loads it",
+        )
+    if "unreadable" in verdict:
+        raise unreadable(name, path, verdict["unreadable"])
+    if verdict["container"] is None:
+        raise _no_model(name, path)
+
+
+def unreadable(name: str, path: Path, why: str) -> ConfigError:
+    return ConfigError(f'model "{name}": "{path}" could not be read as a Keras model ({why})', hint=_UNREADABLE)
+
+
+def _no_model(name: str, path: Path) -> ConfigError:
+    if path.suffix in SUFFIXES and path.is_file():
+        return unreadable(name, path, "neither a zip file of Keras nor HDF5")
+    return ConfigError(
+        f'model "{name}" path: expected an .h5 or .keras file or a SavedModel folder, got "{path}"',
+        hint=_OTHERS.get(path.suffix, 'save it with `model.save("model.keras")`'),
+    )
