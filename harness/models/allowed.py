@@ -135,40 +135,51 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "keras.ops.numpy": _names(
         """
         Abs Absolute Add All Amax Amin Angle Any Append Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax
-        Argmin Argpartition Argsort Array ArraySplit Average BitwiseAnd BitwiseInvert BitwiseLeftShift BitwiseNot
-        BitwiseOr BitwiseRightShift BitwiseXor BroadcastTo Cbrt Ceil Clip Concatenate Conj Conjugate Copy Copysign
-        Corrcoef Correlate Cos Cosh CountNonzero Cross Cumprod Cumsum Deg2rad Diag Diagonal Diagflat Diff Digitize
-        Divide DivideNoNan Dot Dstack Einsum Equal Exp Exp2 ExpandDims Expm1 Flip Fliplr Flipud Floor FloorDivide Fmax
-        Fmin Fmod FullLike Gcd GetItem Greater GreaterEqual Heaviside Histogram Hsplit Hstack Hypot Imag Inner Interp
-        Isclose Isfinite Isin Isinf Isnan Isneginf Isposinf Isreal Kron Lcm Ldexp LeftShift Less LessEqual Log Log10
-        Log1p Log2 Logaddexp Logaddexp2 LogicalAnd LogicalNot LogicalOr LogicalXor Matmul Max Maximum Mean Median
-        Meshgrid Min Minimum Mod Moveaxis Multiply NanToNum Nanmax Nanmean Nanmin Nanprod Nansum Ndim Negative
-        Nextafter Nonzero NotEqual OnesLike Outer Pad Percentile Power Prod Ptp Quantile Ravel Real Reciprocal
-        Rad2deg Repeat Reshape RightShift Roll Rot90 Round SearchSorted Select Sign Signbit Sin Sinc Sinh Size Slogdet
-        Sort Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan Tanh Tensordot Tile Trace
-        Trapezoid Transpose Tril Triu TrueDivide Trunc Unravelindex Vander Var Vdot Vsplit Vstack Where ZerosLike
+        Argmin Argpartition Argsort Array ArraySplit Average Bincount BitwiseAnd BitwiseInvert BitwiseLeftShift
+        BitwiseNot BitwiseOr BitwiseRightShift BitwiseXor BroadcastTo Cbrt Ceil Clip Concatenate Conj Conjugate Copy
+        Corrcoef Correlate Cos Cosh CountNonzero Cross Cumprod Cumsum Deg2rad Diag Diagflat Diagonal Diff Digitize
+        Divide DivideNoNan Dot Dsplit Dstack Einsum Equal Exp Exp2 ExpandDims Expm1 Fabs Flip Fliplr Flipud Floor
+        FloorDivide Fmax Fmin Fmod FullLike Gcd GetItem Greater GreaterEqual Heaviside Histogram Hsplit Hstack Hypot
+        I0 Imag Inner IsIn Isclose Isfinite Isinf Isnan Isneginf Isposinf Isreal Kron Lcm Ldexp LeftShift Less
+        LessEqual Linspace Log Log10 Log1p Log2 Logaddexp Logaddexp2 LogicalAnd LogicalNot LogicalOr LogicalXor Matmul
+        Max Maximum Mean Median Meshgrid Min Minimum Mod Moveaxis Multiply NanToNum Nanargmax Nanargmin Nancumprod
+        Nancumsum Nanmax Nanmean Nanmedian Nanmin Nanpercentile Nanprod Nanquantile Nanstd Nansum Nanvar Ndim Negative
+        Nextafter Nonzero NotEqual OnesLike Outer Pad Percentile Power Prod Ptp Quantile Rad2deg Ravel Real Reciprocal
+        Repeat Reshape RightShift Roll Rot90 Round SearchSorted Select Sign Signbit Sin Sinc Sinh Size Slogdet Sort
+        Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan Tanh Tensordot Tile Trace
+        Transpose Trapezoid Tril Triu TrueDivide Trunc Unique UnravelIndex Vander Var Vdot View Vsplit Vstack Where
+        ZerosLike
         """
     ),
     "keras.ops.nn": _names(
         """
-        AdaptiveAveragePool AdaptiveMaxPool AveragePool BatchNorm BatchNormalization Celu Conv ConvTranspose
-        DepthwiseConv DotProductAttention Elu Fold Gelu Glu HardShrink HardSigmoid HardSilu HardSwish HardTanh LayerNorm
-        LeakyRelu LogSigmoid LogSoftmax MaxPool Mish Moments MultiHot Normalize OneHot PReLU RMSNorm Relu Relu6 Selu
-        SeparableConv Sigmoid Silu SoftShrink Softmax Softplus Softsign SparsePlus SparseSigmoid Sparsemax Squareplus
-        Swish TanhShrink Threshold Unfold
+        AdaptiveAveragePool AdaptiveMaxPool AveragePool BatchNorm Celu Conv ConvTranspose DepthToSpace DepthwiseConv
+        DotProductAttention Elu Fold Gelu Glu HardShrink HardSigmoid HardSilu HardTanh LayerNorm LeakyRelu LogSigmoid
+        LogSoftmax MaxPool Moments MultiHot Normalize OneHot PSNR Polar RMSNorm Relu Relu6 Selu SeparableConv Sigmoid
+        Silu SoftShrink Softmax Softplus Softsign SpaceToDepth SparsePlus SparseSigmoid Sparsemax Squareplus
+        TanhShrink Threshold Unfold
         """
     ),
     "keras.ops.math": _names(
-        "Erf Erfinv ExtractSequences InTopK Logdet Logsumexp Norm Rsqrt SegmentMax SegmentSum TopK"
+        """
+        CDist Erf Erfc Erfinv ExtractSequences FFT FFT2 IFFT2 IRFFT InTopK Logdet Logsumexp RFFT Rsqrt SegmentMax
+        SegmentMin SegmentProd SegmentSum TopK ViewAsComplex ViewAsReal
+        """
     ),
     "keras.ops.linalg": _names(
-        "Cholesky Det Eig Eigh Inv LuFactor Norm Pinv QR SVD Qr Svd Solve SolveTriangular Lstsq"
+        """
+        Cholesky CholeskyInverse Det Eig Eigh Inv Lstsq LuFactor Norm Pinv Qr SVD Solve SolveTriangular
+        """
     ),
-    "keras.ops.core": _names("Cast Slice SliceUpdate StopGradient Unstack Shape Scatter ScatterUpdate SaturateCast"),
+    "keras.ops.core": _names(
+        """
+        Cast ConvertToTensor SaturateCast Scatter ScatterUpdate Slice SliceUpdate StopGradient Unstack
+        """
+    ),
     "keras.ops.image": _names(
         """
-        AffineTransform CropImages ExtractPatches GaussianBlur HSVToRGB HsvToRgb MapCoordinates PadImages
-        PerspectiveTransform RGBToGrayscale RGBToHSV RgbToGrayscale RgbToHsv Resize ScaleAndTranslate ElasticTransform
+        AffineTransform CropImages ElasticTransform ExtractPatches GaussianBlur HSVToRGB MapCoordinates PadImages
+        PerspectiveTransform RGBToGrayscale RGBToHSV Resize SSIM ScaleAndTranslate SobelEdges
         """
     ),
     "keras.ops.einops": _names("Rearrange"),

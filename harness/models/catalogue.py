@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,17 +87,24 @@ class Model:
             return hashlib.sha256(f"{self.build} {self.weights} {self.seed}".encode()).hexdigest()
         if not path.exists():
             raise ConfigError(f'model "{self.name}": expected weights, found no file "{path}"')
+        if not (path.is_file() or path.is_dir()):  # reading a pipe or a device would never end
+            raise ConfigError(f'model "{self.name}": expected weights in a file or folder, "{path}" is neither')
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         digest = hashlib.sha256()
-        for file in files:
-            digest.update(file.name.encode() + _sha256_of(file, file.stat().st_mtime_ns, file.stat().st_size))
+        try:
+            for file in files:
+                content = _sha256_of(file, file.stat().st_mtime_ns, file.stat().st_size)
+                digest.update(os.fsencode(file.name) + content)
+        except OSError as error:
+            raise ConfigError(f'model "{self.name}": "{path}" could not be read ({error.strerror})') from error
         return digest.hexdigest()
 
 
 @cache
 def _sha256_of(file: Path, modified_ns: int, size: int) -> bytes:
     """A plan names a model's weights once for every unit: the file is read again only when it changed."""
-    return hashlib.sha256(file.read_bytes()).digest()
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
 
 
 def _record(size: int, *, resize: int, mean: list[float], scale: list[float], order: str = "rgb") -> dict[str, Any]:
