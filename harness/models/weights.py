@@ -66,7 +66,8 @@ def _read_attributes(item: Any) -> None:
     import h5py
 
     for name in item.attrs:
-        if h5py.h5a.open(item.id, name.encode()).get_storage_size() > MOST_ATTRIBUTE:
+        attribute = h5py.h5a.open(item.id, name.encode())
+        if math.prod(attribute.shape) * attribute.get_type().get_size() > MOST_ATTRIBUTE:
             raise Unreadable(f'its attribute "{words(name)}" has more than {MOST_ATTRIBUTE >> 20} MiB')
         item.attrs[name]
 
