@@ -83,7 +83,8 @@ LARQ_PARTS = _names(
     """
     SteSign ste_sign ApproxSign approx_sign SwishSign swish_sign SteHeaviside ste_heaviside SteTern ste_tern
     MagnitudeAwareSign magnitude_aware_sign DoReFa DoReFaQuantizer dorefa_quantizer NoOp NoOpQuantizer no_op
-    WeightClip weight_clip hard_tanh leaky_tanh heaviside_sign clip_by_value_activation FlipRatio flip_ratio
+    WeightClip weight_clip hard_tanh leaky_tanh heaviside_sign clip_by_value_activation
+    magnitude_aware_sign_unclipped FlipRatio flip_ratio xnor_weight_scale blurpool_initializer
     """
 )
 

@@ -57,8 +57,8 @@ def _foreign_objects(meta_graph: Any) -> Iterator[str]:
         kind = node.WhichOneof("kind")
         if kind not in OBJECTS:
             yield "a table or another resource" if kind == "resource" else f"an object of the kind {kind}"
-        if node.registered_name or node.registered_saver.name:
-            yield f"the registered object {words(node.registered_name or node.registered_saver.name)}"
+        if node.registered_name or node.registered_saver:
+            yield f"the registered object {words(node.registered_name or node.registered_saver)}"
         if any(item.save_function or item.restore_function for item in node.saveable_objects.values()):
             yield "a function that restores an object when it is loaded"
 
