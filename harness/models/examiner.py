@@ -21,7 +21,7 @@ from harness.models.origin import LARQ_LAYERS, package_of
 from harness.models.refusals import Unreadable, Unsafe, words
 
 MEMORY = 1536 * 2**20  # bytes of address space: 300 MiB are the libraries
-SECONDS = 60  # of processor time, and one more for each 8 MiB of the file
+SECONDS = 60  # of processor time, and one more for each MiB of the file
 MOST_FINDINGS = 3  # that are named
 
 
@@ -53,7 +53,7 @@ def _limit(path: Path) -> None:
     import resource
 
     size = _size(path)
-    seconds = SECONDS + (size >> 23)
+    seconds = SECONDS + (size >> 20)
     limits = {
         resource.RLIMIT_AS: MEMORY,
         resource.RLIMIT_CPU: seconds,

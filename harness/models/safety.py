@@ -21,7 +21,7 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.models.origin import SUFFIXES, Origin
 
-PATIENCE = 300  # seconds of waiting for a slow disk; processor time is limited by the examiner itself
+PATIENCE = 600  # seconds of waiting for a slow disk; processor time is limited by the examiner itself
 _ROOT = Path(__file__).parents[2]
 _UNREADABLE = "a file that `model.save` wrote; weights alone need the architecture of a catalogue model"
 _OTHERS = {
