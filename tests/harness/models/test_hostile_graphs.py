@@ -40,7 +40,8 @@ def saved_function(path: Path, act: Callable[[Any], Any]) -> Path:
 
     @tf.function(input_signature=[tf.TensorSpec((None, *SHAPE))], autograph=False)
     def scores(image: Any) -> Any:
-        with tf.control_dependencies([act(image)] if act(image) is not None else []):
+        done = act(image)
+        with tf.control_dependencies([] if done is None else [done]):
             return {"scores": tf.reduce_mean(image, (1, 2))}
 
     module.function = scores
@@ -268,14 +269,11 @@ def test_part_that_is_a_pipe_is_refused_and_not_waited_for(folder: Path) -> None
     assert "neither a file nor a folder" in refusal(folder)
 
 
-@pytest.mark.parametrize("part", ["saved_model.pb", "keras_metadata.pb", "variables/variables.index"])
+@pytest.mark.parametrize("part", ["saved_model.pb", "variables/variables.index"])
 @pytest.mark.parametrize("content", [b"", b"\xff" * 100, bytes(1000), b"\x0a\xff\xff\xff\xff\x0f"])
 def test_part_that_is_damaged_is_said_in_a_sentence(part: str, content: bytes, folder: Path) -> None:
     (folder / part).write_bytes(content)
-    try:
-        read_model(mine(folder))
-    except ConfigError as error:
-        assert len(str(error).split("\n  try: ")[0].splitlines()) == 1
+    assert "could not be read as a" in refusal(folder)
 
 
 # -------------------------------------------------------------------------------------- what Keras 2 says of its layers
@@ -297,7 +295,7 @@ LAYERS: list[tuple[dict[str, Any], str]] = [
     ({"class_name": "Lambda", "config": {"name": "x", "function": ["4wEA", None, None]}}, "a Lambda layer"),
     (
         {"class_name": "TFOpLambda", "config": {"name": "x", "function": "io.write_file"}},
-        "the operation tf.io.write_file",
+        "tf.io.write_file",
     ),
     ({"class_name": "Dense", "module": "os", "config": {"name": "x"}}, "the Python object os.Dense"),
     ({"config": {"name": "x", "units": 3, "activation": {"class_name": "Lambda", "config": {}}}}, "a Lambda layer"),
