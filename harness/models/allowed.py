@@ -42,6 +42,7 @@ LAYERS = _names(
     RandomGaussianBlur RandomInvert RandomErasing AutoContrast Equalization Solarization
     """
 )
+APPLICATIONS = _names("LayerScale StochasticDepth")  # in `keras.applications` alone
 # Plain functions in functional models of Keras 2: layers that hold the name of a function of TensorFlow.
 FUNCTION_LAYERS = _names("TFOpLambda SlicingOpLambda")
 ACTIVATIONS = _names(
@@ -104,7 +105,7 @@ MODULES: dict[str, frozenset[str]] = {
     "keras.layers.experimental.preprocessing": LAYERS,
     "keras.layers.experimental": LAYERS,
     "keras.layers.core.tf_op_layer": FUNCTION_LAYERS,
-    "keras.applications.convnext": _names("LayerScale StochasticDepth"),
+    "keras.applications.convnext": APPLICATIONS,
     "keras.initializers": INITIALIZERS,
     "tensorflow.python.ops.init_ops_v2": INITIALIZERS,
     "keras.regularizers": REGULARIZERS,
@@ -118,8 +119,6 @@ MODULES: dict[str, frozenset[str]] = {
     "larq.metrics": LARQ_PARTS,
     "larq.activations": LARQ_PARTS,
 }
-# Without a module, names are looked up among Keras's own and those that Larq registered.
-BARE = _PARTS | FUNCTION_LAYERS | METRICS | LARQ_LAYERS | LARQ_PARTS
 # Where a function, or the short name of an object, is looked up by its name alone.
 FUNCTION_MODULES = _names("builtins keras.activations larq.activations larq.quantizers larq.constraints")
 FUNCTIONS = ACTIVATIONS | LARQ_PARTS
@@ -187,6 +186,9 @@ OPERATIONS: dict[str, frozenset[str]] = {
     ),
     "keras.ops.einops": _names("Rearrange"),
 }
+
+# Without a module, names are looked up among Keras's own and those that Larq registered.
+BARE = (_PARTS | APPLICATIONS | FUNCTION_LAYERS | METRICS | LARQ_LAYERS | LARQ_PARTS).union(*OPERATIONS.values())
 
 # Functions of TensorFlow by their public names: what TFOpLambda and SlicingOpLambda may hold.
 _MATH = _names(
