@@ -117,7 +117,10 @@ def _refuse(name: str, path: Path, verdict: dict[str, Any]) -> None:
 
 
 def unreadable(name: str, path: Path, why: str) -> ConfigError:
-    return ConfigError(f'model "{name}": "{path}" could not be read as a Keras model ({why})', hint=_UNREADABLE)
+    kind, hint = "Keras model", _UNREADABLE
+    if os.path.exists(path / "saved_model.pb"):
+        kind, hint = "SavedModel", "the whole folder as `model.export` wrote it"
+    return ConfigError(f'model "{name}": "{path}" could not be read as a {kind} ({why})', hint=hint)
 
 
 def _no_model(name: str, path: Path) -> ConfigError:

@@ -25,42 +25,14 @@ from typing import Any
 
 from tests.fuzz.config_mutations import CONFIG_MUTATIONS, as_text
 from tests.fuzz.graph_mutations import GRAPH_MUTATIONS
+from tests.fuzz.valid_models import BASES, make_bases
+from tests.fuzz.watch import Watch
 
 ROOT = Path(__file__).parents[2]
 BATCH = 100
 PATIENCE = 180  # seconds for one file, of a machine that is busy
 MOST_KIB = 2 * 2**20
-BASES = ("keras2.keras", "keras2.h5", "keras3.keras", "keras3.h5", "larq.h5", "larq.keras", "exported", "folder")
 FILE_MUTATIONS = ("bytes", "cut", "suffix", "two at once", "zip entries", "large")
-
-
-# --------------------------------------------------------------------------------------------------------- valid files
-def make_bases(folder: Path) -> None:
-    """One model of every kind of file."""
-    import keras
-    import larq
-    import tensorflow as tf
-    import tf_keras
-
-    def model(package: Any) -> Any:
-        layers = package.layers
-        image = package.Input((12, 12, 3), name="image")
-        x = layers.Conv2D(4, 3, activation="relu", kernel_regularizer="l2")(image)
-        x = layers.Add()([layers.BatchNormalization()(x), x])
-        inner = package.Sequential([package.Input((10, 10, 4)), layers.Conv2D(4, 1)], name="inner")
-        x = inner(x)
-        x = x * 2.0 if package is keras else tf.nn.relu(x) * 2.0
-        x = layers.GlobalAveragePooling2D()(x)
-        return package.Model(image, layers.Dense(3, activation="softmax")(x))
-
-    image = tf_keras.Input((12, 12, 3))
-    x = larq.layers.QuantConv2D(4, 3, input_quantizer="ste_sign", kernel_quantizer="ste_sign")(image)
-    binary = tf_keras.Model(image, tf_keras.layers.Dense(3)(tf_keras.layers.Flatten()(x)))
-    for name, made in (("keras2", model(tf_keras)), ("keras3", model(keras)), ("larq", binary)):
-        made.save(folder / f"{name}.keras")
-        made.save(folder / f"{name}.h5")
-    model(keras).export(str(folder / "exported"), verbose=False)
-    model(tf_keras).save(folder / "folder")
 
 
 # ------------------------------------------------------------------------------------------------------------- changes
@@ -151,35 +123,6 @@ def _add_entries(path: Path, kind: str, rng: random.Random) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- oracles
-HARM = (
-    "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect", "socket.bind", "pty.spawn",
-)  # fmt: skip
-
-
-class Watch:
-    """What Python itself does while a file is read: programs, sockets and files that are written elsewhere."""
-
-    def __init__(self, temporary: Path) -> None:
-        self.seen: list[str] = []
-        self.active = False
-        self._temporary = str(temporary)
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.active:
-            return
-        examiner = event == "subprocess.Popen" and "harness.models.examiner" in map(str, arguments[1] or ())
-        if event in HARM and not examiner:
-            self.seen.append(f"{event} {arguments!r:.200}")
-        elif event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
-            self._look_at_open(os.fsdecode(arguments[0]), arguments[1], arguments[2])
-
-    def _look_at_open(self, path: str, mode: Any, flags: Any) -> None:
-        writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else False
-        writes = writes or (isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
-        ours = path.startswith((self._temporary, "/dev/null", "/proc/")) or "__pycache__" in path
-        if writes and not ours:
-            self.seen.append(f"open {path} {mode} {flags}")
 
 
 def work(bases: Path, seed: int, first: int, count: int) -> None:

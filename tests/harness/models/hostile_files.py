@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import pytest
+
+from harness.errors import ConfigError
+from harness.models.catalogue import Model, minus_one_to_one
+from harness.models.files import read_model
 
 INPUT = {"class_name": "InputLayer", "name": "image", "config": {"name": "image", "batch_input_shape": [None, 4, 4, 3]},
          "inbound_nodes": []}  # fmt: skip
 LAMBDA = {"class_name": "Lambda", "config": {"name": "harm", "function": ["4wEAAAA=", None, None]}}
+LIST = "not on the list of what a model file may hold"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -62,3 +68,14 @@ def hdf5(path: Path, config: Any, *, version: str = "2.15.0", userblock: int = 0
         file.attrs["model_config"] = config if isinstance(config, str) else json.dumps(config)
         file.create_group("model_weights").attrs["layer_names"] = []
     return path
+
+
+def mine(path: Path, **options: Any) -> Model:
+    return Model(name="mine", family="", preprocessing=minus_one_to_one(4), classes=3, weights=str(path), **options)
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_model(mine(path, **options))
+    assert len(str(caught.value).split("\n  try: ")[0].splitlines()) == 1
+    return str(caught.value)
