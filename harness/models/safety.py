@@ -76,7 +76,8 @@ def _verdict(path: Path, target: Path | None) -> dict[str, Any]:
         return {"missing": True}
     request = json.dumps({"path": str(path.absolute()), "target": str(target) if target else None})
     command = [sys.executable, "-P", "-m", "harness.models.examiner", request]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])}
+    paths = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]  # "" is the current folder
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     environment.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")  # each thread would take address space
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
