@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import ConfigError, one_line
+from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
@@ -17,6 +17,18 @@ from harness.models.exported import ExportedModel
 
 def as_classifier(model: Model, keras_model: Any) -> Any:
     """The model from (None, height, width, channels) to (None, classes). Raises ConfigError for no classifier."""
+    try:
+        return _as_classifier(model, keras_model)
+    except BitlensError:
+        raise
+    except Exception as error:  # a file may describe layers that Keras makes and cannot copy or call
+        raise ConfigError(
+            f'model "{model.name}": could not be made a classifier of single images ({one_line(error)})',
+            hint="a model that Keras itself saves, loads and calls with an image",
+        ) from error
+
+
+def _as_classifier(model: Model, keras_model: Any) -> Any:
     _check_layers(model, keras_model)
     if getattr(keras_model, "inputs", None) is None:  # a subclassed model knows its call, and no graph of layers
         keras_model = _called(model, keras_model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def open_named(name: str, *, weights: str | None, seed: int = 0) -> tuple[Model,
 
 def is_file(name: str) -> bool:
     """Does a name on the command line mean a file or folder rather than a model of the catalogue?"""
-    return name not in CATALOGUE and (Path(name).exists() or Path(name).suffix in SUFFIXES or "/" in name)
+    return name not in CATALOGUE and (os.path.exists(name) or Path(name).suffix in SUFFIXES or "/" in name)
 
 
 def open_file(path: Path, options: FileOptions) -> tuple[Model, Any]:
@@ -91,7 +92,8 @@ def _shape(path: Path, keras_model: Any, options: FileOptions) -> tuple[int, int
         raise ConfigError(
             f"--resize: expected at least {max(height, width)}, of which {height}x{width} is cut, got {options.resize}"
         )
-    return int(height), int(width), int(channels or 3), int(outputs[0].shape[-1] or 0)
+    scores = tuple(outputs[0].shape)
+    return int(height), int(width), int(channels or 3), int((scores and scores[-1]) or 0)
 
 
 def _per_channel(name: str, values: tuple[float, ...], channels: int) -> list[float]:
