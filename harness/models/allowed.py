@@ -74,6 +74,13 @@ METRICS = _names(
     TopKCategoricalAccuracy SparseTopKCategoricalAccuracy AUC Precision Recall MeanSquaredError MeanAbsoluteError
     """
 )
+METRIC_FUNCTIONS = _names(
+    """
+    accuracy binary_accuracy categorical_accuracy sparse_categorical_accuracy top_k_categorical_accuracy
+    sparse_top_k_categorical_accuracy mean_squared_error mean_absolute_error binary_crossentropy
+    categorical_crossentropy sparse_categorical_crossentropy
+    """
+)
 LARQ_LAYERS = _names(
     """
     QuantConv1D QuantConv2D QuantConv3D QuantConv2DTranspose QuantConv3DTranspose QuantDense QuantDepthwiseConv2D
@@ -122,8 +129,15 @@ MODULES: dict[str, frozenset[str]] = {
 # Where a function, or the short name of an object, is looked up by its name alone.
 FUNCTION_MODULES = _names("builtins keras.activations larq.activations larq.quantizers larq.constraints")
 FUNCTIONS = ACTIVATIONS | LARQ_PARTS
-SHORT_NAMES = ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | LARQ_PARTS | LAYERS
-SLOTS = ("activation", "initializer", "regularizer", "constraint", "quantizer")  # ends of keys whose value is a name
+SHORT_NAMES = ACTIVATIONS | INITIALIZERS | REGULARIZERS | CONSTRAINTS | LARQ_PARTS | LAYERS | METRIC_FUNCTIONS
+SLOTS = (
+    "activation",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "quantizer",
+    "fn",
+)  # ends of keys whose value is a name
 
 DTYPES = _names(
     """

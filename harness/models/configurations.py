@@ -17,7 +17,7 @@ from harness.models.refusals import Unreadable, words
 
 MOST_BYTES = 16 * 2**20  # of one JSON text; the largest model of keras.applications has 2 MiB
 MOST_LEVELS = 200  # of nesting; three models inside each other have 40
-MOST_OBJECTS = 100_000  # the largest model of keras.applications has 10,000
+MOST_OBJECTS = 50_000  # the largest model of keras.applications has 10,000
 MOST_ROUNDS = 100  # over all layers until each was called; files of Keras need one for each model inside another
 FOREIGN = "not_allowed>"  # before a class name that Keras shall not find: nothing can be registered under it
 
@@ -156,7 +156,7 @@ def _foreign_values(part: dict[str, Any]) -> Iterator[str]:
     """Names of functions in places where Keras looks them up, and types of arrays that are none."""
     for key, value in part.items():
         if isinstance(value, str) and key.endswith(allowed.SLOTS) and value not in allowed.SHORT_NAMES:
-            yield f'the {key} "{words(value)}"'
+            yield f'the {words(key)} "{words(value)}"'
     if part.get("class_name") in _TENSORS:
         config = part.get("config")
         dtype = config.get("dtype") if isinstance(config, dict) else None

@@ -19,6 +19,7 @@ from harness.models import configurations, containers
 from harness.models.containers import HDF5, SAVED_MODEL, UNPACKED, ZIP
 from harness.models.origin import LARQ_LAYERS, package_of
 from harness.models.refusals import Unreadable, Unsafe, words
+from harness.models.sizes import check_sizes
 
 MEMORY = 1536 * 2**20  # bytes of address space: 300 MiB are the libraries
 SECONDS = 60  # of processor time, and one more for each MiB of the file
@@ -154,21 +155,27 @@ def _saved_model(path: Path, target: Path | None) -> dict[str, Any]:
 
     names = {entry.name for entry in os.scandir(path)}
     if target is None:
-        content = (path / containers.LAYERS).read_bytes() if containers.LAYERS in names else b""
-        _, version, configs = graphs.read_layers(content)
+        _, version, configs = _layers_of(path, names)
         return _described(SAVED_MODEL, version, configs)
     copy = target / "model"
     (copy / containers.VARIABLES).mkdir(parents=True)
     _copy_regular(path, path / containers.GRAPH, copy / containers.GRAPH)
     graphs.check_graph(copy / containers.GRAPH)
     weight_bytes = _copy_variables(path, copy)
-    version, configs = "", []
-    if containers.LAYERS in names:
-        with containers.opened(path / containers.LAYERS, within=path) as file:
-            content, version, configs = graphs.read_layers(file.read())
-        graphs.check_layers(configs)
+    content, version, configs = _layers_of(path, names)
+    graphs.check_layers(configs)
+    if configs:
         (copy / containers.LAYERS).write_bytes(content)
     return {**_described(SAVED_MODEL, version, configs), "copy": "model", "weight_bytes": weight_bytes}
+
+
+def _layers_of(path: Path, names: set[str]) -> tuple[bytes, str, list[Any]]:
+    from harness.models import graphs
+
+    if containers.LAYERS not in names:
+        return b"", "", []
+    with containers.opened(path / containers.LAYERS, within=path) as file:
+        return graphs.read_layers(file.read())
 
 
 def _copy_variables(path: Path, copy: Path) -> int:
@@ -194,6 +201,7 @@ def _check(config: Any, version: str) -> None:
     found = list(configurations.foreign_things(config))
     if found:
         raise Unsafe(found)
+    check_sizes(config)
     if package_of(version) == "tf_keras":
         configurations.check_calls(config)
 

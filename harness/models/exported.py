@@ -14,6 +14,7 @@ import numpy as np
 
 from converters.refusals import operations
 from harness.errors import ConfigError, one_line
+from harness.models.refusals import words
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
 
@@ -91,7 +92,7 @@ def read_exported(name: str, folder: Path, examined: Path) -> ExportedModel:
         loaded = tf.saved_model.load(str(examined))
     except Exception as error:  # protobuf, OSError and TensorFlow's own
         raise ConfigError(
-            f'model "{name}": "{folder}" could not be read as a SavedModel ({one_line(error)})',
+            f'model "{name}": "{folder}" could not be read as a SavedModel ({words(one_line(error), limit=210)})',
             hint="the whole folder as `model.export` wrote it",
         ) from error
     signature = _signature(name, folder, dict(loaded.signatures))
@@ -112,7 +113,7 @@ def _signature(name: str, folder: Path, signatures: dict[str, Any]) -> Any:
     if not known and len(signatures) != 1:
         raise ConfigError(
             f'model "{name}": expected a signature "{SIGNATURES[0]}" in the SavedModel "{folder}", '
-            f"got {', '.join(signatures) or 'none'}",
+            f"got {', '.join(map(words, signatures)) or 'none'}",
             hint="`model.export` of a Keras model writes one",
         )
     return known[0] if known else next(iter(signatures.values()))

@@ -18,6 +18,7 @@ from harness.models.catalogue import Model
 from harness.models.containers import HDF5, SAVED_MODEL
 from harness.models.exported import read_exported
 from harness.models.origin import Origin
+from harness.models.refusals import words
 from harness.models.safety import Examined, examined, unreadable
 
 _CAUSE = "Exception encountered: "  # what Keras 3 puts before what went wrong, after a long account of where
@@ -50,7 +51,7 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
             loaded = keras.models.load_model(where, compile=False, safe_mode=not model.trusted)
     except Exception as error:  # Keras and the layers raise all sorts
         wrote = f"Keras {origin.version or 'of unknown version'}"
-        said = one_line(ValueError(str(error).rpartition(_CAUSE)[2] or type(error).__name__))
+        said = words(one_line(ValueError(str(error).rpartition(_CAUSE)[2] or type(error).__name__)), limit=210)
         raise ConfigError(
             f'model "{model.name}": "{path}" could not be read as a Keras model: {wrote} wrote it, '
             f"and {keras.__name__} {keras.__version__} says: {said}",

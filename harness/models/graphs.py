@@ -21,6 +21,7 @@ from typing import Any
 from harness.models import configurations
 from harness.models.allowed_operations import OPERATIONS, SAVER
 from harness.models.refusals import Unreadable, Unsafe, words
+from harness.models.sizes import check_sizes
 
 OBJECTS = ("user_object", "function", "variable", "bare_concrete_function", "constant", "captured_tensor", None)
 MOST_CONSTANTS = 64 * 2**20  # bytes beyond what the file holds: one number may stand for a whole array of it
@@ -150,4 +151,5 @@ def check_layers(configs: list[Any]) -> None:
     if found:
         raise Unsafe(found)
     for config in configs:
+        check_sizes(config)
         configurations.check_calls(config)

@@ -179,10 +179,32 @@ def test_layer_that_waits_for_itself_is_refused_instead_of_waited_for(tmp_path: 
 def test_layer_with_more_weights_than_the_file_holds_is_not_built(version: str, tmp_path: Path) -> None:
     layers = [
         {**INPUT, "module": "keras.layers", "config": {"name": "image", "batch_shape": [None, 4, 4, 3]}},
-        dense(units=2_000_000_000),
+        dense(units=16_000_000),
     ]
     if version.startswith("2"):
         layers[0]["config"] = INPUT["config"]
     model = {"module": "keras", "class_name": "Sequential", "config": {"name": "m", "layers": layers}}
     path = packed(tmp_path / "m.keras", model, version=version)
     assert "its layers have more weights than it holds values" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"units": 2**40}, 'its units in layer "head" is larger than 16777216'),
+        ({"units": 10**30}, "its units in layer"),
+        ({"kernel_size": [3, -(2**30)]}, "its kernel_size in layer"),
+        ({"batch_input_shape": [None, 2**20, 2**20, 3]}, "its batch_input_shape in layer"),
+        ({"name": "head\x1b[31m"}, "a name in it is no name"),
+        ({"name": "x" * 5000}, "a name in it is no name"),
+    ],
+)
+def test_size_or_name_that_no_layer_has_is_refused(change: dict[str, Any], why: str, tmp_path: Path) -> None:
+    sentence = refusal(packed(tmp_path / "m.keras", sequential(dense(**change))))
+    assert why in sentence
+    assert sentence.isprintable() or "\x1b" not in sentence
+
+
+def test_seeds_are_numbers_of_any_size(tmp_path: Path) -> None:
+    with safety.examined("m", packed(tmp_path / "m.keras", sequential(dense(seed=2**60))), trusted=False) as file:
+        assert file.origin.has_layers
