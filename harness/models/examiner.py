@@ -68,9 +68,11 @@ def _limit(path: Path) -> None:
 
 
 def _size(path: Path) -> int:
+    """Bytes of a file, or of those in a folder that a model may consist of: the folder may be all there is."""
     with contextlib.suppress(OSError):
         if path.is_dir():
-            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            folders = [folder for folder in (path, path / containers.VARIABLES) if folder.is_dir()]
+            return sum(entry.stat().st_size for folder in folders for entry in os.scandir(folder) if entry.is_file())
         return path.stat().st_size
     return 0
 

@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -22,6 +23,7 @@ from harness.models.refusals import words
 from harness.models.safety import Examined, examined, unreadable
 
 _CAUSE = "Exception encountered: "  # what Keras 3 puts before what went wrong, after a long account of where
+_LOADING = threading.Lock()  # what is counted is of one model
 _SLACK = 16 * 2**20  # bytes of weights beyond those in the file: states and seeds
 
 
@@ -47,7 +49,7 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     if origin.package == KERAS_2 and is_installed("larq"):
         import_larq()  # registers its layers and quantizers, which may also be activations of layers of Keras
     try:
-        with _no_more_weights_than(file.weight_bytes, keras), _as_keras_calls_it(file) as where:
+        with _LOADING, _no_more_weights_than(file.weight_bytes, keras), _as_keras_calls_it(file) as where:
             loaded = keras.models.load_model(where, compile=False, safe_mode=not model.trusted)
     except Exception as error:  # Keras and the layers raise all sorts
         wrote = f"Keras {origin.version or 'of unknown version'}"
@@ -81,8 +83,8 @@ def _no_more_weights_than(weight_bytes: int | None, keras: Any) -> Iterator[None
             raise ValueError("its layers have more weights than it holds values")
         return add_weight(*args, **kwargs)
 
-    keras.layers.Layer.add_weight = counted  # the one way of both Keras to make a weight
     try:
+        keras.layers.Layer.add_weight = counted  # the one way of both Keras to make a weight
         yield
     finally:
         keras.layers.Layer.add_weight = add_weight
