@@ -160,7 +160,7 @@ def _foreign_values(part: dict[str, Any]) -> Iterator[str]:
     if part.get("class_name") in _TENSORS:
         config = part.get("config")
         dtype = config.get("dtype") if isinstance(config, dict) else None
-        if dtype not in allowed.DTYPES:
+        if not isinstance(dtype, str) or dtype not in allowed.DTYPES:
             yield f'an array of type "{words(dtype)}"'
 
 
@@ -207,18 +207,18 @@ def check_calls(config: Any) -> None:
     """Raises Unreadable where a layer waits for its own result, for which Keras 2 would wait for ever."""
     for part, _ in parts_of(config):
         layers = part.get("layers")
-        if isinstance(layers, list) and any(isinstance(layer, dict) and layer.get("inbound_nodes") for layer in layers):
-            _check_order([layer for layer in layers if isinstance(layer, dict)])
+        if isinstance(layers, list):
+            _check_order([layer for layer in layers if isinstance(layer, dict) and isinstance(layer.get("name"), str)])
 
 
 def _check_order(layers: list[dict[str, Any]]) -> None:
-    names = {layer.get("name") for layer in layers if isinstance(layer.get("name"), str)}
-    inputs = {layer.get("name") for layer in layers if layer.get("class_name") == "InputLayer"}
-    done = Counter({layer["name"]: int(_is_called_already(layer)) for layer in layers if layer.get("name") in names})
+    names = {layer["name"] for layer in layers}
+    inputs = {layer["name"] for layer in layers if layer.get("class_name") == "InputLayer"}
+    done = Counter({layer["name"]: int(_is_called_already(layer)) for layer in layers})
     waiting = [
         (layer["name"], [references_in(call, names) for call in layer["inbound_nodes"]])
         for layer in layers
-        if layer.get("name") in names and isinstance(layer.get("inbound_nodes"), list)
+        if isinstance(layer.get("inbound_nodes"), list)
     ]
     for _ in range(MOST_ROUNDS):
         for name, calls in waiting:
