@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def examined(name: str, path: Path, *, trusted: bool) -> Iterator[Examined]:
     with _temporary_folder(name) as folder:
         verdict = _verdict(path, None if trusted else folder)
         _refuse(name, path, verdict)
-        origin = Origin(**{field: verdict[field] for field in Origin.__slots__})
+        origin = Origin(**{field.name: verdict[field.name] for field in fields(Origin)})
         where = path if trusted else folder / verdict["copy"]
         yield Examined(path=where, origin=origin, weight_bytes=verdict.get("weight_bytes"))
 
