@@ -78,7 +78,8 @@ def _no_more_weights_than(weight_bytes: int | None, keras: Any) -> Iterator[None
     def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal left
         shape = signature.bind(*args, **kwargs).arguments.get("shape")
-        left -= 4 * math.prod(int(size or 1) for size in shape or ())
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        left -= 4 * math.prod(int(size or 1) for size in sizes)
         if left < 0:
             raise ValueError("its layers have more weights than it holds values")
         return add_weight(*args, **kwargs)
