@@ -92,6 +92,7 @@ def foreign_things(config: Any) -> Iterator[str]:
             if what:
                 yield what + where
         yield from (what + where for what in _foreign_values(part))
+    for part, _ in parts_of(config):
         if isinstance(part.get("layers"), list):
             yield from _calls_without_tensors(part["layers"])
 
