@@ -72,7 +72,8 @@ def parts_of(config: Any) -> Iterator[tuple[dict[str, Any], str]]:
 def _layer_name(part: dict[str, Any]) -> str:
     config = part.get("config")
     name = part.get("name") or (config.get("name") if isinstance(config, dict) else None)
-    return name if "class_name" in part and isinstance(name, str) else ""
+    is_layer = "class_name" in part and part["class_name"] not in tuple(allowed.POLICIES)
+    return name if is_layer and isinstance(name, str) else ""
 
 
 def without_compiling(config: Any) -> Any:
@@ -105,7 +106,8 @@ def with_foreign_classes_renamed(config: Any) -> Any:
     """
     for part, _ in parts_of(config):
         name = part.get("class_name")
-        if isinstance(name, str) and part.get("module") is None and name not in (*allowed.BARE, *_PLAIN, *_LAMBDAS):
+        known = isinstance(name, str) and (name in allowed.BARE or name in _PLAIN or name in _LAMBDAS)
+        if isinstance(name, str) and part.get("module") is None and not known:
             part["class_name"] = FOREIGN + name
     return config
 

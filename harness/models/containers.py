@@ -96,7 +96,7 @@ class Parts:
         if name not in self.names:
             raise Unreadable(f"it has no {name}")
         with self._source.open(name) as part:
-            content = part.read(MOST_TEXT + 1)
+            content: bytes = part.read(MOST_TEXT + 1)
         if len(content) > MOST_TEXT:
             raise Unreadable(f"its {name} has more than {MOST_TEXT >> 20} MiB")
         return content

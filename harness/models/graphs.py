@@ -24,6 +24,7 @@ from harness.models.refusals import Unreadable, Unsafe, words
 from harness.models.sizes import check_sizes
 
 OBJECTS = ("user_object", "function", "variable", "bare_concrete_function", "constant", "captured_tensor", None)
+REGISTERED = {"constant": ("", "tf.TrackableConstant")}  # by the kind of object: what TensorFlow makes of numbers alone
 MOST_CONSTANTS = 64 * 2**20  # bytes beyond what the file holds: one number may stand for a whole array of it
 
 
@@ -58,7 +59,7 @@ def _foreign_objects(meta_graph: Any) -> Iterator[str]:
         kind = node.WhichOneof("kind")
         if kind not in OBJECTS:
             yield "a table or another resource" if kind == "resource" else f"an object of the kind {kind}"
-        if node.registered_name or node.registered_saver:
+        if node.registered_saver or node.registered_name not in REGISTERED.get(kind, ("",)):
             yield f"the registered object {words(node.registered_name or node.registered_saver)}"
         if any(item.save_function or item.restore_function for item in node.saveable_objects.values()):
             yield "a function that restores an object when it is loaded"
@@ -82,7 +83,8 @@ def _foreign_operations(meta_graph: Any) -> Iterator[str]:
 
 
 def _operations_besides(known: Any, nodes: Any, where: str) -> Iterator[str]:
-    for operation, node in dict.fromkeys((node.op, node.name) for node in nodes if node.op not in known):
+    first = {node.op: node.name for node in reversed(nodes) if node.op not in known}
+    for operation, node in first.items():
         yield f'the operation {words(operation)} ("{words(node)}" in {where})'
 
 

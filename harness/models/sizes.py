@@ -11,6 +11,7 @@ from harness.models.refusals import Unreadable, words
 
 MOST = 2**24  # of anything: 16 million units, steps or pixels
 MOST_NUMBERS = 2**28  # in a tensor of one shape: 1 GiB of float32; an image of 8192 x 8192 in colour has fewer
+_ANY = ("seed", "shared_object_id")  # parts of keys whose numbers mean no size
 MOST_LETTERS = 1000  # of a name
 
 
@@ -22,7 +23,7 @@ def check_sizes(config: Any) -> None:
         if isinstance(name, str) and (len(name) > MOST_LETTERS or not (name.isprintable() or name.isspace())):
             raise Unreadable(f'a name in it is no name: "{words(name)}"')
         for key, value in part.items():
-            if "seed" not in key and any(abs(number) > MOST for number in _integers(value)):
+            if not any(word in key for word in _ANY) and any(abs(number) > MOST for number in _integers(value)):
                 raise Unreadable(f"its {words(key)}{where} is larger than {MOST}")
             if "shape" in key and isinstance(value, list) and math.prod(_sizes(value)) > MOST_NUMBERS:
                 raise Unreadable(f"its {words(key)}{where} is of more than {MOST_NUMBERS} numbers")

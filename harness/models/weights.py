@@ -78,7 +78,7 @@ def _check_array(name: str, array: Any, most: int) -> int:
         raise Unreadable(f'its array "{words(name)}" is kept in another file')
     if array.shape is None or array.dtype.kind not in KINDS or array.dtype.itemsize > 16:
         raise Unreadable(f'its array "{words(name)}" holds no numbers')
-    count = math.prod(int(size) for size in array.shape) * array.dtype.itemsize
+    count = math.prod(int(size) for size in array.shape) * int(array.dtype.itemsize)
     if count > most:
         raise Unreadable(f'its array "{words(name)}" unpacks to more than {most >> 20} MiB')
     if array.chunks is None:

@@ -71,7 +71,7 @@ def hdf5(path: Path, config: Any, *, version: str = "2.15.0", userblock: int = 0
 
 
 def mine(path: Path, **options: Any) -> Model:
-    return Model(name="mine", family="", preprocessing=minus_one_to_one(4), classes=3, weights=str(path), **options)
+    return Model(name="mine", family="", preprocessing=minus_one_to_one(12), classes=3, weights=str(path), **options)
 
 
 def refusal(path: Path, **options: Any) -> str:

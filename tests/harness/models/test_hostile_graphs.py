@@ -111,10 +111,14 @@ def test_table_from_a_file_is_refused(tmp_path: Path) -> None:
 
     (tmp_path / "words").write_text("one\ntwo\n")
     words = tf.lookup.TextFileInitializer(
-        str(tmp_path / "words"), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, 0
+        str(tmp_path / "words"),
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
     )
     module = tf.Module()
-    module.table = tf.lookup.StaticHashTable(words, 0)
+    module.table = tf.lookup.StaticHashTable(words, -1)
     module.function = tf.function(
         lambda image: {"scores": tf.cast(module.table.lookup(tf.as_string(image)), tf.float32)},
         input_signature=[tf.TensorSpec((None, *SHAPE))],
