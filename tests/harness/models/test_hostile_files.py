@@ -12,6 +12,7 @@ import h5py
 import pytest
 
 from harness.models import safety
+from harness.models.configurations import foreign_things
 from tests.harness.models.hostile_files import (
     HDF5_SIGNATURE,
     LAMBDA,
@@ -34,8 +35,17 @@ def lambda_in_zip(path: Path) -> Path:
     return packed(path, sequential({"module": "keras.layers", **LAMBDA}))
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.hdf5", "m.zip", "m", "m.tflite", "m.KERAS"])
-@pytest.mark.parametrize("make", [lambda_in_hdf5, lambda_in_zip])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda_in_hdf5, "m.keras"),
+        (lambda_in_hdf5, "m.zip"),
+        (lambda_in_hdf5, "m"),
+        (lambda_in_zip, "m.h5"),
+        (lambda_in_zip, "m.hdf5"),
+        (lambda_in_zip, "m.KERAS"),
+    ],
+)
 def test_code_is_found_whatever_the_file_is_called(make: Any, name: str, tmp_path: Path) -> None:
     sentence = refusal(make(tmp_path / name))
     assert f'holds a Lambda layer in layer "harm": {LIST}' in sentence
@@ -51,14 +61,17 @@ def test_hdf5_file_that_is_a_zip_file_as_well_is_read_as_hdf5(tmp_path: Path) ->
     assert "a Lambda layer" in refusal(path)
 
 
-def test_hdf5_file_behind_a_zip_file_is_no_hdf5(tmp_path: Path) -> None:
+def test_hdf5_file_behind_a_zip_file_is_read_as_the_zip_file(tmp_path: Path) -> None:
     path = hdf5(tmp_path / "m.h5", functional(LAMBDA), userblock=4096)
     content = bytearray(path.read_bytes())
     harmless = packed(tmp_path / "other.keras", sequential(dense())).read_bytes()
     content[: len(harmless)] = harmless
     path.write_bytes(content)
     assert h5py.is_hdf5(path)
-    assert "could not be read as a Keras model" in refusal(path)
+    with safety.examined("mine", path, trusted=False) as file:
+        assert file.origin.container == "zip"
+        assert not h5py.is_hdf5(file.path)
+        assert "Lambda" not in zipfile.ZipFile(file.path).read("config.json").decode()
 
 
 @pytest.mark.parametrize("start", [HDF5_SIGNATURE, b"#!/bin/sh\n", bytes(512)])
@@ -84,6 +97,11 @@ def test_what_is_loaded_is_what_was_examined(tmp_path: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- what is not listed
+def found(config: Any) -> str:
+    """What the examiner would name of a description, without a file and a process for each."""
+    return ", ".join(foreign_things(json.loads(json.dumps(config))))
+
+
 CONSTANT_CALLS = [
     ("keras.models.model_from_json", json.dumps(functional(LAMBDA)), {}),
     ("keras.utils.get_file", "f", {"origin": "http://127.0.0.1:9/f", "cache_dir": "/tmp/x"}),
@@ -103,26 +121,29 @@ CONSTANT_CALLS = [
 ]
 
 
-@pytest.mark.parametrize("container", ["keras", "h5"])
-@pytest.mark.parametrize(("function", "first", "others"), CONSTANT_CALLS, ids=[call[0] for call in CONSTANT_CALLS])
-def test_operation_that_reaches_outside_is_refused(
-    function: str, first: str, others: dict[str, Any], container: str, tmp_path: Path
-) -> None:
+def calling(function: str, first: str, others: dict[str, Any]) -> dict[str, Any]:
     layer = {"class_name": "TFOpLambda", "config": {"name": "harm", "function": function}}
-    config = functional(layer, call=["_CONSTANT_VALUE", -1, first, others])
-    make = packed if container == "keras" else hdf5
-    sentence = refusal(make(tmp_path / f"m.{container}", config, version="2.15.0"))
-    assert f'holds the operation tf.{function} in layer "harm"' in sentence
+    return functional(layer, call=["_CONSTANT_VALUE", -1, first, others])
+
+
+@pytest.mark.parametrize(("function", "first", "others"), CONSTANT_CALLS, ids=[call[0] for call in CONSTANT_CALLS])
+def test_operation_that_reaches_outside_is_not_listed(function: str, first: str, others: dict[str, Any]) -> None:
+    assert f'the operation tf.{function} in layer "harm"' in found(calling(function, first, others))
+
+
+@pytest.mark.parametrize("make", [packed, hdf5])
+@pytest.mark.parametrize("call", CONSTANT_CALLS[:4], ids=[call[0] for call in CONSTANT_CALLS[:4]])
+def test_file_with_an_operation_that_reaches_outside_is_refused(call: Any, make: Any, tmp_path: Path) -> None:
+    sentence = refusal(make(tmp_path / "m.keras", calling(*call), version="2.15.0"))
+    assert f'holds the operation tf.{call[0]} in layer "harm"' in sentence
 
 
 @pytest.mark.parametrize("call", [["_CONSTANT_VALUE", -1, 2.0, {}], ["_CONSTANT_VALUE", -1, [[1.0]], {"y": 3}], [], {}])
 @pytest.mark.parametrize("function", ["math.add", "zeros", "fill", "tile"])
-def test_harmless_operation_on_constants_is_refused_since_it_would_run_at_once(
-    function: str, call: Any, tmp_path: Path
-) -> None:
+def test_harmless_operation_on_constants_is_refused_since_it_would_run_at_once(function: str, call: Any) -> None:
     layer = {"class_name": "TFOpLambda", "config": {"name": "op", "function": function}}
-    path = hdf5(tmp_path / "m.h5", functional(layer, call=call))
-    assert 'a call of layer "op" without a tensor' in refusal(path)
+    assert found(functional(layer)) == ""
+    assert 'a call of layer "op" without a tensor' in found(functional(layer, call=call))
 
 
 def function(name: str, module: str = "builtins", **more: Any) -> dict[str, Any]:
@@ -151,10 +172,9 @@ PARTS = [
 
 
 @pytest.mark.parametrize(("part", "named"), PARTS, ids=[named for _, named in PARTS])
-def test_part_that_is_not_listed_is_named_with_its_layer(part: Any, named: str, tmp_path: Path) -> None:
-    sentence = refusal(packed(tmp_path / "m.keras", sequential(dense(activation=part))))
-    assert named in sentence
-    assert f'in layer "head": {LIST}' in sentence
+def test_part_that_is_not_listed_is_named_with_its_layer(part: Any, named: str) -> None:
+    assert named in found(sequential(dense(activation=part)))
+    assert 'in layer "head"' in found(sequential(dense(x=[[{"y": {"activation": part}}]])))
 
 
 OTHER_LAYERS = [
@@ -164,19 +184,19 @@ OTHER_LAYERS = [
 
 
 @pytest.mark.parametrize("name", OTHER_LAYERS)
-def test_layer_that_reads_files_or_holds_code_is_refused(name: str, tmp_path: Path) -> None:
+def test_layer_that_reads_files_or_holds_code_is_refused(name: str) -> None:
     config = {"name": "words", "vocabulary": "/etc/passwd", "filepath": "/x", "cls_symbol": "io.gfile.GFile"}
-    bare = hdf5(tmp_path / "m.h5", functional({"class_name": name, "config": config}))
-    full = packed(tmp_path / "m.keras", sequential({"module": "keras.layers", "class_name": name, "config": config}))
-    for path in (bare, full):
-        assert f'holds a {name} in layer "words"' in refusal(path)
+    layer = {"class_name": name, "config": config}
+    assert f'a {name} in layer "words"' in found(functional(layer))
+    for module in ("keras.layers", "tf_keras.layers", "keras.src.layers", "keras"):
+        assert f'a {name} in layer "words"' in found(sequential({"module": module, **layer}))
 
 
-def test_layer_inside_layers_and_models_is_found(tmp_path: Path) -> None:
+def test_layer_inside_layers_and_models_is_found() -> None:
     inner = {"module": "keras.layers", **LAMBDA}
     wrapped = {"module": "keras.layers", "class_name": "TimeDistributed", "config": {"name": "outer", "layer": inner}}
-    for number, layer in enumerate((wrapped, sequential(sequential(inner)), dense(build_config={"input": inner}))):
-        assert 'a Lambda layer in layer "harm"' in refusal(packed(tmp_path / f"{number}.keras", sequential(layer)))
+    for layer in (wrapped, sequential(sequential(inner)), dense(build_config={"input": inner})):
+        assert found(sequential(layer)) == 'a Lambda layer in layer "harm"'
 
 
 def test_many_findings_are_counted_and_codes_of_the_terminal_are_not_repeated(tmp_path: Path) -> None:
