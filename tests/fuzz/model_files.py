@@ -197,8 +197,10 @@ def run(*, count: int, seed: int, progress: bool = False) -> list[dict[str, Any]
         while len(results) < count:
             first, batch = len(results), min(BATCH, count - len(results))
             options = ["--work", str(seed), str(first), str(batch)]
-            for line in _worker(bases, options):
-                results.append(line)
+            for result in _worker(bases, options):
+                results.append(result)
+                if progress and result["broken"]:
+                    print("\n".join([f"{result['number']}: {result['base']}, {result['kind']}", *result["broken"]]))
             if len(results) < first + batch:  # the worker died or hangs at the next
                 results.append(
                     {"number": len(results), "base": "?", "kind": "?", "outcome": "died", "broken": ["died"]}
@@ -255,9 +257,6 @@ def main() -> int:
     results = run(count=options.count, seed=options.seed, progress=True)
     print(table(results))
     broken = [result for result in results if result["broken"]]
-    for result in broken:
-        print(f"\nfile {result['number']}: {result['base']}, {result['kind']}")
-        print("\n".join(result["broken"]))
     print(f"{max(result.get('peak', 0) for result in results) >> 10} MiB was the most that a process took")
     print(f"{len(broken)} of {len(results)} files broke a promise")
     return 1 if broken else 0
