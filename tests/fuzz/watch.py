@@ -24,8 +24,7 @@ class Watch:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.active:
             return
-        examiner = event == "subprocess.Popen" and "harness.models.examiner" in map(str, arguments[1] or ())
-        if event in HARM and not examiner:
+        if event in HARM and not (event == "subprocess.Popen" and _is_ours(arguments)):
             self.seen.append(f"{event} {arguments!r:.200}")
         elif event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
             self._look_at_open(os.fsdecode(arguments[0]), arguments[1], arguments[2])
@@ -36,3 +35,9 @@ class Watch:
         ours = path.startswith((self._temporary, "/dev/null", "/proc/")) or "__pycache__" in path
         if writes and not ours:
             self.seen.append(f"open {path} {mode} {flags}")
+
+
+def _is_ours(arguments: tuple[Any, ...]) -> bool:
+    """The examiner, and what libraries ask the system when they are imported."""
+    program, command = str(arguments[0]), [str(part) for part in arguments[1] or ()]
+    return "harness.models.examiner" in command or (program, *command[1:]) in (("uname", "-p"), ("lscpu",))
