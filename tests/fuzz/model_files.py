@@ -8,6 +8,7 @@ refused. Files are read in worker processes of a hundred each, so that one that 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -127,6 +128,8 @@ def _add_entries(path: Path, kind: str, rng: random.Random) -> None:
 
 def work(bases: Path, seed: int, first: int, count: int) -> None:
     """Read the files of these numbers; a line of JSON about each."""
+    for package in ("tensorflow", "keras", "tf_keras", "larq"):
+        importlib.import_module(package)  # which opens sockets and asks the system what it is
     temporary = Path(tempfile.gettempdir())
     canary = bases / "canary"
     canary.mkdir(exist_ok=True)
