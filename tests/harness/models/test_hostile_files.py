@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import zipfile
@@ -11,7 +12,8 @@ from typing import Any
 import h5py
 import pytest
 
-from harness.models import safety
+from harness.models import allowed, safety
+from harness.models.allowed_operations import OPERATIONS
 from harness.models.configurations import foreign_things
 from tests.harness.models.hostile_files import (
     HDF5_SIGNATURE,
@@ -212,3 +214,11 @@ def test_how_a_model_was_compiled_is_of_no_interest(tmp_path: Path) -> None:
     config["config"]["layers"].append({**sequential(dense()), "compile_config": {"loss": function("system", "os")}})
     with safety.examined("m", packed(tmp_path / "m.keras", config), trusted=False) as file:
         assert "system" not in zipfile.ZipFile(file.path).read("config.json").decode()
+
+
+def test_no_listed_function_is_one_of_python() -> None:
+    """Keras 2 looks "builtins" up among its own functions, and then in Python's module of that name."""
+    assert allowed.FUNCTIONS & set(dir(builtins)) == frozenset()
+    outside = ("file", "print", "py_", "pyf", "load", "save", "io.", "raw_ops", "gfile", "json", "library", "summary")
+    assert [name for name in allowed.FUNCTIONS_OF_TENSORFLOW if any(word in name for word in outside)] == []
+    assert [name for name in OPERATIONS if any(word in name.lower() for word in (*outside, "dataset", "table"))] == []
