@@ -146,7 +146,5 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise Unreadable(f'its entry "{words(name)}" leads out of the archive')
     if entry.create_system == 3 and stat.S_ISLNK(entry.external_attr >> 16):
         raise Unreadable(f'its entry "{words(name)}" is a link')
-    if entry.flag_bits & 1:
-        raise Unreadable(f'its entry "{words(name)}" is encrypted')
     if entry.compress_type not in _COMPRESSIONS:
         raise Unreadable(f'its entry "{words(name)}" is packed in an unusual way')
