@@ -10,7 +10,12 @@ BitlensError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Control characters, marks that turn the direction of text, and surrogates, by which Python holds bytes of file names.
+_NOT_PRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FIRST_LONE_BYTE = 0xDC80
 
 
 class BitlensError(Exception):
@@ -19,7 +24,7 @@ class BitlensError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(f"{problem}\n  try: {hint}" if hint else problem)
+        super().__init__(printable(f"{problem}\n  try: {hint}" if hint else problem))
 
 
 class ConfigError(BitlensError):
@@ -36,6 +41,29 @@ class DeviceError(BitlensError):
 
 class MeasurementError(BitlensError):
     pass
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or no encoding takes, as escapes: \\x1b, and \\xe9 for a lone byte.
+
+    File names and other people's messages may hold either. Tabs and line ends stay.
+    """
+    return _NOT_PRINTABLE.sub(lambda match: _escaped(ord(match[0])), text)
+
+
+def shown(value: object, *, limit: int = 80) -> str:
+    """A value from outside as a sentence can bear it: cut when it is long, a text in quotes."""
+    try:
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # an integer of 5,000 digits, tables in tables
+        return f"a value of type {type(value).__name__} that is too long to show"
+    return text if len(text) <= limit else f"{text[:limit]} …"
+
+
+def _escaped(code: int) -> str:
+    if _FIRST_LONE_BYTE <= code < _FIRST_LONE_BYTE + 0x80:
+        code -= _FIRST_LONE_BYTE - 0x80
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def reason_of(error: Exception) -> str:

@@ -13,7 +13,8 @@ def generator(seed: int, image_key: str, sample: int, *, purpose: str) -> np.ran
 
     SFC64 is NumPy's fastest; its stream and the float32 ziggurat are the same on every machine.
     """
-    text = f"{purpose}\0{seed}\0{image_key}\0{sample}".encode()
+    # an image may be named by a file whose name is not UTF-8
+    text = f"{purpose}\0{seed}\0{image_key}\0{sample}".encode(errors="surrogatepass")
     words = np.frombuffer(hashlib.sha256(text).digest(), np.uint32)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(words.tolist())))
 

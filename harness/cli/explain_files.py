@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.geometry import fit_image
-from harness.datasets.pictures import read_picture
+from harness.datasets.pictures import MOST_BYTES, read_picture
 from harness.errors import ConfigError
 from harness.models.catalogue import Model
+from harness.regular_files import open_regular
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Explanation
@@ -26,13 +27,12 @@ def check_pictures(paths: Sequence[Path]) -> None:
                 f'image: expected pictures, got the folder "{path}"',
                 hint=f"{path}/*.jpg for its pictures; `bitlens run` for a data set",
             )
-        if not path.is_file():
-            raise ConfigError(f'image: found no file "{path}"')
+        open_regular(path, where="image", at_most=MOST_BYTES).close()
 
 
 def read(path: Path, model: Model) -> NDArray[np.uint8]:
     """A picture at the input size of the model."""
-    return fit_image(read_picture(path, where="image"), model.preprocessing)
+    return fit_image(read_picture(path, where="image"), model.preprocessing, name=f'image: "{path}"')
 
 
 def stems(paths: Sequence[Path], model: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cli.explain_image import Explanation
 from harness.cli.text import as_table
+from harness.errors import printable
 from harness.models.catalogue import Model
 from harness.quality.metrics.metric_table import METRICS
 
@@ -21,7 +22,7 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
     """One picture's explanation as plain data; `pictures` are the files written, by method."""
     likely = explained.probabilities.argsort()[::-1][:3]
     return {
-        "image": str(path),
+        "image": printable(str(path)),
         "predicted": [
             {"class": int(i), "name": names[i], "probability": float(explained.probabilities[i])} for i in likely
         ],
@@ -32,7 +33,7 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
                 "method": row.label,
                 **row.scores,
                 "notes": list(row.notes),
-                "picture": str(pictures[row.method]) if row.method else None,
+                "picture": printable(str(pictures[row.method])) if row.method else None,
             }
             for row in explained.maps
         ],

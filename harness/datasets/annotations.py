@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +23,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.pictures import open_picture
+from harness.datasets.places import Places
 from harness.errors import ConfigError
+from harness.regular_files import MIB, open_regular, read_regular
 
 Mask = NDArray[np.bool_]
 MASKS, VOC = "masks", "Annotations"
 RESERVED = (MASKS, VOC)  # folders that hold no images
+MOST_XML = MIB  # bytes of a VOC file; one with a hundred objects has 30 KiB
+MOST_MASK = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +48,12 @@ class Box:
 class Annotations:
     """What a folder says about the place of the object in each image."""
 
-    def __init__(self, folder: Path, names: Iterable[str], *, boxes: Mapping[str, Sequence[Box]]) -> None:
+    def __init__(self, places: Places, names: Iterable[str], *, boxes: Mapping[str, Sequence[Box]]) -> None:
         """names are the images' paths relative to the folder; `boxes` are those that its labels.csv lists."""
-        self._folder, self._boxes = folder, boxes
-        self._files = _files_of(folder, names)
+        self._folder, self._boxes = places.folder, boxes
+        self._files = _files_of(places.folder, names)
+        for file in self._files.values():
+            places.check(file)
 
     def fingerprint(self) -> str:
         """A hash of every mask and box, or "" when there are none."""
@@ -53,7 +61,8 @@ class Annotations:
             return ""
         digest = hashlib.sha256(repr(sorted((name, tuple(boxes)) for name, boxes in self._boxes.items())).encode())
         for name, file in sorted(self._files.items()):
-            digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+            with open_regular(file, where="[dataset] path", at_most=MOST_MASK) as content:
+                digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
         return digest.hexdigest()
 
     def mask(self, name: str, *, height: int, width: int, class_name: str) -> Mask | None:
@@ -76,14 +85,9 @@ class Annotations:
 
 def read_mask(path: Path, *, height: int, width: int) -> Mask:
     """The mask of a PNG file: true where any colour, or the palette's index, is not zero. Transparency is ignored."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as file:
-            transparent = file.mode in ("RGBA", "LA", "PA")
-            values = np.asarray(file)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow calls a broken PNG a SyntaxError
-        raise ConfigError(f'[dataset] path: "{path}" could not be read as a mask ({error})') from error
+    with open_picture(path, where="[dataset] path", what="a mask", formats=("PNG",)) as picture:
+        transparent = picture.mode in ("RGBA", "LA", "PA")
+        values = np.asarray(picture)
     if values.ndim == 3:
         values = (values[..., :-1] if transparent else values).any(axis=-1)
     if values.shape != (height, width):
@@ -97,9 +101,10 @@ def read_mask(path: Path, *, height: int, width: int) -> Mask:
 
 def read_voc(path: Path, *, class_name: str) -> list[Box]:
     """The boxes of a Pascal VOC XML file, none if it lists no object."""
+    content = read_regular(path, where="[dataset] path", at_most=MOST_XML)
     try:
-        root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError, UnicodeDecodeError, LookupError) as error:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ConfigError(f'[dataset] path: "{path}" could not be read as VOC XML ({error})') from error
     objects = root.findall("object")
     own = [each for each in objects if (each.findtext("name") or "").strip() == class_name]
@@ -113,7 +118,7 @@ def _voc_box(element: ElementTree.Element, path: Path) -> Box:
     except ValueError:
         raise ConfigError(
             f'[dataset] path: "{path}": expected an object\'s bndbox with the numbers xmin, ymin, xmax, ymax, '
-            f"got {', '.join(str(text) for text in texts)}"
+            f"got {', '.join(str(text)[:20] for text in texts)}"
         ) from None
     return Box(x_min=_from_zero(x_min), y_min=_from_zero(y_min), x_max=x_max, y_max=y_max)
 
@@ -144,7 +149,7 @@ def _files_of(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name in names:
         path = PurePosixPath(name)
-        file = next((file for file in _candidates(folder, path) if file.is_file()), None)
+        file = next((file for file in _candidates(folder, path) if os.path.lexists(file)), None)
         if file is None:
             continue
         if file == folder / VOC / f"{path.stem}.xml" and stems[path.stem] > 1:

@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.dataset import MOST_PIXELS
+from harness.errors import ConfigError
 
-def fit_image(image: NDArray[np.uint8], record: dict[str, Any]) -> NDArray[np.uint8]:
+
+def fit_image(image: NDArray[np.uint8], record: dict[str, Any], *, name: str = "image") -> NDArray[np.uint8]:
     """An image (H, W, 3) resized so that its shorter side is `resize`, then cropped at the centre to height x width.
 
     Bilinear with antialiasing. An image that has the size already comes back as it is. A record of one channel gives
-    luminance (height, width, 1).
+    luminance (height, width, 1). Raises ConfigError, with the image's name, for a strip that would become too long.
     """
     from PIL import Image
 
+    _check_strip(image.shape[:2], record["resize"], name)
     if len(record["mean"]) == 1:
         image = np.asarray(Image.fromarray(image).convert("L"))[..., None]
     resized = _resize(image, record["resize"], Image.Resampling.BILINEAR)
@@ -44,6 +48,18 @@ def _resize(image: NDArray[np.uint8], shorter_side: int, resample: Any) -> NDArr
     pixels = image[..., 0] if image.shape[2] == 1 else image
     size = (max(shorter_side, round(width * factor)), max(shorter_side, round(height * factor)))
     return np.asarray(Image.fromarray(pixels).resize(size, resample)).reshape(size[1], size[0], -1)
+
+
+def _check_strip(size: tuple[int, ...], shorter_side: int, name: str) -> None:
+    """Enlarging one row of a million pixels to 224 rows would take it 224 times as long."""
+    height, width = size
+    pixels = shorter_side**2 * max(size) / min(size)
+    if pixels > MOST_PIXELS:
+        raise ConfigError(
+            f"{name}: {width}x{height} pixels become {pixels:,.0f} with a shorter side of {shorter_side}, "
+            f"expected {MOST_PIXELS:,} at most",
+            hint="a copy that is cropped to what the model should see, or a smaller `resize`",
+        )
 
 
 def _centre_crop(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

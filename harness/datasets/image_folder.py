@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 from harness.datasets.annotations import RESERVED, Annotations, Box
 from harness.datasets.dataset import Sample
-from harness.datasets.pictures import read_picture
+from harness.datasets.labels import read_labels
+from harness.datasets.pictures import SUFFIXES, read_picture
+from harness.datasets.places import Places, check_utf8
 from harness.errors import ConfigError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-BOX = ("x_min", "y_min", "x_max", "y_max")
 HELD_OUT = 10  # without folders train/ and test/, one image in ten is set aside for calibration
 
 
@@ -27,9 +27,9 @@ class ImageFolder:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise ConfigError(f'[dataset] path: expected a folder of images, found no folder "{folder}"')
-        self._folder = folder
+        self._folder, self._places = folder, Places(folder)
         self._boxes: dict[str, list[Box]] = {}
-        labelled = dict(self._from_csv() if (folder / "labels.csv").is_file() else self._from_folders())
+        labelled = dict(self._from_csv() if os.path.lexists(folder / "labels.csv") else self._from_folders())
         if not labelled:
             raise ConfigError(
                 f'[dataset] path: "{folder}" holds no labelled images',
@@ -37,7 +37,7 @@ class ImageFolder:
             )
         self._labels = labelled
         self._names = {split: sorted(names, key=_hash) for split, names in _split(labelled).items()}
-        self._annotations = Annotations(folder, labelled, boxes=self._boxes)
+        self._annotations = Annotations(self._places, labelled, boxes=self._boxes)
         contents = [(name, label, (folder / name).stat().st_size) for name, label in sorted(labelled.items())]
         # a folder without masks keeps the fingerprint of its images alone
         self.fingerprint = _hash(repr(contents) + self._annotations.fingerprint())
@@ -55,10 +55,13 @@ class ImageFolder:
     def _from_folders(self) -> Iterator[tuple[str, int]]:
         masks = [self._folder / name for name in RESERVED]
         files = sorted(
-            p
-            for p in self._folder.rglob("*")
-            if p.suffix.lower() in SUFFIXES and not any(folder in p.parents for folder in masks)
+            file
+            for file in self._places.walk()
+            if file.suffix.lower() in SUFFIXES and not any(folder in file.parents for folder in masks)
         )
+        for file in files:
+            check_utf8(file, self._folder)
+            self._places.check(file)
         self.class_names = tuple(sorted({file.parent.name for file in files}))
         number = {name: index for index, name in enumerate(self.class_names)}
         for file in files:
@@ -66,40 +69,23 @@ class ImageFolder:
 
     def _from_csv(self) -> Iterator[tuple[str, int]]:
         path = self._folder / "labels.csv"
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if not rows or not {"path", "class_index"} <= rows[0].keys():
-            raise ConfigError(f'[dataset] path: "{path}": expected the columns path and class_index')
-        indices = [_class_index(row, f'[dataset] path: "{path}" line {line}') for line, row in enumerate(rows, start=2)]
-        names = {index: row.get("class_name") or row["class_index"] for index, row in zip(indices, rows)}
-        self.class_names = tuple(names.get(index, str(index)) for index in range(max(names) + 1))
+        rows = list(read_labels(path))
+        names = {row.class_index: row.class_name for row in rows}
+        self.class_names = tuple(names.get(index, str(index)) for index in range(max(names, default=-1) + 1))
         labels: dict[str, int] = {}
-        for line, (index, row) in enumerate(zip(indices, rows), start=2):
-            name, where = row["path"], f'[dataset] path: "{path}" line {line}'
-            if not (self._folder / name).is_file():
-                raise ConfigError(f'[dataset] path: "{path}" lists "{name}", which does not exist')
-            if labels.setdefault(name, index) != index:
-                raise ConfigError(f'{where}: "{name}" has class {index} here and class {labels[name]} before')
-            self._boxes.setdefault(name, []).extend(_boxes(row, where))
+        spelled: dict[PurePosixPath, str] = {}
+        for row in rows:
+            if row.name not in labels:
+                self._places.check(self._folder / row.name, row.where)
+            first = spelled.setdefault(PurePosixPath(row.name), row.name)
+            if first != row.name:
+                raise ConfigError(f'{row.where}: "{row.name}" is called "{first}" before: expected one name for it')
+            if labels.setdefault(row.name, row.class_index) != row.class_index:
+                raise ConfigError(
+                    f'{row.where}: "{row.name}" has class {row.class_index} here and class {labels[row.name]} before'
+                )
+            self._boxes.setdefault(row.name, []).extend([row.box] if row.box else [])
         yield from labels.items()
-
-
-def _class_index(row: Mapping[str, str], where: str) -> int:
-    if not (row["class_index"] or "").strip().isdecimal():
-        raise ConfigError(f'{where}: expected an integer class_index >= 0, got "{row["class_index"]}"')
-    return int(row["class_index"])
-
-
-def _boxes(row: Mapping[str, str], where: str) -> Sequence[Box]:
-    """The box of a row; none where the columns are missing or all four are empty."""
-    cells = {name: (row.get(name) or "").strip() for name in BOX}
-    if not any(cells.values()):
-        return ()
-    try:
-        return (Box(**{name: float(cell) for name, cell in cells.items()}),)
-    except ValueError:
-        got = ", ".join(f'{name} "{cell}"' for name, cell in cells.items())
-        raise ConfigError(f"{where}: expected four numbers for a box, got {got}") from None
 
 
 def _split(labelled: dict[str, int]) -> dict[str, list[str]]:

@@ -48,7 +48,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     for done, index in enumerate(order[spec["first"] : spec["first"] + spec["count"]]):
         sample = dataset.sample(spec["split"], int(index))
         samples.append(sample)
-        pixels.append(fit_image(sample.image, geometry))
+        pixels.append(fit_image(sample.image, geometry, name=f'image "{sample.key}"'))
         progress((done + 1) / spec["count"])
     known = any(sample.mask is not None for sample in samples)
     result = {

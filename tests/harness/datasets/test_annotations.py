@@ -231,7 +231,7 @@ def test_box_outside_the_image_is_refused(folder: Path, box: tuple[int, int, int
         ("test/cat/3.png,0,0,0,nan,6", "expected a box inside the 10x6 image"),
         ("test/cat/3.png,0,0,0,,6", 'line 2: expected four numbers for a box, got x_min "0", y_min "0", x_max ""'),
         ("test/cat/3.png,0,0,0,9,6\ntest/cat/3.png,1,0,0,9,6", 'line 3: "test/cat/3.png" has class 1 here and class 0'),
-        ("test/cat/3.png,cat,0,0,9,6", 'line 2: expected an integer class_index >= 0, got "cat"'),
+        ("test/cat/3.png,cat,0,0,9,6", 'line 2: expected an integer class_index from 0 to 99,999, got "cat"'),
     ],
 )
 def test_mistakes_in_the_csv_are_one_sentence(folder: Path, rows: str, sentence: str) -> None:

@@ -1,0 +1,80 @@
+"""Where the files of an image folder may lie: in the folder, and in folders that it links to as a whole.
+
+People link whole folders, such as a copy of ImageNet; the data set's own folder may be a link, too. A link to a single
+file that leads out of the data set is refused: an archive from a stranger may hold one to a picture of yours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.regular_files import kind_of
+
+WHERE = "[dataset] path"
+
+
+class Places:
+    """The folder of a data set, and which files count as its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._root = os.path.realpath(folder)
+
+    def check(self, file: Path, where: str = WHERE) -> None:
+        """Raises ConfigError that begins with `where` unless the file is regular and lies in the data set."""
+        found = kind_of(file)
+        if found == "nothing":
+            raise ConfigError(f'{where}: expected a picture, found no file "{file}"', hint=_hint(file))
+        if found:
+            raise ConfigError(f'{where}: "{file}": expected a regular file, got {found}')
+        if file.is_symlink() and not self._holds(os.path.realpath(file)):
+            raise ConfigError(
+                f'{where}: "{file}" is a link that leads out of the data set, to "{os.path.realpath(file)}"',
+                hint="a copy of the file in its place, or a link to its whole folder",
+            )
+
+    def walk(self) -> Iterator[Path]:
+        """Every file below the folder, and below folders outside that it links to, each folder once.
+
+        A folder inside that is linked to is read where it is. Raises ConfigError for one that cannot be listed.
+        """
+        seen: set[str] = set()
+
+        def refuse(error: OSError) -> None:
+            raise ConfigError(f'{WHERE}: "{error.filename}" could not be listed ({error.strerror})') from error
+
+        for place, folders, files in os.walk(self.folder, followlinks=True, onerror=refuse):
+            folders[:] = sorted(name for name in folders if self._is_new(os.path.join(place, name), seen))
+            yield from (Path(place, name) for name in files)
+
+    def _is_new(self, folder: str, seen: set[str]) -> bool:
+        real = os.path.realpath(folder)
+        around = self._holds(real) or self._root.startswith(real.rstrip(os.sep) + os.sep)
+        if real in seen or (os.path.islink(folder) and around):
+            return False
+        seen.add(real)
+        return True
+
+    def _holds(self, real: str) -> bool:
+        return real == self._root or real.startswith(self._root.rstrip(os.sep) + os.sep)
+
+
+def check_utf8(file: Path, folder: Path) -> None:
+    """Names identify images in results for ever, so they are text."""
+    name = os.fspath(file.relative_to(folder))
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f'{WHERE}: "{file}": expected a file name in UTF-8, got the bytes {os.fsencode(name)!r}',
+            hint="rename it, or `convmv -f latin1 -t utf8 -r --notest FOLDER` for all of a folder",
+        ) from None
+
+
+def _hint(file: Path) -> str:
+    if "\\" in file.name:
+        return f'"/" between folders, as in "{file.name.replace(chr(92), "/")}"'
+    return ""
