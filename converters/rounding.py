@@ -33,7 +33,7 @@ def _scores(model: Any, images: Images, *, shift: float) -> NDArray[np.float32]:
     with _shifted_quantizers(model, shift):
         import tensorflow as tf
 
-        function = tf.function(lambda batch: model(batch, training=False))
+        function = tf.function(lambda batch: model(batch, training=False), autograph=False)
         batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
         return np.concatenate([function(tf.constant(batch)).numpy() for batch in batches])
 

@@ -5,6 +5,8 @@ On a board, where only the base install is, it says what is missing instead of a
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -12,6 +14,7 @@ from typing import NoReturn
 from harness import keras_packages
 from harness.cli.invocation import as_typed
 from harness.errors import BitlensError
+from harness.temporary import use_own_temporary_folder
 
 BASE_INSTALL = """this is the base install, which a board needs; the command line is for the host
   try: pip install 'bitlens[host]'"""
@@ -25,6 +28,10 @@ def main() -> None:
         _end(BASE_INSTALL, exit_code=2)
     from harness.cli.app import app
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold what the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
+    with contextlib.suppress(OSError):  # where there is no place for one, whoever needs it says so
+        use_own_temporary_folder()
     keras_packages.set_up()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up banner is not our news
     try:
