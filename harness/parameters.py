@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import ConfigError, nearest
+import numpy as np
+
+from harness.errors import ConfigError, nearest, shown
+
+MOST_SEED = 2**32 - 1  # what NumPy, and Keras with it, take
+MOST_SIDE = 8192  # pixels of a model's input, or of an image before it is cropped to it
+MOST_TEXT = 1000  # characters, such as of a layer's name
+MOST_NUMBER = 2**53  # of a parameter without a bound of its own: what a float holds exactly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +29,17 @@ class Parameter:
 
     def check(self, value: Any, *, where: str) -> bool | int | float | str:
         """The value in the default's type. Raises ConfigError: where, expected, got, nearest valid."""
-        got = f"{where} {self.name}: expected {self.expected()}, got {value!r}"
+        got = f"{where} {self.name}: expected {self.expected()}, got {shown(value)}"
         if isinstance(self.default, bool) or isinstance(value, bool):
-            valid = isinstance(value, type(self.default))
+            valid = isinstance(self.default, bool) and isinstance(value, bool)
         elif isinstance(self.default, str):
-            valid = isinstance(value, str)
+            valid = isinstance(value, str) and len(value) <= MOST_TEXT
             if valid and self.choices and value not in self.choices:
                 raise ConfigError(got, hint=nearest(value, self.choices))
         else:
             whole = isinstance(self.default, int)
-            valid = isinstance(value, int) or (not whole and isinstance(value, float) and value == value)
+            valid = isinstance(value, int) or (not whole and isinstance(value, float))
+            valid = valid and -MOST_NUMBER <= value <= MOST_NUMBER  # and so neither NaN nor infinite
             valid = valid and (self.minimum is None or value >= self.minimum)
             valid = valid and (self.maximum is None or value <= self.maximum)
         if not valid:
@@ -50,6 +58,13 @@ class Parameter:
         if self.maximum is None:
             return f"{kind} >= {self.minimum:g}" if self.minimum is not None else kind
         return f"{kind} from {self.minimum:g} to {self.maximum:g}"
+
+
+def whole_number(value: Any, *, where: str, least: int, most: int) -> int:
+    """The value, if it is a whole number within these bounds. Raises ConfigError: where, expected, got."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise ConfigError(f"{where}: expected an integer from {least:,} to {most:,}, got {shown(value)}")
+    return int(value)
 
 
 def complete_parameters(

@@ -12,7 +12,7 @@ from typing import Any
 from harness.devices.bench import BenchResult
 from harness.devices.rounds import spread_between_processes
 from harness.devices.sustained import Sustained
-from harness.errors import ConfigError
+from harness.errors import ConfigError, shown
 from harness.experiment.durations import sustained_seconds
 from reports.data.stats import percentile, percentile_interval
 
@@ -33,8 +33,8 @@ def _clearly_less(one: float, other: float) -> bool:
 
 def parse_threads(text: str) -> tuple[int, ...]:
     """ "1,4" -> (1, 4). Raises ConfigError."""
-    if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", text):
-        raise ConfigError(f"--threads: expected counts such as 1,4, got {text!r}")
+    if not re.fullmatch(r"[1-9]\d{,3}(,[1-9]\d{,3})*", text):
+        raise ConfigError(f"--threads: expected counts such as 1,4, got {shown(text)}")
     return tuple(dict.fromkeys(int(word) for word in text.split(",")))
 
 
@@ -43,7 +43,7 @@ def parse_sustained(text: str) -> float:
     try:
         return sustained_seconds(text) if text else 0.0
     except ValueError as error:
-        raise ConfigError(f"--sustained: expected {error}, got {text!r}") from error
+        raise ConfigError(f"--sustained: expected {error}, got {shown(text)}") from error
 
 
 def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:

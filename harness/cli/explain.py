@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.cli.explain_options import ExplainOptions, OwnModelOptions
+from harness.parameters import MOST_SEED, MOST_SIDE
 
 OWN = "A model file of your own"
 
@@ -37,7 +38,7 @@ def explain(
         Optional[Path], typer.Option(help="Names of the classes, one on each line, in the order of the outputs.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures of the maps.")] = Path("explanations"),
-    seed: Annotated[int, typer.Option(help="Of the noise of methods such as smoothgrad.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON output.")] = False,
     experiment: Annotated[
         Optional[Path], typer.Option(help="MODEL is one of this experiment file (TOML).", rich_help_panel=OWN)
@@ -51,11 +52,17 @@ def explain(
     ] = None,
     bgr: Annotated[bool, typer.Option("--bgr", help="Blue comes first.", rich_help_panel=OWN)] = False,
     size: Annotated[
-        Optional[int], typer.Option(help="Of the input, where the file leaves it open.", min=1, rich_help_panel=OWN)
+        Optional[int],
+        typer.Option(help="Of the input, where the file leaves it open.", min=1, max=MOST_SIDE, rich_help_panel=OWN),
     ] = None,
     resize: Annotated[
         Optional[int],
-        typer.Option(help="Shorter side before cropping; default: as large as the input.", min=1, rich_help_panel=OWN),
+        typer.Option(
+            help="Shorter side before cropping; default: as large as the input.",
+            min=1,
+            max=MOST_SIDE,
+            rich_help_panel=OWN,
+        ),
     ] = None,
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import tomllib
 
-from harness.errors import ConfigError, nearest
+from harness.errors import ConfigError, nearest, shown
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.registry import look_up
+from harness.regular_files import MIB, read_text
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Method
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 Names = Sequence[str]
 DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
+MOST_LABELS = 16 * MIB
+MOST_DIGITS = 20  # of a class's number
 DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
 
 
@@ -124,10 +128,7 @@ class ExplainOptions:
         """What the classes are called: by the labels file, by our own data sets, or by their numbers."""
         if self.labels is None:
             return _known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
-        try:
-            lines = self.labels.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f'--labels: "{self.labels}" could not be read ({error})') from error
+        lines = read_text(self.labels, where="--labels", at_most=MOST_LABELS).splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
         if len(names) != model.classes:
             raise ConfigError(
@@ -141,11 +142,11 @@ class ExplainOptions:
             return None
         if self.target in names:
             return list(names).index(self.target)
-        if self.target.isdecimal() and int(self.target) < classes:
+        if self.target.isdecimal() and len(self.target) < MOST_DIGITS and int(self.target) < classes:
             return int(self.target)
         hint = nearest(self.target, names) if classes <= 20 else "the class's number, or --labels FILE to use names"
         raise ConfigError(
-            f'--target: expected a class from 0 to {classes - 1} or its name, got "{self.target}"', hint=hint
+            f"--target: expected a class from 0 to {classes - 1} or its name, got {shown(self.target)}", hint=hint
         )
 
 
@@ -156,7 +157,7 @@ def _parameter(text: str) -> tuple[str, Any]:
         raise ConfigError(f'--parameter: expected NAME=VALUE, got "{text}"', hint="--parameter noise_level=0.02")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError, and so is what Python says of 5,000 digits
         return name.strip(), value.strip()
 
 
@@ -171,9 +172,12 @@ def _those_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ConfigError(f'--{name}: expected numbers with commas between them, got "{text}"') from None
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"--{name}: expected numbers with commas between them, got {shown(text)}")
+    return numbers
 
 
 def _open_of_experiment(name: str, experiment: Path) -> tuple[Model, Any]:

@@ -69,7 +69,9 @@ def compare(
 
 def serve(
     runs: Annotated[Path, typer.Argument(help="A folder of runs, or one run.", metavar="RUNS/")] = Path("runs"),
-    port: Annotated[int, typer.Option(help="Port on the loopback address; 0 takes a free one.")] = 8765,
+    port: Annotated[
+        int, typer.Option(help="Port on the loopback address; 0 takes a free one.", min=0, max=65_535)
+    ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Browse runs, live while one is running. Only this machine can connect."""

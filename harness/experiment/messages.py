@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from harness.errors import nearest
+from harness.errors import nearest, shown
 from harness.experiment.schema import ExperimentFile
 
 # ------------------------------------------------------------------------------ pydantic's errors in our sentences
@@ -16,9 +16,11 @@ _WANTED = {
     "int_type": "an integer",
     "float_type": "a number",
     "string_type": "a text in quotes",
+    "string_unicode": "a text in UTF-8",
     "bool_type": "true or false",
     "list_type": "a list in [brackets]",
     "model_type": "a table",
+    "finite_number": "a number that is neither NaN nor infinite",
     "missing": "a value",
     "too_short": "at least one",
 }
@@ -40,6 +42,9 @@ def _wanted(error: ErrorDetails) -> str:
     if error["type"] in ("greater_than_equal", "greater_than"):
         sign = ">=" if error["type"] == "greater_than_equal" else ">"
         return f"a number {sign} {context.get('ge', context.get('gt'))}"
+    if error["type"] in ("less_than_equal", "less_than"):
+        sign = "<=" if error["type"] == "less_than_equal" else "<"
+        return f"a number {sign} {context.get('le', context.get('lt'))}"
     if error["type"] == "literal_error":
         return str(context["expected"]).replace("'", '"')
     if error["type"] == "value_error":
@@ -48,7 +53,7 @@ def _wanted(error: ErrorDetails) -> str:
 
 
 def _got(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else "a table without" if isinstance(value, dict) else repr(value)
+    return "a table without" if isinstance(value, dict) else shown(value)
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from converters import FORMATS
 from harness.datasets.dataset_kinds import DATASETS
-from harness.errors import ConfigError
+from harness.errors import ConfigError, printable, shown
 from harness.experiment.experiment import Experiment
 from harness.experiment.messages import explain_mistake
 from harness.experiment.schema import (
@@ -24,6 +24,10 @@ from harness.experiment.schema import (
 )
 from harness.experiment.selection import Choices, require_known, require_unique
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
+from harness.regular_files import MIB, read_text
+
+MOST_BYTES = MIB // 4  # of an experiment file; ours have 2 KiB
+MOST_LINE = 4000  # characters: what the parser takes for a key grows with the square of its parts
 
 
 def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:
@@ -31,16 +35,10 @@ def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:
 
     data  where the data set is, instead of the file's own [dataset] path; of several, those that have a path.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f'experiment: "{path}" could not be read ({error.strerror})') from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f'experiment: "{path}" is not UTF-8 text ({error.reason})') from error
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name}: not valid TOML: {error}") from error
+    if printable(path.name) != path.name:  # runs and reports are named after it
+        raise ConfigError(f'experiment: "{path}": expected a file name in UTF-8 and without control characters')
+    text = read_text(path, where="experiment", at_most=MOST_BYTES)
+    table = _parsed(text, name=path.name)
     if data is not None:
         table["dataset"] = _with_path(table.get("dataset", {}), str(data.resolve()))
     try:
@@ -49,6 +47,19 @@ def read_experiment(path: Path, *, data: Path | None = None) -> Experiment:
         raise ConfigError("\n".join(f"{path.name} {explain_mistake(e)}" for e in error.errors())) from None
     except ConfigError as error:
         raise ConfigError(f"{path.name} {error}") from None
+
+
+def _parsed(text: str, *, name: str) -> dict[str, Any]:
+    """The table of a TOML text; not of one that is made to keep the parser busy."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > MOST_LINE:
+            raise ConfigError(f"{name}: line {number}: expected {MOST_LINE:,} characters at most, got {len(line):,}")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{name}: not an experiment: its lists or tables stand too deep inside each other") from None
+    except ValueError as error:  # TOMLDecodeError is one, and so is what Python says of 5,000 digits
+        raise ConfigError(f"{name}: not valid TOML: {error}") from error
 
 
 def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
@@ -97,8 +108,8 @@ def _counterparts(models: Iterable[Model], *, seed: int) -> dict[str, Model]:
 def _with_path(dataset: Any, path: str) -> Any:
     """The [dataset] table with this path; of several [[dataset]] tables, those that read files."""
     if isinstance(dataset, list):
-        return [{**table, "path": path} if "path" in table else table for table in dataset]
-    return {**dataset, "path": path}
+        return [{**table, "path": path} if isinstance(table, dict) and "path" in table else table for table in dataset]
+    return {**dataset, "path": path} if isinstance(dataset, dict) else dataset
 
 
 def _one_for_each(datasets: list[DatasetTable], models: list[str]) -> None:
@@ -139,7 +150,7 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
         family=table.family,
         preprocessing=table.preprocessing.record(),
         classes=table.classes,
-        weights=str(_beside(folder, table.path)),
+        weights=str(_beside(folder, table.path, where="[[model]] path")),
         twin=table.twin,
         trusted=table.trusted,
         quantization_aware=table.quantization_aware,
@@ -149,15 +160,18 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
 def _weights(weights: str | None, folder: Path) -> str | None:
     if weights in (None, "trained", "imagenet", "random"):
         return weights
-    return str(_beside(folder, weights))
+    return str(_beside(folder, weights, where="[[model]] weights"))
 
 
 def _relative_to(folder: Path, dataset: DatasetTable) -> DatasetTable:
     if dataset.path is None:
         return dataset
-    return dataset.model_copy(update={"path": str(_beside(folder, dataset.path))})
+    return dataset.model_copy(update={"path": str(_beside(folder, dataset.path, where="[dataset] path"))})
 
 
-def _beside(folder: Path, path: str) -> Path:
+def _beside(folder: Path, path: str, *, where: str) -> Path:
     """Paths in an experiment file are relative to the file."""
-    return (folder / Path(path).expanduser()).resolve()
+    try:
+        return (folder / Path(path).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a ring, ~nobody, a NUL
+        raise ConfigError(f"{where}: expected a path, got {shown(path)} ({error})") from error

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from harness.datasets.dataset import MOST_CLASSES
 from harness.devices.device import DEFAULT_KIND
-from harness.errors import nearest
+from harness.errors import nearest, printable
 from harness.experiment.durations import sustained_seconds
 from harness.models.catalogue import CATALOGUE
+from harness.parameters import MOST_SEED, MOST_SIDE
 from harness.quality.agreement_metrics import AGREEMENTS
 
-Count = Annotated[int, Field(ge=1)]
+# Numbers have an end: a slip such as 10**12 is told at once, not by a run that fills the memory or never ends.
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of what is done one after the other
+Images = Annotated[int, Field(ge=1, le=100_000)]  # held as one array: twice the validation set of ImageNet
+Batch = Annotated[int, Field(ge=1, le=10_000)]
+Classes = Annotated[int, Field(ge=1, le=MOST_CLASSES)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+Rounds = Annotated[int, Field(ge=1, le=1000)]
+Cpu = Annotated[int, Field(ge=0, le=65_535)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _fits_file_names(name: str) -> str:
+    if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or printable(name) != name:
+        raise ValueError("1 to 100 characters without slashes and control characters, since files are named so")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_fits_file_names)]
 
 
 class _Table(BaseModel):
@@ -22,12 +43,12 @@ class _Table(BaseModel):
 class PreprocessingTable(_Table):
     """[model.preprocessing]: what happens to an image before a model of the user's own sees it."""
 
-    height: Count
-    width: Count
-    resize: Count | None = None
+    height: Side
+    width: Side
+    resize: Side | None = None
     channel_order: Literal["rgb", "bgr"] = "rgb"
-    mean: list[float] = [127.5, 127.5, 127.5]
-    scale: list[float] = [1 / 127.5, 1 / 127.5, 1 / 127.5]
+    mean: list[Finite] = [127.5, 127.5, 127.5]
+    scale: list[Finite] = [1 / 127.5, 1 / 127.5, 1 / 127.5]
 
     @model_validator(mode="after")
     def _one_number_a_channel(self) -> PreprocessingTable:
@@ -42,11 +63,11 @@ class PreprocessingTable(_Table):
 class ModelTable(_Table):
     """[[model]]: a model of the catalogue with other weights, or the user's own file."""
 
-    name: str
+    name: Name
     weights: str | None = None
     path: str | None = None
     family: Literal["full-precision", "binarized"] = "full-precision"
-    classes: Count | None = None
+    classes: Classes | None = None
     twin: str | None = None
     trusted: bool = False
     quantization_aware: bool = False
@@ -69,20 +90,20 @@ class DatasetTable(_Table):
 
     kind: str
     path: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     models: list[str] | None = None
 
 
 class ConversionTable(_Table):
     """[conversion]: how many images of the train split calibrate the int8 formats; baselines take their mean colour."""
 
-    calibration_images: Count = 200
+    calibration_images: Images = 200
 
 
 class AccuracyTable(_Table):
     """[accuracy]: how many images of the test split judge every artifact."""
 
-    images: Count = 500
+    images: Images = 500
 
 
 class LatencyTable(_Table):
@@ -93,11 +114,11 @@ class LatencyTable(_Table):
     sustained  how long every artifact runs on, once more after the rounds: "90s", "30min", "1h". Not by default.
     """
 
-    threads: Annotated[list[Count], Field(min_length=1)] = [1]
+    threads: Annotated[list[Threads], Field(min_length=1)] = [1]
     min_runs: Count = 50
-    min_seconds: Annotated[float, Field(ge=0)] = 1.0
-    rounds: Count = 3
-    cpus: list[Annotated[int, Field(ge=0)]] | None = None
+    min_seconds: Annotated[float, Field(ge=0, le=86_400)] = 1.0
+    rounds: Rounds = 3
+    cpus: list[Cpu] | None = None
     energy: bool = False
     sustained: str | None = None
 
@@ -158,8 +179,8 @@ class SaliencyTable(_Table):
     controls  also score maps that know nothing, and where masks exist the one that knows all.
     """
 
-    images: Count = 32
-    batch: Count = 32
+    images: Images = 32
+    batch: Batch = 32
     target: Literal["predicted", "label"] = "predicted"
     methods: list[NamedTable] = []
     controls: bool = False
@@ -209,21 +230,21 @@ class SanityTable(_Table):
         "data_randomisation",
     ]
     methods: list[NamedTable] | None = None
-    images: Count = 16
+    images: Images = 16
 
 
 class AmplificationTable(_Table):
     """[amplification]: how a model's layers amplify noise on its input; levels are fractions of each image's range."""
 
     noise_levels: list[Annotated[float, Field(gt=0, le=10)]]
-    images: Count = 32
+    images: Images = 32
 
 
 class DeviceTable(BaseModel):
     """[[device]]: a place where artifacts run; keys beyond these belong to the kind."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
+    name: Name
     kind: str = DEFAULT_KIND
     runtime: str = "auto"
 
@@ -239,7 +260,7 @@ class DeviceTable(BaseModel):
 class ExperimentFile(_Table):
     """The file as it is written."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     models: list[str] = []
     model: list[ModelTable] = []
     formats: list[str] = ["fp32"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from harness.quality.evaluation import metric_parameters
 from harness.quality.metrics.metric_table import METRICS
 from harness.registry import look_up
 from harness.saliency.methods.method_table import METHODS, parameters_of
+
+MOST_VARIANTS = 1000  # of one method or metric by lists of values
 
 
 class Choices:
@@ -154,6 +157,11 @@ def _expanded(
         require_known([table.name], table_of, where=f"{where} {what}s", what=what)
         given = table.model_extra or {}
         sweeps = [[(key, v) for v in (value if isinstance(value, list) else [value])] for key, value in given.items()]
+        count = math.prod(map(len, sweeps))
+        if not 0 < count <= MOST_VARIANTS:
+            raise ConfigError(
+                f"{where} {table.name}: expected values that combine in 1 to {MOST_VARIANTS:,} ways, got {count:,}"
+            )
         for chosen in itertools.product(*sweeps):
             parameters = complete(table.name, dict(chosen), where=f"{where} {table.name}")
             expanded.append(Named(name=table.name, parameters=parameters))

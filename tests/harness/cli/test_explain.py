@@ -174,7 +174,7 @@ def test_model_of_an_experiment_file_brings_its_preprocessing(picture: Path, ker
         (("--metric", "mass_in_object"), "mass_in_object needs more than one picture or a mask"),
         (("--parameter", "noise"), 'expected NAME=VALUE, got "noise"'),
         (("--parameter", "noise_levle=1"), 'has such a parameter\n  try: "noise_level"'),
-        (("--parameter", "noise_level=loud"), "smoothgrad noise_level: expected a number from 0 to 10, got 'loud'"),
+        (("--parameter", "noise_level=loud"), 'smoothgrad noise_level: expected a number from 0 to 10, got "loud"'),
         (("--target", "moon"), 'expected a class from 0 to 9 or its name, got "moon"'),
         (("--target", "10"), "expected a class from 0 to 9"),
         (("--mean", "0"), f'--mean: "{MODEL}" is not a model file; its preprocessing is known'),

@@ -128,5 +128,5 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="could not be read"):
+    with pytest.raises(ConfigError, match="found no file"):
         read_experiment(tmp_path / "nowhere.toml")
