@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, shown
+from harness.parameters import whole_number
 from harness.saliency.attribution import Array, Attribution, Images
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.engine.setup import MOST_GIVEN
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job, sharing
+from harness.saliency.remembered import engine_of
+
+MOST_CLASSES = 2**31  # TensorFlow counts them in 32 bits; a model says itself how many it has
 
 
 def compute(
@@ -55,6 +60,7 @@ def compute_many(
             for name, parameters in methods
         ]
     batch = _images(images, targets, image_keys, seed)
+    engine.setup.check(batch.pixels, batch.targets)
     jobs = [make_job(engine, name, parameters) for name, parameters in methods]
     done: dict[int, Attribution] = {}
     for shared in sharing(jobs):
@@ -84,6 +90,7 @@ def compute_forward(
     Raises ConfigError for a method that needs gradients, features or logits.
     """
     spec, arguments = method_spec(method), parameters_of(method, parameters or {})
+    batch_size = whole_number(batch_size, where="batch_size", least=1, most=MOST_GIVEN)
     scorer = scores if isinstance(scores, FunctionScorer) else FunctionScorer(scores, batch_size=batch_size)
     if not spec.forward_only:
         able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
@@ -92,21 +99,43 @@ def compute_forward(
     batch = _images(images, targets, image_keys, seed)
     values = scorer.scores(batch.pixels)
     if batch.targets.max() >= values.shape[1]:
-        raise ConfigError(f"targets: expected classes from 0 to {values.shape[1] - 1}, got {batch.targets.tolist()}")
+        raise ConfigError(
+            f"targets: expected classes from 0 to {values.shape[1] - 1}, got {shown(batch.targets.tolist())}"
+        )
     predicted = values.argmax(axis=1)
     job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
     return in_many_passes(job, _with_targets(batch, predicted), predicted)
 
 
 def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:
-    pixels = np.ascontiguousarray(images, np.float32)
+    pixels = np.ascontiguousarray(_numbers(images, "images", "an array (N, H, W, C)"), np.float32)
     names = tuple(keys) if keys is not None else tuple(map(str, range(len(pixels))))
     if len(names) != len(pixels):
         raise ConfigError(f"image_keys: expected one key per image, got {len(names)} for {len(pixels)} images")
     if pixels.ndim != 4 or len(pixels) == 0:
         raise ConfigError(f"images: expected an array (N, H, W, C), got one of shape {pixels.shape}")
-    wanted = np.full(len(pixels), PREDICTED) if targets is None else np.asarray(targets, np.int64)
+    seed = whole_number(seed, where="seed", least=0, most=2**63 - 1)
+    wanted = np.full(len(pixels), PREDICTED) if targets is None else _classes(targets, len(pixels))
     return Images(pixels=pixels, targets=wanted, keys=names, seed=seed)
+
+
+def _classes(targets: ArrayLike, count: int) -> NDArray[np.int64]:
+    """One class for each image. Nothing is rounded, wrapped or taken for "the predicted one"."""
+    expected = f"a class index for each of {count} images"
+    given = _numbers(targets, "targets", expected)
+    if given.dtype.kind not in "iu" or given.shape != (count,) or given.min() < 0 or given.max() >= MOST_CLASSES:
+        raise ConfigError(f"targets: expected {expected}, from 0 on, got {shown(targets)}")
+    return given.astype(np.int64)
+
+
+def _numbers(values: ArrayLike, where: str, expected: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise ConfigError(f"{where}: expected {expected}, got {shown(values)} ({error})") from error
+    if array.dtype.kind not in "fiub":
+        raise ConfigError(f"{where}: expected {expected}, of numbers, got {shown(values)}")
+    return array
 
 
 def _with_targets(images: Images, predicted: NDArray[np.int64]) -> Images:
@@ -125,13 +154,14 @@ def explain(
 ) -> Array:
     """Maps (N, H, W) float32 in the geometry of the images, not normalised: what `method` says about each image.
 
-    model       a functional or sequential model of Keras 2, Larq or Keras 3, or a GradientEngine to use it again.
+    model       a functional or sequential model of Keras 2, Larq or Keras 3, as it is now, or a GradientEngine. What is
+                compiled for a model serves later calls with it, until its weights or layers change.
     images      (N, H, W, C), preprocessed as the model expects them.
     targets     (N,) class indices; None explains the predicted class.
     parameters  of the method, such as noise_level=0.1, samples=50.
 
     For raw attributions, notes and several methods in one pass: GradientEngine, compute and compute_many.
     """
-    engine = model if isinstance(model, GradientEngine) else GradientEngine(model)
+    engine = model if isinstance(model, GradientEngine) else engine_of(model)
     attribution = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
     return attribution.maps(np.shape(images)[1:3])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.saliency.attribution import Array, Backward
 from harness.saliency.engine.graph import Graph, replay
+from harness.saliency.engine.registered import give_back
 
 _NUMBER = itertools.count()
 PREDICTED = -1  # as a target: the class with the greatest logit
@@ -59,7 +60,9 @@ def compiled(graph: Graph, shape: tuple[int, ...], layers: tuple[str, ...], want
         return values, chosen, gradients.get("input", values[:0]), features, gradients["layers"]
 
     signature = [tf.TensorSpec(shape, tf.float32), tf.TensorSpec(shape[:1], tf.int32)]
-    return tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+    function = tf.function(run, input_signature=signature, autograph=False).get_concrete_function()
+    give_back(function)
+    return function
 
 
 def _watcher(tape: Any, layers: tuple[str, ...]) -> Callable[[str, Any], Any]:

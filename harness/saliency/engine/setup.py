@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError, MeasurementError
+from harness.errors import ConfigError, MeasurementError, shown
+from harness.parameters import whole_number
 from harness.saliency.attribution import Array
 from harness.saliency.engine import layers, logits
 from harness.saliency.engine.batches import Batches
@@ -22,6 +23,7 @@ MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
 MAX_BATCH_OF_A_THREAD = 4  # of several: each is as fast with 4 as with 8, and needs half the memory
 MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many images, and each batch reads them again
 KERNELS_FRACTION = 12  # this part of the memory budget, beside it, is for transformed kernels
+MOST_GIVEN = 2**20  # images of a batch, MiB or threads that a caller may ask for
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
 
 
@@ -59,7 +61,7 @@ class EngineSetup:
         if targets.shape != (len(images),) or targets.min() < PREDICTED or targets.max() >= self.classes:
             raise ConfigError(
                 f'model "{self.name}": expected one target class from 0 to {self.classes - 1} per image, '
-                f"got {targets.tolist()} for {len(images)} images"
+                f"got {shown(targets.tolist())} for {len(images)} images"
             )
 
 
@@ -67,6 +69,9 @@ def set_up(
     model: Any, *, batch_size: int | None, memory_budget_mib: int, threads: int | None, fast: bool
 ) -> EngineSetup:
     """Read a Keras model; the arguments are those of `GradientEngine`."""
+    for name, value in {"batch_size": batch_size, "memory_budget_mib": memory_budget_mib, "threads": threads}.items():
+        if value is not None:
+            whole_number(value, where=name, least=1, most=MOST_GIVEN)
     graph, has_softmax = logits.split_softmax(read_graph(model))
     at_a_time = threads or batches_at_a_time()
     fast = fast and all(map(_computes_in_single, graph.steps))

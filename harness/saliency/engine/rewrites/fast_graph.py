@@ -6,6 +6,7 @@ bit for bit, but for convolutions on a single pixel: they become matrix products
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -132,13 +133,24 @@ def _swish(values: Any) -> Any:
     """x * sigmoid(x) with its gradient in one sweep: compiled by XLA, which is slower for anything larger here."""
     import tensorflow as tf
 
-    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
-    def gradient(x: Any, upstream: Any) -> Any:
-        sigmoid = tf.sigmoid(x)
-        return upstream * sigmoid * (1 + x * (1 - sigmoid))
+    gradient = _swish_gradient(tuple(values.shape))
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def swish(x: Any) -> Any:
         return tf.nn.silu(x), lambda upstream: gradient(x, upstream)
 
     return swish(values)
+
+
+@functools.cache
+def _swish_gradient(shape: tuple[int | None, ...]) -> Any:
+    """One for each shape, for all engines: XLA keeps what it has compiled for as long as the process lives."""
+    import tensorflow as tf
+
+    def gradient(x: Any, upstream: Any) -> Any:
+        sigmoid = tf.sigmoid(x)
+        return upstream * sigmoid * (1 + x * (1 - sigmoid))
+
+    values = tf.TensorSpec(shape, tf.float32)
+    with tf.init_scope():  # it belongs to no graph that is being traced
+        return tf.function(gradient, jit_compile=True, autograph=False).get_concrete_function(values, values)
