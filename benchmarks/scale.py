@@ -9,8 +9,9 @@ coordinator             memory of the process that hands out, through Dask for t
                         workers that return at once, so that a million take minutes; and its time for each unit, which
                         is what stays flat or not as work grows: the unit itself knows nothing of the others.
 store                   score rows of ten models, three methods and ten metrics: how fast they are written, how large
-                        they are, and how long it takes to see what is left, to make a report's view, and to read the
-                        scores of one model, and of all.
+                        they are, and how long it takes to check all pages when the store is opened, and the digests of
+                        all rows; to see what is left, to make a report's view, and to read the scores of one model,
+                        and of all.
 
 Work is simulated: what a model takes is in benchmarks/saliency.py.
 """

@@ -12,8 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from harness.store import Store
-from reports.data.files import csv_text, write_atomically
+from harness.store import StoreReader, read_store
+from harness.store.blobs import Seen
+from harness.store.files import remove_parts, write_atomically
+from harness.store.folder import check_writable, output_errors_explained
+from reports.data.files import csv_text
 from reports.data.view import RunView
 from reports.drawing import charts, figures
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
@@ -27,22 +30,32 @@ LONGEST_NAME = 60  # letters; file systems count bytes, and a letter may be four
 GRID_IMAGES = 8  # rows of a grid: what fits a page of a paper
 
 
-def write_figures(run_folder: Path) -> list[Path]:
-    """Write `figures/<name>.svg`, `.png` and `.csv` into the run's folder. Returns all paths."""
-    folder, written = run_folder / "figures", []
-    with Store(run_folder) as store:
-        run = read_run(store)
-        for name, kind, records in _charts(run):
-            chart = figures.CHARTS[kind](records)
-            written += [
-                write_atomically(folder / f"{name}.svg", charts.svg(chart)),
-                write_atomically(folder / f"{name}.png", charts.png(chart)),
-                write_atomically(folder / f"{name}.csv", csv_text(pd.DataFrame(records))),
-            ]
-        for method, columns, images in _grids(run.view):
-            for suffix, content in _grid_pictures(columns, images).items():
-                written.append(write_atomically(folder / f"grid-{_file_name(method)}.{suffix}", content))
-    return written
+def write_figures(run_folder: Path, *, seen: Seen | None = None) -> list[Path]:
+    """Write `figures/<name>.svg`, `.png` and `.csv` into the run's folder. Returns all paths.
+
+    What depends on a damaged result is left out. seen  blobs that were intact when they were last read.
+    """
+    folder = run_folder / "figures"
+    check_writable(folder)
+    contents = read_store(run_folder, _figures, seen=seen)
+    remove_parts(folder)
+    with output_errors_explained(f'figures in "{folder}"'):
+        return [write_atomically(folder / name, content) for name, content in contents.items()]
+
+
+def _figures(store: StoreReader) -> dict[str, str | bytes]:
+    """The content of every figure's files by name."""
+    run = read_run(store)
+    contents: dict[str, str | bytes] = {}
+    for name, kind, records in _charts(run):
+        chart = figures.CHARTS[kind](records)
+        contents[f"{name}.svg"] = charts.svg(chart)
+        contents[f"{name}.png"] = charts.png(chart)
+        contents[f"{name}.csv"] = csv_text(pd.DataFrame(records))
+    for method, columns, images in _grids(run.view):
+        for suffix, content in _grid_pictures(columns, images).items():
+            contents[f"grid-{_file_name(method)}.{suffix}"] = content
+    return contents
 
 
 def _charts(run: RunData) -> Iterator[tuple[str, str, Records]]:

@@ -3,32 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from harness.store import Store
-from reports.data.files import csv_text, write_atomically
+from harness.errors import ConfigError
+from harness.store import DamagedRun, StoreReader, read_store
+from harness.store.blobs import Seen
+from harness.store.files import remove_parts, write_together
+from harness.store.folder import check_writable, output_errors_explained
+from reports.data.files import csv_text
+from reports.data.view import RunView
+from reports.data.words import damage_sentences, shortened
 from reports.tables import comparison
 from reports.tables.scores import quality
 
+TABLES = {
+    "comparison": comparison.comparison,
+    "quality": quality,
+    "latency_samples": comparison.latency_samples,
+    "devices": comparison.devices,
+}
+PAGE = "report.html"
 
-def write_report(run_folder: Path) -> tuple[Path, Path]:
-    """Write comparison.csv, its companions and report.html into the run folder. Returns the paths of these two.
 
-    Each file is written beside its place and renamed, so that a reader never sees half of one.
+class Report(NamedTuple):
+    """Where the comparison and the page are, and sentences about what of the run is damaged."""
+
+    table: Path
+    page: Path
+    damage: tuple[str, ...]
+
+    def check(self, run_folder: Path, *, hint: str) -> None:
+        """Raises DamagedRun, for a report with gaps."""
+        if self.damage:
+            raise damaged(run_folder, self.damage, hint=hint)
+
+
+def write_report(run_folder: Path, *, seen: Seen | None = None) -> Report:
+    """Write comparison.csv, its companions and report.html into the run folder.
+
+    All is made before anything is written, and all is written before anything is replaced: a reader, and a kill, meets
+    old files or new ones. What of the run is damaged is named on the page and in the result; the rest is shown.
+    seen  blobs that were intact when they were last read.
     """
+    check_output(run_folder)
+    contents, damage = read_store(run_folder, _contents, seen=seen)
+    remove_parts(run_folder)
+    with output_errors_explained(f'report in "{run_folder}"'):
+        write_together({run_folder / name: content for name, content in contents.items()})
+    return Report(run_folder / "comparison.csv", run_folder / PAGE, damage)
+
+
+def check_output(run_folder: Path) -> None:
+    """Whether a report can be written there, before work is begun that would end in one. Raises ConfigError."""
+    check_writable(run_folder, f'folder "{run_folder}"')
+    for name in (*(f"{table}.csv" for table in TABLES), PAGE):
+        if (run_folder / name).is_dir():
+            raise ConfigError(f'"{run_folder / name}": expected a file, or nothing, got a folder', hint="move it away")
+
+
+def damaged(run_folder: Path, sentences: tuple[str, ...], *, hint: str) -> DamagedRun:
+    what = f'run folder "{run_folder}": its content is damaged, and what depends on it is not shown:'
+    return DamagedRun(f"{what}\n{shortened(sentences)}", hint=hint)
+
+
+def _contents(store: StoreReader) -> tuple[dict[str, str], tuple[str, ...]]:
     from reports.page.page import render  # charts and templates
 
-    with Store(run_folder) as store:
-        written = write_tables(store, run_folder)
-        page = write_atomically(run_folder / "report.html", render(store))
-    return written["comparison"], page
-
-
-def write_tables(store: Store, folder: Path) -> dict[str, Path]:
-    """Write every CSV of the schema. Returns their paths by table name."""
-    makers = {
-        "comparison": comparison.comparison,
-        "quality": quality,
-        "latency_samples": comparison.latency_samples,
-        "devices": comparison.devices,
-    }
-    return {name: write_atomically(folder / f"{name}.csv", csv_text(make(store))) for name, make in makers.items()}
+    tables = {f"{name}.csv": csv_text(make(store)) for name, make in TABLES.items()}
+    return {**tables, PAGE: render(store)}, damage_sentences(RunView(store))

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.cli.inspection import readable_macs
 from harness.cli.text import Rows, aligned
-from harness.store.database import Store
+from harness.store.folder import output_errors_explained
+from harness.store.reader import StoreReader, read_store
 from harness.store.units import StoredUnit
 
 HEAD = (
@@ -28,9 +29,12 @@ HEAD = (
 
 def rows(folder: Path) -> Rows:
     """What the latest plan's conversions made, in order. A number that there is not yet is None."""
-    with Store(folder) as store:
-        fidelity = {unit.needs["conversion"]: unit for unit in store.planned_units("fidelity")}
-        return [_row(unit, fidelity.get(unit.key)) for unit in store.planned_units("conversion")]
+    return read_store(folder, _rows)
+
+
+def _rows(store: StoreReader) -> Rows:
+    fidelity = {unit.needs["conversion"]: unit for unit in store.planned_units("fidelity")}
+    return [_row(unit, fidelity.get(unit.key)) for unit in store.planned_units("conversion")]
 
 
 def _row(conversion: StoredUnit, fidelity: StoredUnit | None) -> dict[str, Any]:
@@ -73,14 +77,21 @@ def as_markdown(table: Rows) -> str:
 def link_artifacts(folder: Path) -> Path:
     """<folder>/artifacts/<model>-<format>.tflite, a link to each artifact where the store keeps it."""
     links = folder / "artifacts"
-    links.mkdir(exist_ok=True)
-    with Store(folder) as store:
-        for unit in store.planned_units("conversion"):
-            if unit.status == "done":
-                link = links / f"{unit.spec['model']['name']}-{unit.spec['format']}.tflite"
-                link.unlink(missing_ok=True)
-                link.symlink_to(os.path.relpath(store.blob_path(unit.result["blob"]), links))
+    with output_errors_explained(f'links in "{links}"'):
+        links.mkdir(exist_ok=True)
+        for name, target in read_store(folder, _artifacts).items():
+            link = links / f"{name}.tflite"
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(target, links))
     return links
+
+
+def _artifacts(store: StoreReader) -> dict[str, Path]:
+    return {
+        f"{unit.spec['model']['name']}-{unit.spec['format']}": store.blob_path(unit.result["blob"])
+        for unit in store.planned_units("conversion")
+        if unit.status == "done"
+    }
 
 
 def _line(row: Mapping[str, Any]) -> list[str]:

@@ -104,6 +104,7 @@ def explain_pictures(options: ExplainOptions) -> None:
 
     methods, metrics = options.chosen_methods(), options.chosen_metrics()
     explain_files.check_pictures(options.images)
+    explain_files.check_folder(options.out)
     model, keras_model = options.open_model()
     names = options.class_names(model)
     target = options.target_class(names, model.classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from harness.datasets.pictures import MOST_BYTES, read_picture
 from harness.errors import ConfigError
 from harness.models.catalogue import Model
 from harness.regular_files import open_regular
+from harness.store.files import remove_parts, write_atomically
+from harness.store.folder import check_writable, output_errors_explained
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Explanation
@@ -28,6 +31,12 @@ def check_pictures(paths: Sequence[Path]) -> None:
                 hint=f"{path}/*.jpg for its pictures; `bitlens run` for a data set",
             )
         open_regular(path, where="image", at_most=MOST_BYTES).close()
+
+
+def check_folder(folder: Path) -> None:
+    """Before anything expensive is loaded."""
+    check_writable(folder, f'--out: "{folder}"')
+    remove_parts(folder)
 
 
 def read(path: Path, model: Model) -> NDArray[np.uint8]:
@@ -48,12 +57,11 @@ def write(folder: Path, stem: str, image: NDArray[np.uint8], explanation: Explan
     from reports.drawing.overlays import overlay_picture
 
     written = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with output_errors_explained(f'--out: "{folder}"'):
         for row in explanation.maps:
             if row.method is not None:
-                written[row.method] = folder / f"{stem}-{row.method}.png"
-                overlay_picture(image, row.map).save(written[row.method])
-    except OSError as error:
-        raise ConfigError(f'--out: "{folder}" could not be written ({error.strerror or error})') from error
+                content = io.BytesIO()
+                overlay_picture(image, row.map).save(content, "PNG")
+                path = folder / f"{stem}-{row.method}.png"
+                written[row.method] = write_atomically(path, content.getvalue())
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.errors import ConfigError
+from harness.errors import BitlensError, ConfigError
+from harness.store.blobs import Seen
+from harness.store.folder import output_errors_explained
+from harness.store.integrity import AGAIN
+from harness.store.opening import database_of
+from harness.store.reader import StoreReader, read_store
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 Gates = Annotated[
@@ -31,16 +37,18 @@ def report(
     from reports.write import write_report
 
     _check_is_run(run)
-    table, page = write_report(run)
-    print(f"table   {table}\nreport  {page}")
+    seen: Seen = {}
+    written = write_report(run, seen=seen)
+    print(f"table   {written.table}\nreport  {written.page}")
     if figures:
         from reports.export import write_figures
 
-        print(f"figures {run / 'figures'} ({len(write_figures(run))} files)")
+        print(f"figures {run / 'figures'} ({len(write_figures(run, seen=seen))} files)")
     if markdown or claims:
-        _print_markdown(run, comparison=markdown, claims=claims)
+        _print_markdown(run, comparison=markdown, claims=claims, seen=seen)
     if open_page:
-        typer.launch(page.resolve().as_uri())
+        typer.launch(written.page.resolve().as_uri())
+    written.check(run, hint=AGAIN)
 
 
 def compare(
@@ -53,16 +61,19 @@ def compare(
     """
     from reports.comparing import gates, markdown
     from reports.comparing import runs as comparing
+    from reports.write import damaged
 
     if len(runs) < 2:
         raise ConfigError(f"compare: expected two or more runs, got {len(runs)}", hint="bitlens compare BEFORE AFTER")
     with _as_config_errors():
         wanted = [gates.parse_gate(text) for text in fail_if or ()]
-        differences = comparing.compare(runs)
-    print(markdown.differences_markdown(differences), end="")
-    results = gates.check_gates(wanted, differences)
+        compared = comparing.compare(runs)
+    print(markdown.differences_markdown(compared.differences), end="")
+    results = gates.check_gates(wanted, compared.differences)
     for result in results:
         print(gates.describe(result))
+    if compared.damage:
+        raise BitlensError("\n".join(str(damaged(run, said, hint=AGAIN)) for run, said in compared.damage.items()))
     if any(result.breaks for result in results):
         raise typer.Exit(1)
 
@@ -74,37 +85,39 @@ def serve(
     ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Browse runs, live while one is running. Only this machine can connect."""
+    """Browse runs, live while one is running. Only who knows the printed address, and only on this machine, can."""
     from reports.page.serve import RunsServer
 
-    if not runs.is_dir():
-        raise ConfigError(f'serve: expected a folder of runs, found no folder "{runs}"')
+    with output_errors_explained(f'serve: "{runs}"', reading=True):
+        if not runs.is_dir():
+            raise ConfigError(f'serve: expected a folder of runs, found no folder "{runs}"')
+        next(runs.iterdir(), None)
     try:
         with RunsServer(runs, port) as server:
-            print(f"serving {runs} at {server.address} (Ctrl-C ends)", flush=True)
+            print(f"serving {runs} at {server.address} (Ctrl-C ends; the address is a key, keep it)", flush=True)
             if open_page:
                 typer.launch(server.address)
             server.serve()
     except KeyboardInterrupt:
         return
-    except OSError as error:
-        raise ConfigError(f"serve: port {port}: {error.strerror}", hint="--port 0") from None
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"serve: port {port}: {getattr(error, 'strerror', error)}", hint="--port 0") from None
 
 
-def _print_markdown(run: Path, *, comparison: bool, claims: bool) -> None:
-    from harness.store.database import Store
+def _print_markdown(run: Path, *, comparison: bool, claims: bool, seen: Seen) -> None:
     from reports.comparing.markdown import claims_markdown, comparison_markdown
 
-    with Store(run) as store:
-        if comparison:
-            print(comparison_markdown(store), end="")
-        if claims:
-            print(claims_markdown(store), end="")
+    def text(store: StoreReader) -> str:
+        return (comparison_markdown(store) if comparison else "") + (claims_markdown(store) if claims else "")
+
+    print(read_store(run, text, seen=seen), end="")
 
 
 def _check_is_run(folder: Path) -> None:
-    if not (folder / "store.sqlite").is_file():
+    """Before a folder is made for what would be written into it."""
+    if not os.path.lexists(folder / "store.sqlite"):
         raise ConfigError(f'"{folder}": expected the folder of a run, found no store.sqlite in it', hint="runs/demo")
+    database_of(folder)
 
 
 @contextmanager

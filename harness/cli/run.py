@@ -56,15 +56,17 @@ def _run(
 ) -> None:
     from harness.execution import coordinator
     from harness.experiment.reader import read_experiment
-    from reports.write import write_report
+    from reports.write import check_output, write_report
 
     experiment = read_experiment(path, data=data)
     folder = out or Path("runs") / experiment.name
+    check_output(folder)
     summary = coordinator.run(
         experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
     )
-    table, page = write_report(folder)
-    print(f"table   {table}\nreport  {page}")
+    written = write_report(folder)
+    print(f"table   {written.table}\nreport  {written.page}")
+    written.check(folder, hint="the same command")
     failures = summary.failed + summary.failed_before
     if failures:
         raise BitlensError(

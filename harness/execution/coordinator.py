@@ -23,8 +23,9 @@ from harness.plan.planner import each_unit, plan, restrict
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
 from harness.store.database import Store
-from harness.store.folder import only_run_in, store_errors_explained
-from harness.store.migration import SCHEMA_VERSION
+from harness.store.files import remove_parts
+from harness.store.folder import check_writable, only_run_in, store_errors_explained
+from harness.store.tables import SCHEMA_VERSION
 from harness.store.units import canonical_json
 
 
@@ -65,8 +66,8 @@ def run(
 @contextmanager
 def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     """The store of a run, with the experiment's plan in it, for this process alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_run_in(folder), store_errors_explained(), Store(folder, is_locked=True) as store:
+    check_writable(folder, f'run folder "{folder}"')
+    with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:
         if store.schema_found < SCHEMA_VERSION:
             say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
         _prepare(store, experiment)
@@ -98,15 +99,24 @@ def perform_missing(
 def _prepare(store: Store, experiment: Experiment) -> None:
     """Tidy up after a run that was killed, and write down what this one is to do."""
     store.discard_parts()
+    remove_parts(store.folder)
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
-    damaged = store.forget_damaged("conversion")
-    if damaged:
-        say(f"{damaged} artifacts are damaged or gone; they are made again")
     store.replace_plan(each_unit(experiment, RunContext(experiment, store).dataset_of), kinds=tuple(STAGES))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))
     store.set_meta("versions", canonical_json(installed(RECORDED)))
+    _forget_damaged(store)
+
+
+def _forget_damaged(store: Store) -> None:
+    """Have what is damaged done again, and say so."""
+    damage = store.forget_damaged()
+    for sentence in damage.run:
+        say(f"{store.folder}: {sentence}; what is missing is done again")
+    count = sum(store.planned_unit(key) is not None for key in damage.keys)
+    if count:
+        say(f"{count} unit{'s' if count > 1 else ''} had damaged results and {'are' if count > 1 else 'is'} done again")
 
 
 def _part(experiment: Experiment, store: Store, stages: Collection[str]) -> set[str] | None:

@@ -13,8 +13,8 @@ from typing import Any
 from harness.errors import reason_of
 from harness.registry import resolve
 from harness.stages.context import Progress, RunContext
+from harness.store.blobs import Damaged
 from harness.store.folder import is_disk_full
-from harness.store.unit_inputs import Damaged
 from harness.store.units import Outcome, StoredUnit, Unit
 
 

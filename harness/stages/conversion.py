@@ -83,7 +83,7 @@ def _unfinished(unit: Unit, context: RunContext) -> bytes | None:
     """The artifact of that format, if it is there."""
     for key in helped_by(unit):
         if context.store.finished().get(key) == "done":
-            return context.store.blob_path(context.result(key).result["blob"]).read_bytes()
+            return context.store.read_blob(context.result(key).result["blob"])
     return None
 
 

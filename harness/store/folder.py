@@ -1,15 +1,30 @@
-"""A run's folder: one run works in it at a time, and what it says when it cannot be written."""
+"""A run's folder: one run works in it at a time, and what is said when it cannot be read or written."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import BitlensError, ConfigError
+from harness.store.files import try_writing
+
+DATABASE = "store.sqlite"
+ELSEWHERE = "another --out folder"
+
+
+class UnreadableStore(ConfigError):
+    """A database that is not a run's, that a newer bitlens wrote, or that is damaged as a whole."""
+
+
+def unreadable(folder: Path, what: str, *, hint: str = ELSEWHERE) -> UnreadableStore:
+    shown = "".join(letter if letter.isprintable() else "?" for letter in what)  # SQLite quotes what it could not read
+    return UnreadableStore(f'run folder "{folder}": its {DATABASE} {shown}', hint=hint)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -22,8 +37,9 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def store_errors_explained() -> Iterator[None]:
-    """A disk that is full, or a database that another program holds, ends a run: every further unit would fail too."""
+def store_errors_explained(folder: Path | None = None) -> Iterator[None]:
+    """A disk that is full, a database that another program holds, or a folder that went away ends a run: every further
+    unit would fail too. With `folder`, other errors of writing into it are sentences as well."""
     kept = "all that was finished is kept"
     try:
         yield
@@ -32,17 +48,59 @@ def store_errors_explained() -> Iterator[None]:
             raise BitlensError(f"the disk is full; {kept}", hint="make room, then the same command") from error
         if "locked" in str(error):
             raise BitlensError(f"another program holds the run's database; {kept}", hint="close it") from error
+        if folder is not None and (isinstance(error, sqlite3.Error) or _is_in(folder, error)):
+            raise BitlensError(f'run folder "{folder}": it cannot be written ({_why(error)}); {kept}') from error
         raise
+    except sqlite3.DatabaseError as error:
+        if folder is None:
+            raise
+        raise unreadable(folder, f"is damaged ({error})") from error
+
+
+@contextmanager
+def output_errors_explained(what: str, *, reading: bool = False) -> Iterator[None]:
+    """Writing results, or `reading` them, fails in one sentence. `what` names the place: '--out "x"'."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise BitlensError(f"{what}: the disk is full", hint="make room, then the same command") from error
+        how = "read" if reading else "written"
+        raise ConfigError(f"{what}: it cannot be {how} ({_why(error)})", hint="another folder") from error
+
+
+def check_writable(folder: Path, what: str = "") -> None:
+    """Make the folder and write into it, before work is begun that would end in it. Raises ConfigError."""
+    with output_errors_explained(what or f'folder "{folder}"'):
+        try_writing(folder)
 
 
 @contextmanager
 def only_run_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. The kernel lets go of it when the process ends, however it ends."""
-    with (folder / "lock").open("w") as file:
+    """Hold the folder's lock. The kernel lets go of it when the process ends, however it ends.
+
+    A link in its place is not followed, and nothing that is not a file is taken for the lock. Raises ConfigError.
+    """
+    with output_errors_explained(f'run folder "{folder}", its file "lock"'):
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ConfigError(f'run folder "{folder}": expected a file, got something else named "lock"')
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(
                 f'run folder "{folder}": another run is working in it', hint="wait for it, or give --out another folder"
             ) from None
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_in(folder: Path, error: OSError | sqlite3.OperationalError) -> bool:
+    name = getattr(error, "filename", None)
+    return name is not None and Path(os.fsdecode(name)).is_relative_to(folder)
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,7 +1,10 @@
-"""The tables of a run's database, and what is done with one that another version of bitlens wrote.
+"""What is done with a database that another version of bitlens wrote.
 
-A newer schema is refused; an older one is brought to the present one when it is opened, all of it or nothing.
+A newer schema is refused; an older one is brought to the present one when a run opens it, all of it or nothing, and
+when it is only read, in a copy.
 
+    3  2026-11-26  every unit carries a digest of its row and one of its predictions and scores; `tally` says what all
+                   units, the plan and the facts about the run add up to
     2  2026-11-26  what a unit builds on is in `needs`, by role, and part of its key; the result of a saliency unit
                    names how its attributions lose their channels; a latency that means nothing is invalid, not void
     1  2026-11-23  the keys of those units stood among the texts of its spec
@@ -16,32 +19,12 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.store.folder import only_run_in
+from harness.store import digests
+from harness.store.folder import only_run_in, unreadable
+from harness.store.tables import SCHEMA_VERSION, STATEMENTS, names_in, statements_in
 from harness.store.units import Unit, canonical_json
 
-SCHEMA_VERSION = 2
 PAGE = 500  # rows of an older schema that are read at once
-
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE planned (
-    position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, spec TEXT NOT NULL,
-    needs TEXT NOT NULL DEFAULT '{}'
-);
-CREATE TABLE unit (
-    key TEXT PRIMARY KEY, kind TEXT NOT NULL, spec TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed')), reason TEXT NOT NULL,
-    result TEXT NOT NULL, finished_at TEXT NOT NULL, seconds REAL NOT NULL,
-    needs TEXT NOT NULL DEFAULT '{}'
-);
-CREATE TABLE prediction (
-    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, label INTEGER NOT NULL,
-    ranked TEXT NOT NULL, scores TEXT NOT NULL, PRIMARY KEY (unit, image)
-) WITHOUT ROWID;
-CREATE TABLE score (
-    unit TEXT NOT NULL REFERENCES unit, image TEXT NOT NULL, value REAL, reason TEXT NOT NULL, PRIMARY KEY (unit, image)
-) WITHOUT ROWID;
-"""
 
 # Schema 1: the names in a spec that held keys, and the roles that they are now; kinds that are called otherwise now.
 _ROLES = {
@@ -59,10 +42,15 @@ _ROLES = {
 _KINDS = {"limits": "aopc_bounds"}
 # The methods whose maps were sums over the channels, with their sign.
 _SUMMED = ("input_times_gradient", "integrated_gradients")
-
-
-class UnreadableStore(ConfigError):
-    """A database that is not a run's, or that a newer bitlens wrote."""
+_NONSENSE = (AttributeError, KeyError, TypeError, ValueError)  # what JSON that was altered leads to
+# The columns that tables of schema 2 have, in the order of the present tables.
+_COLUMNS_OF_2 = {
+    "planned": "position, key, kind, spec, needs",
+    "unit": "key, kind, spec, needs, status, reason, result, finished_at, seconds",
+    "prediction": "unit, image, label, ranked, scores",
+    "score": "unit, image, value, reason",
+    "meta": "name, value",
+}
 
 
 def prepare(database: sqlite3.Connection, folder: Path, *, is_locked: bool = False) -> int:
@@ -78,8 +66,10 @@ def prepare(database: sqlite3.Connection, folder: Path, *, is_locked: bool = Fal
             version = _version(database, folder)
             is_old = version < SCHEMA_VERSION
             with _no_run_in(folder) if is_old and not is_locked else nullcontext():
-                if is_old:
+                if version < 2:
                     _bring_from_1(database)
+                if version < 3:
+                    _bring_from_2(database)
                 database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:  # SQLite has rolled back by itself when the disk is full
@@ -87,10 +77,25 @@ def prepare(database: sqlite3.Connection, folder: Path, *, is_locked: bool = Fal
             raise
     except sqlite3.OperationalError:  # locked, full, not writable: the disk's matter
         raise
-    except sqlite3.DatabaseError as error:
-        raise _refused(
-            folder, f"is not a run's database, or a damaged one ({error})", hint="another --out folder"
-        ) from error
+    except (sqlite3.DatabaseError, *_NONSENSE) as error:
+        raise unreadable(folder, f"is not a run's database, or a damaged one ({error})") from error
+    return version
+
+
+def schema_of(database: sqlite3.Connection, folder: Path) -> int:
+    """The schema of a database that has tables; its tables are those of that schema. Raises UnreadableStore."""
+    tables = names_in(database)
+    row = "meta" in tables and database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+    if not row or not str(row[0]).isdecimal() or int(row[0]) < 1:
+        raise unreadable(folder, "is not a run's database: it names no schema")
+    version = int(row[0])
+    if version > SCHEMA_VERSION:
+        what = f"was written by a newer bitlens: expected schema {SCHEMA_VERSION} or older, got {version}"
+        raise unreadable(folder, what, hint="pip install --upgrade bitlens")
+    if version == SCHEMA_VERSION and statements_in(database) != set(STATEMENTS):
+        raise unreadable(folder, f"is damaged: its tables are not those of schema {version}")
+    if version < SCHEMA_VERSION and "tally" in tables:
+        raise unreadable(folder, f"is damaged: it has tables that schema {version} does not have")
     return version
 
 
@@ -102,29 +107,35 @@ def _no_run_in(folder: Path) -> Iterator[None]:
             lock.enter_context(only_run_in(folder))
         except ConfigError as error:
             what = "is of an older bitlens, and a run is working in it"
-            raise _refused(folder, what, hint="wait for that run") from error
+            raise unreadable(folder, what, hint="wait for that run") from error
         yield
 
 
 def _version(database: sqlite3.Connection, folder: Path) -> int:
-    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        for statement in filter(str.strip, _TABLES.split(";")):
-            database.execute(statement)
-        database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-        return SCHEMA_VERSION
-    row = "meta" in tables and database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-    if not row or not row[0].isdecimal() or int(row[0]) < 1:
-        raise _refused(folder, "is not a run's database: it names no schema", hint="another --out folder")
-    version = int(row[0])
-    if version > SCHEMA_VERSION:
-        what = f"was written by a newer bitlens: expected schema {SCHEMA_VERSION} or older, got {version}"
-        raise _refused(folder, what, hint="pip install --upgrade bitlens")
-    return version
+    if names_in(database):
+        return schema_of(database, folder)
+    for statement in STATEMENTS:
+        database.execute(statement)
+    database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+    digests.count_all(database)
+    return SCHEMA_VERSION
 
 
-def _refused(folder: Path, what: str, *, hint: str) -> UnreadableStore:
-    return UnreadableStore(f'run folder "{folder}": its store.sqlite {what}', hint=hint)
+# ------------------------------------------------------------------------------------------------------- from schema 2
+def _bring_from_2(database: sqlite3.Connection) -> None:
+    """The same rows in the present tables, with digests."""
+    for table in _COLUMNS_OF_2:
+        database.execute(f"ALTER TABLE {table} RENAME TO {table}_of_2")
+    for statement in STATEMENTS:
+        database.execute(statement)
+    for table, columns in _COLUMNS_OF_2.items():
+        database.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_of_2")
+    for table in reversed(_COLUMNS_OF_2):
+        database.execute(f"DROP TABLE {table}_of_2")
+    database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
+    for (key,) in database.execute("SELECT key FROM unit").fetchall():
+        digests.seal(database, key)
+    digests.count_all(database)
 
 
 # ------------------------------------------------------------------------------------------------------- from schema 1
@@ -154,7 +165,6 @@ def _bring_from_1(database: sqlite3.Connection) -> None:
         "WHERE kind = 'latency' AND json_extract(result, '$.verdict') = 'void'"
     )
     database.execute("DELETE FROM meta WHERE name = 'command'")  # it left out options, paths and the demo
-    database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(SCHEMA_VERSION),))
 
 
 def _rows_of_1(database: sqlite3.Connection, table: str) -> Iterator[tuple[int, str, str, str]]:

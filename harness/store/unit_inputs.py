@@ -6,13 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.store.blobs import Blobs
+from harness.store.blobs import Blobs, Damaged, Seen
 from harness.store.remote import Storage
 from harness.store.units import StoredUnit
-
-
-class Damaged(Exception):
-    """A blob is missing, cut short or altered."""
 
 
 class UnitInputs(Blobs):
@@ -25,7 +21,7 @@ class UnitInputs(Blobs):
         super().__init__(folder)
         self._storage = storage
         self._inputs: dict[str, StoredUnit] = {}
-        self._verified: set[tuple[str, int]] = set()
+        self._intact: Seen = {}
 
     def set_inputs(self, inputs: Iterable[StoredUnit]) -> None:
         self._inputs = {stored.key: stored for stored in inputs}
@@ -43,26 +39,22 @@ class UnitInputs(Blobs):
         return sha256
 
     def blob_path(self, sha256: str) -> Path:
-        """The file, verified the first time. Raises Damaged when it is not what its name says."""
-        path = super().blob_path(sha256)
-        if not self._is_verified(path, sha256):
-            if self._storage is None:
-                raise Damaged(sha256)
-            self._fetch(sha256, self._storage)
-        return path
+        """The file, verified the first time and whenever it changed. Raises Damaged for one that is not as named."""
+        if self.damage_of(sha256, self._intact):
+            self._fetch(sha256)
+        return super().blob_path(sha256)
 
-    def _is_verified(self, path: Path, sha256: str) -> bool:
+    def read_blob(self, sha256: str) -> bytes:
         try:
-            modified = path.stat().st_mtime_ns
-            if (sha256, modified) not in self._verified:
-                if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-                    return False
-                self._verified.add((sha256, modified))
-        except FileNotFoundError:
-            return False
-        return True
+            return super().read_blob(sha256)
+        except Damaged:
+            return self._fetch(sha256)
 
-    def _fetch(self, sha256: str, storage: Storage) -> None:
+    def _fetch(self, sha256: str) -> bytes:
+        """The content, out of the storage, and in this folder again."""
+        storage = self._storage
+        if storage is None:
+            raise Damaged(sha256)
         try:
             content = storage.get(sha256)
         except FileNotFoundError:
@@ -71,3 +63,4 @@ class UnitInputs(Blobs):
             storage.remove(sha256)  # or what is made again would find its place taken
             raise Damaged(sha256)
         super().save_blob(content)
+        return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.store import Store
+from harness.store import StoreReader
 from reports.comparing.gates import change_text, row_text
 from reports.comparing.runs import POINTS, Difference
 from reports.data import formatting
@@ -20,7 +20,7 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def comparison_markdown(store: Store) -> str:
+def comparison_markdown(store: StoreReader) -> str:
     """The comparison of a run with the columns that fit a pull request."""
     rows = page_rows(comparison.comparison(store), quality_summary(RunView(store)))
     return markdown_table(HEADINGS, map(_comparison_cells, rows))
@@ -53,7 +53,7 @@ def _difference_cells(d: Difference) -> tuple[str, ...]:
     return d.run, row_text(d), d.measure, _value(d, d.before), _value(d, d.after), change_text(d), d.verdict
 
 
-def claims_markdown(store: Store) -> str:
+def claims_markdown(store: StoreReader) -> str:
     """The paper's claims with their numbers, one row per number."""
     headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict")
     rows = []

@@ -14,9 +14,10 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import Any
 
-from harness.store import Store, StoredUnit
+from harness.store import ReadOnlyStore, StoredUnit
 from reports.data.stats import MIN_ROUNDS, Interval, mean_interval, percentile, relative_change
 from reports.data.view import INVALID, RunView, full_label, is_judged_by_float
+from reports.data.words import damage_sentences
 from reports.errors import ReportError
 from reports.tables.comparison import RowId, identity
 
@@ -51,14 +52,25 @@ class Difference:
         return "better" if (self.change.value > 0) == (self.better == "higher") else "worse"
 
 
-def compare(run_folders: Sequence[Path]) -> list[Difference]:
-    """Every later run against the first. Raises ReportError for a folder without a run or runs that share nothing."""
-    for folder in run_folders:
-        if not (folder / "store.sqlite").is_file():
-            raise ReportError(f'"{folder}": expected the folder of a run, found no store.sqlite in it')
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Every later run against the first; and sentences about what is damaged, by the folder of the run."""
+
+    differences: list[Difference]
+    damage: dict[Path, tuple[str, ...]]
+
+
+def compare(run_folders: Sequence[Path]) -> Comparison:
+    """Raises ReportError for runs that share nothing, and UnreadableStore for a folder without a run."""
     with ExitStack() as stack:
-        views = [RunView(stack.enter_context(Store(folder))) for folder in run_folders]
-        return [d for folder, view in zip(run_folders[1:], views[1:]) for d in _against(views[0], view, folder.name)]
+        stores = [stack.enter_context(ReadOnlyStore(folder)) for folder in run_folders]
+        views = [RunView(store) for store in stores]
+        pairs = zip(run_folders[1:], views[1:])
+        differences = [d for folder, view in pairs for d in _against(views[0], view, folder.name)]
+        if any(store.was_overwritten() for store in stores):
+            raise ReportError("a run began to write while it was compared", hint="the same command")
+        damage = {folder: damage_sentences(view) for folder, view in zip(run_folders, views)}
+    return Comparison(differences=differences, damage={folder: said for folder, said in damage.items() if said})
 
 
 Rows = dict[RowId, list[StoredUnit]]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store.database import Store
+from harness.store.reader import StoreReader
 from harness.store.units import Score, StoredUnit
 from reports.data.batches import joined
 
@@ -29,8 +29,9 @@ class RunView:
     of_kind   what a report speaks of: the batches of one explanation are one unit.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreReader) -> None:
         self.store = store
+        self.damage = store.damage  # first: damaged units are read as failed ones
         self.units = list(store.planned_units())
         self._whole, self._parts = joined(self.units)
         self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
@@ -43,8 +44,13 @@ class RunView:
         return self._parts.get(unit.key, [unit])
 
     def scores(self, unit: StoredUnit) -> list[Score]:
-        """A metric's values for all images of a unit."""
+        """A metric's values for all images of a unit; none if a part of them is damaged: a mean would be another."""
+        if self.is_damaged(unit):
+            return []
         return [score for part in self.parts(unit) for score in self.store.scores(part.key)]
+
+    def is_damaged(self, unit: StoredUnit) -> bool:
+        return any(part.key in self.damage.units for part in self.parts(unit))
 
     def find(self, key: str | None) -> StoredUnit | None:
         """A unit by its key: planned, or finished under an earlier plan; None when the store never saw it."""
@@ -109,11 +115,11 @@ class RunView:
         return "not done yet" if unit.status == "planned" else ""
 
     def has_blob(self, sha256: str | None) -> bool:
-        """Whether an array is still in the run's folder: people delete blobs to save space."""
-        return bool(sha256) and self.store.blob_path(str(sha256)).is_file()
+        """Whether an array is in the run's folder, and is what it was."""
+        return bool(sha256) and sha256 not in self.damage.blobs
 
     def rows_of(self, sha256: str, count: int) -> NDArray[Any]:
-        """The first rows of an array in the store, without reading the others."""
+        """The first rows of an array in the store that `has_blob`, without reading the others."""
         array: NDArray[Any] = np.load(self.store.blob_path(sha256), mmap_mode="r", allow_pickle=False)
         return np.asarray(array[:count])
 

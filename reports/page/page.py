@@ -9,9 +9,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harness.store import Store
+from harness.store import StoreReader
 from reports.data import formatting
 from reports.data.view import RunView
+from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
 from reports.sections.run_data import RunData
@@ -20,7 +21,7 @@ from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
 
 
-def render(store: Store, *, live: str = "") -> str:
+def render(store: StoreReader, *, live: str = "") -> str:
     """The page as text: a pure function of the store. `live`, the store's version, makes it report a newer one."""
     run = read_run(store)
     charts_of = {section.anchor: section.charts(run) for section in SECTIONS}
@@ -54,19 +55,11 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "name": store.meta("experiment_name") or store.folder.resolve().name,
         "counts": view.counts(),
         "total": len(view.units),
-        "failures": [{"what": _words(u.kind, u.spec), "reason": u.reason} for u in failed],
+        "failures": [{"what": unit_words(u.kind, u.spec), "reason": u.reason} for u in failed],
+        "damage": damage_sentences(view),
         "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
     }
-
-
-def _words(kind: str, spec: dict[str, Any]) -> str:
-    """A unit in a few words."""
-    model = spec.get("model")
-    device = spec.get("device")
-    parts = [kind, model["name"] if isinstance(model, dict) else "", spec.get("format"), spec.get("method"),
-             spec.get("metric"), f"on {device['name']}" if isinstance(device, dict) else ""]  # fmt: skip
-    return " ".join(str(part) for part in parts if part)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Several runs in a browser: a list of them, and each one's page, made again whenever its store has changed.
 
-Only this machine can ask: the server listens on the loopback address and answers no request that names another host,
-so that a web page elsewhere cannot read the runs through the user's browser.
+Stores are only read: nothing is created or changed in a run's folder, which may be one that cannot be written. A run
+that cannot be shown is a line with its reason, and the others are shown.
 """
 
 from __future__ import annotations
@@ -12,17 +12,26 @@ import os
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes
 
-from harness.store import Store, UnreadableStore
+from harness.errors import BitlensError, reason_of
+from harness.store import ReadOnlyStore, StoreReader, read_store
+from harness.store.blobs import Seen
+from harness.store.opening import Stamp
+from reports.page.loopback import LOOPBACK, Answer, LoopbackServer
 
-LOOPBACK = "127.0.0.1"
-POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)  # the chart library compiles its expressions, hence unsafe-eval
+
+@dataclass
+class _Shown:
+    """What is known of a run: its page with the version that it shows, why the last one could not be made, which files
+    were intact, and which state of the database."""
+
+    version: str = ""
+    page: str = ""
+    failure: str = ""
+    seen: Seen = field(default_factory=dict)
+    sound: Stamp | None = None
 
 
 @dataclass
@@ -31,20 +40,25 @@ class RunsServer:
 
     runs: Path
     port: int = 0  # 0 takes a free one
-    _pages: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _shown: dict[str, _Shown] = field(default_factory=dict)
     _rendering: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> RunsServer:
-        self._server = ThreadingHTTPServer((LOOPBACK, self.port), _handler(self))
-        self.port = self._server.server_address[1]
+        self._server = LoopbackServer(self.port, self.answer)
+        self.port = self._server.server_port
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._server.server_close()
 
     @property
+    def token(self) -> str:
+        return self._server.token
+
+    @property
     def address(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}/"
+        """With the token: who knows it may read the runs."""
+        return f"http://{LOOPBACK}:{self.port}/?token={self.token}"
 
     def serve(self) -> None:
         """Answer until interrupted, or until `stop` is called from another thread."""
@@ -53,104 +67,121 @@ class RunsServer:
     def stop(self) -> None:
         self._server.shutdown()
 
+    def answer(self, path: str) -> Answer:
+        """For `/`, `/run/<name>/` and `/run/<name>/version`."""
+        parts = [os.fsdecode(unquote_to_bytes(part)) for part in path.strip("/").split("/")]
+        try:
+            if parts == [""]:
+                return Answer(content=self.index(), kind="text/html")
+            if len(parts) == 2 and parts[0] == "run":
+                return Answer(content=self.page(parts[1]), kind="text/html")
+            if len(parts) == 3 and (parts[0], parts[2]) == ("run", "version"):
+                return Answer(content=self.version(parts[1]), kind="application/json")
+        except _NoSuchRun:
+            pass
+        except Exception as error:  # one run's trouble, whatever it is, ends with its own page
+            return Answer(content=reason_of(error), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return Answer(content="no such run", status=HTTPStatus.NOT_FOUND)
+
     def folders(self) -> dict[str, Path]:
-        """The runs by name, those that changed last first."""
-        runs = [self.runs] if _is_run(self.runs) else [path for path in self.runs.iterdir() if _is_run(path)]
+        """The runs by name, those that changed last first; also what cannot be read but looks like one."""
+        runs = [self.runs] if _may_be_run(self.runs) else [path for path in self.runs.iterdir() if _may_be_run(path)]
         return {path.name: path for path in sorted(runs, key=_changed_at, reverse=True)}
 
     def page(self, name: str) -> str:
-        """A run's page as it is now. Raises KeyError for an unknown name."""
+        """A run's page as it is now. Raises _NoSuchRun for an unknown name, and whatever keeps it from being made."""
         from reports.page.page import render
 
-        folder = self.folders()[name]
-        with self._rendering, Store(folder) as store:
-            version = self.version(name)
-            if self._pages.get(name, ("", ""))[0] != version:
-                self._pages[name] = (version, render(store, live=version))
-            return self._pages[name][1]
+        folder, shown = self._folder(name), self._shown.setdefault(name, _Shown())
+
+        def made(store: StoreReader) -> tuple[str, str]:
+            version = _version(store)
+            if version == shown.version and not store.damage:
+                return version, shown.page
+            return ("" if store.damage else version), render(store, live=version)
+
+        with self._rendering:
+            try:
+                shown.version, shown.page = read_store(folder, made, seen=shown.seen)
+                shown.failure = ""
+            except Exception as error:
+                shown.failure = reason_of(error)
+                raise
+        return shown.page
 
     def version(self, name: str) -> str:
-        """Changes whenever a unit of the run is stored."""
-        with Store(self.folders()[name]) as store:
-            return json.dumps([_counts(store), len(store.finished())])
+        """Changes whenever something of the run is stored."""
+        shown = self._shown.setdefault(name, _Shown())
+        with ReadOnlyStore(self._folder(name), sound=shown.sound) as store:
+            shown.sound = store.stamp
+            return _version(store)
 
     def index(self) -> str:
-        lines = "".join(_index_line(name, path) for name, path in self.folders().items())
-        return _INDEX.format(where=html.escape(str(self.runs)), lines=lines or "<li>No run here yet.</li>")
+        lines = "".join(self._line(name, folder) for name, folder in self.folders().items())
+        return _INDEX.format(where=_escaped(str(self.runs)), lines=lines or "<li>No run here yet.</li>")
+
+    def _line(self, name: str, folder: Path) -> str:
+        shown = self._shown.setdefault(name, _Shown())
+        try:
+            with ReadOnlyStore(folder, sound=shown.sound) as store:
+                shown.sound = store.stamp
+                counts, title = _counts(store), store.meta("experiment_name") or name
+        except Exception as error:  # see `answer`
+            return f"<li>{_escaped(name)} <small>{_escaped(reason_of(error))}</small></li>"
+        progress = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
+        failure = f"<small>its page could not be made: {_escaped(shown.failure)}</small>" if shown.failure else ""
+        finished, total = counts["done"] + counts["failed"], max(1, sum(counts.values()))
+        return (
+            f'<li><a href="/run/{quote(os.fsencode(name), safe="")}/">{_escaped(title)}</a> '
+            f"<small>{_escaped(name)}: {progress}</small>{failure}"
+            f'<progress max="{total}" value="{finished}"></progress></li>'
+        )
+
+    def _folder(self, name: str) -> Path:
+        folder = self.folders().get(name)
+        if folder is None:
+            raise _NoSuchRun(name)
+        return folder
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "store.sqlite").is_file()
+class _NoSuchRun(BitlensError):
+    pass
+
+
+def _may_be_run(folder: Path) -> bool:
+    """Whether there is something named like a run's database, or nobody may know whether there is."""
+    try:
+        os.lstat(folder / "store.sqlite")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _changed_at(folder: Path) -> float:
     """The log beside the database changes first."""
-    return max(os.stat(path).st_mtime for path in folder.glob("store.sqlite*"))
+    times = [0.0]
+    for name in ("store.sqlite", "store.sqlite-wal"):
+        try:
+            times.append(os.stat(folder / name).st_mtime)
+        except OSError:
+            continue
+    return max(times)
 
 
-def _index_line(name: str, folder: Path) -> str:
-    try:
-        with Store(folder) as store:
-            counts = _counts(store)
-            title = store.meta("experiment_name") or name
-    except UnreadableStore as error:
-        return f"<li>{html.escape(name)} <small>{html.escape(str(error))}</small></li>"
-    progress = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
-    return (
-        f'<li><a href="/run/{quote(name, safe="")}/">{html.escape(title)}</a> '
-        f"<small>{html.escape(name)}: {progress}</small>"
-        f'<progress max="{max(1, sum(counts.values()))}" value="{counts["done"] + counts["failed"]}"></progress></li>'
-    )
+def _version(store: StoreReader) -> str:
+    return json.dumps([_counts(store), len(store.finished()), store.commits()])
 
 
-def _counts(store: Store) -> dict[str, int]:
+def _counts(store: StoreReader) -> dict[str, int]:
     """How many units are done, failed and planned, without reading their results."""
     of_kinds = store.counts().values()
     return {status: sum(counts[status] for counts in of_kinds) for status in ("done", "failed", "planned")}
 
 
-def _handler(runs: RunsServer) -> type[BaseHTTPRequestHandler]:
-    """The request handler's class, bound to its server's runs, as http.server wants it."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.headers.get("Host") not in (f"{LOOPBACK}:{runs.port}", f"localhost:{runs.port}"):
-                return self._answer(HTTPStatus.FORBIDDEN, "this server answers its own machine only", "text/plain")
-            try:
-                content, kind = _content(runs, urlsplit(self.path).path)
-            except KeyError:
-                return self._answer(HTTPStatus.NOT_FOUND, "no such run", "text/plain")
-            except UnreadableStore as error:
-                return self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error), "text/plain")
-            return self._answer(HTTPStatus.OK, content, kind)
-
-        def _answer(self, status: HTTPStatus, content: str, kind: str) -> None:
-            body = content.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", f"{kind}; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", POLICY)
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Requests of one's own browser are not worth a line."""
-
-    return Handler
-
-
-def _content(runs: RunsServer, path: str) -> tuple[str, str]:
-    """The answer and its type for `/`, `/run/<name>/` and `/run/<name>/version`. Raises KeyError otherwise."""
-    parts = [unquote(part) for part in path.strip("/").split("/")]
-    if parts == [""]:
-        return runs.index(), "text/html"
-    if len(parts) == 2 and parts[0] == "run":
-        return runs.page(parts[1]), "text/html"
-    if len(parts) == 3 and (parts[0], parts[2]) == ("run", "version"):
-        return runs.version(parts[1]), "application/json"
-    raise KeyError(path)
+def _escaped(text: str) -> str:
+    return html.escape(text.encode(errors="replace").decode())
 
 
 _INDEX = """<!doctype html>
@@ -164,5 +195,5 @@ small {{ display: block; opacity: .7; }} progress {{ width: 100%; height: 6px; }
 a {{ color: LinkText; font-weight: 600; }}
 </style></head>
 <body><h1>Runs</h1><p>{where}</p><ul>{lines}</ul>
-<script>setTimeout(() => location.reload(), 10000);</script></body></html>
+<script>history.replaceState(null, "", "/"); setTimeout(() => location.reload(), 10000);</script></body></html>
 """

@@ -42,6 +42,10 @@ def _missing_maps(view: RunView) -> list[dict[str, Any]]:
         what = {"label": view.method_labels[unit.key], "model": unit.spec["model"]["name"]}
         if unit.status != "done":
             missing.append({**what, "status": unit.status, "reason": view.reason(unit)})
-        elif not view.has_blob(unit.result["blob"]):
-            missing.append({**what, "status": "missing", "reason": "not in the run's folder any more"})
+        missing += [
+            {**what, "status": "damaged", "reason": f"its file blobs/{blob} {view.damage.blobs[blob]}"}
+            for part in view.parts(unit)
+            for blob in (part.result.get("blob"), view.needed(part, "images").result.get("blob"))
+            if blob is not None and blob in view.damage.blobs
+        ]
     return missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.store import Store
+from harness.store import StoreReader
 from reports.data.view import RunView
 from reports.drawing.figures import marks_of
 from reports.sections.deployments import explanation_choices, page_rows
@@ -13,7 +13,7 @@ from reports.tables import comparison
 from reports.tables.scores import quality_summary
 
 
-def read_run(store: Store) -> RunData:
+def read_run(store: StoreReader) -> RunData:
     view = RunView(store)
     summary, spread = quality_summary(view), distributions(view)
     formats = tuple(dict.fromkeys(unit.spec["format"] for unit in view.of_kind("conversion")))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.store import Prediction, Store, StoredUnit
+from harness.store import Prediction, StoredUnit, StoreReader
 from reports.data.batches import STATUSES
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, VALIDITY, RunView, device_kind, device_name, is_sustained
@@ -31,7 +31,7 @@ class RowId(NamedTuple):
     mode: str = ""
 
 
-def comparison(store: Store) -> pd.DataFrame:
+def comparison(store: StoreReader) -> pd.DataFrame:
     """One row per model × format × device × runtime × threads, and one reference row per model (format `keras`).
 
     The fixed columns are those of reports.tables.columns.COMPARISON; then, per saliency method and metric judged by the
@@ -43,7 +43,7 @@ def comparison(store: Store) -> pd.DataFrame:
     return attach_quality(frame(rows, COMPARISON), quality_summary(view))
 
 
-def latency_samples(store: Store) -> pd.DataFrame:
+def latency_samples(store: StoreReader) -> pd.DataFrame:
     """Every raw sample, warm-ups included, as the device sent it."""
     view, rows = RunView(store), []
     for unit in view.of_kind("latency"):
@@ -55,7 +55,7 @@ def latency_samples(store: Store) -> pd.DataFrame:
     return frame(rows, LATENCY_SAMPLES)
 
 
-def devices(store: Store) -> pd.DataFrame:
+def devices(store: StoreReader) -> pd.DataFrame:
     """What is known of each device, and the conditions of its measurements: one row per property."""
     facts: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for unit in RunView(store).of_kind("latency"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.store import Store, StoredUnit
+from harness.store import Score, StoredUnit, StoreReader
 from reports.data.stats import mean_interval
 from reports.data.view import FLOAT, RunView, device_name, full_label, method_name
 from reports.tables.columns import QUALITY, frame
@@ -24,15 +24,19 @@ def quality_summary(view: RunView) -> pd.DataFrame:
     return pd.DataFrame([_quality_row(view, unit) for unit in view.of_kind("quality")], columns=list(SUMMARY))
 
 
-def quality(store: Store) -> pd.DataFrame:
+def quality(store: StoreReader) -> pd.DataFrame:
     """Tidy scores: one row per image × method × metric × judge."""
     view = RunView(store)
     rows = [
         {**_quality_identity(view, unit), "image": score.image, "value": score.value, "reason": score.reason}
         for unit in view.of_kind("quality")
-        for score in view.scores(unit)
+        for score in (view.scores(unit) if not view.is_damaged(unit) else [_damaged_score(view, unit)])
     ]
     return frame(rows, QUALITY)
+
+
+def _damaged_score(view: RunView, unit: StoredUnit) -> Score:
+    return Score(image="", value=None, reason=view.reason(unit))
 
 
 def _quality_identity(view: RunView, unit: StoredUnit) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class RunBuilder:
 
     def conversion(self, model: dict[str, Any], format: str, *, reason: str = "", mark: str = "") -> Unit:
         size = int(2_400_000 * SIZES[format]) + int(self.rng.integers(2000))
-        blob = hashlib.sha256(f"{model['name']} {format}".encode()).hexdigest()
+        blob = self.store.save_blob(f"{model['name']} {format}".encode())
         result = result_of("conversion", blob=blob, flatbuffer_bytes=size, latency_only=bool(mark), mark=mark)
         unit = conversion.plan(example_model(model), format, calibration=None)
         return self.add(unit, reason or Outcome(result=result))

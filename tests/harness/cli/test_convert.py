@@ -59,7 +59,7 @@ def test_convert_makes_artifacts_once_and_again_when_one_is_damaged(experiment: 
     content = artifact.read_bytes()
     artifact.write_bytes(content[: len(content) // 2])
     repaired = bitlens(*arguments)
-    assert "1 artifacts are damaged or gone" in repaired.stderr
+    assert "1 unit had damaged results and is done again" in repaired.stderr
     assert artifact.read_bytes() == content
 
 

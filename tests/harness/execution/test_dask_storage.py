@@ -17,8 +17,9 @@ from harness.experiment.reader import read_experiment
 from harness.models.catalogue import WEIGHTS
 from harness.stages.stage_table import STAGES
 from harness.store import Outcome, Unit
+from harness.store.blobs import Damaged
 from harness.store.remote import Storage
-from harness.store.unit_inputs import Damaged, UnitInputs
+from harness.store.unit_inputs import UnitInputs
 from tests.harness.execution import hidden
 from tests.harness.execution.loopback import dask_on_loopback
 from tests.harness.execution.simulated import STAGE, do, unit

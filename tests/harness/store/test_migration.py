@@ -16,7 +16,7 @@ from harness.stages import conversion
 from harness.stages.context import RunContext
 from harness.store import Store, UnreadableStore, migration
 from harness.store.folder import only_run_in, store_errors_explained
-from harness.store.migration import SCHEMA_VERSION
+from harness.store.tables import SCHEMA_VERSION
 
 RECORDED = Path(__file__).parents[2] / "recorded"
 

@@ -1,13 +1,10 @@
-"""Writing files: CSV as documented, and never half a file."""
+"""CSV as documented."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
-import pytest
 
-from reports.data.files import csv_text, write_atomically
+from reports.data.files import csv_text
 
 
 def test_csv_text_is_as_documented() -> None:
@@ -26,16 +23,3 @@ def test_csv_text_is_as_documented() -> None:
         ",-3,1.0,\n"
         '"line\nbreak",4,0.25,True\n'
     )
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_atomically(tmp_path / "page.html", "old")
-
-    def full_disk(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("os.replace", full_disk)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]

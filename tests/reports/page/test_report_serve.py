@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.store import Store
-from reports.page.serve import LOOPBACK, RunsServer
+from reports.page.loopback import LOOPBACK
+from reports.page.serve import RunsServer
 from tests.reports.synthetic_runs import TWINS, RunBuilder
 
 
@@ -32,6 +33,7 @@ def get(server: RunsServer, path: str, *, host: str | None = None) -> tuple[int,
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=60)
     connection.putrequest("GET", path, skip_host=True)
     connection.putheader("Host", host or f"{LOOPBACK}:{server.port}")
+    connection.putheader("Cookie", f"other=1; bitlens-{server.port}={server.token}")
     connection.endheaders()
     answer = connection.getresponse()
     text = answer.read().decode()

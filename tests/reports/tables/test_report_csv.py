@@ -18,13 +18,13 @@ def test_the_csv_of_a_run_equals_the_golden_file(tmp_path: Path) -> None:
     run.accuracy(TWINS[1], "lce", images, top1=0.88, conversion=conversion, device=BOARD)
     run.latency(TWINS[1], "lce", conversion, device=BOARD, samples=30)
     run.latency(TWINS[1], "int8", run.conversion(TWINS[1], "int8", reason="not supported"), outcome="planned")
-    table, _ = write_report(run.build())
+    table, *_ = write_report(run.build())
     golden = Path(__file__).parents[1] / "golden" / "comparison.csv"
     assert table.read_text() == golden.read_text(), f"if it should differ: cp {table} {golden}"
 
 
 def test_csvs_survive_a_round_trip_through_pandas(twins_folder: Path, table: pd.DataFrame) -> None:
-    path, _ = write_report(twins_folder)
+    path, *_ = write_report(twins_folder)
     again = pd.read_csv(path, dtype_backend="numpy_nullable")
     assert list(again.columns) == list(table.columns)
     assert again["latency_p99_ns"].equals(table["latency_p99_ns"])
