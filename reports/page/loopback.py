@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal is not None:
             self._send(refusal)
         else:
-            self.rfile = io.BytesIO(head)  # type: ignore[assignment]  # all that it is asked for, BytesIO can do
+            self.rfile = io.BytesIO(head)
             self.handle_one_request()
 
     def do_GET(self) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import http.client
+import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.store import Store
+from harness.store import Store, Unit
 from reports.page.loopback import LOOPBACK
 from reports.page.serve import RunsServer
+from tests.reports.recorded_results import RECORDED
 from tests.reports.synthetic_runs import TWINS, RunBuilder
 
 
@@ -90,3 +93,72 @@ def test_only_the_loopback_address_is_bound(server: RunsServer) -> None:
 def test_one_run_can_be_served_alone(tmp_path: Path) -> None:
     RunBuilder(tmp_path / "alone").build()
     assert list(RunsServer(tmp_path / "alone").folders()) == ["alone"]
+
+
+# ------------------------------------------------------------------------------------- bad runs beside a good one
+def broken(folder: Path) -> None:
+    """A run whose page cannot be made: its plan speaks of a unit as no stage plans it."""
+    with Store(folder) as store:
+        store.replace_plan([Unit(kind="saliency", spec={"model": {"name": "a"}}, needs={})])
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "garbage": lambda folder: (folder / "store.sqlite").write_bytes(b"power was cut here" * 300),
+    "empty": lambda folder: (folder / "store.sqlite").write_bytes(b""),
+    "a folder": lambda folder: ((folder / "store.sqlite").unlink(), (folder / "store.sqlite").mkdir()),
+    "a pipe": lambda folder: ((folder / "store.sqlite").unlink(), os.mkfifo(folder / "store.sqlite")),
+    "a link to itself": lambda folder: (
+        (folder / "store.sqlite").unlink(),
+        (folder / "store.sqlite").symlink_to("store.sqlite"),
+    ),
+    "cut in half": lambda folder: os.truncate(folder / "store.sqlite", 8192),
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_one_bad_run_is_a_line_with_its_reason_and_the_others_are_served(server: RunsServer, how: str) -> None:
+    bad = RunBuilder(server.runs / "bad").build()
+    BAD[how](bad)
+    status, text, _ = get(server, "/")
+    assert status == 200
+    assert "first &lt;run&gt;" in text
+    assert "<li>bad <small>run folder" in text
+    status, text, _ = get(server, "/run/bad/")
+    assert status == 500
+    assert "its store.sqlite" in text
+    assert get(server, "/run/a%20%3Cb%3E%20%26%20%C3%BC/")[0] == 200
+
+
+def test_run_whose_page_cannot_be_made_says_why_in_the_list(server: RunsServer) -> None:
+    broken(RunBuilder(server.runs / "broken").build())
+    assert get(server, "/run/broken/")[0] == 500
+    assert "its page could not be made: " in get(server, "/")[1]
+
+
+def test_run_whose_name_is_not_utf_8_is_served(server: RunsServer) -> None:
+    os.rename(RunBuilder(server.runs / "plain").build(), os.fsencode(server.runs) + b"/caf\xe9")
+    assert "/run/caf%E9/" in get(server, "/")[1]
+    assert get(server, "/run/caf%E9/")[0] == 200
+
+
+@pytest.mark.parametrize("schema", ["schema1", "schema2"])
+def test_serving_creates_and_changes_no_file_of_a_run(tmp_path: Path, schema: str) -> None:
+    """Also of an older version: a copy is migrated."""
+    shutil.copytree(RECORDED / schema, tmp_path / "runs" / "old")
+    before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    with RunsServer(tmp_path / "runs") as server:
+        assert "old: 173 done" in server.index()
+        assert "The content of this run is damaged." in server.page("old")  # most of its blobs are not recorded
+    assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
+
+
+def test_page_of_a_damaged_run_says_so_until_the_run_is_whole_again(tmp_path: Path) -> None:
+    run = RunBuilder(tmp_path / "mine")
+    run.conversion(TWINS[0], "fp32")
+    run.build()
+    [blob] = (tmp_path / "mine" / "blobs").iterdir()
+    content = blob.read_bytes()
+    with RunsServer(tmp_path) as server:
+        for damaged, now in ((b"short", True), (content, False), (content + b"x", True), (content, False)):
+            blob.write_bytes(damaged)
+            assert ("The content of this run is damaged." in server.page("mine")) == now
