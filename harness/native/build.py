@@ -28,6 +28,7 @@ TARGETS = ("x86_64", "aarch64")
 PREBUILT = lce_build.HERE / "prebuilt"
 # Raspberry Pi OS and Debian since 10: what ziglang is told to link against.
 OLDEST_GLIBC = "2.28"
+ELSEWHERE = "XDG_CACHE_HOME with a folder that can be written"
 
 
 class NoCompiler(BitlensError):
@@ -98,10 +99,17 @@ def _build(path: Path, target: str) -> None:
             lce_build.build(path, compiler_for(target), files=[WINOGRAD], extra_flags=WINOGRAD_FLAGS)
     except lce_build.BuildError as error:
         raise BitlensError(f"{path.name} does not compile for {target}: {error}") from error
+    except OSError as error:
+        what = f"{path.name} for {target} cannot be written to {path.parent} ({error.strerror or error})"
+        raise BitlensError(what, hint=ELSEWHERE) from error
 
 
 def cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Raises BitlensError where nobody knows a home."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:  # no HOME, and no such user
+        raise BitlensError("there is no folder for built libraries: HOME is not set", hint=ELSEWHERE) from error
     return Path(base) / "bitlens" / "lce_ops"
 
 

@@ -15,7 +15,7 @@ from harness.errors import BitlensError, ConfigError
 from harness.store.files import try_writing
 
 DATABASE = "store.sqlite"
-ELSEWHERE = "another --out folder"
+ELSEWHERE = "a copy of it from before, or another folder"
 
 
 class UnreadableStore(ConfigError):

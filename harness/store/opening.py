@@ -36,7 +36,9 @@ def database_of(folder: Path) -> Path:
     """The file, if it is one. Raises UnreadableStore."""
     path = folder / DATABASE
     try:
-        status = path.stat()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe in its place holds up nobody
+        status = os.fstat(descriptor)
+        os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         raise unreadable(folder, f"is not there: expected the folder of a run, found no {DATABASE} in it") from None
     except OSError as error:
@@ -86,7 +88,7 @@ def open_to_write(folder: Path, *, is_locked: bool) -> Writing:
         raise unreadable(
             folder,
             f"is gone or empty, though {noted} commits were made to it",
-            hint=f"put it back, or remove {NOTED} to begin from nothing, or another --out folder",
+            hint=f"put it back, or remove {NOTED} to begin from nothing, or another folder",
         )
     try:
         database = sqlite3.connect(path, timeout=30.0, isolation_level=None)
@@ -217,7 +219,7 @@ def _check_pages(database: sqlite3.Connection, folder: Path, *, repair: bool) ->
     if wrong and repair:
         wrong = _reindexed(database)
     if wrong:
-        raise unreadable(folder, f"is damaged: {wrong[0]}", hint="a copy of it from before, or another --out folder")
+        raise unreadable(folder, f"is damaged: {wrong[0]}")
 
 
 def _wrong(database: sqlite3.Connection) -> list[str]:

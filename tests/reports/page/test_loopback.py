@@ -152,7 +152,7 @@ def test_request_that_is_too_long_is_not_read_to_its_end(server: LoopbackServer,
 @pytest.mark.parametrize(
     "request_line", [b"\x00\xff\x16\x03\x01", b"GET http://[ HTTP/1.1", b"BREW / HTTP/1.1", b"GET"]
 )
-def test_nonsense_is_answered_or_hung_up_on_and_the_next_is_served(server: LoopbackServer, request_line: bytes) -> None:
+def test_nonsense_is_answered_or_hung_up_on_and_the_next_served(server: LoopbackServer, request_line: bytes) -> None:
     with connected(server) as connection:
         connection.sendall(request_line + b"\r\n\r\n")
         answer = whole(connection)
