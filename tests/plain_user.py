@@ -1,4 +1,4 @@
-"""Commands as a user whom modes of files keep out: root without the right to ignore them, where the tests run as root."""
+"""Commands as a user whom modes of files keep out: where the tests run as root, without the right to ignore them."""
 
 from __future__ import annotations
 

@@ -5,42 +5,21 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from harness.errors import BitlensError
 from harness.store import (
     DamagedRun,
-    Outcome,
-    Prediction,
     ReadOnlyStore,
-    Score,
     Store,
-    StoreReader,
-    Unit,
     UnreadableStore,
     read_store,
 )
-from harness.store.opening import NOTED
-
-UNITS = [Unit(kind="kl"[n % 2], spec={"number": n, "model": {"name": "a"}}, needs={}) for n in range(12)]
-
-
-def outcome(store: Store, number: int) -> Outcome:
-    images = [f"test/{i}" for i in range(4)]
-    return Outcome(
-        result={"blob": store.save_array(np.full((3, 3), number)), "curve": [number / 7] * 30},
-        predictions=[Prediction(image=i, label=1, ranked=(1, 0), scores=(0.75, 0.25)) for i in images],
-        scores=[Score(image=i, value=number / 3) for i in images],
-    )
+from tests.harness.store.small_store import UNITS, everything, outcome
 
 
 @pytest.fixture
@@ -53,16 +32,6 @@ def folder(tmp_path: Path) -> Path:
             store.commit(unit, outcome(store, number), seconds=0.5)
         store.fail(UNITS[10], "no such runtime", seconds=0.1)
     return tmp_path / "run"
-
-
-def everything(store: StoreReader) -> Any:
-    """All that can be asked of a store; raises DamagedRun if anything is said to be wrong."""
-    if store.damage:
-        raise DamagedRun(f"{store.damage}")
-    units = list(store.planned_units())
-    rows = [(store.scores(unit.key), store.predictions(unit.key)) for unit in units]
-    arrays = [store.load_array(unit.result["blob"]).tolist() for unit in units if unit.status == "done"]
-    return units, rows, arrays, store.counts(), store.finished(), store.meta("experiment_name"), list(store.missing())
 
 
 def altered(folder: Path, statement: str) -> None:
@@ -239,65 +208,3 @@ def test_random_bytes_anywhere_change_nothing_or_are_said(folder: Path, tmp_path
         shutil.rmtree(run)
     assert silent  # free space, for example
     assert said > 20
-
-
-# --------------------------------------------------------------------------------------------------- the log, and kills
-@pytest.fixture
-def killed(tmp_path: Path) -> Path:
-    """A run that was killed with its log beside it: nothing of it had come into the database's own file."""
-    script = f"""
-import os, signal
-from pathlib import Path
-from tests.harness.store.test_integrity import UNITS, outcome
-from harness.store import Store
-store = Store(Path({str(tmp_path / "run")!r}))
-store.replace_plan(UNITS)
-for number, unit in enumerate(UNITS):
-    store.commit(unit, outcome(store, number), seconds=0.5)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[3], check=False)
-    assert ended.returncode == -signal.SIGKILL
-    assert (tmp_path / "run" / "store.sqlite-wal").stat().st_size
-    return tmp_path / "run"
-
-
-@pytest.mark.parametrize("beside", ["store.sqlite-shm", ""])
-def test_killed_run_is_read_whole_with_its_log(killed: Path, beside: str) -> None:
-    if beside:
-        (killed / beside).unlink()
-    units, *_ = read_store(killed, everything)
-    assert [unit.status for unit in units] == ["done"] * 12
-
-
-@pytest.mark.parametrize("at", [0, 20, 3000, -5000, -30, -4110])
-def test_damaged_log_loses_commits_and_says_so(killed: Path, at: int) -> None:
-    """SQLite itself takes what follows a damaged place for never written."""
-    wal = killed / "store.sqlite-wal"
-    content = bytearray(wal.read_bytes())
-    content[at] ^= 0x55
-    wal.write_bytes(content)
-    with pytest.raises(BitlensError, match=r"commits to the database are lost|the plan in its database is damaged"):
-        read_store(killed, everything)
-
-
-@pytest.mark.parametrize("cut", [1, 5000, 10**9])
-def test_log_that_was_cut_or_is_gone_says_so_until_a_run_goes_on(killed: Path, cut: int) -> None:
-    wal = killed / "store.sqlite-wal"
-    wal.write_bytes(wal.read_bytes()[:-cut])
-    with Store(killed) as store:
-        store.replace_plan(UNITS)
-        assert "commits to the database are lost" in store.forget_damaged().run[0]
-        for unit in list(store.missing()):
-            store.commit(unit, outcome(store, UNITS.index(unit)), seconds=0.5)
-    units, *_ = read_store(killed, everything)
-    assert [unit.status for unit in units] == ["done"] * 12
-
-
-@pytest.mark.parametrize("content", [b"", b"not a number", b"\xff\xfe", b"00000000000000000003\nmore"])
-def test_note_of_the_commits_that_is_damaged_keeps_nobody_from_reading(folder: Path, content: bytes) -> None:
-    (folder / NOTED).write_bytes(content)
-    assert read_store(folder, everything)
-    with Store(folder) as store:
-        store.set_meta("experiment_name", "a study")
-        assert int((folder / NOTED).read_text()) == store.commits()
