@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -130,3 +131,28 @@ def test_lock_that_is_no_file_of_ours_is_refused_and_left_as_it_was(tmp_path: Pa
     with pytest.raises(ConfigError, match="lock"), only_run_in(tmp_path):
         pass
     assert target.read_text() == "precious"
+
+
+def test_kills_at_random_moments_leave_each_file_old_or_new_and_what_is_left_is_removed(tmp_path: Path) -> None:
+    script = f"""
+import itertools
+from pathlib import Path
+from harness.store.files import write_together
+folder = Path({str(tmp_path)!r})
+for number in itertools.count():
+    write_together({{folder / name: f"{{number}} " * 100_000 for name in ("table.csv", "report.html")}})
+    print(number, flush=True)
+"""
+    rng = random.Random(0)
+    for _ in range(10):
+        with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, text=True, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            last = [int(process.stdout.readline()) for _ in range(rng.randint(1, 10))][-1]
+            process.kill()
+        for name in ("table.csv", "report.html"):
+            words = (tmp_path / name).read_text().split()
+            assert len(words) == 100_000
+            assert len(set(words)) == 1
+            assert int(words[0]) >= last
+    remove_parts(tmp_path)
+    assert names(tmp_path) == ["report.html", "table.csv"]
