@@ -66,7 +66,8 @@ def run(
 @contextmanager
 def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     """The store of a run, with the experiment's plan in it, for this process alone."""
-    check_writable(folder, f'run folder "{folder}"')
+    for place in (folder, folder / "blobs"):
+        check_writable(place, f'run folder "{folder}"')
     with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:
         if store.schema_found < SCHEMA_VERSION:
             say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")

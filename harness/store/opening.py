@@ -135,7 +135,7 @@ class Reading:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
-                raise _explained(error, folder) from error
+                raise unreadable(folder, f"is damaged, or cannot be read ({error})") from error
             raise
 
     def close(self) -> None:

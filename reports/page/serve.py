@@ -10,6 +10,7 @@ import html
 import json
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -22,11 +23,22 @@ from harness.store.opening import Stamp
 from reports.page.loopback import LOOPBACK, Answer, LoopbackServer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What the list says of a run; `version` changes whenever something of the run is stored."""
+
+    title: str
+    counts: dict[str, int]
+    version: str
+
+
 @dataclass
 class _Shown:
-    """What is known of a run: its page with the version that it shows, why the last one could not be made, which files
-    were intact, and which state of the database."""
+    """What is known of a run: its facts, and of which files; its page with the version that it shows, why the last one
+    could not be made, which blobs were intact, and which state of the database."""
 
+    facts: _Facts | None = None
+    files: tuple[Stamp, ...] = ()
     version: str = ""
     page: str = ""
     failure: str = ""
@@ -111,31 +123,37 @@ class RunsServer:
 
     def version(self, name: str) -> str:
         """Changes whenever something of the run is stored."""
-        shown = self._shown.setdefault(name, _Shown())
-        with ReadOnlyStore(self._folder(name), sound=shown.sound) as store:
-            shown.sound = store.stamp
-            return _version(store)
+        return self._facts(name, self._folder(name)).version
 
     def index(self) -> str:
         lines = "".join(self._line(name, folder) for name, folder in self.folders().items())
         return _INDEX.format(where=_escaped(str(self.runs)), lines=lines or "<li>No run here yet.</li>")
 
     def _line(self, name: str, folder: Path) -> str:
-        shown = self._shown.setdefault(name, _Shown())
         try:
-            with ReadOnlyStore(folder, sound=shown.sound) as store:
-                shown.sound = store.stamp
-                counts, title = _counts(store), store.meta("experiment_name") or name
+            facts = self._facts(name, folder)
         except Exception as error:  # see `answer`
             return f"<li>{_escaped(name)} <small>{_escaped(reason_of(error))}</small></li>"
+        counts, failed = facts.counts, self._shown[name].failure
         progress = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "empty"
-        failure = f"<small>its page could not be made: {_escaped(shown.failure)}</small>" if shown.failure else ""
+        failure = f"<small>its page could not be made: {_escaped(failed)}</small>" if failed else ""
         finished, total = counts["done"] + counts["failed"], max(1, sum(counts.values()))
         return (
-            f'<li><a href="/run/{quote(os.fsencode(name), safe="")}/">{_escaped(title)}</a> '
+            f'<li><a href="/run/{quote(os.fsencode(name), safe="")}/">{_escaped(facts.title)}</a> '
             f"<small>{_escaped(name)}: {progress}</small>{failure}"
             f'<progress max="{total}" value="{finished}"></progress></li>'
         )
+
+    def _facts(self, name: str, folder: Path) -> _Facts:
+        """Read again when a file changed: browsers ask every few seconds, and an older run is copied to be read."""
+        shown, files = self._shown.setdefault(name, _Shown()), _stamps(folder)
+        if shown.facts is None or shown.files != files:
+            shown.facts = None
+            with ReadOnlyStore(folder, sound=shown.sound) as store:
+                shown.sound, shown.files = store.stamp, files
+                title = store.meta("experiment_name") or name
+                shown.facts = _Facts(title=title, counts=_counts(store), version=_version(store))
+        return shown.facts
 
     def _folder(self, name: str) -> Path:
         folder = self.folders().get(name)
@@ -159,15 +177,18 @@ def _may_be_run(folder: Path) -> bool:
     return True
 
 
-def _changed_at(folder: Path) -> float:
-    """The log beside the database changes first."""
-    times = [0.0]
+def _stamps(folder: Path) -> tuple[Stamp, ...]:
+    """Of the database, and of the log beside it, which changes first; of those that are there."""
+    stamps = []
     for name in ("store.sqlite", "store.sqlite-wal"):
-        try:
-            times.append(os.stat(folder / name).st_mtime)
-        except OSError:
-            continue
-    return max(times)
+        with suppress(OSError):
+            status = os.stat(folder / name)
+            stamps.append((status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _changed_at(folder: Path) -> int:
+    return max((changed for changed, _ in _stamps(folder)), default=0)
 
 
 def _version(store: StoreReader) -> str:
