@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from harness.store import StoreReader, read_store
+from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.blobs import Seen
-from harness.store.files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
 from reports.data.files import csv_text
 from reports.data.view import RunView

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import ConfigError
 from harness.store import DamagedRun, StoreReader, read_store
+from harness.store.atomic_files import remove_parts, write_together
 from harness.store.blobs import Seen
-from harness.store.files import remove_parts, write_together
-from harness.store.folder import check_writable, output_errors_explained
+from harness.store.folder import check_writable_files, output_errors_explained
 from reports.data.files import csv_text
 from reports.data.view import RunView
 from reports.data.words import damage_sentences, shortened
@@ -55,10 +54,7 @@ def write_report(run_folder: Path, *, seen: Seen | None = None) -> Report:
 
 def check_output(run_folder: Path) -> None:
     """Whether a report can be written there, before work is begun that would end in one. Raises ConfigError."""
-    check_writable(run_folder, f'folder "{run_folder}"')
-    for name in (*(f"{table}.csv" for table in TABLES), PAGE):
-        if (run_folder / name).is_dir():
-            raise ConfigError(f'"{run_folder / name}": expected a file, or nothing, got a folder', hint="move it away")
+    check_writable_files(run_folder, (*(f"{table}.csv" for table in TABLES), PAGE))
 
 
 def damaged(run_folder: Path, sentences: tuple[str, ...], *, hint: str) -> DamagedRun:

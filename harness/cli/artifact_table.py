@@ -11,7 +11,7 @@ from typing import Any
 from harness.cli.inspection import readable_macs
 from harness.cli.text import Rows, aligned
 from harness.store.folder import output_errors_explained
-from harness.store.reader import StoreReader, read_store
+from harness.store.store_reader import StoreReader, read_store
 from harness.store.units import StoredUnit
 
 HEAD = (

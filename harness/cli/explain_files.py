@@ -15,7 +15,7 @@ from harness.datasets.pictures import MOST_BYTES, read_picture
 from harness.errors import ConfigError
 from harness.models.catalogue import Model
 from harness.regular_files import open_regular
-from harness.store.files import remove_parts, write_atomically
+from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from harness.store.blobs import Seen
 from harness.store.folder import output_errors_explained
 from harness.store.integrity import AGAIN
 from harness.store.opening import database_of
-from harness.store.reader import StoreReader, read_store
+from harness.store.store_reader import StoreReader, read_store
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 Gates = Annotated[

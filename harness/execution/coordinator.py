@@ -22,8 +22,8 @@ from harness.models.loading import check_installed
 from harness.plan.planner import each_unit, plan, restrict
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
+from harness.store.atomic_files import remove_parts
 from harness.store.database import Store
-from harness.store.files import remove_parts
 from harness.store.folder import check_writable, only_run_in, store_errors_explained
 from harness.store.tables import SCHEMA_VERSION
 from harness.store.units import canonical_json

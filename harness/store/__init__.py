@@ -9,7 +9,7 @@ from harness.store.attributions import stored_maps
 from harness.store.database import Store
 from harness.store.folder import UnreadableStore
 from harness.store.integrity import Damage, DamagedRun
-from harness.store.reader import ReadOnlyStore, StoreReader, read_store
+from harness.store.store_reader import ReadOnlyStore, StoreReader, read_store
 from harness.store.units import Outcome, Prediction, Score, StoredUnit, Unit, canonical_json
 
 __all__ = [

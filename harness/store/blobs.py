@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.cpus import available_cores
-from harness.store.files import remove_parts, write_atomically
+from harness.store.atomic_files import remove_parts, write_atomically
 
 Seen = dict[str, tuple[int, int]]  # blobs that were intact, with time of change (ns) and size (bytes) of their files
 

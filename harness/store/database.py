@@ -22,7 +22,7 @@ from typing import Any
 from harness.store import digests
 from harness.store.integrity import Damage
 from harness.store.opening import NOTED, open_to_write
-from harness.store.reader import StoreReader
+from harness.store.store_reader import StoreReader
 from harness.store.units import Outcome, Unit, canonical_json
 
 

@@ -7,12 +7,12 @@ import fcntl
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import BitlensError, ConfigError
-from harness.store.files import try_writing
+from harness.store.atomic_files import try_writing
 
 DATABASE = "store.sqlite"
 ELSEWHERE = "a copy of it from before, or another folder"
@@ -73,6 +73,14 @@ def check_writable(folder: Path, what: str = "") -> None:
     """Make the folder and write into it, before work is begun that would end in it. Raises ConfigError."""
     with output_errors_explained(what or f'folder "{folder}"'):
         try_writing(folder)
+
+
+def check_writable_files(folder: Path, names: Iterable[str]) -> None:
+    """Whether files of these names can be written into a folder, which is made. Raises ConfigError."""
+    check_writable(folder)
+    for name in names:
+        if (folder / name).is_dir():
+            raise ConfigError(f'"{folder / name}": expected a file, or nothing, got a folder', hint="move it away")
 
 
 @contextmanager

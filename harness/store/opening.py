@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from harness.errors import BitlensError
 from harness.store import digests, migration
 from harness.store.folder import DATABASE, is_disk_full, unreadable
 from harness.store.tables import SCHEMA_VERSION, names_in
@@ -192,7 +191,7 @@ class Reading:
                         shutil.copyfile(source, f"{to}{suffix}")
                 if _stamp(self._path) == before:
                     return
-            raise BitlensError(f'run folder "{self._folder}": it is being written all the time', hint="try again")
+            raise unreadable(self._folder, "is being written all the time", hint="try again")
 
         return self._copied(copy)
 

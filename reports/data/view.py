@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store.reader import StoreReader
+from harness.store.store_reader import StoreReader
 from harness.store.units import Score, StoredUnit
 from reports.data.batches import joined
 

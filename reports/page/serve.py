@@ -16,10 +16,10 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from harness.errors import BitlensError, reason_of
 from harness.store import ReadOnlyStore, StoreReader, read_store
 from harness.store.blobs import Seen
 from harness.store.opening import Stamp
+from reports.errors import reason_of
 from reports.page.loopback import LOOPBACK, Answer, LoopbackServer
 
 
@@ -162,7 +162,7 @@ class RunsServer:
         return folder
 
 
-class _NoSuchRun(BitlensError):
+class _NoSuchRun(Exception):
     pass
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.store import Outcome, Prediction, Score, Store, Unit
-from harness.store.reader import PAGE
+from harness.store.store_reader import PAGE
 
 UNIT = Unit(kind="quality", spec={"metric": "sparseness", "model": {"name": "a"}})
 OUTCOME = Outcome(

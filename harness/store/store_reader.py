@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from harness.errors import BitlensError
 from harness.store.blobs import Blobs, Seen
 from harness.store.folder import UnreadableStore, unreadable
 from harness.store.integrity import Damage, find_damage
@@ -210,7 +209,7 @@ def read_store(folder: Path, read: Callable[[ReadOnlyStore], Result], *, seen: S
                 continue
             if not store.was_overwritten():
                 return result
-    raise BitlensError(f'run folder "{folder}": it is being written all the time', hint="try again")
+    raise unreadable(folder, "is being written all the time", hint="try again")
 
 
 def _readable(text: bytes) -> str:

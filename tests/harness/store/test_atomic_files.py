@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BitlensError, ConfigError
-from harness.store.files import PART, remove_parts, try_writing, write_atomically, write_together
+from harness.store.atomic_files import PART, remove_parts, try_writing, write_atomically, write_together
 from harness.store.folder import check_writable, only_run_in, output_errors_explained
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def hold(*_):
     sys.stdin.read()
 os.fsync = hold
 from pathlib import Path
-from harness.store.files import write_atomically
+from harness.store.atomic_files import write_atomically
 write_atomically(Path({str(folder / "latency_samples.csv")!r}), "x" * 100000)
 """
     process = subprocess.Popen(
@@ -137,7 +137,7 @@ def test_kills_at_random_moments_leave_each_file_old_or_new_and_what_is_left_is_
     script = f"""
 import itertools
 from pathlib import Path
-from harness.store.files import write_together
+from harness.store.atomic_files import write_together
 folder = Path({str(tmp_path)!r})
 for number in itertools.count():
     write_together({{folder / name: f"{{number}} " * 100_000 for name in ("table.csv", "report.html")}})
