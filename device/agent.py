@@ -4,7 +4,7 @@
 
 An error carries its class, message and traceback. The deadline is enforced here too: a watchdog that needs no Python
 writes every thread's stack to stderr and ends the process, even from within a hanging native call. One process serves
-one job; there is nothing to clean up after it.
+one job; there is nothing to clean up after it. What it may ask for of the memory is limited before it does anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import energy, instructions, latency, locking, perturbation, profile, runtimes, telemetry
+from . import energy, instructions, latency, locking, memory, perturbation, profile, runtimes, telemetry
 from .artifacts import Artifacts
 from .inference import Inference, Inputs
 
@@ -27,11 +27,16 @@ ENERGY_SECONDS = {"idle_s": 3.0, "busy_s": 10.0}
 Progress = Callable[[dict[str, Any]], None]
 
 
-def serve(channel: Any, cache: str) -> None:
-    """Answer requests from `channel` (send, receive) until bye, or until the other side is gone."""
+def serve(channel: Any, cache: str, memory_mib: int | None = None) -> None:
+    """Say that we are ready, then answer requests from `channel` (send, receive) until bye, or until nobody is there.
+
+    cache       a folder that is ours (files.claim_cache).
+    memory_mib  what this process may ask for; by default what the machine has to spare.
+    """
     faulthandler.enable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    agent = Agent(cache)
+    agent = Agent(cache, memory_limit_bytes=memory.limit(memory_mib))
+    channel.send({"memory_limit_bytes": agent.memory_limit_bytes})
     for request in iter(channel.receive, None):
         channel.send({"id": request["id"], **_answer(agent, request, channel)})
         if request["verb"] == "bye":
@@ -47,16 +52,23 @@ def _answer(agent: Agent, request: dict[str, Any], channel: Any) -> dict[str, An
         if request["verb"] not in VERBS:
             raise ValueError(f"verb: expected one of {', '.join(VERBS)}, got {request['verb']!r}")
         return {"result": getattr(agent, request["verb"])(progress, **request["arguments"])}
+    except MemoryError as error:
+        return {"error": _described_error(memory.exceeded(error, agent.memory_limit_bytes))}
     except Exception as error:
-        return {"error": {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}}
+        return {"error": _described_error(error)}
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _described_error(error: Exception) -> dict[str, str]:
+    return {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
 
 
 class Agent:
     """One method per verb. Arguments and results are builtin types and bytes."""
 
-    def __init__(self, cache: str) -> None:
+    def __init__(self, cache: str, *, memory_limit_bytes: int | None = None) -> None:
+        self.memory_limit_bytes = memory_limit_bytes
         self._artifacts = Artifacts(cache)
         self._inference: Inference | None = None
         self._conditions_before: dict[str, Any] = {}
@@ -98,7 +110,7 @@ class Agent:
         self._conditions_before = telemetry.snapshot()
         if cpus:
             _pin(cpus)  # before the runtime starts its threads, which inherit it
-        operators = self._artifacts.path(library) if library else None
+        operators = self._artifacts.use(library) if library else None
         engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators)
         self._inference = Inference(engine, preprocessing)
         return {
@@ -177,9 +189,9 @@ class Agent:
         self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int, library: str | None = None
     ) -> dict[str, Any]:
         """What each operator of an artifact costs."""
-        operators = self._artifacts.path(library) if library else None
+        operators = self._artifacts.use(library) if library else None
         how = {"runtime": runtime, "num_threads": num_threads, "library": operators}
-        return profile.profile(self._artifacts.path(sha256), runs=runs, on_progress=progress, **how)
+        return profile.profile(self._artifacts.use(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
         """An estimate of the energy of one inference of the loaded artifact, or None without a sensor."""

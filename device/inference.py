@@ -42,7 +42,7 @@ class Inference:
             )
         if len(images) == 0:
             return np.zeros((0, math.prod(self.engine.outputs[0].shape[1:])), np.float32)
-        size = self.engine.inputs[0].shape[0]
+        size = self._batch_size()
         rows, reported = [], time.monotonic()
         for start in range(0, len(images), size):
             rows.append(self._batch_scores(images[start : start + size], record))
@@ -50,6 +50,12 @@ class Inference:
                 reported = time.monotonic()
                 on_progress({"stage": "predict", "done": start + size, "of": len(images)})
         return np.concatenate(rows)
+
+    def _batch_size(self) -> int:
+        shape = self.engine.inputs[0].shape
+        if not shape or shape[0] < 1:
+            raise ValueError(f"the artifact's input has the shape {shape}, which holds no image")
+        return int(shape[0])
 
     def _batch_scores(self, images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
         """A last, smaller batch is filled up with its own first image: artifacts have a fixed batch size."""
@@ -71,7 +77,7 @@ class Inference:
                 [latency.random_tensor(tensor.shape, tensor.dtype, seed=seed + i) for tensor in tensors]
                 for i in range(count)
             ]
-        batch = tensors[0].shape[0]
+        batch = self._batch_size()
         size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
         images = latency.random_images(count * batch, seed=seed, **size)
         encoded = tensors[0].encode(preprocess(images, record))

@@ -43,7 +43,7 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
         "python": platform.python_version(),
         "executable": sys.executable,
         "numpy": np.__version__,
-        "memory_bytes": _memory(root, "MemTotal"),
+        "memory_bytes": memory_bytes(root, "MemTotal"),
         "boot_id": read_text(root / "proc/sys/kernel/random/boot_id"),
     }
 
@@ -55,7 +55,7 @@ def snapshot(root: Path = ROOT) -> dict[str, Any]:
         "monotonic_ns": time.monotonic_ns(),
         "uptime_s": _first_float(root / "proc/uptime"),
         "load_average": _first_float(root / "proc/loadavg"),
-        "available_memory_bytes": _memory(root, "MemAvailable"),
+        "available_memory_bytes": memory_bytes(root, "MemAvailable"),
         "swap_used_bytes": _swap_used(root),
         "governors": _governors(root),
         "clocks_khz": clocks_khz(root),
@@ -146,13 +146,14 @@ def _cpu_seconds(root: Path) -> dict[str, float] | None:
     return {"busy": busy / ticks, "idle": (idle + waiting) / ticks, "stolen": stolen / ticks}
 
 
-def _memory(root: Path, name: str) -> int | None:
-    kib = _table(root / "proc/meminfo").get(name, "").split()
+def memory_bytes(root: Path, name: str, *, of: str = "proc/meminfo") -> int | None:
+    """A line of /proc/meminfo, or of another file of its form such as proc/self/status."""
+    kib = _table(root / of).get(name, "").split()
     return int(kib[0]) * 1024 if kib else None
 
 
 def _swap_used(root: Path) -> int | None:
-    total, free = _memory(root, "SwapTotal"), _memory(root, "SwapFree")
+    total, free = memory_bytes(root, "SwapTotal"), memory_bytes(root, "SwapFree")
     return total - free if total is not None and free is not None else None
 
 

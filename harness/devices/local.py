@@ -19,9 +19,10 @@ class LocalDevice:
     kind: str = field(default="local", init=False)
     python: str = sys.executable
     cache: str = CACHE
+    memory_mib: int | None = None
 
     def open(self) -> AbstractContextManager[Session]:
-        return open_session(self.connection(), cache=self.cache)
+        return open_session(self.connection(), cache=self.cache, memory_mib=self.memory_mib)
 
     def connection(self) -> Connection:
         return Connection(

@@ -27,9 +27,10 @@ class SshDevice:
     config: str | None = None
     python: str | None = None
     cache: str = CACHE
+    memory_mib: int | None = None
 
     def open(self) -> AbstractContextManager[Session]:
-        return open_session(self.connection(), cache=self.cache)
+        return open_session(self.connection(), cache=self.cache, memory_mib=self.memory_mib)
 
     def connection(self, *, python: str | None = None) -> Connection:
         ssh = ["ssh", *_OPTIONS]

@@ -1,4 +1,9 @@
-"""Starting an agent: its source is zipped, named by its content, unpacked on the device once, and executed there."""
+"""Starting an agent: its source is zipped, named by its content, kept on the device, and checked before it executes.
+
+The device reads the zip whole, hashes what it has read, and imports the agent out of these very bytes. So nothing that
+lies beside them is ever executed, be it a module or bytecode; and a zip that is altered, cut off by a power cut, open
+to others or not there is replaced by the one that the host has.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +19,30 @@ from pathlib import Path
 from typing import Any
 
 import device
+from device import files
+from device.files import claim_cache, private_folder, read_whole, write_whole
 from harness.devices.transport.faults import AgentLost, DeadlinePassed, Unreachable
 from harness.devices.transport.pipe import Connection, open_channel
 from harness.devices.transport.session import Session
 
 CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
-_SUFFIXES = (".py", ".so")
 
 
 @contextmanager
-def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
-    """A session with a fresh agent; ended on the way out, whatever happened."""
+def open_session(
+    connection: Connection, *, cache: str, memory_mib: int | None = None, adopt: bool = False
+) -> Iterator[Session]:
+    """A session with a fresh agent; ended on the way out, whatever happened.
+
+    adopt  whether `cache` may be taken over from an earlier version without our marker, as the default one always is.
+    """
     digest, archive = agent_archive()
-    with open_channel(connection, start_script(cache, digest)) as (process, channel):
+    script = start_script(cache, digest, memory_mib=memory_mib, adopt=adopt or cache == CACHE)
+    with open_channel(connection, script) as (process, channel):
         session = Session(connection.device, process, channel)
         _send_agent(session, connection, archive)
+        ready = session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s)
+        session.memory_limit_bytes = ready["memory_limit_bytes"]
         yield session
         session.close()
 
@@ -36,7 +50,7 @@ def open_session(connection: Connection, *, cache: str) -> Iterator[Session]:
 def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
     """The device says whether it lacks this version of the agent's source."""
     try:
-        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s):
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s)["missing"]:
             session.send(archive, "start")
     except (AgentLost, DeadlinePassed) as error:
         raise Unreachable(str(error), hint=connection.hint) from error
@@ -48,22 +62,22 @@ def agent_archive() -> tuple[str, bytes]:
     folder = Path(device.__file__).parent
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in _SUFFIXES:
-                name = path.relative_to(folder.parent).as_posix()
-                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder.parent).as_posix()
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
     content = buffer.getvalue()
     return hashlib.sha256(content).hexdigest(), content
 
 
-def start_script(cache: str, digest: str) -> str:
+def start_script(cache: str, digest: str, *, memory_mib: int | None = None, adopt: bool = False) -> str:
     """What the device executes to start the agent; it finds `channel` in its globals."""
-    return f"{travelling(cache_folder, _start_agent)}\n_start_agent(channel, {cache!r}, {digest!r})"
+    functions = travelling(cache_folder, archive_importer, _start_agent)
+    return f"{functions}\n_start_agent(channel, {cache!r}, {digest!r}, {memory_mib!r}, {adopt!r})"
 
 
 def travelling(*functions: Callable[..., Any]) -> str:
-    """Source for a device to execute: functions that need nothing but the standard library, each other and CACHE."""
-    return "\n".join(["from __future__ import annotations", f"CACHE = {CACHE!r}", *map(inspect.getsource, functions)])
+    """Source for a device to execute: functions that need the standard library, device.files, each other and CACHE."""
+    return "\n".join([inspect.getsource(files), f"CACHE = {CACHE!r}", *map(inspect.getsource, functions)])
 
 
 def cache_folder(cache: str) -> str:
@@ -75,33 +89,49 @@ def cache_folder(cache: str) -> str:
     return os.path.expanduser(cache)
 
 
-def _start_agent(channel: Any, cache: str, digest: str) -> None:
-    """Get the agent's source unless it is there, and serve."""
-    import hashlib
+def archive_importer(content: bytes) -> Any:
+    """Imports the modules of a zip that is held in memory; nothing is read from a disk, nothing is written to one."""
+    import importlib.abc
+    import importlib.util
     import io
-    import os
-    import shutil
-    import sys
-    import tempfile
     import zipfile
 
-    cache = cache_folder(cache)
-    agents = os.path.join(cache, "agent")
-    folder = os.path.join(agents, digest)
-    missing = not os.path.isdir(folder)
-    channel.send(missing)
-    if missing:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sources = {name: archive.read(name).decode() for name in archive.namelist()}
+
+    class Importer(importlib.abc.MetaPathFinder, importlib.abc.ExecutionLoader):
+        def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+            module, package = f"{fullname.replace('.', '/')}.py", f"{fullname.replace('.', '/')}/__init__.py"
+            if module not in sources and package not in sources:
+                return None
+            return importlib.util.spec_from_loader(fullname, self, is_package=package in sources)
+
+        def get_filename(self, fullname: str) -> str:
+            name = fullname.replace(".", "/")
+            return f"bitlens/{name}/__init__.py" if f"{name}/__init__.py" in sources else f"bitlens/{name}.py"
+
+        def get_source(self, fullname: str) -> str:
+            return sources[self.get_filename(fullname).partition("/")[2]]
+
+    return Importer()
+
+
+def _start_agent(channel: Any, cache: str, digest: str, memory_mib: int | None, adopt: bool) -> None:
+    """Get the agent's source unless it is there and whole, and serve."""
+    import hashlib
+    import os
+    import sys
+
+    cache = claim_cache(cache_folder(cache), adopt=adopt)
+    path = os.path.join(private_folder(os.path.join(cache, "agent")), f"{digest}.zip")
+    content = read_whole(path, digest)
+    channel.send({"missing": content is None})
+    if content is None:
         content = channel.receive()
         if hashlib.sha256(content).hexdigest() != digest:
             raise OSError("the agent's source was altered on its way here")
-        os.makedirs(agents, exist_ok=True)
-        part = tempfile.mkdtemp(dir=agents)
-        zipfile.ZipFile(io.BytesIO(content)).extractall(part)
-        try:
-            os.rename(part, folder)
-        except OSError:  # another agent was faster
-            shutil.rmtree(part)
-    sys.path.insert(0, folder)
+        write_whole(path, content)
+    sys.meta_path.insert(0, archive_importer(content))
     from device.agent import serve
 
-    serve(channel, cache)
+    serve(channel, cache, memory_mib)

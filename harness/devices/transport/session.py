@@ -36,6 +36,7 @@ class Session:
         self.device = device
         self._process, self._channel = process, channel
         self._ids = itertools.count(1)
+        self.memory_limit_bytes: int | None = None  # what the agent's process may ask for, once it has said so
 
     def request(
         self, verb: str, *, deadline_s: float, on_progress: Progress | None = None, **arguments: Any
