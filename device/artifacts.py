@@ -67,7 +67,7 @@ class Artifacts:
         free = self.free_bytes()
         if free < size:
             raise OSError(f"{self._folder}: the artifact needs {size} bytes, and {free} are free")
-        self._upload = tempfile.NamedTemporaryFile(prefix="part-", dir=self._folder, delete=False)
+        self._upload = tempfile.NamedTemporaryFile(prefix="part-", dir=self._folder, delete=False)  # noqa: SIM115
 
     def _finish_upload(self, sha256: str) -> None:
         """Checked, then renamed: never seen half-written or altered."""

@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 MARKER = "bitlens-cache"  # the file that says that a folder is our cache
@@ -99,11 +99,15 @@ def is_whole(path: str, sha256: str) -> bool:
 def _opened(path: str) -> Iterator[IO[bytes] | None]:
     """The file if it is a plain one of ours that nobody else may write; else None."""
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-    except OSError:  # missing, a link, a folder, no permission
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # missing, a link, no permission
         yield None
         return
-    with file:
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        yield None
+        return
+    with os.fdopen(descriptor, "rb") as file:
         yield file if _is_private_file(os.fstat(file.fileno())) else None
 
 
@@ -149,10 +153,8 @@ def sync(path: str) -> None:
 def _make_private(folder: str) -> None:
     if not os.path.lexists(folder):
         os.makedirs(os.path.dirname(folder), exist_ok=True)
-        try:
+        with suppress(FileExistsError):  # another agent was faster
             os.mkdir(folder, 0o700)
-        except FileExistsError:
-            pass  # another agent was faster
         sync(os.path.dirname(folder))
 
 

@@ -46,13 +46,17 @@ class SshDevice:
 
 def remote_command(python: str | None, *, cache: str) -> str:
     """One word for the board's login shell, whichever that is: sh runs Python and passes on how it ended."""
-    folder = shell_cache(cache)
-    interpreter = (
-        shlex.quote(python)
-        if python
-        else f'"$(test -x {folder}/venv/bin/python && echo {folder}/venv/bin/python || echo python3)"'
-    )
-    return f"sh -c {shlex.quote(f'{interpreter} {shlex.join(PYTHON_ARGUMENTS)}; exit $?')}"
+    choice = f"p={shlex.quote(python)}" if python else _OWN_ENVIRONMENT.format(cache=shell_cache(cache))
+    script = f'{choice}; "$p" {shlex.join(PYTHON_ARGUMENTS)}; exit $?'
+    return f"sh -c {shlex.quote(script)}"
+
+
+# The environment of `bitlens device setup`, where it is whole, ours, and in a folder that nobody else may write to.
+_OWN_ENVIRONMENT = (
+    'p=python3; c={cache}; case "$(ls -ldL "$c" 2>/dev/null)" in d????-??-*) '
+    'test -O "$c" && test -O "$c/venv/bitlens-requirements" && test -x "$c/venv/bin/python" '
+    '&& p="$c/venv/bin/python";; esac'
+)
 
 
 def shell_cache(cache: str) -> str:

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from device import files
+from device.files import MARKER, claim_cache, discard, is_ours, write_whole
+from device.text import printable
 from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice
-from harness.devices.transport.bootstrap import cache_folder, travelling
+from harness.devices.transport.bootstrap import CACHE, cache_folder, travelling
 from harness.devices.transport.faults import Unreachable
 from harness.devices.transport.pipe import Process, open_channel
+from harness.devices.transport.replies import cleaned
 from harness.errors import DeviceError
 
 PYTHON = "python3"
@@ -38,29 +42,38 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
     wanted = wheels.requirements(target)
     say(f"{device.name}: {facts['system']}, {facts['architecture']}, Python {'.'.join(map(str, facts['python']))}")
     say(f"  a private environment with {', '.join(wanted)} -> {facts['folder']}/venv")
-    if facts["installed"] == list(wanted):
+    if facts["installed"] == list(wanted) and not facts["problem"]:
         say("  there already")
         return {**facts, "requirements": list(wanted), "changed": False}
+    if facts["installed"]:
+        say(f"  made again: {facts['problem'] or 'other packages are there'}")
     tag = f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
-    files = wheels.fetch(wanted, target, Path(cache_folder(device.cache)) / "wheels" / tag)
-    say(f"  sending {', '.join(file.name for file in files)}")
-    _ask(device, python, _install, requirements=list(wanted), wheels=[_sent(file) for file in files])
+    host_cache = files.claim_cache(cache_folder(CACHE), adopt=True)
+    fetched = wheels.fetch(wanted, target, Path(host_cache) / "wheels" / tag)
+    say(f"  sending {', '.join(file.name for file in fetched)}")
+    sent = [_sent(file) for file in fetched]
+    made = _ask(device, python, _install, requirements=list(wanted), wheels=sent, modules=wheels.modules(wanted))
+    if made["problem"]:
+        raise DeviceError(f'device "{device.name}": the environment was made, and does not start: {made["problem"]}')
     say("  done")
     return {**facts, "requirements": list(wanted), "changed": True}
 
 
 def describe(device: SshDevice, *, python: str = PYTHON) -> dict[str, Any]:
-    """What the board's own Python says of the board, before anything is set up."""
-    return _ask(device, python, _describe)
+    """What the board's own Python says of the board and of the environment there, before anything is set up."""
+    return _ask(device, python, _describe, modules_of=wheels.MODULES)
 
 
 def is_set_up(device: SshDevice) -> bool:
-    """Whether the board has its environment, or the device's row names an interpreter of its own."""
-    return bool(device.python or describe(device)["installed"])
+    """Whether the board has its environment and it starts, or the device's row names an interpreter of its own."""
+    if device.python:
+        return True
+    facts = describe(device)
+    return bool(facts["installed"]) and not facts["problem"]
 
 
 def remove(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> None:
-    """Undo `setup`, and drop the artifacts and agents that the board keeps."""
+    """Undo `setup`, and drop what agents have kept there. Raises DeviceError where it is not ours."""
     folder = _ask(device, python, _remove)["removed"]
     say(f"{device.name}: removed {folder}" if folder else f"{device.name}: nothing to remove")
 
@@ -72,8 +85,9 @@ def _sent(file: Path) -> dict[str, Any]:
 
 def _ask(device: SshDevice, python: str, function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Let the board's own Python execute one of the functions below."""
-    script = travelling(cache_folder, function)
-    script += f"\nchannel.send({function.__name__}(cache_folder({device.cache!r}), **channel.receive()))"
+    script = travelling(cache_folder, _problem_of, function)
+    place = f"cache_folder({device.cache!r}), adopt={device.cache == CACHE!r}"
+    script += f"\nchannel.send({function.__name__}({place}, **channel.receive()))"
     with open_channel(device.connection(python=python), script) as (process, channel):
         return _answer(device, process, channel, arguments)
 
@@ -82,9 +96,9 @@ def _answer(device: SshDevice, process: Process, channel: Any, arguments: dict[s
     started = time.monotonic()
     try:
         channel.send(arguments)
-        answer: dict[str, Any] = channel.receive(timeout=STEP_SECONDS)
+        answer: dict[str, Any] = cleaned(channel.receive(timeout=STEP_SECONDS))
     except channel.RemoteError as error:
-        lines = str(error).strip().splitlines()
+        lines = printable(str(error)).strip().splitlines()
         raise DeviceError(f'device "{device.name}": {lines[-1]}', hint="bitlens doctor " + device.name) from error
     except (OSError, EOFError, channel.TimeoutError) as error:
         seconds = time.monotonic() - started
@@ -93,21 +107,26 @@ def _answer(device: SshDevice, process: Process, channel: Any, arguments: dict[s
 
 
 # ----------------------------------------------------------------------------------- executed on the board, from source
-def _describe(folder: str) -> dict[str, Any]:
+def _describe(folder: str, *, adopt: bool, modules_of: dict[str, str]) -> dict[str, Any]:
     import os
     import platform
     import struct
     import sys
 
+    if os.path.lexists(folder):
+        folder = claim_cache(folder, adopt=adopt)  # whose environment we would start
+    venv = os.path.join(folder, "venv")
     try:
-        with open(os.path.join(folder, "venv", "bitlens-requirements")) as file:
+        with open(os.path.join(venv, "bitlens-requirements")) as file:
             installed = file.read().split()
     except OSError:
         installed = []
+    modules = [module for name, module in modules_of.items() if any(line.startswith(name) for line in installed)]
     libc = platform.libc_ver()[1] or "0.0"
     return {
         "folder": folder,
         "installed": installed,
+        "problem": _problem_of(venv, modules) if installed else "",
         "system": platform.platform(),
         "architecture": platform.machine(),
         "bits": struct.calcsize("P") * 8,
@@ -116,19 +135,34 @@ def _describe(folder: str) -> dict[str, Any]:
     }
 
 
-def _install(folder: str, requirements: list[str], wheels: list[dict[str, Any]]) -> dict[str, Any]:
+def _problem_of(venv: str, modules: list[str]) -> str:
+    """Why the environment's interpreter cannot import these modules; empty where it can."""
+    import os
+    import subprocess
+
+    command = [os.path.join(venv, "bin", "python"), "-c", f"import {', '.join(modules)}"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=120)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+    return words[-1] if done.returncode else ""
+
+
+def _install(
+    folder: str, *, adopt: bool, requirements: list[str], wheels: list[dict[str, Any]], modules: list[str]
+) -> dict[str, Any]:
     import glob
     import hashlib
     import io
     import os
-    import shutil
     import subprocess
     import sys
     import zipfile
 
-    os.makedirs(folder, exist_ok=True)
+    folder = claim_cache(folder, adopt=adopt)
     venv = os.path.join(folder, "venv")
-    shutil.rmtree(venv, ignore_errors=True)
+    discard(venv)
     # An environment's scripts hold its path, so it is made in its place; the last file says that it is whole.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, capture_output=True)
     site = glob.glob(os.path.join(venv, "lib", "python*", "site-packages"))[0]
@@ -136,19 +170,22 @@ def _install(folder: str, requirements: list[str], wheels: list[dict[str, Any]])
         if hashlib.sha256(wheel["content"]).hexdigest() != wheel["sha256"]:
             raise OSError(f"{wheel['name']} was altered on its way here")
         zipfile.ZipFile(io.BytesIO(wheel["content"])).extractall(site)
-    with open(os.path.join(venv, "bitlens-requirements"), "w") as file:
-        file.write("\n".join(requirements))
-    return {"venv": venv}
+    problem = _problem_of(venv, modules)
+    if not problem:
+        os.sync()  # thousands of files: all of them are on the disk before the one that says so
+        write_whole(os.path.join(venv, "bitlens-requirements"), "\n".join(requirements).encode())
+    return {"problem": problem}
 
 
-def _remove(folder: str) -> dict[str, Any]:
+def _remove(folder: str, *, adopt: bool) -> dict[str, Any]:
     import os
-    import shutil
 
     ours = [os.path.join(folder, name) for name in ("venv", "agent", "artifacts")]
-    there = [path for path in ours if os.path.isdir(path)]
-    for path in there:
-        shutil.rmtree(path)
-    if os.path.isdir(folder) and not os.listdir(folder):
-        os.rmdir(folder)
+    there = [path for path in ours if os.path.lexists(path)]
+    if there:
+        folder = claim_cache(folder, adopt=adopt)
+        for path in there:
+            discard(path)
+    if is_ours(folder) and os.listdir(folder) == [MARKER]:
+        discard(folder)
     return {"removed": ", ".join(there)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device import files
 from harness.errors import DeviceError
 
 OLDEST, NEWEST = (3, 9), (3, 14)
@@ -19,6 +21,9 @@ SUPPORTED_PYTHONS = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
 _TFLITE = ("numpy>=1.23.2,<2", "tflite-runtime==2.14.0")
 _LITERT = ("numpy>=1.26", "ai-edge-litert>=2.1.6")
 _LAST_TFLITE = (3, 11)
+MODULES = {  # what an environment must be able to import when it has these packages
+    "numpy": "numpy", "tflite-runtime": "tflite_runtime.interpreter", "ai-edge-litert": "ai_edge_litert.interpreter",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +58,37 @@ def platforms(target: Target) -> list[str]:
     return [*names, f"manylinux2014_{target.architecture}"]
 
 
+def modules(wanted: Sequence[str]) -> list[str]:
+    """What an environment with these requirements must be able to import."""
+    return [module for name, module in MODULES.items() if any(line.startswith(name) for line in wanted)]
+
+
 def fetch(wanted: Sequence[str], target: Target, folder: Path) -> list[Path]:
-    """Download the wheels with pip, unless the folder has them from the last time. Returns their paths."""
+    """Download the wheels with pip, unless the folder has them from the last time, whole. Returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    complete = folder / f"complete-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
-    if not complete.exists():
-        _download(wanted, target, folder)
-        complete.touch()
-    return [_newest(folder, name.split("=")[0].split(">")[0].replace("-", "_")) for name in wanted]
+    complete = folder / f"complete-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}.json"
+    there = _still_whole(complete)
+    if there:
+        return there
+    _download(wanted, target, folder)
+    fetched = [_newest(folder, name.split("=")[0].split(">")[0].replace("-", "_")) for name in wanted]
+    hashes = {path.name: _sha256(path) for path in fetched}
+    files.write_whole(str(complete), json.dumps(hashes).encode())
+    return fetched
+
+
+def _still_whole(complete: Path) -> list[Path]:
+    """The wheels that this file lists with their hashes, or none where one of them is not as it was."""
+    try:
+        hashes = json.loads(complete.read_text())
+        whole = all(_sha256(complete.parent / name) == sha256 for name, sha256 in hashes.items())
+    except (OSError, ValueError):
+        return []
+    return [complete.parent / name for name in hashes] if whole else []
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _download(wanted: Sequence[str], target: Target, folder: Path) -> None:

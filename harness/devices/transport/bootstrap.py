@@ -41,8 +41,7 @@ def open_session(
     with open_channel(connection, script) as (process, channel):
         session = Session(connection.device, process, channel)
         _send_agent(session, connection, archive)
-        ready = session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s)
-        session.memory_limit_bytes = ready["memory_limit_bytes"]
+        session.await_ready(connection.connect_s)
         yield session
         session.close()
 
@@ -50,7 +49,7 @@ def open_session(
 def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
     """The device says whether it lacks this version of the agent's source."""
     try:
-        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s)["missing"]:
+        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s) == {"missing": True}:
             session.send(archive, "start")
     except (AgentLost, DeadlinePassed) as error:
         raise Unreachable(str(error), hint=connection.hint) from error

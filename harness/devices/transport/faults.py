@@ -3,7 +3,8 @@
 DeviceError
 ├── Unreachable         connecting failed, nothing was begun: may be tried again
 ├── AgentLost           the agent's process ended in the middle of a job: a crash, or killed for lack of memory
-│   └── ConnectionCut   the connection to it broke: network, reboot, power
+│   ├── ConnectionCut   the connection to it broke: network, reboot, power
+│   └── LackOfMemory    it asked for more than a job may have there, and could not go on
 ├── DeadlinePassed      the agent did not answer in time, and was ended
 └── AgentError          the agent answered with an error, and is well
 """
@@ -26,6 +27,10 @@ class AgentLost(DeviceError):
 
 
 class ConnectionCut(AgentLost):
+    pass
+
+
+class LackOfMemory(AgentLost):
     pass
 
 

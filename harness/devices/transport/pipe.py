@@ -7,6 +7,7 @@ interpreter, and in nothing else. execnet carries builtin types and bytes only.
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import tempfile
 import threading
@@ -19,12 +20,13 @@ import execnet
 from execnet import gateway_base, gateway_bootstrap
 from execnet.xspec import XSpec
 
+from device.text import printable
 from harness.devices.transport.exit_status import in_words
 from harness.devices.transport.faults import Unreachable
 
 CONNECT_SECONDS = 60.0
 GOODBYE_SECONDS = 5.0
-QUOTED_CHARACTERS = 2000  # characters of the other side's stderr that an error quotes
+QUOTED_BYTES = 1000  # of the beginning and of the end of the other side's stderr, which an error quotes
 
 # What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
 # puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
@@ -101,11 +103,14 @@ class Process(gateway_base.Popen2IO):
 
     def stderr_quote(self) -> str:
         """Its beginning, where a stack says what it is of, and its end."""
+        size = os.fstat(self._stderr.fileno()).st_size
         self._stderr.seek(0)
-        words = self._stderr.read().decode(errors="replace").strip()
-        if len(words) <= QUOTED_CHARACTERS:
-            return words
-        return f"{words[: QUOTED_CHARACTERS // 2]}\n...\n{words[-QUOTED_CHARACTERS // 2 :]}"
+        words = self._stderr.read(QUOTED_BYTES)
+        if size > 2 * QUOTED_BYTES:
+            self._stderr.seek(-QUOTED_BYTES, os.SEEK_END)
+            words += b"\n...\n"
+        words += self._stderr.read()
+        return printable(words.decode(errors="replace").strip())
 
     def exit_report(self) -> str:
         """How the process ended, and what it wrote to stderr."""

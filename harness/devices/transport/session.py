@@ -9,11 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from device.text import printable
 from harness.devices.transport.exit_status import SSH_FAILED, signal_number
-from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed
+from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, LackOfMemory
+from harness.devices.transport.replies import BadReply, cleaned, parsed
 
 GOODBYE_SECONDS = 5.0
 PIECE_BYTES = 4 << 20
+# What native code writes when the kernel has refused it memory, before it ends its process.
+_NO_MEMORY = ("std::bad_alloc", "MemoryError", "Cannot allocate memory", "out of memory", "failed to allocate")
 Progress = Callable[[dict[str, Any]], None]
 
 
@@ -23,6 +27,10 @@ class Process(Protocol):
     def kill(self) -> None: ...
 
     def exit_status(self) -> int | None: ...
+
+    def stderr_quote(self) -> str:
+        """The last that it wrote."""
+        ...
 
     def exit_report(self) -> str:
         """How it ended, in words, with the last that it wrote."""
@@ -38,6 +46,12 @@ class Session:
         self._ids = itertools.count(1)
         self.memory_limit_bytes: int | None = None  # what the agent's process may ask for, once it has said so
 
+    def await_ready(self, deadline_s: float) -> None:
+        """Wait until the agent says that it is there, and what its process may ask for of the memory."""
+        ready = self.receive("start", time.monotonic() + deadline_s, deadline_s)
+        limit = ready.get("memory_limit_bytes") if isinstance(ready, dict) else None
+        self.memory_limit_bytes = limit if isinstance(limit, int) else None
+
     def request(
         self, verb: str, *, deadline_s: float, on_progress: Progress | None = None, **arguments: Any
     ) -> dict[str, Any]:
@@ -49,15 +63,13 @@ class Session:
         number, until = next(self._ids), time.monotonic() + deadline_s
         self.send({"id": number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
         while True:
-            reply = self.receive(verb, until, deadline_s)
-            if "progress" in reply:
-                if on_progress is not None:
-                    on_progress(reply["progress"])
-            elif "error" in reply:
-                raise self._agent_error(verb, reply["error"])
-            else:
-                result: dict[str, Any] = reply["result"]
-                return result
+            part, content = self._parsed(verb, self.receive(verb, until, deadline_s))
+            if part == "error":
+                raise self._agent_error(verb, content)
+            if part == "result":
+                return content
+            if on_progress is not None:
+                on_progress(content)
 
     def put(self, sha256: str, path: Path, *, deadline_s: float, on_progress: Progress | None = None) -> None:
         """Send an artifact unless the device has it already."""
@@ -84,8 +96,11 @@ class Session:
             raise self._why_closed(verb) from error
 
     def receive(self, verb: str, until: float, deadline_s: float) -> Any:
+        """The next message, its texts made printable."""
         try:
-            return self._channel.receive(timeout=max(until - time.monotonic(), 0.001))
+            return cleaned(self._channel.receive(timeout=max(until - time.monotonic(), 0.001)))
+        except BadReply as error:
+            raise self._bad_reply(verb, error) from error
         except self._channel.TimeoutError:
             self._process.kill()
             raise DeadlinePassed(
@@ -95,6 +110,18 @@ class Session:
             raise self._lost(verb) from error
         except self._channel.RemoteError as error:
             raise self._failed_outside_a_request(verb, str(error)) from error
+
+    def _parsed(self, verb: str, message: Any) -> tuple[str, dict[str, Any]]:
+        try:
+            return parsed(message)
+        except BadReply as error:
+            raise self._bad_reply(verb, error) from error
+
+    def _bad_reply(self, verb: str, error: BadReply) -> AgentError:
+        """The other side is no agent of ours any more, so it is ended."""
+        self._process.kill()
+        problem = f'device "{self.device}": the answer to {verb} is not one of the agent\'s: {error}'
+        return AgentError(problem, kind="BadReply", remote_traceback="")
 
     def _why_closed(self, verb: str) -> AgentLost | AgentError:
         """What became of an agent to which nothing can be sent any more: it may have failed before we sent it."""
@@ -108,14 +135,22 @@ class Session:
 
     def _lost(self, verb: str) -> AgentLost:
         status = self._process.exit_status()
-        kind = ConnectionCut if status == SSH_FAILED else AgentLost
-        return kind(
-            f'device "{self.device}": the agent was lost in {verb}: {self._process.exit_report()}',
-            signal=signal_number(status) if status is not None else 0,
-        )
+        number = signal_number(status) if status is not None else 0
+        report = f'device "{self.device}": the agent was lost in {verb}: {self._process.exit_report()}'
+        if status == SSH_FAILED:
+            return ConnectionCut(report, signal=number)
+        if any(words in self._process.stderr_quote() for words in _NO_MEMORY):
+            return LackOfMemory(f"{self._memory_reason(verb)}\n{report}", signal=number)
+        return AgentLost(report, signal=number)
+
+    def _memory_reason(self, verb: str) -> str:
+        limit = self.memory_limit_bytes
+        most = f"the {limit >> 20} MiB that a job may have there" if limit else "the memory that there is"
+        return f'device "{self.device}": {verb} needed more than {most}; memory_mib in its row sets another limit'
 
     def _failed_outside_a_request(self, verb: str, traceback: str) -> AgentError:
         """What was sent could not even be started: no NumPy there, a Python that is too old, a full disk."""
+        traceback = printable(traceback)
         last = traceback.strip().splitlines()[-1]
         problem = f'device "{self.device}": the agent ended before {verb}: {last}\n  try: bitlens doctor {self.device}'
         return AgentError(problem, kind=last.partition(":")[0], remote_traceback=traceback)
