@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from converters.arena import Lifetime, arena_bytes
-from converters.schema import NotAnArtifact, builtin_name, custom_options, read, type_name
+from converters.schema import DAMAGE, NotAnArtifact, builtin_name, custom_options, read, type_name
 
 BINARY, INT8, FLOAT, OTHER = "binary", "int8", "float", "other"
 BINARY_CONVOLUTION = "LceBconv2d"
 BITS_PER_WORD = 32  # LCE packs the signs of 32 channels into one int32
+MOST_AXES = 32  # TFLite's kernels know 8 at most
+MOST_ELEMENTS = 2**48  # of one tensor: far more than any memory holds
+MOST_ACTIVATIONS = 20_000  # each is placed beside all others
+MOST_CHARACTERS = 200  # of a name
 
 _BITS = {
     "FLOAT64": 64, "INT64": 64, "UINT64": 64, "FLOAT32": 32, "INT32": 32, "UINT32": 32, "FLOAT16": 16, "INT16": 16,
@@ -67,7 +71,9 @@ def contents(content: bytes) -> Contents:
     model = read(content)
     try:
         return _summary(model)
-    except (IndexError, TypeError, KeyError, AttributeError, ValueError) as error:
+    except NotAnArtifact:
+        raise
+    except DAMAGE as error:
         raise NotAnArtifact(f"it is damaged ({type(error).__name__}: {error})") from error
 
 
@@ -105,7 +111,7 @@ def _operators(model: Any, graph: Any) -> Iterator[_Operator]:
         custom = code.customCode is not None
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         yield _Operator(
-            name=code.customCode.decode() if custom else builtin_name(number),
+            name=_printable(code.customCode) if custom else builtin_name(number),
             custom=custom,
             inputs=[graph.tensors[i] if i >= 0 else None for i in _some(operator.inputs)],
             outputs=[graph.tensors[i] for i in _some(operator.outputs)],
@@ -200,6 +206,8 @@ def _lifetimes(model: Any, graph: Any) -> list[Lifetime]:
         for index in _some(operator.inputs):
             last[int(index)] = step
     last.update(dict.fromkeys(_some(graph.outputs), steps))
+    if len(first) > MOST_ACTIVATIONS:
+        raise NotAnArtifact(f"it has more than {MOST_ACTIVATIONS:,} activations")
     return [
         Lifetime(first=first[index], last=last[index], size=_bytes(graph.tensors[index]))
         for index in sorted(first)
@@ -211,7 +219,7 @@ def _lifetimes(model: Any, graph: Any) -> list[Lifetime]:
 def _tensor(tensor: Any) -> Tensor:
     scale = _scale(tensor)
     return Tensor(
-        name=(tensor.name or b"").decode(errors="replace"),
+        name=_printable(tensor.name or b""),
         shape=_shape(tensor),
         type=_type(tensor),
         scale=scale,
@@ -223,11 +231,18 @@ def _scale(tensor: Any) -> float | None:
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
         return None
-    return float(quantization.scale[0])
+    scale = float(quantization.scale[0])
+    if not math.isfinite(scale):
+        raise NotAnArtifact(f'tensor "{_printable(tensor.name or b"")}" has the scale {scale}')
+    return scale
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
-    return tuple(int(n) for n in _some(tensor.shape))
+    """Raises NotAnArtifact for a shape that no tensor has, before anybody multiplies it out."""
+    shape = tuple(int(n) for n in _some(tensor.shape)[: MOST_AXES + 1])
+    if len(shape) > MOST_AXES or min(shape, default=0) < 0 or math.prod(shape) > MOST_ELEMENTS:
+        raise NotAnArtifact(f'tensor "{_printable(tensor.name or b"")}" has the shape {shape}')
+    return shape
 
 
 def _type(tensor: Any) -> str:
@@ -236,6 +251,12 @@ def _type(tensor: Any) -> str:
 
 def _bytes(tensor: Any) -> int:
     return math.ceil(math.prod(_shape(tensor)) * _BITS.get(_type(tensor), 0) / 8)
+
+
+def _printable(name: bytes) -> str:
+    """A name of anybody's, fit for a terminal and a table."""
+    text = name.decode(errors="replace")[:MOST_CHARACTERS]
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _some(vector: Any) -> Any:

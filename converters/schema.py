@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from converters import bounded_schema
+
 _ALIGNMENT = 16  # bytes; what the schema asks of a buffer's data
 _ROOM_FOR_THE_REST = 1 << 18  # bytes
+_MOST_OPTIONS = 64  # of an operator of LCE's, which has a dozen
+
+
+# What the generated readers, and whoever believes what they have read, stumble over in foreign bytes.
+DAMAGE = (
+    *(struct.error, LookupError, TypeError, ValueError, AttributeError),
+    *(ArithmeticError, MemoryError, RecursionError),
+)
 
 
 class NotAnArtifact(ValueError):
@@ -20,10 +30,8 @@ def read(content: bytes) -> Any:
 
     Raises NotAnArtifact.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     with _sound(content):
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        model = objects().ModelT.InitFromPackedBuf(bounded_schema.Content.of(content), 0)
         if not model.subgraphs or model.operatorCodes is None:
             raise NotAnArtifact("it holds no graph")
         return model
@@ -31,9 +39,7 @@ def read(content: bytes) -> Any:
 
 def objects() -> Any:
     """The schema's classes and numbers, for whoever makes or changes what `read` returns."""
-    from ai_edge_litert import schema_py_generated
-
-    return schema_py_generated
+    return bounded_schema.module()
 
 
 def write(model: Any) -> bytes:
@@ -68,10 +74,8 @@ def _aligned_vector(builder: Any, data: bytes) -> int:
 
 def custom_operators(content: bytes) -> list[str]:
     """Names of the operators that are not TFLite's own, sorted."""
-    from ai_edge_litert import schema_py_generated as schema
-
     with _sound(content):
-        model = schema.Model.GetRootAs(content, 0)
+        model = objects().Model.GetRootAs(bounded_schema.Content.of(content), 0)
         codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
         return sorted(code.CustomCode().decode() for code in codes if code.CustomCode() is not None)
 
@@ -83,10 +87,19 @@ def custom_options(operator: Any) -> dict[str, Any]:
     from flatbuffers import flexbuffers
 
     try:
-        loaded = flexbuffers.Loads(bytes(bytearray(operator.customOptions)))
+        root = flexbuffers.GetRoot(bytes(bytearray(operator.customOptions)))
+        options = root.AsMap if root.IsMap else None
+        if options is None or len(options) > _MOST_OPTIONS:
+            return {}
+        pairs = ((options.Keys[i].AsKey, options.Values[i]) for i in range(len(options)))
+        return {key: value.Value for key, value in pairs if _is_plain(value)}
     except Exception:  # somebody else's custom operator may keep its options in any form
         return {}
-    return loaded if isinstance(loaded, dict) else {}
+
+
+def _is_plain(value: Any) -> bool:
+    """Vectors and maps may hold each other without end, and no operator of LCE's has one."""
+    return bool(value.IsBool or value.IsInt or value.IsFloat or value.IsString or value.IsKey)
 
 
 def builtin_number(name: str) -> int:
@@ -110,9 +123,7 @@ def type_name(number: int) -> str:
 
 
 def _name_of(enumeration: str, number: int) -> str:
-    from ai_edge_litert import schema_py_generated as schema
-
-    values = vars(getattr(schema, enumeration))
+    values = vars(getattr(objects(), enumeration))
     return next((name for name, value in values.items() if value == number), f"{enumeration.upper()}_{number}")
 
 
@@ -125,5 +136,5 @@ def _sound(content: bytes) -> Iterator[None]:
         yield
     except NotAnArtifact:
         raise
-    except (struct.error, IndexError, TypeError, ValueError, AttributeError, MemoryError, RecursionError) as error:
+    except DAMAGE as error:
         raise NotAnArtifact(f"it is damaged ({type(error).__name__}: {error})") from error

@@ -17,11 +17,12 @@ BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build
 @device_app.command("list")
 def list_devices() -> None:
     """List the devices that are known by name."""
+    from harness.devices.device import DEFAULT_KIND
     from harness.devices.known import known_devices
 
     for name, row in known_devices().items():
         rest = ", ".join(f"{key} {value}" for key, value in row.items() if key not in ("name", "kind"))
-        print(f"{name:16} {row['kind']:10} {rest}")
+        print(f"{name:16} {row.get('kind', DEFAULT_KIND):10} {rest}")
 
 
 @device_app.command()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from harness.devices.row import checked_row
 from harness.devices.transport.session import Session
 from harness.errors import ConfigError, nearest
 from harness.registry import resolve
@@ -69,25 +71,20 @@ DEFAULT_KIND = "local"
 def kind_of(row: Mapping[str, Any]) -> DeviceKind:
     """The kind of a row of a device table. Raises ConfigError for an unknown one."""
     kind = row.get("kind", DEFAULT_KIND)
-    if kind not in KINDS:
-        raise ConfigError(f'device "{row.get("name")}" kind: got "{kind}"', hint=nearest(str(kind), KINDS))
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(
+            f'device "{row.get("name")}" kind: got {json.dumps(str(kind))}', hint=nearest(str(kind), KINDS)
+        )
     return KINDS[kind]
 
 
 def make_device(row: Mapping[str, Any]) -> Device:
     """The device of a table row {"name", "kind", ...}. Touches nothing but memory.
 
-    Raises ConfigError for an unknown kind or key.
+    Raises ConfigError for an unknown kind or key, and for a value that is not of the form that its key wants.
     """
     factory = resolve(kind_of(row).load)
-    known = [field for field in factory.__dataclass_fields__ if field != "kind"]
-    for key in row:
-        if key not in (*known, "kind"):
-            raise ConfigError(f'device "{row.get("name")}": unknown key "{key}"', hint=nearest(key, known))
-    try:
-        device: Device = factory(**{key: value for key, value in row.items() if key != "kind"})
-    except TypeError as error:
-        raise ConfigError(f'device "{row.get("name")}": {error}') from error
+    device: Device = factory(**checked_row(row, factory))
     return device
 
 

@@ -28,6 +28,7 @@ class EmulatedDevice:
     cpu: str = "cortex-a72"
     kind: str = field(default="emulated", init=False)
     cache: str = CACHE
+    memory_mib: int | None = None
 
     @contextmanager
     def open(self) -> Iterator[Session]:

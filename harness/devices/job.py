@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from device.flatbuffer import custom_operators
+from device.files import hash_of
+from device.flatbuffer import MOST_BYTES, custom_operators
 from device.runtimes import LCE_OPERATORS
+from device.text import printable
 from harness.devices.device import Device
 from harness.devices.retry import connected
 from harness.devices.transport.session import Progress, Session
+from harness.errors import ConfigError
 from harness.native import build
 
 Record = Mapping[str, Any]
@@ -42,6 +44,7 @@ class Job:
     @contextmanager
     def put(self) -> Iterator[tuple[Session, str]]:
         """connect -> put. Yields the session and the artifact's SHA-256."""
+        _require_plain_file(self.artifact)
         with connected(self.device) as session:
             yield session, _put(session, self.artifact, self.on_progress)
 
@@ -94,9 +97,25 @@ def our_lock(wait_s: float) -> dict[str, Any]:
 
 
 def _put(session: Session, path: Path, on_progress: Progress | None = None) -> str:
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        sha256 = hash_of(file)
     session.put(sha256, path, deadline_s=PUT_SECONDS, on_progress=on_progress)
     return sha256
+
+
+def _require_plain_file(artifact: Path) -> None:
+    """Nothing but a plain file ends: a pipe would be waited for, /dev/zero read for ever."""
+    named = printable(str(artifact))
+    try:
+        if not artifact.is_file():
+            raise ConfigError(f'artifact: "{named}" is not a plain file')
+        if artifact.stat().st_size > MOST_BYTES:
+            raise ConfigError(
+                f'artifact: "{named}" has more than the {MOST_BYTES >> 20} MiB that a flatbuffer can have'
+            )
+        artifact.open("rb").close()
+    except OSError as error:
+        raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error
 
 
 def _needs_lce(artifact: Path) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 import tomllib
 
 from harness.devices.device import DEFAULT_KIND, Device, make_device
-from harness.errors import ConfigError, nearest
+from harness.errors import ConfigError, nearest, one_line
 
 THIS_HOST: dict[str, Any] = {"name": "this-host", "kind": DEFAULT_KIND}
+MOST_BYTES = 1 << 20
 BUILTIN: tuple[dict[str, Any], ...] = (
     THIS_HOST,
     {"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"},
@@ -42,14 +43,36 @@ def find_device(name: str, path: Path | None = None) -> Device:
 
 
 def _read(path: Path) -> list[Mapping[str, Any]]:
-    if not path.exists():
-        return []
-    try:
-        rows = tomllib.loads(path.read_text()).get("device", [])
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    table = _parsed(path)
+    unknown = next((key for key in table if key != "device"), None)
+    if unknown is not None:
+        raise ConfigError(f'{path}: unknown key "{unknown}"', hint="[[device]] before each device's rows")
+    rows = table.get("device", [])
+    if not isinstance(rows, list):
+        raise ConfigError(f"{path}: expected [[device]] tables, got {repr(rows)[:60]}", hint="two brackets: [[device]]")
     for position, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not isinstance(row.get("name"), str):
             raise ConfigError(f"{path} [[device]] {position}: expected a name", hint='name = "pi4"')
-        make_device(row)
-    return list(rows)
+        try:
+            make_device(row)
+        except ConfigError as error:
+            raise ConfigError(f"{path} [[device]] {position}: {error}") from error
+    names = [row["name"] for row in rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f'{path}: two devices are called "{twice}"', hint="another name for one of them")
+    return rows
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The TOML file, empty where there is none."""
+    try:
+        if not path.exists():
+            return {}
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ConfigError(f"{path}: expected a file with a table of devices, of {MOST_BYTES >> 20} MiB at most")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: could not be read ({error.strerror})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: {one_line(error)}") from error

@@ -1,0 +1,81 @@
+"""TFLite's schema, read within bounds: no vector longer than its file, no table too many, no byte too often.
+
+The generated readers believe what a file says of itself: a vector of four billion tables, or a thousand vectors that
+all are the same one, would take all memory and time there is. They come to every vector, text and table by way of
+FlatBuffers' class `Table`; here is a copy of their module whose `Table` counts.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+MOST_TABLES = 200_000  # a model of 10,000 operators has half of that
+READINGS = 8  # how often each byte may be part of a vector or a text that is read; the readers ask two or three times
+SPARE_BYTES = 1 << 20
+
+
+class TooMuch(ValueError):
+    """A file that would have to be read more often, or further, than any sound one."""
+
+
+class Content(bytes):
+    """A file's bytes, and how much more of them may be read."""
+
+    tables_left: int
+    bytes_left: int
+
+    @classmethod
+    def of(cls, content: bytes) -> Content:
+        bounded = cls(content)
+        bounded.tables_left, bounded.bytes_left = MOST_TABLES, READINGS * len(content) + SPARE_BYTES
+        return bounded
+
+    def spend(self, size: int) -> None:
+        self.bytes_left -= size
+        if size > len(self) or self.bytes_left < 0:
+            raise TooMuch("its vectors are longer than the file")
+
+
+@cache
+def module() -> ModuleType:
+    """ai-edge-litert's generated schema, with a `Table` that counts."""
+    import flatbuffers  # type: ignore[import-untyped]
+
+    spec = importlib.util.find_spec("ai_edge_litert.schema_py_generated")
+    assert spec is not None and spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    parts = {name: getattr(flatbuffers, name) for name in ("encode", "number_types", "packer", "util")}
+    vars(copy)["flatbuffers"] = SimpleNamespace(
+        **parts, table=SimpleNamespace(Table=_counting(flatbuffers.table.Table))
+    )
+    return copy
+
+
+def _counting(table: Any) -> Any:
+    """A subclass of FlatBuffers' Table whose readings of a `Content` are bounded."""
+
+    class Table(table):  # type: ignore[misc]
+        __slots__ = ()
+
+        def __init__(self, content: Any, at: int) -> None:
+            super().__init__(content, at)
+            if isinstance(content, Content):
+                content.tables_left -= 1
+                if content.tables_left < 0:
+                    raise TooMuch(f"it has more than {MOST_TABLES:,} tables")
+
+        def VectorLen(self, offset: int) -> int:  # noqa: N802 - FlatBuffers' name
+            length = int(super().VectorLen(offset))
+            self.Bytes.spend(length)
+            return length
+
+        def String(self, offset: int) -> bytes:  # noqa: N802
+            text = bytes(super().String(offset))
+            self.Bytes.spend(len(text))
+            return text
+
+    return Table
