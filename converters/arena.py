@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,18 +25,23 @@ def arena_bytes(lifetimes: Iterable[Lifetime]) -> int:
     """
     placed: list[tuple[int, Lifetime]] = []
     for tensor in sorted(lifetimes, key=lambda t: (-t.size, t.first - t.last, t.first)):
-        placed.append((_lowest_gap(tensor, placed), tensor))
+        insort(placed, (_lowest_gap(tensor, placed), tensor), key=_offset)
     return max((offset + tensor.size for offset, tensor in placed), default=0)
 
 
 def _lowest_gap(tensor: Lifetime, placed: Iterable[tuple[int, Lifetime]]) -> int:
-    neighbours = [(at, other) for at, other in placed if other.first <= tensor.last and tensor.first <= other.last]
+    """`placed` are in the order of their offsets."""
+    neighbours = ((at, other) for at, other in placed if other.first <= tensor.last and tensor.first <= other.last)
     offset = 0
-    for at, other in sorted(neighbours, key=lambda pair: pair[0]):
+    for at, other in neighbours:
         if offset + tensor.size <= at:
             break
         offset = max(offset, _aligned(at + other.size))
     return offset
+
+
+def _offset(pair: tuple[int, Lifetime]) -> int:
+    return pair[0]
 
 
 def _aligned(size: int) -> int:

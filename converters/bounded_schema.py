@@ -45,7 +45,8 @@ def module() -> ModuleType:
     import flatbuffers  # type: ignore[import-untyped]
 
     spec = importlib.util.find_spec("ai_edge_litert.schema_py_generated")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     copy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(copy)
     parts = {name: getattr(flatbuffers, name) for name in ("encode", "number_types", "packer", "util")}
@@ -68,12 +69,12 @@ def _counting(table: Any) -> Any:
                 if content.tables_left < 0:
                     raise TooMuch(f"it has more than {MOST_TABLES:,} tables")
 
-        def VectorLen(self, offset: int) -> int:  # noqa: N802 - FlatBuffers' name
+        def VectorLen(self, offset: int) -> int:
             length = int(super().VectorLen(offset))
             self.Bytes.spend(length)
             return length
 
-        def String(self, offset: int) -> bytes:  # noqa: N802
+        def String(self, offset: int) -> bytes:
             text = bytes(super().String(offset))
             self.Bytes.spend(len(text))
             return text

@@ -19,7 +19,7 @@ BINARY_CONVOLUTION = "LceBconv2d"
 BITS_PER_WORD = 32  # LCE packs the signs of 32 channels into one int32
 MOST_AXES = 32  # TFLite's kernels know 8 at most
 MOST_ELEMENTS = 2**48  # of one tensor: far more than any memory holds
-MOST_ACTIVATIONS = 20_000  # each is placed beside all others
+MOST_ACTIVATIONS = 10_000  # each is placed beside all others
 MOST_CHARACTERS = 200  # of a name
 
 _BITS = {

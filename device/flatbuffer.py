@@ -6,13 +6,17 @@ not a sound TFLite flatbuffer raises ValueError, never anything else.
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 CUSTOM = 32  # BuiltinOperator_CUSTOM in TFLite's schema
+MOST_BYTES = 2**31 - 1  # its offsets are 31 bits wide
+MOST_CODES, MOST_NAME_BYTES = 10_000, 1000  # TFLite has 200 operators
+_MARK = b"TFL3"
 _NAMES = {  # of the builtin operators that image models are made of
     0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
     9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 21: "RELU6", 22: "RESHAPE",
@@ -33,7 +37,23 @@ class Operator:
 def custom_operators(path: str) -> list[str]:
     """Names of the custom operators that the artifact needs, sorted; builtin ones are left out."""
     with _clear_errors():
-        return sorted({name for builtin, name in _operator_codes(Path(path).read_bytes()) if builtin == CUSTOM})
+        return sorted({name for builtin, name in _operator_codes(read(path)) if builtin == CUSTOM})
+
+
+def read(path: str) -> bytes:
+    """The bytes of a plain file that begins as a TFLite flatbuffer; nothing else is read further than that.
+
+    Raises OSError, and ValueError with the reason for what cannot be one.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a sound TFLite flatbuffer: it is not a plain file")
+        if status.st_size > MOST_BYTES:
+            raise ValueError(f"not a sound TFLite flatbuffer: it has {status.st_size:,} bytes, more than one can have")
+        head = file.read(8)
+        _require_mark(head)
+        return head + file.read(MOST_BYTES)
 
 
 def operators(content: bytes) -> list[Operator]:
@@ -41,7 +61,7 @@ def operators(content: bytes) -> list[Operator]:
     with _clear_errors():
         codes = [name for _, name in _operator_codes(content)]
         return [
-            Operator(codes[_scalar(content, table, 0)], _i32(content, _vector(content, table, 2) + 4))
+            Operator(codes[_index(content, table)], _i32(content, _vector(content, table, 2) + 4))
             for table in _tables(content, _graph(content), 3)
         ]
 
@@ -70,9 +90,10 @@ def _clear_errors() -> Iterator[None]:
 
 def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
     """(builtin number, name) of each entry of Model.operator_codes."""
-    if content[4:8] != b"TFL3":
-        raise ValueError(f"not a sound TFLite flatbuffer: expected the mark TFL3 at byte 4, got {content[4:8]!r}")
-    for table in _tables(content, _u32(content, 0), 1):
+    _require_mark(content)
+    for number, table in enumerate(_tables(content, _u32(content, 0), 1)):
+        if number >= MOST_CODES:
+            raise ValueError(f"not a sound TFLite flatbuffer: it lists more than {MOST_CODES:,} kinds of operators")
         old = _field(content, table, 0)  # deprecated_builtin_code, one byte; 3 is builtin_code since schema 3a
         builtin = max(_slice(content, old, 1)[0] if old is not None else 0, _scalar(content, table, 3))
         custom = _field(content, table, 1)
@@ -80,6 +101,11 @@ def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
             yield builtin, _string(content, custom + _u32(content, custom))
         else:
             yield builtin, _NAMES.get(builtin, f"BUILTIN_{builtin}")
+
+
+def _require_mark(content: bytes) -> None:
+    if content[4:8] != _MARK:
+        raise ValueError(f"not a sound TFLite flatbuffer: expected the mark TFL3 at byte 4, got {content[4:8]!r}")
 
 
 def _graph(content: bytes) -> int:
@@ -111,6 +137,14 @@ def _scalar(content: bytes, table: int, number: int) -> int:
     return _i32(content, field) if field is not None else 0
 
 
+def _index(content: bytes, operator: int) -> int:
+    """Which operator code an operator has; Python would take -1 for the last one."""
+    index = _scalar(content, operator, 0)
+    if index < 0:
+        raise ValueError(f"not a sound TFLite flatbuffer: an operator has the code {index}")
+    return index
+
+
 def _field(content: bytes, table: int, number: int) -> int | None:
     """Where a table's field is stored, or None when the table leaves it out."""
     vtable = table - struct.unpack("<i", _slice(content, table, 4))[0]
@@ -122,7 +156,10 @@ def _field(content: bytes, table: int, number: int) -> int | None:
 
 
 def _string(content: bytes, at: int) -> str:
-    return _slice(content, at + 4, _u32(content, at)).decode("utf-8")
+    size = _u32(content, at)
+    if size > MOST_NAME_BYTES:
+        raise ValueError(f"not a sound TFLite flatbuffer: a name has {size:,} bytes")
+    return _slice(content, at + 4, size).decode("utf-8")
 
 
 def _i32(content: bytes, at: int) -> int:

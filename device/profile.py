@@ -12,7 +12,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from . import flatbuffer, latency, runtimes
@@ -25,7 +24,7 @@ def profile(path: str, *, runs: int, on_progress: Progress, **how: Any) -> dict[
 
     how  what runtimes.load takes: runtime, num_threads, library.
     """
-    content = Path(path).read_bytes()
+    content = flatbuffer.read(path)
     operators = flatbuffer.operators(content)
     engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(len(operators))]
     times: list[list[int]] = [[] for _ in engines]

@@ -13,6 +13,8 @@ import typer
 
 from converters.contents import contents
 from converters.schema import NotAnArtifact
+from device import flatbuffer
+from device.text import printable
 from harness.cli.options import AsJson
 from harness.errors import ConfigError
 
@@ -28,16 +30,18 @@ def inspect(
 
 def inspect_file(path: Path) -> dict[str, Any]:
     """The record of a file, plain JSON. Raises ConfigError when it is not a TFLite flatbuffer."""
+    named = printable(str(path))
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f'artifact: "{path}" could not be read ({error.strerror})') from error
-    try:
+        content = flatbuffer.read(str(path))
         inside = asdict(contents(content))
+    except OSError as error:
+        raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error
     except NotAnArtifact as error:
-        raise ConfigError(f'artifact: "{path}" is not a TFLite flatbuffer: {error}') from error
+        raise ConfigError(f'artifact: "{named}" is not a TFLite flatbuffer: {error}') from error
+    except ValueError as error:
+        raise ConfigError(f'artifact: "{named}" is {error}') from error
     return {
-        "file": path.name,
+        "file": printable(path.name),
         "sha256": hashlib.sha256(content).hexdigest(),
         "flatbuffer_bytes": len(content),
         **inside,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from device.text import printable
 from harness.devices.row import checked_row
 from harness.devices.transport.session import Session
 from harness.errors import ConfigError, nearest
@@ -72,9 +72,8 @@ def kind_of(row: Mapping[str, Any]) -> DeviceKind:
     """The kind of a row of a device table. Raises ConfigError for an unknown one."""
     kind = row.get("kind", DEFAULT_KIND)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(
-            f'device "{row.get("name")}" kind: got {json.dumps(str(kind))}', hint=nearest(str(kind), KINDS)
-        )
+        named = f'device "{row.get("name")}" kind'
+        raise ConfigError(f'{named}: got "{printable(str(kind), most=60)}"', hint=nearest(str(kind), KINDS))
     return KINDS[kind]
 
 
