@@ -53,7 +53,7 @@ def read(path: str) -> bytes:
             raise ValueError(f"not a sound TFLite flatbuffer: it has {status.st_size:,} bytes, more than one can have")
         head = file.read(8)
         _require_mark(head)
-        return head + file.read(MOST_BYTES)
+        return head + file.read()
 
 
 def operators(content: bytes) -> list[Operator]:

@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from device import files, memory
 from harness.devices.transport.bootstrap import CACHE, cache_folder, open_session
 from harness.devices.transport.pipe import PYTHON_ARGUMENTS, Connection
 from harness.devices.transport.session import Session
 from harness.errors import DeviceError
 
 QEMU = "qemu-aarch64"
+EMULATOR_BYTES = 256 << 20  # of its own, for translated code above all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,14 @@ class EmulatedDevice:
             raise DeviceError(problem, hint=f"bitlens device setup {self.name}")
         with tempfile.NamedTemporaryFile(prefix="bitlens-instructions-") as counters:
             connection = self.connection(counters=Path(counters.name))
-            with open_session(connection, cache=str(board_folder(self.cache) / "home")) as session:
+            home = str(own_board_folder(self.cache) / "home")
+            with open_session(connection, cache=home, adopt=True) as session:  # within what is ours
                 yield session
 
     def connection(self, *, counters: Path) -> Connection:
         folder = board_folder(self.cache)
         command = (
+            *_limited(self.memory_mib),
             QEMU,
             *("-cpu", self.cpu, "-L", str(folder / "root")),
             *("-plugin", f"{folder / 'instructions.so'},counters={counters}"),
@@ -64,6 +68,21 @@ class EmulatedDevice:
 def board_folder(cache: str) -> Path:
     """Where the emulated board's files are. All emulated processors share one board."""
     return Path(cache_folder(cache)) / "aarch64-bookworm"
+
+
+def own_board_folder(cache: str) -> Path:
+    """The same, once the cache is known to be ours; made where it is missing. Raises DeviceError."""
+    try:
+        claimed = Path(files.claim_cache(cache_folder(cache), adopt=cache == CACHE))
+        return Path(files.private_folder(str(claimed / board_folder(cache).name)))
+    except OSError as error:
+        raise DeviceError(f"the emulated board's folder: {error}") from error
+
+
+def _limited(memory_mib: int | None) -> tuple[str, ...]:
+    """What a command begins with to have this limit: the emulator ignores what the board's agent asks of it."""
+    limit = (memory_mib << 20) + EMULATOR_BYTES if memory_mib else memory.default_bytes()
+    return ("sh", "-c", 'ulimit -d "$0" && exec "$@"', str(limit >> 10)) if limit else ()
 
 
 def missing_parts(device: EmulatedDevice) -> list[str]:

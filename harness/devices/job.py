@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,9 +108,10 @@ def _require_plain_file(artifact: Path) -> None:
     """Nothing but a plain file ends: a pipe would be waited for, /dev/zero read for ever."""
     named = printable(str(artifact))
     try:
-        if not artifact.is_file():
+        status = artifact.stat()
+        if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f'artifact: "{named}" is not a plain file')
-        if artifact.stat().st_size > MOST_BYTES:
+        if status.st_size > MOST_BYTES:
             raise ConfigError(
                 f'artifact: "{named}" has more than the {MOST_BYTES >> 20} MiB that a flatbuffer can have'
             )

@@ -48,8 +48,7 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
     if facts["installed"]:
         say(f"  made again: {facts['problem'] or 'other packages are there'}")
     tag = f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
-    host_cache = files.claim_cache(cache_folder(CACHE), adopt=True)
-    fetched = wheels.fetch(wanted, target, Path(host_cache) / "wheels" / tag)
+    fetched = wheels.fetch(wanted, target, _host_cache() / "wheels" / tag)
     say(f"  sending {', '.join(file.name for file in fetched)}")
     sent = [_sent(file) for file in fetched]
     made = _ask(device, python, _install, requirements=list(wanted), wheels=sent, modules=wheels.modules(wanted))
@@ -76,6 +75,14 @@ def remove(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> None
     """Undo `setup`, and drop what agents have kept there. Raises DeviceError where it is not ours."""
     folder = _ask(device, python, _remove)["removed"]
     say(f"{device.name}: removed {folder}" if folder else f"{device.name}: nothing to remove")
+
+
+def _host_cache() -> Path:
+    """Where this host keeps the wheels that it has fetched, for whichever board."""
+    try:
+        return Path(files.claim_cache(cache_folder(CACHE), adopt=True))
+    except OSError as error:
+        raise DeviceError(f"this host's cache: {error}") from error
 
 
 def _sent(file: Path) -> dict[str, Any]:

@@ -16,8 +16,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.devices.emulated import QEMU, EmulatedDevice, board_folder
+from device import files
+from device.text import printable
+from harness.devices.emulated import QEMU, EmulatedDevice, board_folder, own_board_folder
 from harness.devices.setup import wheels
+from harness.devices.transport.exit_status import in_words
+from harness.devices.transport.pipe import PYTHON_ARGUMENTS
 from harness.errors import DeviceError
 
 SUITE = "bookworm"  # the Raspberry Pi OS of the day: Python 3.11, glibc 2.36
@@ -47,8 +51,8 @@ def setup(device: EmulatedDevice, *, python: str = "", say: Say = print) -> Path
 
     python  ignored: the board has Debian's own.
     """
-    folder = board_folder(device.cache)
-    folder.mkdir(parents=True, exist_ok=True)
+    _need(QEMU, "apt-get install qemu-user")
+    folder = own_board_folder(device.cache)
     parts: list[tuple[str, Path, Callable[[Path], None]]] = [
         (f"an arm64 root from Debian {SUITE}'s packages", folder / "root", _make_root),
         (
@@ -58,28 +62,54 @@ def setup(device: EmulatedDevice, *, python: str = "", say: Say = print) -> Path
         ),
         ("the plugin that counts instructions", folder / "instructions.so", _make_plugin),
     ]
-    _need(QEMU, "apt-get install qemu-user")
     for what, path, make in parts:
         if path.exists():
             say(f"{what}: there already")
             continue
         say(f"{what} -> {path}")
         _make_beside(path, make)
+    problem = _problem(device)
+    if problem:
+        say(f"made again, since its Python does not start: {problem}")
+        for _, path, make in parts:
+            files.discard(str(path))
+            _make_beside(path, make)
+        problem = _problem(device)
+    if problem:
+        raise DeviceError(f"the emulated board's Python does not start: {problem}")
     return folder
 
 
 def remove(device: EmulatedDevice, *, python: str = "", say: Say = print) -> None:
     """Undo `setup`. Other emulated processors share the board and lose it too."""
-    folder = board_folder(device.cache)
+    if not os.path.lexists(board_folder(device.cache)):
+        say(f"{device.name}: nothing to remove")
+        return
+    folder = own_board_folder(device.cache)
     say(f"removing {folder}")
     shutil.rmtree(folder, ignore_errors=True)
+    cache = str(folder.parent)
+    if os.listdir(cache) == [files.MARKER]:
+        files.discard(cache)
+
+
+def _problem(device: EmulatedDevice) -> str:
+    """Why the board's Python cannot import NumPy and the runtimes; empty where it can."""
+    with tempfile.NamedTemporaryFile(prefix="bitlens-instructions-") as counters:
+        command = list(device.connection(counters=Path(counters.name)).command)
+        script = f"import {', '.join(wheels.modules(REQUIREMENTS))}"
+        command[-len(PYTHON_ARGUMENTS) :] = ["-c", script]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    words = printable(done.stderr).strip().splitlines() or [in_words(done.returncode)]
+    return words[-1] if done.returncode else ""
 
 
 def _make_beside(path: Path, make: Callable[[Path], None]) -> None:
     scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix="part-"))
     try:
         make(scratch / path.name)
-        os.rename(scratch / path.name, path)
+        os.sync()  # thousands of files: all of them are on the disk before the name that says so
+        files.move_whole(str(scratch / path.name), str(path))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
