@@ -61,7 +61,10 @@ def _answer(agent: Agent, request: dict[str, Any], channel: Any) -> dict[str, An
 
 
 def _described_error(error: Exception) -> dict[str, str]:
-    return {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+    """Some errors of the runtimes have no message; then where it happened is the reason that there is."""
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    reason = str(error).strip() or f"no reason was given, in {where[0].name if where else 'the agent'}"
+    return {"kind": type(error).__name__, "message": reason, "traceback": traceback.format_exc()}
 
 
 class Agent:

@@ -124,8 +124,9 @@ def _write_holder(file: IO[bytes], holder: str) -> None:
     if file.writable():
         file.truncate(0)
         file.seek(0)
+        name = one_line(holder)[:200] or "somebody"
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        file.write(f"{one_line(holder)[:200]}, since {since}, process {os.getpid()}".encode())
+        file.write(f"{name}, since {since}, process {os.getpid()}".encode())
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -48,7 +48,7 @@ def exceeded(error: MemoryError, limit_bytes: int | None) -> OutOfMemory:
     """The reason that is shown for a MemoryError; what the error says itself is kept."""
     words = f" ({error})" if str(error) else ""
     if limit_bytes is None:
-        return OutOfMemory(f"needed more memory than there is{words}")
+        return OutOfMemory(f"needed more memory than it may have{words}; memory_mib in the device's row sets a limit")
     return OutOfMemory(
         f"needed more than the {limit_bytes >> 20} MiB that a job may have here{words}; "
         f"memory_mib in the device's row sets another limit"

@@ -19,7 +19,7 @@ from harness.devices.transport.session import Session
 from harness.errors import DeviceError
 
 QEMU = "qemu-aarch64"
-EMULATOR_BYTES = 256 << 20  # of its own, for translated code above all
+EMULATOR_BYTES = 1 << 30  # of addresses for itself: it has half of that before the board's Python has done anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,16 @@ class EmulatedDevice:
             connection = self.connection(counters=Path(counters.name))
             home = str(own_board_folder(self.cache) / "home")
             with open_session(connection, cache=home, adopt=True) as session:  # within what is ours
+                session.memory_limit_bytes = self._memory_bytes()
                 yield session
+
+    def _memory_bytes(self) -> int | None:
+        return self.memory_mib << 20 if self.memory_mib else memory.default_bytes()
 
     def connection(self, *, counters: Path) -> Connection:
         folder = board_folder(self.cache)
         command = (
-            *_limited(self.memory_mib),
+            *_limited(self._memory_bytes()),
             QEMU,
             *("-cpu", self.cpu, "-L", str(folder / "root")),
             *("-plugin", f"{folder / 'instructions.so'},counters={counters}"),
@@ -79,10 +83,12 @@ def own_board_folder(cache: str) -> Path:
         raise DeviceError(f"the emulated board's folder: {error}") from error
 
 
-def _limited(memory_mib: int | None) -> tuple[str, ...]:
-    """What a command begins with to have this limit: the emulator ignores what the board's agent asks of it."""
-    limit = (memory_mib << 20) + EMULATOR_BYTES if memory_mib else memory.default_bytes()
-    return ("sh", "-c", 'ulimit -d "$0" && exec "$@"', str(limit >> 10)) if limit else ()
+def _limited(limit: int | None) -> tuple[str, ...]:
+    """What a command begins with to have this limit: the emulator ignores what the board's agent asks of it.
+
+    It is one of address space: qemu 7.2 reserves addresses first, and spins for ever when it may not fill them then.
+    """
+    return ("sh", "-c", 'ulimit -v "$0" && exec "$@"', str((limit + EMULATOR_BYTES) >> 10)) if limit else ()
 
 
 def missing_parts(device: EmulatedDevice) -> list[str]:

@@ -98,7 +98,7 @@ class Fuzzer:
         try:
             return self._ask(sha256, runtime, seed)
         except AgentError as error:
-            reasoned = error.kind and len(str(error).rstrip(": ")) > len(f'device "forked": load failed: {error.kind}')
+            reasoned = error.kind and str(error).rpartition(f"{error.kind}: ")[2].strip()
             return f"error: {error.kind}" if reasoned and error.remote_traceback else "no reason"
         except LackOfMemory:
             self.close()
