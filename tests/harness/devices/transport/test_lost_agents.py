@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,16 +98,3 @@ def test_a_hang_ends_at_the_deadline_and_the_next_job_runs(local: LocalDevice) -
     with pytest.raises(DeadlinePassed, match=r"no answer to stat within 0.2 s"):
         lose(local, signal.SIGSTOP, deadline_s=0.2)
     assert hello(local)["protocol"] == 1
-
-
-def test_the_agent_ends_itself_at_the_deadline_when_the_host_does_not(local: LocalDevice) -> None:
-    """The agent's own watchdog, which needs no Python to run: the stack of the hanging call is written down."""
-    sha256 = "0" * 64
-    artifacts = Path(local.cache, "artifacts")
-    artifacts.mkdir(parents=True)
-    os.mkfifo(artifacts / sha256)  # who reads it hangs, as with a card that does not answer
-    arguments = {"sha256": sha256, "size": 1, "offset": 0, "content": b""}
-    with local.open() as session:
-        session.send({"id": 99, "verb": "put", "deadline_s": -1.5, "arguments": arguments}, "put")  # half a second
-        with pytest.raises(AgentLost, match=r"(?s)Timeout.*agent\.py.* in put"):
-            session.receive("put", time.monotonic() + 30, 30)
