@@ -75,8 +75,8 @@ def _counting(table: Any) -> Any:
             return length
 
         def String(self, offset: int) -> bytes:
-            text = bytes(super().String(offset))
-            self.Bytes.spend(len(text))
-            return text
+            at = self.Indirect(offset)
+            self.Bytes.spend(self.Indirect(at) - at)  # the length that is stored there
+            return bytes(super().String(offset))
 
     return Table

@@ -189,8 +189,8 @@ def _lock(facts: Facts) -> Iterator[Finding]:
     if not facts.stat["lockable"]:
         yield Finding(
             severity="error",
-            what="the measuring lock cannot be opened",
-            hint="rm /tmp/bitlens-measuring.lock as its owner",
+            what=f"the measuring lock cannot be used: {facts.stat.get('lock_problem')}",
+            hint="look at it, and remove it as its owner",
         )
 
 

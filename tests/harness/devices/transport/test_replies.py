@@ -76,7 +76,7 @@ class Board:
 
 def test_a_board_that_sends_something_else_is_one_sentence_and_is_ended() -> None:
     board = Board("no reply")
-    with pytest.raises(AgentError, match="the answer to hello is not one of the agent's: .*got 'no reply'"):
+    with pytest.raises(AgentError, match=r"the answer to hello is not one of the agent's: .*got 'no reply'"):
         Session("pi4", board, board).request("hello", deadline_s=1)
     assert board.killed
 
