@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,8 @@ WILD = st.recursive(
     st.sampled_from(list(KINDS)), st.dictionaries(st.sampled_from(["name", "host", "cache", "cpu", "port", "x"]), WILD)
 )
 def test_any_row_is_a_device_or_one_clear_error(kind: str, row: dict[str, Any]) -> None:
-    try:
-        device = make_device({**row, "kind": kind})
-    except ConfigError as error:
-        assert str(error)
-    else:
-        assert device.name == row["name"]
+    with suppress(ConfigError):  # and nothing else
+        assert make_device({**row, "kind": kind}).name == row["name"]
 
 
 @pytest.mark.parametrize(
