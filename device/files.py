@@ -88,11 +88,16 @@ def read_whole(path: str, sha256: str) -> bytes | None:
 
 def is_whole(path: str, sha256: str) -> bool:
     """Whether the file is ours and has this hash, read piece by piece. Whatever else is in its place is removed."""
-    with _opened(path) as file:
-        whole = file is not None and hash_of(file) == sha256
+    whole = matches(path, sha256)
     if not whole:
         discard(path)
     return whole
+
+
+def matches(path: str, sha256: str) -> bool:
+    """Whether the file is ours, closed to others' writing, and has this hash."""
+    with _opened(path) as file:
+        return file is not None and hash_of(file) == sha256
 
 
 @contextmanager

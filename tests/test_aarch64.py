@@ -74,7 +74,7 @@ def operators(there: Arm64Root) -> None:
     for library in libraries:
         place = there.folder / "root/.cache/bitlens/lce_ops" / library.parent.name
         place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(library, place)
+        build.remember(Path(shutil.copy(library, place)))
 
 
 @pytest.fixture(scope="module")

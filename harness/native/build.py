@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from device import files
 from device.lce_ops import build as lce_build
 from harness.errors import BitlensError, ConfigError, nearest
 
@@ -80,11 +81,42 @@ def _found_or_built(target: str, source_hash: str, name: str) -> Path:
     if target not in TARGETS:
         raise ConfigError(f'the LCE operators have no target "{target}"', hint=nearest(target, TARGETS))
     place = Path(f"{target}-{source_hash}") / name
-    for path in (PREBUILT / place, cache_directory() / place):
-        if path.exists():
-            return path
-    _build(path, target)
+    if (PREBUILT / place).exists():
+        return PREBUILT / place
+    path = _own_cache_directory() / place
+    if not _is_as_it_was_built(path):
+        _build(path, target)
+        remember(path)
     return path
+
+
+def _own_cache_directory() -> Path:
+    """What lies there runs in this process and on boards, so it must be ours alone. Raises BitlensError."""
+    folder = cache_directory()
+    try:
+        claimed = files.claim_cache(str(folder.parent), adopt=True)
+        return Path(files.private_folder(os.path.join(claimed, folder.name)))
+    except OSError as error:
+        raise BitlensError(f"this host's cache of compiled libraries: {error}") from error
+
+
+def remember(path: Path) -> None:
+    """Keep a library's hash beside it, and both from others: it is taken from the cache only as long as it has it."""
+    path.chmod(0o700)
+    files.sync(str(path))
+    files.write_whole(str(_hash_beside(path)), hashlib.sha256(path.read_bytes()).hexdigest().encode())
+
+
+def _is_as_it_was_built(path: Path) -> bool:
+    try:
+        sha256 = _hash_beside(path).read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return files.matches(str(path), sha256)
+
+
+def _hash_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def _winograd_hash() -> str:

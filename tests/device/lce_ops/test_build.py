@@ -91,6 +91,53 @@ def test_a_library_of_other_sources_is_not_taken(tmp_path: Path, monkeypatch: py
     assert tmp_path / "cache" in build.library("aarch64").parents
 
 
+@pytest.mark.parametrize("how", ["cut to nothing", "altered", "a link", "open to others", "its hash is gone"])
+def test_a_library_that_is_not_as_it_was_built_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(build, "PREBUILT", tmp_path / "prebuilt")
+    monkeypatch.setattr(build, "compiler_for", lambda target: [target])
+    built: list[Path] = []
+
+    def compiled(path: Path, *_: object, **__: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(b"machine code")
+        built.append(path)
+
+    monkeypatch.setattr(lce_build, "build", compiled)
+    path = build.library("aarch64")
+    assert build.library("aarch64") == path
+    assert built == [path]
+    if how == "cut to nothing":
+        path.write_bytes(b"")
+    elif how == "altered":
+        path.write_bytes(b"machine c0de")
+    elif how == "a link":
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to(path.with_name("elsewhere"))
+    elif how == "open to others":
+        path.chmod(0o777)
+    else:
+        path.with_name(f"{path.name}.sha256").unlink()
+    assert build.library("aarch64").read_bytes() == b"machine code"
+    assert built == [path, path]
+    assert build.library("aarch64") == path
+    assert len(built) == 2
+
+
+def test_a_cache_of_libraries_that_is_a_link_elsewhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(build, "PREBUILT", tmp_path / "prebuilt")
+    (tmp_path / "cache" / "bitlens").mkdir(parents=True)
+    (tmp_path / "cache" / "bitlens" / "lce_ops").symlink_to(tmp_path)
+    with pytest.raises(BitlensError, match=r"cache of compiled libraries: .* is a symbolic link"):
+        build.library("aarch64")
+
+
 def _write(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
