@@ -37,6 +37,7 @@ def claim_cache(path: str, *, adopt: bool = False) -> str:
     """
     folder = os.path.realpath(path)
     _make_private(folder)
+    status = _owned_status(folder)
     _refuse_what_anybody_could_move(folder)
     if not is_ours(folder):
         names = os.listdir(folder)
@@ -45,7 +46,7 @@ def claim_cache(path: str, *, adopt: bool = False) -> str:
                 f"{folder} was not made by bitlens (it lacks the file {MARKER}) and is left as it is; "
                 f'give the device another folder as its "cache", or empty this one'
             )
-        if stat.S_IMODE(_owned_status(folder).st_mode) & _OTHERS_MAY_WRITE and not names:
+        if not names and status.st_mode & _OTHERS_MAY_WRITE:
             raise PermissionError(f'{folder} is shared with other users; give the device another folder as its "cache"')
         _make_marker(folder)
     _close_to_others(folder)
