@@ -40,8 +40,8 @@ def claim_cache(path: str, *, adopt: bool = False) -> str:
     status = _owned_status(folder)
     _refuse_what_anybody_could_move(folder)
     if not is_ours(folder):
-        names = os.listdir(folder)
-        if names and not (adopt and _left_by_earlier_versions(folder, names)):
+        names = os.listdir(folder)  # another agent may have claimed it since: the marker comes before all else
+        if names and not is_ours(folder) and not (adopt and _left_by_earlier_versions(folder, names)):
             raise PermissionError(
                 f"{folder} was not made by bitlens (it lacks the file {MARKER}) and is left as it is; "
                 f'give the device another folder as its "cache", or empty this one'

@@ -78,6 +78,19 @@ def test_a_link_is_not_adopted(tmp_path: Path, link: str) -> None:
         files.claim_cache(str(tmp_path / "bitlens"), adopt=True)
 
 
+def test_two_agents_may_claim_a_folder_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one is faster just between our two looks."""
+    listdir = os.listdir
+
+    def meanwhile(folder: str) -> list[str]:
+        (tmp_path / "cache" / files.MARKER).touch()
+        (tmp_path / "cache" / "agent").mkdir()
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", meanwhile)
+    assert files.is_ours(files.claim_cache(str(tmp_path / "cache")))
+
+
 def test_an_empty_folder_that_others_share_is_not_taken_from_them(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
