@@ -97,7 +97,7 @@ def _own_cache_directory() -> Path:
         claimed = files.claim_cache(str(folder.parent), adopt=True)
         return Path(files.private_folder(os.path.join(claimed, folder.name)))
     except OSError as error:
-        raise BitlensError(f"this host's cache of compiled libraries: {error}") from error
+        raise BitlensError(f"this host's cache of compiled libraries: {error}", hint=ELSEWHERE) from error
 
 
 def remember(path: Path) -> None:
