@@ -189,7 +189,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--memory-mib", type=int, default=MEMORY_MIB)
     asked = parser.parse_args(arguments)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bitlens-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bitlens-flatbuffers-") as folder:
         fuzzer = Fuzzer(Path(folder), memory_mib=asked.memory_mib)
         for number in range(asked.count):
             fuzzer.run(asked.seed + number)
