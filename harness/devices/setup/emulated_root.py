@@ -43,6 +43,7 @@ CPU part\t: 0xd08
 CPU revision\t: 3
 
 """
+START_SECONDS = 300
 Say = Callable[[str], None]
 
 
@@ -72,7 +73,6 @@ def setup(device: EmulatedDevice, *, python: str = "", say: Say = print) -> Path
     if problem:
         say(f"made again, since its Python does not start: {problem}")
         for _, path, make in parts:
-            files.discard(str(path))
             _make_beside(path, make)
         problem = _problem(device)
     if problem:
@@ -99,7 +99,12 @@ def _problem(device: EmulatedDevice) -> str:
         command = list(device.connection(counters=Path(counters.name)).command)
         script = f"import {', '.join(wheels.modules(REQUIREMENTS))}"
         command[-len(PYTHON_ARGUMENTS) :] = ["-c", script]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", check=False, timeout=START_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return f"no answer within {START_SECONDS} s"
     words = printable(done.stderr).strip().splitlines() or [in_words(done.returncode)]
     return words[-1] if done.returncode else ""
 
@@ -109,6 +114,7 @@ def _make_beside(path: Path, make: Callable[[Path], None]) -> None:
     try:
         make(scratch / path.name)
         os.sync()  # thousands of files: all of them are on the disk before the name that says so
+        files.discard(str(path))  # an older one that does not start, now that there is another
         files.move_whole(str(scratch / path.name), str(path))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
