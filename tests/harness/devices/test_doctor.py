@@ -75,7 +75,7 @@ def test_a_healthy_board_has_nothing_that_would_spoil_a_run() -> None:
         ({"available_memory_bytes": 100 << 20}, "warning", "low memory"),
         ({"load_average": 3.0}, "warning", "busy: load 3.0 on 4 CPUs"),
         ({"lock_holder": "ada from laptop"}, "warning", "measured now by ada"),
-        ({"lockable": False}, "error", "lock cannot be opened"),
+        ({"lockable": False, "lock_problem": "it is a link"}, "error", "lock cannot be used: it is a link"),
         ({"clock_ahead_s": -3600.0}, "warning", "clock skew: its clock is -3600 s"),
     ],
 )
