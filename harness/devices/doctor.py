@@ -189,7 +189,7 @@ def _lock(facts: Facts) -> Iterator[Finding]:
     if not facts.stat["lockable"]:
         yield Finding(
             severity="error",
-            what=f"the measuring lock cannot be used: {facts.stat.get('lock_problem')}",
+            what=f"the measuring lock cannot be used: {facts.stat['lock_problem']}",
             hint="look at it, and remove it as its owner",
         )
 

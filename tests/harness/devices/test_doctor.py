@@ -30,6 +30,7 @@ STAT = {
     "load_average": 0.1,
     "lock_holder": None,
     "lockable": True,
+    "lock_problem": None,
 }
 RUNTIME = {"name": "tflite-runtime", "version": "2.14.0", "usable": True, "reason": ""}
 
