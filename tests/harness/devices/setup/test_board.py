@@ -15,7 +15,7 @@ from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice, remote_command
 from harness.devices.transport.pipe import open_channel
 from harness.errors import DeviceError
-from tests.device.test_files import mode
+from tests.device.test_own_files import mode
 from tests.harness.devices.devices_under_test import SshServer
 
 PI_OS_12 = wheels.Target(python=(3, 11), architecture="aarch64", glibc=(2, 36))

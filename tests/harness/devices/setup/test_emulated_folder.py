@@ -11,7 +11,7 @@ from device import files
 from harness.devices.emulated import EmulatedDevice, board_folder, own_board_folder
 from harness.devices.setup import emulated_root
 from harness.errors import DeviceError
-from tests.device.test_files import mode
+from tests.device.test_own_files import mode
 from tests.harness.devices.devices_under_test import FLOAT, IMAGES, RECORD, emulated_device
 
 

@@ -15,7 +15,7 @@ from harness.devices.client import hello, predict
 from harness.devices.local import LocalDevice
 from harness.devices.transport.bootstrap import agent_archive, archive_importer
 from harness.devices.transport.faults import AgentError
-from tests.device.test_files import mode
+from tests.device.test_own_files import mode
 from tests.harness.devices.devices_under_test import FLOAT, IMAGES, RECORD
 
 PLANTED = "import pathlib; pathlib.Path({witness!r}).touch(); raise SystemError('planted code ran')"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.artifacts import KEPT_BYTES, Artifacts
-from tests.device.test_files import CONTENT, SHA256, WRONG, mode, plant
+from tests.device.test_own_files import CONTENT, SHA256, WRONG, mode, plant
 
 
 @pytest.fixture
