@@ -13,6 +13,7 @@ import collections
 import hashlib
 import importlib
 import os
+import re
 import sys
 import tempfile
 import time
@@ -105,7 +106,8 @@ class Fuzzer:
             return "agent lost: lack of memory"
         except AgentLost as error:
             self.close()
-            return f"agent lost: signal {error.signal}" if error.signal else "no reason"
+            ended = re.search(r"was lost in \w+: (signal \d+|exit status \d+)", str(error))
+            return f"agent lost: {ended[1]}" if ended else "no reason"
         except DeadlinePassed:
             self.close()
             return "deadline passed"
