@@ -190,23 +190,23 @@ def _outcome(sentence: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- driver
-def run(*, count: int, seed: int, progress: bool = False) -> list[dict[str, Any]]:
-    """What became of each file."""
+def run(*, count: int, seed: int, first: int = 0, progress: bool = False) -> list[dict[str, Any]]:
+    """What became of each file of these numbers."""
     with tempfile.TemporaryDirectory(prefix="bitlens-fuzz-") as folder:
         bases = Path(folder)
         (bases / "tmp").mkdir()
         list(_worker(bases, ["--bases"]))
         results: list[dict[str, Any]] = []
         while len(results) < count:
-            first, batch = len(results), min(BATCH, count - len(results))
-            options = ["--work", str(seed), str(first), str(batch)]
+            done, batch = len(results), min(BATCH, count - len(results))
+            options = ["--work", str(seed), str(first + done), str(batch)]
             for result in _worker(bases, options):
                 results.append(result)
                 if progress and result["broken"]:
                     print("\n".join([f"{result['number']}: {result['base']}, {result['kind']}", *result["broken"]]))
-            if len(results) < first + batch:  # the worker died or hangs at the next
+            if len(results) < done + batch:  # the worker died or hangs at the next
                 results.append(
-                    {"number": len(results), "base": "?", "kind": "?", "outcome": "died", "broken": ["died"]}
+                    {"number": first + len(results), "base": "?", "kind": "?", "outcome": "died", "broken": ["died"]}
                 )
             if progress:
                 broken = sum(bool(result["broken"]) for result in results)
@@ -247,6 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file, to go on where a run ended")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--bases", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=int, nargs=3, help=argparse.SUPPRESS)
@@ -257,7 +258,7 @@ def main() -> int:
         keras_packages.set_up()
         make_bases(options.folder) if options.bases else work(options.folder, *options.work)
         return 0
-    results = run(count=options.count, seed=options.seed, progress=True)
+    results = run(count=options.count, seed=options.seed, first=options.first, progress=True)
     print(table(results))
     broken = [result for result in results if result["broken"]]
     print(f"{max(result.get('peak', 0) for result in results) >> 10} MiB was the most that a process took")
