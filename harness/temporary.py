@@ -8,52 +8,63 @@ at its end, and the next process removes those of dead ones. A lock that dies wi
 from __future__ import annotations
 
 import atexit
-import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-_PREFIX, _LOCK = "bitlens-scratch-", "lock"
-_held: list[int] = []  # descriptors of locks, for the length of the process
+PREFIX = "bitlens-scratch-"
 
 
-def use_own_temporary_folder() -> Path:
-    """Make `tempfile` use a new folder in this process, not in its children, and remove what dead ones left."""
-    around = Path(tempfile.gettempdir())
-    _sweep(around)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=around))
-    _held.append(_locked(folder))
-    atexit.register(_remove, folder, os.getpid())
-    tempfile.tempdir = str(folder)
-    return folder
+def use_own_temporary_folder() -> None:
+    """Make `tempfile` use a new folder in this process, not in its children. Raises OSError where none can be made."""
+    until_exit = ExitStack()
+    tempfile.tempdir = str(until_exit.enter_context(own_folder()))
+    atexit.register(until_exit.close)
 
 
-def _locked(folder: Path) -> int:
-    """A lock that appears when it is held already: a folder without one is not swept."""
-    unnamed = folder / "new-lock"
-    descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    unnamed.rename(folder / _LOCK)
-    return descriptor
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A new folder in the temporary folder, mode 0700, gone afterwards; those that dead processes left go now.
+
+    It is locked as long as it is used; the kernel lets go of the lock when the process ends, however it ends. Raises
+    OSError.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    owner = os.getpid()
+    folder, lock = _make_locked()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:  # a forked child that ends leaves it to its parent
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
-def _sweep(around: Path) -> None:
-    """Remove the folders of our own user whose process is dead."""
-    for folder in around.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # somebody else's, still at work, or gone already
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-                continue
-            descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _make_locked() -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        with suppress(OSError):  # no locks on this file system: then nobody finds the folder abandoned either
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():  # else another process has found it before it was locked
+            return folder, lock
+        os.close(lock)
+
+
+def _remove_abandoned(around: Path) -> None:
+    """Remove what processes of this user have left that were killed."""
+    for folder in around.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # it is not ours, or in use, or was removed meanwhile
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
+                found = os.fstat(lock)
+                if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == stat.S_IRWXU:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
             finally:
-                os.close(descriptor)
-
-
-def _remove(folder: Path, owner: int) -> None:
-    """At exit; a forked child, which runs this too, leaves it to its parent."""
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)

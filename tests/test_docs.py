@@ -73,6 +73,20 @@ def test_our_models_are_good_enough_to_be_compared(name: str, least: float) -> N
     assert card["test_images"] >= 5000
 
 
+def test_every_promise_of_the_security_page_names_tests_that_exist() -> None:
+    rows = re.findall(
+        r"^\| (?!promise|---)(.+?) \| (.+?) \|$", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE
+    )
+    assert rows
+    for promise, tests in rows:
+        names = re.findall(r"`([\w/.]*)::(\w+)`", tests)
+        assert names, promise
+        file = ""
+        for path, name in names:
+            file = path or file
+            assert f"def {name}(" in (ROOT / "tests" / file).read_text(), f"{promise}: {file}::{name}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import temporary
+from harness.temporary import PREFIX, own_folder, use_own_temporary_folder
 
 WORK = """
 import os, sys, tempfile
@@ -97,28 +97,48 @@ def test_files_of_autograph_go_with_their_process_however_it_ends(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["link", "file", "without a lock", "lock is a link"])
-def test_what_only_looks_like_a_leftover_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "lock").touch()
-    strange = tmp_path / "around" / "bitlens-scratch-x"
-    strange.parent.mkdir()
-    if kind == "link":
-        strange.symlink_to(precious)
-    elif kind == "file":
-        strange.touch()
+@pytest.mark.parametrize("what", ["folder that others may read", "link", "file", "folder of another name"])
+def test_what_only_looks_like_a_leftover_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    mine, around = tmp_path / "mine", tmp_path / "around"
+    mine.mkdir(mode=0o700)
+    around.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(around))
+    (mine / "letter").write_text("dear")
+    found = around / f"{PREFIX}x"
+    if what == "link":
+        found.symlink_to(mine)
+    elif what == "file":
+        found.write_text("dear")
+    elif what == "folder of another name":
+        found = around / "bitlens-runs"
+        found.mkdir(mode=0o700)
     else:
-        strange.mkdir()
-        if kind == "lock is a link":
-            (strange / "lock").symlink_to(precious / "lock")
-    temporary._sweep(strange.parent)
-    assert strange.exists()
-    assert (precious / "lock").exists()
+        found.mkdir(mode=0o755)
+    with own_folder():
+        pass
+    assert os.path.lexists(found)
+    assert (mine / "letter").read_text() == "dear"
+
+
+def test_a_folder_that_another_process_removes_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[Path] = []
+
+    def lock_too_late(descriptor: int, how: int) -> None:
+        if not removed:
+            removed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            removed[0].rmdir()
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("fcntl.flock", lock_too_late)
+    with own_folder() as folder:
+        assert folder.exists()
+        assert folder not in removed
 
 
 def test_no_room_for_a_folder_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(OSError, match="missing"):
-        temporary.use_own_temporary_folder()
+        use_own_temporary_folder()
     assert tempfile.tempdir == str(tmp_path / "missing")
