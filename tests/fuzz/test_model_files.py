@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz.model_files import run
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(2000, marks=pytest.mark.slow)])
 def test_changed_model_files_become_models_or_sentences_and_nothing_else(count: int) -> None:
     results = run(count=count, seed=count)
     assert [result for result in results if result["broken"]] == []

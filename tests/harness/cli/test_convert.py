@@ -22,6 +22,7 @@ from harness.experiment.reader import read_experiment
 from harness.plan.planner import plan, restrict
 from harness.stages import conversion
 from harness.store import Store, Unit
+from harness.store.atomic_files import PART
 
 EXPERIMENT = """
 models = ["planted-float", "planted-binary"]
@@ -124,9 +125,9 @@ def test_full_disk_is_one_sentence_that_names_the_artifact(tmp_path: Path, monke
 
 
 def test_what_a_killed_process_left_is_swept_up_by_the_next_run(experiment: Path, tmp_path: Path) -> None:
-    with Store(tmp_path / "run") as store:
-        part = store.blob_path("part-abc")
-        part.write_bytes(b"half")
+    part = tmp_path / "run" / "blobs" / f"{PART}abc"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
     run(read_experiment(experiment), tmp_path / "run", stages=())
     assert not part.exists()
 

@@ -208,4 +208,4 @@ def test_images_that_cannot_be_read_are_named(picture: Path, tmp_path: Path) -> 
 def test_folder_that_cannot_be_written_is_named(picture: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     arguments = ("--method", "gradient", "--metric", "entropy", "--out", tmp_path / "file")
-    assert "could not be written" in refusal("explain", MODEL, picture, *arguments)
+    assert "cannot be written" in refusal("explain", MODEL, picture, *arguments)
