@@ -69,6 +69,8 @@ class ImageFolder:
 
     def _from_csv(self) -> Iterator[tuple[str, int]]:
         path = self._folder / "labels.csv"
+        if path.exists():  # what is missing is said by who reads it
+            self._places.check(path)
         rows = list(read_labels(path))
         names = {row.class_index: row.class_name for row in rows}
         self.class_names = tuple(names.get(index, str(index)) for index in range(max(names, default=-1) + 1))
@@ -92,8 +94,8 @@ def _split(labelled: dict[str, int]) -> dict[str, list[str]]:
     splits = {split: [name for name in labelled if name.startswith(f"{split}/")] for split in ("train", "test")}
     if splits["train"] and splits["test"]:
         return splits
-    held_out = [name for name in labelled if int(_hash(name), 16) % HELD_OUT == 0]
-    return {"train": held_out, "test": [name for name in labelled if name not in set(held_out)]}
+    held_out = {name: int(_hash(name), 16) % HELD_OUT == 0 for name in labelled}
+    return {split: [name for name in labelled if held_out[name] is (split == "train")] for split in ("train", "test")}
 
 
 def _hash(name: str) -> str:

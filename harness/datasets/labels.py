@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -50,7 +51,7 @@ def read_labels(path: Path) -> Iterator[Label]:
 
 def _columns(head: list[str], where: str) -> list[str]:
     columns = [name.strip() for name in head]
-    twice = next((name for name in columns if columns.count(name) > 1), None)
+    twice = next((name for name, count in Counter(columns).items() if count > 1), None)
     if twice is not None:
         raise ConfigError(f"{where} line 1: expected every column once, got {shown(twice)} more than once")
     if not set(NEEDED) <= set(columns):

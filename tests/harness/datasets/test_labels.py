@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.datasets.image_folder import ImageFolder
+from harness.datasets.image_folder import ImageFolder, _split
 from harness.datasets.labels import read_labels
 from harness.errors import ConfigError
 
@@ -125,3 +125,14 @@ def test_any_text_is_rows_or_one_sentence(tmp_path_factory: pytest.TempPathFacto
         assert str(error).startswith("[dataset] path")  # noqa: PT017
     else:
         assert all(".." not in Path(row.name).parts and not Path(row.name).is_absolute() for row in rows)
+
+
+# ------------------------------------------------------------------------------------------------------------- size
+def test_a_header_of_a_million_columns_is_answered(folder: Path) -> None:  # each held against each would take hours
+    assert "expected the columns path and class_index" in refusal(folder, ",".join(map(str, range(1_000_000))) + "\n")
+
+
+def test_a_million_rows_are_divided_into_splits() -> None:
+    splits = _split({f"{number}.png": 0 for number in range(1_000_000)})
+    assert len(splits["train"]) == pytest.approx(100_000, rel=0.02)
+    assert len(splits["train"]) + len(splits["test"]) == 1_000_000

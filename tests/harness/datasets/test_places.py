@@ -71,6 +71,13 @@ def test_a_link_to_a_single_file_outside_is_refused(folder: Path, tmp_path: Path
         ImageFolder(folder)
 
 
+def test_a_labels_csv_outside_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.csv").write_text("path,class_index\ntest/cat/0.png,0\n")
+    (folder / "labels.csv").symlink_to(tmp_path / "private.csv")
+    with pytest.raises(ConfigError, match=r'labels\.csv" is a link that leads out of the data set, to'):
+        ImageFolder(folder)
+
+
 def test_a_link_to_a_file_inside_is_followed(folder: Path) -> None:
     (folder / "test" / "cat" / "9.png").symlink_to("../dog/0.png")
     assert "test/cat/9.png" in names(folder)
