@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from harness.models.safety import Examined, examined, unreadable
 _CAUSE = "Exception encountered: "  # what Keras 3 puts before what went wrong, after a long account of where
 _LOADING = threading.Lock()  # what is counted is of one model
 _SLACK = 16 * 2**20  # bytes of weights beyond those in the file: states and seeds
+_MOST_TENSORS = 100_000  # between layers; the largest model of keras.applications has 2,000
+_TOO_MANY_TENSORS = f"its layers make more than {_MOST_TENSORS:,} tensors"
 
 
 def read_model(model: Model) -> Any:
@@ -49,11 +52,14 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     if origin.package == KERAS_2 and is_installed("larq"):
         import_larq()  # registers its layers and quantizers, which may also be activations of layers of Keras
     try:
-        with _LOADING, _no_more_weights_than(file.weight_bytes, keras), _as_keras_calls_it(file) as where:
+        with _LOADING, _bounded(file.weight_bytes, keras), _as_keras_calls_it(file) as where:
             loaded = keras.models.load_model(where, compile=False, safe_mode=not model.trusted)
     except Exception as error:  # Keras and the layers raise all sorts
         wrote = f"Keras {origin.version or 'of unknown version'}"
-        said = words(one_line(ValueError(str(error).rpartition(_CAUSE)[2] or type(error).__name__)), limit=210)
+        cause = str(error).rpartition(_CAUSE)[2] or type(error).__name__
+        if _TOO_MANY_TENSORS in cause:  # behind an account of which layer it was
+            cause = _TOO_MANY_TENSORS
+        said = words(one_line(ValueError(cause)), limit=210)
         raise ConfigError(
             f'model "{model.name}": "{path}" could not be read as a Keras model: {wrote} wrote it, '
             f"and {keras.__name__} {keras.__version__} says: {said}",
@@ -65,11 +71,41 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
 
 
 @contextmanager
-def _no_more_weights_than(weight_bytes: int | None, keras: Any) -> Iterator[None]:
-    """Layers make no more weights than a file has values for: a Dense(1_000_000_000) is one line of its description."""
+def _bounded(weight_bytes: int | None, keras: Any) -> Iterator[None]:
+    """Bounds on what a description of one line asks for; none where nobody counted the weights: the file is trusted."""
     if weight_bytes is None:
         yield
         return
+    with _no_more_weights_than(weight_bytes, keras), _no_more_tensors_than_any_model(keras):
+        yield
+
+
+@contextmanager
+def _no_more_tensors_than_any_model(keras: Any) -> Iterator[None]:
+    """Layers make no more tensors than models have: to unstack an image of 16 million rows is one line as well."""
+    module = keras if hasattr(keras, "KerasTensor") else import_module("tf_keras.src.engine.keras_tensor")
+    tensor = module.KerasTensor
+    init = tensor.__init__
+    left = _MOST_TENSORS
+
+    @wraps(init)
+    def counted(*args: Any, **kwargs: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(_TOO_MANY_TENSORS)
+        init(*args, **kwargs)
+
+    try:
+        tensor.__init__ = counted
+        yield
+    finally:
+        tensor.__init__ = init
+
+
+@contextmanager
+def _no_more_weights_than(weight_bytes: int, keras: Any) -> Iterator[None]:
+    """Layers make no more weights than a file has values for: a Dense(1_000_000_000) is one line of its description."""
     add_weight = keras.layers.Layer.add_weight
     signature = inspect.signature(add_weight)
     left = 4 * weight_bytes + _SLACK

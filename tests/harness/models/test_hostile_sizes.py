@@ -188,6 +188,34 @@ def test_layer_with_more_weights_than_the_file_holds_is_not_built(version: str, 
     assert "its layers have more weights than it holds values" in refusal(path)
 
 
+def test_layer_of_keras_2_that_makes_more_tensors_than_any_model_has_is_stopped(tmp_path: Path) -> None:
+    layer = {"class_name": "TFOpLambda", "config": {"name": "rows", "function": "unstack"}}
+    model = functional(layer, call=[["image", 0, 0, {"axis": 2}]])
+    model["config"]["layers"][0] = {**INPUT, "config": {"name": "image", "batch_input_shape": [None, 200_000, 4, 3]}}
+    assert "its layers make more than 100,000 tensors" in refusal(hdf5(tmp_path / "m.h5", model))
+
+
+def test_layer_of_keras_3_that_makes_more_tensors_than_any_model_has_is_stopped(tmp_path: Path) -> None:
+    history = {"shape": [None, 4, 4, 3], "dtype": "float32", "keras_history": ["image", 0, 0]}
+    call = {"args": [{"class_name": "__keras_tensor__", "config": history}], "kwargs": {}}
+    image = {"name": "image", "batch_shape": [None, 4, 4, 3]}
+    rows = {"name": "rows", "num": 2**24, "axis": 1}
+    layers = [
+        {"module": "keras.layers", "class_name": "InputLayer", "name": "image", "config": image, "inbound_nodes": []},
+        {
+            "module": "keras.src.ops.core",
+            "class_name": "Unstack",
+            "name": "rows",
+            "config": rows,
+            "inbound_nodes": [call],
+        },
+    ]
+    ends = {"input_layers": [["image", 0, 0]], "output_layers": [["rows", 0, 0]]}
+    config = {"name": "m", "layers": layers, **ends}
+    model = {"module": "keras.src.models.functional", "class_name": "Functional", "config": config}
+    assert "its layers make more than 100,000 tensors" in refusal(packed(tmp_path / "m.keras", model))
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
