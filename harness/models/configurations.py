@@ -92,6 +92,8 @@ def foreign_things(config: Any) -> Iterator[str]:
             what = _foreign(part)
             if what:
                 yield what + where
+        if part.get("unroll"):  # Keras makes a graph of each step, however many there are, while it reads the file
+            yield "an unrolled recurrence" + where
         yield from (what + where for what in _foreign_values(part))
     for part, _ in parts_of(config):
         if isinstance(part.get("layers"), list):

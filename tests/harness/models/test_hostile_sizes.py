@@ -216,6 +216,16 @@ def test_layer_of_keras_3_that_makes_more_tensors_than_any_model_has_is_stopped(
     assert "its layers make more than 100,000 tensors" in refusal(packed(tmp_path / "m.keras", model))
 
 
+def test_recurrence_that_would_be_unrolled_is_refused_and_a_rolled_one_is_not(tmp_path: Path) -> None:
+    for unroll in (True, 1):
+        layer = {"class_name": "SimpleRNN", "config": {"name": "steps", "units": 3, "unroll": unroll}}
+        assert 'an unrolled recurrence in layer "steps"' in refusal(hdf5(tmp_path / "m.h5", sequential(layer)))
+    layer["config"]["unroll"] = False
+    path = hdf5(tmp_path / "rolled.h5", sequential(layer))
+    with safety.examined("m", path, trusted=False) as file:
+        assert file.origin.has_layers
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
