@@ -108,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self._send(Answer(content="this is not an address", status=HTTPStatus.BAD_REQUEST))
         else:
-            self._send(self._refused(url.query) or self.server.answer(url.path))
+            refusal = self._refused(url.query)
+            self._send(refusal or self.server.answer(url.path), with_cookie=refusal is None)
 
     def _refused(self, query: str) -> Answer | None:
         """Why a request is not answered, if it is not."""
@@ -128,14 +129,15 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = (pair.strip().partition("=") for pair in self.headers.get("Cookie", "").split(";"))
         return next((value for name, _, value in pairs if name == self.server.cookie), "")
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Answer, *, with_cookie: bool = False) -> None:
+        """The cookie is the token: it goes with answers to who has shown that he knows it, and with no others."""
         body = answer.content.encode(errors="replace")
         self.send_response(answer.status)
         self.send_header("Content-Type", f"{answer.kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         for name, value in HEADERS.items():
             self.send_header(name, value)
-        if answer.status != HTTPStatus.FORBIDDEN and self.command == "GET":
+        if with_cookie:
             cookie = f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"
             self.send_header("Set-Cookie", cookie)
         self.end_headers()

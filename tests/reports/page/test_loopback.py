@@ -84,6 +84,13 @@ def test_who_does_not_is_told_so_in_a_sentence_without_a_cookie(server: Loopback
     assert server.token not in answer
 
 
+@pytest.mark.parametrize("address", ["http://[", "//[x", "http://[::1/", "http://]:1/"])
+def test_what_is_no_address_gets_no_cookie_either(server: LoopbackServer, address: str) -> None:
+    answer = ask(server, path=address)
+    assert status(answer) in (400, 403)
+    assert server.token not in answer
+
+
 @pytest.mark.parametrize("header", ["Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1:1"])
 def test_page_of_another_origin_is_refused_even_with_the_token(server: LoopbackServer, header: str) -> None:
     assert status(ask(server, header, path=f"/?token={server.token}")) == 403
