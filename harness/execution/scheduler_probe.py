@@ -51,8 +51,9 @@ def _explained(error: Exception, address: ClusterAddress) -> tuple[str, str]:
     if any(isinstance(cause, OSError) for cause in causes):
         refuses = "refuses our certificate, or does not speak TLS" if address.is_encrypted else "may speak TLS only"
         return f"it hangs up: it {refuses}", f"{other}://" if not address.is_encrypted else "--tls-cert of this cluster"
-    problem = "what is there does not speak TLS" if address.is_encrypted else "no Dask scheduler answers there"
-    return f"{problem} ({one_line(error)})", f"{other}://, or another port"
+    # with TLS, its certificate was good: only what came through it was not
+    hint = "another port" if address.is_encrypted else f"{other}://, or another port"
+    return f"no Dask scheduler answers there ({one_line(error)})", hint
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

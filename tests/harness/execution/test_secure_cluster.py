@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -88,7 +89,7 @@ def test_worker_is_not_taken_for_a_scheduler(secure: DaskOnLoopback, certificate
 
 
 @contextmanager
-def server(says: bytes) -> Iterator[int]:
+def server(says: bytes, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """The port of something that is no Dask: it says this to everybody, and waits."""
     open_ones = []
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
@@ -97,6 +98,7 @@ def server(says: bytes) -> Iterator[int]:
             while True:
                 try:
                     connection, _ = listener.accept()
+                    connection = tls.wrap_socket(connection, server_side=True) if tls else connection
                 except OSError:
                     return
                 open_ones.append(connection)
@@ -116,6 +118,15 @@ def test_what_is_no_scheduler_is_refused_in_time(
         said = refusal(f"{scheme}://127.0.0.1:{port}", certificates if scheme == "tls" else NO_CERTIFICATES)
     assert f"--cluster {scheme}://127.0.0.1:{port}: " in said
     assert "\n  try: " in said
+
+
+def test_what_speaks_tls_and_is_no_scheduler_is_not_said_to_lack_tls(certificates: Certificates) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(certificates.cert), certificates.key)
+    with server(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, context) as port:
+        said = refusal(f"tls://127.0.0.1:{port}", certificates)
+    assert "no Dask scheduler answers there" in said
+    assert "\n  try: another port" in said
 
 
 def test_encryption_that_the_configuration_of_dask_requires_is_one_sentence() -> None:
