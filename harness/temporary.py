@@ -48,7 +48,10 @@ def own_folder() -> Iterator[Path]:
 def _make_locked() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # another process has found it first, and removed it
+            continue
         with suppress(OSError):  # no locks on this file system: then nobody finds the folder abandoned either
             fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # else another process has found it before it was locked

@@ -137,6 +137,26 @@ def test_a_folder_that_another_process_removes_before_it_is_locked_is_made_again
         assert folder not in removed
 
 
+def test_a_folder_that_another_process_removes_before_it_is_opened_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+    make = tempfile.mkdtemp
+
+    def make_what_goes_at_once(**arguments: str) -> str:
+        folder = make(**arguments)
+        if not removed:
+            removed.append(folder)
+            os.rmdir(folder)
+        return folder
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "mkdtemp", make_what_goes_at_once)
+    with own_folder() as folder:
+        assert folder.exists()
+        assert str(folder) not in removed
+
+
 def test_no_room_for_a_folder_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(OSError, match="missing"):
