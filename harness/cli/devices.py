@@ -74,6 +74,8 @@ def bench(
     }
     results = benching.bench_all([benching.Bench(artifact=artifact, **what) for artifact in artifacts])
     print(bench_text.as_json(results) if as_json else bench_text.as_text(results))
+    if any(row.failures for rows in results.values() for row in rows):
+        raise typer.Exit(1)
 
 
 def doctor(

@@ -90,6 +90,14 @@ def test_it_is_benchmarked(row: dict[str, str]) -> None:
     assert "validity" in text
 
 
+def test_a_benchmark_that_fails_ends_with_one(row: dict[str, str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"no flatbuffer")
+    result = CliRunner().invoke(app, ["bench", str(broken), "--device", "box", "--rounds", "1", "--seconds", "0"])
+    assert result.exit_code == 1
+    assert "failed" in result.stdout
+
+
 def test_a_device_of_it_runs_experiments(row: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "experiment.toml"
     file.write_text('models = ["planted-float"]\ndevices = ["box"]\n[dataset]\nkind = "planted"\n')
