@@ -111,6 +111,8 @@ def _require_plain_file(artifact: Path) -> None:
         status = artifact.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f'artifact: "{named}" is not a plain file')
+        if status.st_size == 0:  # as those of /proc are, whatever can be read from them
+            raise ConfigError(f'artifact: "{named}" is empty')
         if status.st_size > MOST_BYTES:
             raise ConfigError(
                 f'artifact: "{named}" has more than the {MOST_BYTES >> 20} MiB that a flatbuffer can have'
