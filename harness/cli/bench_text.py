@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from device.text import one_line
 from harness.devices.bench import BenchResult
 from harness.devices.rounds import spread_between_processes
 from harness.devices.sustained import Sustained
@@ -53,7 +54,7 @@ def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
 def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
     """For people: milliseconds, blanks where the samples do not support a number, and how valid it all is."""
     blocks = [
-        "\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)])
+        "\n".join([f"{one_line(name)}, {_threads(row.num_threads)}", *_lines(row)])
         for name, rows in results.items()
         for row in rows
     ]

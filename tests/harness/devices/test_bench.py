@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,20 @@ def test_a_round_that_fails_is_a_line_and_never_a_zero() -> None:
     text = as_text(bench_all([request]))
     assert 'failed    device "this-host": load failed: RuntimeMissing' in text
     assert "p50" not in text
+
+
+@pytest.mark.parametrize("name", ["\033[31mred", "\u202egnp", "one\ntwo", "\x9b2J", "\udcff"])
+def test_a_file_s_name_reaches_no_terminal_as_it_is(name: str) -> None:
+    heading, _ = as_text({name: [BenchResult(num_threads=1, records=(), failures=("gone",))]}).splitlines()
+    assert heading.startswith(("\\", "one\\n"))
+    assert heading.isprintable()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", "empty.tflite"])
+def test_what_has_no_bytes_or_no_end_is_refused_before_it_is_sent(path: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.tflite").touch()
+    with pytest.raises(ConfigError, match=r"is empty|is not a plain file"):
+        bench(Bench(artifact=tmp_path / path, device=HOST, rounds=1, seconds=0.0))
 
 
 def test_the_validity_is_that_of_the_worst_round() -> None:
