@@ -19,6 +19,8 @@ from harness.temporary import use_own_temporary_folder
 BASE_INSTALL = """this is the base install, which a board needs; the command line is for the host
   try: pip install 'bitlens[host]'"""
 
+INTERRUPTED = 130  # what a shell says of Ctrl-C
+
 
 def main() -> None:
     """A mistake is one sentence and exit code 2, a failure one sentence and exit code 1."""
@@ -36,9 +38,11 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up banner is not our news
     try:
         app()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        _end(f"stopped; all that was finished is kept\n  try: {as_typed()}", exit_code=130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
+        print(file=sys.stderr)  # Typer ends without a word when it is interrupted
+        _end(f"stopped; all that was finished is kept\n  try: {as_typed()}", exit_code=INTERRUPTED)
     except BitlensError as error:
         if os.environ.get("BITLENS_DEBUG"):
             raise

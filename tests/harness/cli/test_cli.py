@@ -61,3 +61,16 @@ def test_unknown_command_suggests_the_nearest() -> None:
     done = bitlens("rn")
     assert done.returncode == 2
     assert "run" in done.stderr
+
+
+def test_ctrl_c_says_what_is_kept_and_which_command_goes_on() -> None:
+    code = (
+        "import os, signal, sys; sys.argv = ['bitlens', 'list']\n"
+        "from harness.cli import app, main\n"
+        "app.resolve = lambda verb: lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130
+    assert done.stderr.strip().startswith("bitlens: stopped; all that was finished is kept\n  try: ")
