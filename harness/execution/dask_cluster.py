@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -273,6 +274,7 @@ def interrupts_blocked() -> Iterator[None]:
 
     The coordinator hears it at the end of the block, in which it must have learnt what it has to close.
     """
+    resource_tracker.ensure_running()  # which unblocks the signal when it starts, in Python 3.11
     blocked = {signal.SIGINT} if threading.current_thread() is threading.main_thread() else set()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -229,3 +231,16 @@ def test_workers_end_with_the_coordinator_and_finished_work_is_kept(tmp_path: Pa
     summary = do(tmp_path, chains(30, seconds=0.2), HERE)
     assert summary.done_before == len(before)
     assert summary.done == 30 - len(before)
+
+
+def test_first_process_that_is_spawned_does_not_unblock_interrupts() -> None:
+    code = (
+        "import signal\n"
+        "from multiprocessing import resource_tracker\n"
+        "from harness.execution.dask_cluster import interrupts_blocked\n"
+        "with interrupts_blocked():\n"
+        "    resource_tracker.ensure_running()\n"
+        "    assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])\n"
+        "assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
