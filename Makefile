@@ -17,7 +17,8 @@ test: setup
 
 # What may differ between versions of Python, NumPy and TensorFlow; `.ci/cross-version` calls it with a PYTHON and a VENV.
 test-cross: setup
-	$(BIN)/python -m pytest tests/test_imports.py tests/converters tests/harness/models \
+	$(BIN)/python -m pytest tests/test_imports.py tests/converters tests/harness/models tests/fuzz/test_model_files.py \
+	    --ignore-glob="*/models/test_hostile_*" \
 	    tests/harness/saliency/engine/test_keras3.py tests/harness/saliency/test_golden_maps.py \
 	    tests/test_demo.py::test_demo_of_the_installed_wheel_leaves_every_unit_done_and_a_report
 
