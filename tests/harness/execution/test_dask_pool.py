@@ -209,8 +209,12 @@ def test_interrupt_while_workers_start_is_heard_when_they_can_be_ended(
 
     monkeypatch.setattr(dask_cluster, "start_workers", start_workers)
     pool = WorkerPool(HERE, experiment_in(tmp_path), tmp_path, SimpleQueue())
-    with pytest.raises(KeyboardInterrupt):
-        pool.idle()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pool.idle()
+    finally:
+        signal.signal(signal.SIGINT, before)
     pool.close()
     cluster.close.assert_called_once_with([])
 
