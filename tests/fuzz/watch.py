@@ -10,6 +10,7 @@ from typing import Any
 HARM = (
     "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect", "socket.bind", "pty.spawn",
 )  # fmt: skip
+STARTS = ("subprocess.Popen", "os.posix_spawn")  # from Python 3.13 on one leads to the other
 
 
 class Watch:
@@ -24,7 +25,7 @@ class Watch:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.active:
             return
-        if event in HARM and not (event == "subprocess.Popen" and _is_ours(arguments)):
+        if event in HARM and not (event in STARTS and _is_ours(arguments)):
             self.seen.append(f"{event} {arguments!r:.200}")
         elif event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
             self._look_at_open(os.fsdecode(arguments[0]), arguments[1], arguments[2])

@@ -26,11 +26,13 @@ from tests.harness.models.hostile_files import (
 
 
 # --------------------------------------------------------------------------------------------------- what is no file
-def test_pipe_device_and_socket_are_no_model_and_nobody_waits_for_them(tmp_path: Path) -> None:
+def test_pipe_device_and_socket_are_no_model_and_nobody_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(tmp_path / "pipe.keras")
     (tmp_path / "zero.h5").symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(tmp_path)  # names of sockets are short
+        monkeypatch.chdir(tmp_path)  # names of sockets are short
         listener.bind("socket.keras")
         for name in ("pipe.keras", "zero.h5", "socket.keras", "/dev/null"):
             sentence = refusal(tmp_path / name)
