@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from harness.errors import ConfigError, nearest
+from harness.errors import ConfigError, nearest, shown
 
 LEAST_MIB = 256  # NumPy and a runtime ask for as much before they have loaded anything
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=+-]*")
@@ -25,7 +25,7 @@ def checked_row(row: Mapping[str, Any], kind: type) -> dict[str, Any]:
             raise ConfigError(f'{device}: unknown key "{key}"', hint=nearest(str(key), fields))
         expected = _problem(key, value)
         if value is not None and expected:
-            raise ConfigError(f"{device} {key}: expected {expected}, got {_shown(value)}")
+            raise ConfigError(f"{device} {key}: expected {expected}, got {shown(value)}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and row.get(name) is None:
@@ -38,11 +38,6 @@ def _problem(key: str, value: Any) -> str:
     """What was expected in the place of the value; empty where it is that."""
     is_right, expected = _CHECKS.get(key, (_is_text_or_number, "text or a number"))
     return "" if is_right(value) else expected
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]} ..."
 
 
 def _is_text(value: Any) -> bool:

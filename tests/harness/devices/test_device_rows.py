@@ -29,6 +29,7 @@ SSH = {"name": "pi4", "kind": "ssh", "host": "pi@raspberrypi.local"}
         ("config", ""), ("config", 3), ("config", "a\0b"), ("python", []), ("python", "py\x1b[2Jthon"),
         ("cache", ""), ("cache", "relative"), ("cache", "~"), ("cache", "~other/x"), ("cache", "/a/../b"),
         ("cache", "~/../b"), ("cache", "/a\0b"), ("cache", "/a\nb"), ("cache", 7), ("cache", "/tmp/\u202egnp"),
+        pytest.param("port", 1 << 20_000, id="port-of many digits"),
         ("memory_mib", 0), ("memory_mib", -5), ("memory_mib", "2 GiB"), ("memory_mib", 1.5), ("memory_mib", True),
         ("memory_mib", 64), ("memory_mib", 10**30), ("name", ""), ("name", 3), ("name", "a\nb"),
     ],
