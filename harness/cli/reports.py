@@ -12,7 +12,7 @@ import typer
 
 from harness.errors import BitlensError, ConfigError
 from harness.store.blobs import Seen
-from harness.store.folder import output_errors_explained
+from harness.store.folder import DATABASE, output_errors_explained
 from harness.store.integrity import AGAIN
 from harness.store.opening import database_of
 from harness.store.store_reader import StoreReader, read_store
@@ -115,7 +115,7 @@ def _print_markdown(run: Path, *, comparison: bool, claims: bool, seen: Seen) ->
 
 def _check_is_run(folder: Path) -> None:
     """Before a folder is made for what would be written into it."""
-    if not os.path.lexists(folder / "store.sqlite"):
+    if not os.path.lexists(folder / DATABASE):
         raise ConfigError(f'"{folder}": expected the folder of a run, found no store.sqlite in it', hint="runs/demo")
     database_of(folder)
 

@@ -120,7 +120,7 @@ class Reading:
         self._folder, self._opened = folder, ExitStack()
         self._path = database_of(folder)
         noted = noted_commits(folder)  # before the database: a run may commit meanwhile
-        self.stamp = _stamp(self._path)
+        self.stamp = stamp_of(self._path)
         if not self.stamp[1]:
             raise unreadable(folder, "is empty: no run was begun here, or a damaged one")
         try:
@@ -142,7 +142,7 @@ class Reading:
 
     def was_overwritten(self) -> bool:
         """Whether what was read may be no snapshot: a run began to write while no lock kept it from doing so."""
-        return self._is_immutable and _stamp(self._path) != self.stamp
+        return self._is_immutable and stamp_of(self._path) != self.stamp
 
     def _open(self) -> sqlite3.Connection:
         """In place if SQLite can do so without writing anything, otherwise a copy."""
@@ -183,13 +183,13 @@ class Reading:
 
         def copy(to: Path) -> None:
             for _ in range(ATTEMPTS):
-                before = _stamp(self._path)
+                before = stamp_of(self._path)
                 shutil.copyfile(self._path, to)
                 for suffix in BESIDE:
                     source = Path(f"{self._path}{suffix}")
                     if _has_content(source):
                         shutil.copyfile(source, f"{to}{suffix}")
-                if _stamp(self._path) == before:
+                if stamp_of(self._path) == before:
                     return
             raise unreadable(self._folder, "is being written all the time", hint="try again")
 
@@ -255,7 +255,7 @@ def _explained(error: sqlite3.Error, folder: Path) -> Exception:
     return unreadable(folder, f"{what} ({error})")
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp_of(path: Path) -> Stamp:
     status = path.stat()
     return status.st_mtime_ns, status.st_size
 

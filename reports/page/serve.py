@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from harness.store import ReadOnlyStore, StoreReader, read_store
 from harness.store.blobs import Seen
-from harness.store.opening import Stamp
+from harness.store.folder import DATABASE
+from harness.store.opening import Stamp, stamp_of
 from reports.errors import reason_of
 from reports.page.loopback import LOOPBACK, Answer, LoopbackServer
 
@@ -169,7 +170,7 @@ class _NoSuchRun(Exception):
 def _may_be_run(folder: Path) -> bool:
     """Whether there is something named like a run's database, or nobody may know whether there is."""
     try:
-        os.lstat(folder / "store.sqlite")
+        os.lstat(folder / DATABASE)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
@@ -180,10 +181,9 @@ def _may_be_run(folder: Path) -> bool:
 def _stamps(folder: Path) -> tuple[Stamp, ...]:
     """Of the database, and of the log beside it, which changes first; of those that are there."""
     stamps = []
-    for name in ("store.sqlite", "store.sqlite-wal"):
+    for name in (DATABASE, f"{DATABASE}-wal"):
         with suppress(OSError):
-            status = os.stat(folder / name)
-            stamps.append((status.st_mtime_ns, status.st_size))
+            stamps.append(stamp_of(folder / name))
     return tuple(stamps)
 
 
