@@ -1,6 +1,9 @@
 # make setup | demo | test | test-cross | test-slow | check | wheel | lock
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that run tests side by side: each takes 1.5 GB, and more than two gain little, since tests use several cores.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
 .PHONY: setup demo test test-cross test-slow check wheel lock
 
@@ -12,12 +15,12 @@ demo: setup
 	@$(BIN)/bitlens demo
 
 test: setup
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(PYTEST) --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines, not counting what worker processes execute"
 
 # What may differ between versions of Python, NumPy and TensorFlow; `.ci/cross-version` calls it with a PYTHON and a VENV.
 test-cross: setup
-	$(BIN)/python -m pytest tests/test_imports.py tests/converters tests/harness/models tests/fuzz/test_model_files.py \
+	$(PYTEST) tests/test_imports.py tests/converters tests/harness/models tests/fuzz/test_model_files.py \
 	    --ignore-glob="*/models/test_hostile_*" \
 	    tests/harness/saliency/engine/test_keras3.py tests/harness/saliency/test_golden_maps.py \
 	    tests/test_demo.py::test_demo_of_the_installed_wheel_leaves_every_unit_done_and_a_report

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from hypothesis import HealthCheck, settings
 
 from harness import keras_packages
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: files that a machine has once, such as its lock, are its own
+    os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="bitlens-tests-")
+    tempfile.tempdir = None
+    atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 
 keras_packages.set_up()  # before TensorFlow is imported: `tf.keras` is Keras 2 in tests
 

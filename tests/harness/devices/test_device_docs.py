@@ -20,7 +20,7 @@ DEVICES, MEASURING = ((DOCS / name).read_text() for name in ("devices.md", "meas
 KEYS = {field.name for kind in KINDS.values() for field in dataclasses.fields(resolve(kind.load))}
 
 
-@pytest.mark.parametrize("name", [*KINDS, *(KEYS - {"name", "kind"}), *(runtime.name for runtime in RUNTIMES)])
+@pytest.mark.parametrize("name", [*KINDS, *sorted(KEYS - {"name", "kind"}), *(runtime.name for runtime in RUNTIMES)])
 def test_every_kind_key_and_runtime_is_documented(name: str) -> None:
     assert f"`{name}`" in DEVICES
 
