@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RECIPE = 2  # part of every artifact's key: raise it whenever the converters here make different bytes of one model
-
 
 class ConversionError(Exception):
     """A model that could not become an artifact of the wanted format: one sentence, and what to try."""
@@ -27,6 +25,7 @@ class FormatSpec:
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
     note           names a function bytes -> str: what is to be said of an artifact, "" for nothing; "" for none.
+    recipe         part of every artifact's key: raise it whenever the converters here make other bytes of one model.
     packages       what the artifact depends on beside TensorFlow, Keras and Larq: their versions are part of its key.
     restriction    "" or why some results of the artifact mean nothing.
     unrestricted_if  names a function keras_model -> bool: whether this model is free of the restriction; "" for never.
@@ -40,6 +39,7 @@ class FormatSpec:
     finish: str = ""
     calibrated: bool = False
     operators: str = "builtin"
+    recipe: int = 2
     note: str = ""
     packages: tuple[str, ...] = ()
     restriction: str = ""
@@ -74,6 +74,7 @@ FORMATS: dict[str, FormatSpec] = {
         summary="int8 weights and activations, calibrated on training images; float input and output",
         families=(FULL_PRECISION,),
         calibrated=True,
+        recipe=3,
         suspect_below=0.9,
         suspect_above=0.3,
     ),
@@ -83,6 +84,7 @@ FORMATS: dict[str, FormatSpec] = {
         summary="int8, with int8 input and output as well: what integer-only accelerators want",
         families=(FULL_PRECISION,),
         calibrated=True,
+        recipe=3,
         suspect_below=0.9,
         suspect_above=0.3,
     ),

@@ -28,7 +28,7 @@ def lce_int8(model: Any, calibration: Calibration | None = None) -> bytes:
     """
     ranges = use_trained_ranges if has_trained_ranges(model) else give_default_ranges
     floats = _rewritten(fp32(model), (*TO_LCE, ranges))
-    return _rewritten(quantized(floats), (read_integers, write_integers))
+    return _rewritten(quantized(floats, one_scale_for_dense=True), (read_integers, write_integers))
 
 
 def _rewritten(content: bytes, rules: Iterable[Rule]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,20 @@ from numpy.typing import NDArray
 
 from converters import ConversionError
 from converters.freezing import freeze
+from converters.input_range import Levels, has_range, without_ties
 from converters.refusals import check_operators, first_line, refusal
 
-Calibration = Callable[[], Iterable[NDArray[np.float32]]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What ranges of activations are found with.
+
+    images  makes an iterator of preprocessed images (H, W, C).
+    levels  (256, C): what preprocessing makes of each pixel value of each channel.
+    """
+
+    images: Callable[[], Iterable[NDArray[np.float32]]]
+    levels: Levels
 
 
 def fp32(model: Any, calibration: Calibration | None = None) -> bytes:
@@ -44,7 +56,7 @@ def dynamic(model: Any, calibration: Calibration | None = None) -> bytes:
 def int8(model: Any, calibration: Calibration | None = None) -> bytes:
     """Full integer arithmetic between a float input and a float output.
 
-    calibration  makes an iterator of preprocessed images (H, W, C), which give the ranges of activations.
+    The input's range is chosen so that rounding decides on no pixel value, unless the model was trained with its own.
     """
     import tensorflow as tf
 
@@ -53,22 +65,25 @@ def int8(model: Any, calibration: Calibration | None = None) -> bytes:
 
     def with_integers(converter: Any) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in calibration())
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration.images())
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter._experimental_calibrate_only = True  # no public switch stops between calibration and quantizer
 
-    return _convert(model, with_integers)
+    content = _convert(model, with_integers)  # what was trained with fake quantization is in integers by now
+    return quantized(without_ties(content, calibration.levels)) if has_range(content) else content
 
 
-def quantized(content: bytes) -> bytes:
+def quantized(content: bytes, *, one_scale_for_dense: bool = False) -> bytes:
     """A float flatbuffer in int8 wherever its activations have ranges; custom operators stay between floats.
 
-    By the quantizer inside TFLite's converter, which no public function calls with a flatbuffer. One scale for the
-    weights of a dense layer, as with LCE's converter.
+    By the quantizer inside TFLite's converter, which no public function calls with a flatbuffer.
+
+    one_scale_for_dense  for all weights of a dense layer, as with LCE's converter; otherwise one for each output.
     """
     from tensorflow.lite.python.convert import mlir_quantize
 
     try:
-        return bytes(mlir_quantize(content, disable_per_channel_for_dense_layers=True))
+        return bytes(mlir_quantize(content, disable_per_channel_for_dense_layers=one_scale_for_dense))
     except Exception as error:  # the quantizer raises RuntimeError, ValueError and its own
         raise ConversionError(f"TFLite's quantizer refused the model: {first_line(error)}") from error
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import latency
-from .preprocessing import preprocess
 
 PROGRESS_SECONDS = 0.5
 Inputs = list[NDArray[Any]]  # one array for each input of the artifact
@@ -62,7 +61,7 @@ class Inference:
         source, target = self.engine.inputs[0], self.engine.outputs[0]
         missing = source.shape[0] - len(images)
         filled = np.concatenate([images, np.repeat(images[:1], missing, axis=0)]) if missing else images
-        encoded = source.encode(preprocess(filled, record))
+        encoded = source.encode(filled, record)
         if encoded.shape != source.shape:
             raise ValueError(f"images: the artifact expects {source.shape}, got {encoded.shape} after preprocessing")
         self.run([encoded])
@@ -80,5 +79,5 @@ class Inference:
         batch = self._batch_size()
         size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
         images = latency.random_images(count * batch, seed=seed, **size)
-        encoded = tensors[0].encode(preprocess(images, record))
+        encoded = tensors[0].encode(images, record)
         return [[encoded[i * batch : (i + 1) * batch]] for i in range(count)]

@@ -6,10 +6,17 @@ business: images arrive here at the model's size).
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Of a step: a value that lies no further below the middle of two steps counts as the middle. Float arithmetic in any
+# order errs by less than 2^-13 of a step, so that no computer's last bit decides.
+TIE = Fraction(1, 2048)
 
 
 def preprocess(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
@@ -17,13 +24,45 @@ def preprocess(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
 
     Raises ValueError when the images are not uint8 or not of the record's size.
     """
+    mean = np.asarray(record["mean"], np.float32)
+    scale = np.asarray(record["scale"], np.float32)
+    return np.ascontiguousarray((_ordered(images, record).astype(np.float32) - mean) * scale)
+
+
+def quantized(
+    images: NDArray[Any], record: dict[str, Any], *, dtype: Any, scale: float, zero_point: int
+) -> NDArray[Any]:
+    """The same images as the integers (N, H, W, C) of a quantized input: (pixel - mean) * record's scale / scale, the
+    nearest integer of it, plus the zero point, clipped to the type.
+
+    Halfway between two integers (TIE) the upper one is taken: a constant shift, which keeps neighbouring pixel values
+    apart, where rounding half to even would merge them in pairs. It is looked up in a table for each channel, computed
+    once in exact fractions of the numbers as they are stored: the same on every computer.
+    """
+    ordered = _ordered(images, record)
+    integers = np.empty(ordered.shape, dtype)
+    for channel, (mean, factor) in enumerate(zip(record["mean"], record["scale"])):
+        table = _table(float(mean), float(factor), np.dtype(dtype).str, float(scale), int(zero_point))
+        integers[..., channel] = table[ordered[..., channel]]
+    return integers
+
+
+@lru_cache(maxsize=64)
+def _table(mean: float, factor: float, dtype: str, scale: float, zero_point: int) -> NDArray[Any]:
+    """The integer of each pixel value 0 ... 255 of one channel."""
+    bounds = np.iinfo(dtype)
+    pixel_step = Fraction(factor) / Fraction(scale)
+    black = zero_point - Fraction(mean) * pixel_step
+    steps = (math.floor(black + pixel * pixel_step + Fraction(1, 2) + TIE) for pixel in range(256))
+    return np.array([min(max(step, int(bounds.min)), int(bounds.max)) for step in steps], dtype)
+
+
+def _ordered(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
+    """The images with their channels in the record's order, once they are what the record expects."""
     expected = (record["height"], record["width"], len(record["mean"]))
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:
         raise ValueError(f"images: expected uint8 of shape (N, {expected}), got {images.dtype} of shape {images.shape}")
-    ordered = images[..., ::-1] if record["channel_order"] == "bgr" else images
-    mean = np.asarray(record["mean"], np.float32)
-    scale = np.asarray(record["scale"], np.float32)
-    return np.ascontiguousarray((ordered.astype(np.float32) - mean) * scale)
+    return images[..., ::-1] if record["channel_order"] == "bgr" else images
 
 
 def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
@@ -32,14 +71,6 @@ def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
     ordered = pixels[..., ::-1] if record["channel_order"] == "bgr" else pixels
     rounded: NDArray[Any] = np.clip(np.round(ordered), 0, 255).astype(np.uint8)
     return rounded
-
-
-def quantize(values: NDArray[Any], *, dtype: Any, scale: float, zero_point: int) -> NDArray[Any]:
-    """Float values as the integers of an artifact's quantized input, rounded half to even and clipped to the type."""
-    bounds = np.iinfo(dtype)
-    integers = np.round(values / np.float32(scale)) + zero_point
-    clipped: NDArray[Any] = np.clip(integers, bounds.min, bounds.max).astype(dtype)
-    return clipped
 
 
 def dequantize(integers: NDArray[Any], *, scale: float, zero_point: int) -> NDArray[Any]:

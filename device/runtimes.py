@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import flatbuffer
-from .preprocessing import dequantize, quantize
+from .preprocessing import dequantize, preprocess, quantized
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,21 @@ class Tensor:
     scale: float
     zero_point: int
 
-    def encode(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Real values as this input wants them."""
+    def encode(self, images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
+        """uint8 images (N, H, W, C) as this input wants them.
+
+        Raises ValueError for an integer input without a scale, unless the record makes such integers of the pixels.
+        """
         if self.scale and np.issubdtype(self.dtype, np.integer):
-            return quantize(values, dtype=self.dtype, scale=self.scale, zero_point=self.zero_point)
-        return values.astype(self.dtype, copy=False)
+            return quantized(images, record, dtype=self.dtype, scale=self.scale, zero_point=self.zero_point)
+        values = preprocess(images, record)
+        encoded = values.astype(self.dtype, copy=False)
+        if np.issubdtype(self.dtype, np.integer) and (encoded != values).any():
+            raise ValueError(
+                f'input "{self.name}" takes {self.dtype} without a scale: expected a preprocessing that gives whole '
+                f"numbers of that type, such as mean 0 and scale 1, got {record['mean']} and {record['scale']}"
+            )
+        return encoded
 
     def decode(self, stored: NDArray[Any]) -> NDArray[Any]:
         """What this output's values stand for, float32."""

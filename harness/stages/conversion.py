@@ -7,7 +7,10 @@ from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from converters import FORMATS, RECIPE
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import FORMATS
 from converters.contents import contents
 from device.preprocessing import preprocess
 from harness.errors import ConversionError
@@ -25,7 +28,7 @@ def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
         "model": model.spec(),
         "architecture": model.build or "file",
         "format": format_name,
-        "recipe": RECIPE,
+        "recipe": FORMATS[format_name].recipe,
         "versions": {name: _version(name) for name in (*VERSIONS, *FORMATS[format_name].packages)},
     }
     return Unit(kind="conversion", spec=spec, needs={"calibration": calibration.key} if calibration else {})
@@ -49,12 +52,34 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             "operators": spec.operators,
             "latency_only": bool(restriction),
             "mark": restriction,
-            "note": resolve(spec.note)(content) if spec.note else "",
+            "note": "; ".join(_notes(content, unit, restriction)),
             "calibration": _calibration_record(unit, context),
             "contents": asdict(contents(content)),
             "peak_rss_bytes": _peak_rss_bytes(),
         }
     )
+
+
+def _notes(content: bytes, unit: Unit, restriction: str) -> Iterator[str]:
+    """What the reader of the artifact must know, by its format and by its input."""
+    from converters.input_range import tied_levels
+
+    spec = FORMATS[unit.spec["format"]]
+    if spec.note and (said := resolve(spec.note)(content)):
+        yield said
+    levels = pixel_levels(unit.spec["model"]["preprocessing"])
+    if not restriction and (tied := tied_levels(content, levels)):
+        yield (
+            f"{tied} of {levels.size} pixel values lie in the middle between two steps of the int8 input: "
+            "how they are rounded may differ between runtimes"
+        )
+
+
+def pixel_levels(record: dict[str, Any]) -> NDArray[np.float64]:
+    """(256, C): the input for each pixel value of each channel."""
+    mean, scale = np.asarray(record["mean"], float), np.asarray(record["scale"], float)
+    levels: NDArray[np.float64] = (np.arange(256.0)[:, None] - mean) * scale
+    return levels
 
 
 def _content(unit: Unit, context: RunContext) -> bytes:
@@ -99,6 +124,8 @@ def _saved(content: bytes, unit: Unit, context: RunContext) -> str:
 
 
 def _calibration(unit: Unit, context: RunContext) -> Any:
+    from converters.tflite import Calibration
+
     if "calibration" not in unit.needs:
         return None
     images = context.images(unit.needs["calibration"])
@@ -108,7 +135,7 @@ def _calibration(unit: Unit, context: RunContext) -> Any:
         """One image at a time: 200 of 224 x 224 as floats would take 120 MB."""
         return (preprocess(pixels[None], record)[0] for pixels in images.pixels)
 
-    return representative
+    return Calibration(images=representative, levels=pixel_levels(record))
 
 
 def _calibration_record(unit: Unit, context: RunContext) -> dict[str, Any] | None:

@@ -46,7 +46,11 @@ COMPARISON = (
     Column("status", TEXT, "done, failed or planned: the worst of the row's units"),
     Column("reason", TEXT, "why the row is not done"),
     Column("mark", TEXT, "restriction: what the artifact must not be used for, e.g. latency only"),
-    Column("note", TEXT, "binarized layers of the artifact that compute in floats, and why"),
+    Column(
+        "note",
+        TEXT,
+        "of the artifact: binarized layers that compute in floats and why; pixel values that rounding decides on",
+    ),
     Column("top1", REAL, "fraction of images whose label is the highest class, 0 to 1"),
     Column("top1_low", REAL, "lower end of its Wilson 95 % interval"),
     Column("top1_high", REAL, "upper end"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from converters import FORMATS, ConversionError
-from converters.tflite import int8
+from converters.tflite import Calibration, int8
 from device.preprocessing import preprocess
 from harness.datasets.dataset import stack
 from harness.datasets.dataset_kinds import open_dataset
@@ -20,6 +20,7 @@ from harness.devices.device import make_device
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
 from harness.registry import resolve
+from harness.stages.conversion import pixel_levels
 
 TWINS = {"full-precision": "planted-float", "binarized": "planted-binary"}
 CASES = [(name, family) for name, spec in FORMATS.items() for family in spec.families if not spec.restriction]
@@ -28,6 +29,10 @@ CASES = [(name, family) for name, spec in FORMATS.items() for family in spec.fam
 @pytest.fixture(scope="module")
 def models() -> dict[str, Any]:
     return {f: load_model(catalogue_model(name, CATALOGUE[name])) for f, name in TWINS.items()}
+
+
+def calibrated(images: np.ndarray, record: dict[str, Any]) -> Calibration:
+    return Calibration(images=lambda: preprocess(images, record), levels=pixel_levels(record))
 
 
 @pytest.mark.parametrize(("name", "family"), CASES)
@@ -40,7 +45,7 @@ def test_artifact_predicts_what_its_keras_model_predicts(
     images, _ = stack(PlantedDataset(seed=1), "test", range(60))
     calibration, _ = stack(PlantedDataset(seed=1), "train", range(60))
     spec = FORMATS[name]
-    content = resolve(spec.convert)(models[family], lambda: preprocess(calibration, record))
+    content = resolve(spec.convert)(models[family], calibrated(calibration, record))
     content = resolve(spec.finish)(content) if spec.finish else content
     (tmp_path / "model.tflite").write_bytes(content)
     host = make_device({"name": "here", "kind": "local"})
@@ -79,7 +84,7 @@ def test_accuracy_on_a_thousand_real_images_is_within_points_of_float(
     calibration, _ = stack(dataset, "train", np.random.default_rng(0).permutation(dataset.size("train"))[:200])
     entry = CATALOGUE[model_name]
     model, record = load_model(catalogue_model(model_name, entry)), entry.preprocessing
-    content = resolve(FORMATS[name].convert)(model, lambda: preprocess(calibration, record))
+    content = resolve(FORMATS[name].convert)(model, calibrated(calibration, record))
     (tmp_path / "model.tflite").write_bytes(content)
     host = make_device({"name": "here", "kind": "local"})
     deployed = predict(host, tmp_path / "model.tflite", images, preprocessing=record).scores

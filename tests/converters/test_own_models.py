@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import pytest
 from converters import BINARIZED, FORMATS, FULL_PRECISION, ConversionError
 from converters.fidelity import Answers, compare
 from converters.lce import lce, lce_int8
-from converters.tflite import fp32, int8, with_int8_ends
+from converters.tflite import Calibration, fp32, int8, with_int8_ends
 from converters.trained_ranges import has_trained_ranges
 from device import runtimes
 from harness.models.catalogue import Model, minus_one_to_one
 from harness.models.loading import load_model
 from harness.registry import resolve
+from harness.stages.conversion import pixel_levels
 from tests.converters.rewriting.running import graph_of, on_our_operators
 
 SIZE = 16
@@ -137,8 +138,7 @@ def own_model(name: str, path: Path) -> Model:
     return Model(name=name, family=family, preprocessing=minus_one_to_one(SIZE), classes=4, weights=str(path))
 
 
-def calibration() -> Iterator[np.ndarray]:
-    return iter(IMAGES)
+CALIBRATION = Calibration(images=lambda: iter(IMAGES), levels=pixel_levels(minus_one_to_one(SIZE)))
 
 
 def scores(content: bytes, path: Path) -> np.ndarray:
@@ -147,8 +147,14 @@ def scores(content: bytes, path: Path) -> np.ndarray:
     return np.concatenate([_scores(engine, image[None]) for image in IMAGES])
 
 
+def in_steps(values: np.ndarray, tensor: runtimes.Tensor) -> np.ndarray:
+    if not tensor.scale:
+        return values
+    return np.clip(np.round(values / tensor.scale) + tensor.zero_point, -128, 127).astype(tensor.dtype)
+
+
 def _scores(engine: Any, image: np.ndarray) -> np.ndarray:
-    engine.set_inputs([engine.inputs[0].encode(image)])
+    engine.set_inputs([in_steps(image, engine.inputs[0])])
     engine.invoke()
     decoded: np.ndarray = engine.outputs[0].decode(engine.get_outputs()[0]).copy()
     return decoded
@@ -169,7 +175,7 @@ def test_own_model_keeps_its_opinion_in_every_format_that_fits(
     if name == "lce-original":
         pytest.importorskip("larq_compute_engine")
     spec, model = FORMATS[name], models[maker]
-    content = resolve(spec.convert)(model, calibration)
+    content = resolve(spec.convert)(model, CALIBRATION)
     content = resolve(spec.finish)(content) if spec.finish else content
     artifact = on_our_operators(content, IMAGES) if spec.operators == "lce" else scores(content, tmp_path)
     assert artifact.shape == (len(IMAGES), 4)
@@ -179,7 +185,7 @@ def test_own_model_keeps_its_opinion_in_every_format_that_fits(
 
 
 def test_int8_ends_take_and_give_bytes(models: dict[str, Any], tmp_path: Path) -> None:
-    content = with_int8_ends(int8(models["functional"], calibration))
+    content = with_int8_ends(int8(models["functional"], CALIBRATION))
     (tmp_path / "artifact.tflite").write_bytes(content)
     engine = runtimes.load(str(tmp_path / "artifact.tflite"))
     assert [tensor.dtype for tensor in (*engine.inputs, *engine.outputs)] == [np.int8, np.int8]

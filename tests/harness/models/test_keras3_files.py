@@ -61,7 +61,7 @@ def deployed(content: bytes, folder: Path) -> np.ndarray:
     runtime = runtimes.load(str(folder / "artifact.tflite"))
     rows = []
     for image in IMAGES:
-        runtime.set_inputs([runtime.inputs[0].encode(image[None])])
+        runtime.set_inputs([image[None]])
         runtime.invoke()
         rows.append(runtime.outputs[0].decode(runtime.get_outputs()[0]).copy())
     return np.concatenate(rows)

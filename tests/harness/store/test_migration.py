@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from converters import FORMATS
 from harness.errors import BitlensError, ConfigError
 from harness.experiment.reader import read_experiment
 from harness.plan.planner import plan
@@ -39,7 +41,8 @@ def test_a_folder_of_schema_1_needs_nothing_of_it_done_again(folder: Path, monke
         recorded = made.spec["versions"]  # of the converters then
         monkeypatch.setattr(conversion, "version", recorded.__getitem__)
         monkeypatch.setattr(conversion, "VERSIONS", tuple(recorded))
-        monkeypatch.setattr(conversion, "RECIPE", made.spec["recipe"])
+        formats = {name: replace(spec, recipe=made.spec["recipe"]) for name, spec in FORMATS.items()}
+        monkeypatch.setattr(conversion, "FORMATS", formats)
         experiment = read_experiment(RECORDED / "twins.toml")
         planned = {unit.key for unit in plan(experiment, RunContext(experiment, store).dataset_of)}
         assert store.schema_found == 1
