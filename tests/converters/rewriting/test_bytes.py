@@ -1,4 +1,7 @@
-"""The twins' artifacts have these bytes on every Python, TensorFlow and processor. A change of one raises RECIPE."""
+"""The twins' artifacts have these bytes on every Python, TensorFlow and processor.
+
+A change of one raises its format's recipe.
+"""
 
 from __future__ import annotations
 
