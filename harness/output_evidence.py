@@ -38,7 +38,7 @@ class Evidence:
 
     @property
     def stays_in_0_to_1(self) -> bool:
-        return -ROUNDING <= self.low and self.high <= 1 + ROUNDING
+        return self.low >= -ROUNDING and self.high <= 1 + ROUNDING
 
     def __str__(self) -> str:
         """The values in words."""
@@ -66,7 +66,7 @@ def kind_by_values(evidence: Evidence) -> tuple[str, str]:
 
 
 def contradiction(outputs: Rows, kind: str, *, sums: bool = True) -> str:
-    """What of outputs (..., columns) cannot be of this kind; "" if nothing is. `sums` False: of single numbers alone."""
+    """What of outputs (..., columns) cannot be of this kind; "" if nothing is. `sums` False: by single numbers."""
     if outputs.size == 0:
         return ""
     columns = outputs.shape[-1]

@@ -1,4 +1,4 @@
-"""What a classifier's outputs are: the kinds, how a kind is told by values alone, and probabilities of each class from it.
+"""What a classifier's outputs are: the kinds, how one is told by values alone, and each class' probability by its kind.
 
 Whoever has outputs (a Keras model's, an artifact's, a board's) makes probabilities of them here, by the kind that was
 found or declared for the float model. An artifact's own outputs are no evidence: int8 probabilities sum to 0.996.
@@ -52,8 +52,8 @@ def found(
 
     outputs_of  what the model returns, (n, columns), for n float32 inputs (n, H, W, C). Never more than 8 at a time.
     inputs      (N, H, W, C) a few images of the data set as the model takes them, so after the preprocessing of its
-                record: the first 8 are looked at, and one will do. The probes are black, white and noise in the range of
-                these, and inputs many times outside of it, which drive logits out of 0 to 1 while probabilities stay.
+                record: the first 8 are looked at, and one will do. The probes are black, white and noise in the range
+                of these, and inputs many times outside of it, which drive logits out of 0 to 1 while probabilities stay.
     name        of the model, for messages.
     declared    what the user said; it is returned unless the values contradict it.
     Raises ConfigError where the values fit no kind or more than one, and where they contradict what was declared.
