@@ -53,7 +53,7 @@ def found(
     outputs_of  what the model returns, (n, columns), for n float32 inputs (n, H, W, C). Never more than 8 at a time.
     inputs      (N, H, W, C) a few images of the data set as the model takes them, so after the preprocessing of its
                 record: the first 8 are looked at, and one will do. The probes are black, white and noise in the range
-                of these, and inputs many times outside of it, which drive logits out of 0 to 1 while probabilities stay.
+                of these, and inputs many times outside of it, which drive logits out of 0 to 1; probabilities stay.
     name        of the model, for messages.
     declared    what the user said; it is returned unless the values contradict it.
     Raises ConfigError where the values fit no kind or more than one, and where they contradict what was declared.
@@ -81,11 +81,12 @@ def found(
 
 def require(outputs: Outputs, kind: str, *, name: str) -> None:
     """Raises ConfigError where outputs of the float model on real images contradict their kind."""
-    against = contradiction(outputs, kind)
+    usable = outputs[np.isfinite(outputs).all(axis=1)]  # what is not finite is said by those who show or score it
+    against = contradiction(usable, kind)
     if against:
         raise ConfigError(
-            f'model "{name}": its outputs are said to be {KINDS[kind]}, and {Evidence(usual=outputs)}, {against}',
-            hint=_way_to_say(Evidence(usual=outputs)),
+            f'model "{name}": its outputs are said to be {KINDS[kind]}, and {Evidence(usual=usable)}, {against}',
+            hint=_way_to_say(Evidence(usual=usable)),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from harness.cli.explain_options import ExplainOptions, OwnModelOptions
+from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
 OWN = "A model file of your own"
@@ -64,6 +65,12 @@ def explain(
             rich_help_panel=OWN,
         ),
     ] = None,
+    output: Annotated[
+        Optional[str],
+        typer.Option(
+            help=f"What its outputs are, if not what their values say: {', '.join(KINDS)}.", rich_help_panel=OWN
+        ),
+    ] = None,
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)
     ] = False,
@@ -77,7 +84,7 @@ def explain(
 
         bitlens explain mine.h5 photo.jpg --mean 0 --scale 0.00392157 --labels names.txt
     """
-    own = OwnModelOptions(mean=mean, scale=scale, bgr=bgr, size=size, resize=resize, trusted=trusted)
+    own = OwnModelOptions(mean=mean, scale=scale, bgr=bgr, size=size, resize=resize, output=output, trusted=trusted)
     explain_pictures(
         ExplainOptions(
             model=model,
@@ -106,20 +113,20 @@ def explain_pictures(options: ExplainOptions) -> None:
     explain_files.check_pictures(options.images)
     explain_files.check_folder(options.out)
     model, keras_model = options.open_model()
-    names = options.class_names(model)
+    names = options.class_names(model, columns=keras_model.output_shape[-1])
     target = options.target_class(names, model.classes)
     pixels = [explain_files.read(path, model) for path in options.images]
 
-    explainer = Explainer(model, keras_model)
+    explainer = Explainer(model, keras_model, pixels)
     if not options.as_json:
-        print(explain_text.headline(model, has_softmax=explainer.has_softmax))
+        print(explain_text.headline(model, explainer.output))
     records = []
     for path, image, stem in zip(options.images, pixels, explain_files.stems(options.images, model.name), strict=True):
         explanation = explainer.explain(
             image, methods, key=path.name, target=target, metrics=metrics, seed=options.seed
         )
         written = explain_files.write(options.out, stem, image, explanation)
-        records.append(explain_text.record(path, explanation, names, written))
+        records.append(explain_text.record(path, explanation, names, written, output=explainer.output))
         if not options.as_json:
             print(f"\n{explain_text.as_text(records[-1])}", flush=True)
     print(json.dumps(records, indent=2) if options.as_json else f"\n{explain_text.NOTE}")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.models.catalogue import Model
+from harness.models.catalogue import CATALOGUE, Model
 from harness.models.exported import ExportedModel
+from harness.outputs import MOST_IMAGES, found
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
@@ -24,7 +24,6 @@ from harness.saliency.api import compute_many
 from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.methods.scorer import FunctionScorer
 
-SUM_TOLERANCE = 1e-4  # of a thousand float32 probabilities
 CONTROLS = {"random": "control: random", "centre": "control: centre"}
 
 Maps = NDArray[np.float32]
@@ -67,36 +66,31 @@ class Explanation:
         return int(self.probabilities.argmax())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a model's outputs are, a name of `harness.outputs.KINDS`, and who says so."""
+
+    kind: str
+    known_from: str
+
+
 class Explainer:
     """One model, ready for pictures one after the other. Functions compiled for the first serve the others."""
 
-    def __init__(self, model: Model, keras_model: Any) -> None:
+    def __init__(self, model: Model, keras_model: Any, images: Sequence[NDArray[np.uint8]]) -> None:
+        """images  (H, W, C) at the model's input size: the pictures to come, which tell what its outputs are.
+
+        Raises ConfigError where they tell nothing, or contradict what was declared.
+        """
         self.model = model
-        is_graph = isinstance(keras_model, ExportedModel)
-        self.engine: GradientEngine | FunctionScorer = keras_model.scorer() if is_graph else GradientEngine(keras_model)
+        inputs = preprocess(np.stack(images[:MOST_IMAGES]), model.preprocessing)
+        self.engine, kind = _ready(model, keras_model, inputs)
+        self.output = Output(kind=kind, known_from=_known_from(model))
         self._judge = FloatJudge(self.probabilities)
 
-    @cached_property
-    def has_softmax(self) -> bool:
-        """Whether scores are probabilities: an engine has read the layers; of a graph, the scores of an image tell."""
-        if isinstance(self.engine, GradientEngine):
-            return self.engine.has_softmax
-        record = self.model.preprocessing
-        scores = self.engine.scores(np.zeros((1, record["height"], record["width"], len(record["mean"])), np.float32))
-        return bool((scores >= 0).all() and abs(scores.sum() - 1) < SUM_TOLERANCE)
-
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, classes), the softmax of the logits, for uint8 images (N, H, W, C) at the model's input size."""
-        from scipy.special import softmax
-
-        inputs = preprocess(images, self.model.preprocessing)
-        if isinstance(self.engine, GradientEngine):
-            values = self.engine.logits(inputs)
-        else:
-            values = self.engine.scores(inputs)
-            if self.has_softmax:
-                return values
-        return np.asarray(softmax(values.astype(np.float64), axis=1), np.float32)
+        """(N, classes) for uint8 images (N, H, W, C) at the model's input size."""
+        return self.engine.scores(preprocess(images, self.model.preprocessing))
 
     def explain(
         self,
@@ -167,3 +161,19 @@ class Explainer:
             }
             for i in range(count)
         ]
+
+
+def _ready(model: Model, keras_model: Any, inputs: NDArray[np.float32]) -> tuple[GradientEngine | FunctionScorer, str]:
+    """What answers for a model, and what its outputs are by their values on images (N, H, W, C)."""
+    if isinstance(keras_model, ExportedModel):
+        kind = found(lambda images: np.asarray(keras_model(images)), inputs, name=model.name, declared=model.output)
+        return keras_model.scorer(kind), kind
+    engine = GradientEngine(keras_model, output=model.output)
+    engine.look_at(inputs, np.zeros(len(inputs), np.int64))
+    return engine, engine.head.kind
+
+
+def _known_from(model: Model) -> str:
+    if model.name in CATALOGUE and model.build:
+        return "the catalogue says so"
+    return "declared" if model.output else "found by their values"

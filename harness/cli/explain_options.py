@@ -35,6 +35,7 @@ class OwnModelOptions:
     bgr: bool
     size: int | None
     resize: int | None
+    output: str | None
     trusted: bool
 
     def given(self) -> list[str]:
@@ -49,7 +50,9 @@ class OwnModelOptions:
         if self.size is not None:
             typed["size"] = (self.size, self.size)
         order = "bgr" if self.bgr else "rgb"
-        return FileOptions(channel_order=order, resize=self.resize, trusted=self.trusted, **typed)
+        return FileOptions(
+            channel_order=order, resize=self.resize, output=self.output or "", trusted=self.trusted, **typed
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +127,17 @@ class ExplainOptions:
             return lookup.open_file(Path(self.model), self.own.file_options())
         return lookup.open_named(self.model, weights=self.weights, seed=self.seed)
 
-    def class_names(self, model: Model) -> tuple[str, ...]:
-        """What the classes are called: by the labels file, by our own data sets, or by their numbers."""
+    def class_names(self, model: Model, *, columns: int) -> tuple[str, ...]:
+        """What the classes are called: by the labels file, by our own data sets, or by their numbers.
+
+        columns  of the model's outputs; where there is one, a single name is that of class 1.
+        """
         if self.labels is None:
             return _known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
         lines = read_text(self.labels, where="--labels", at_most=MOST_LABELS).splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
+        if columns == len(names) == 1:
+            return f"not {names[0]}", names[0]
         if len(names) != model.classes:
             raise ConfigError(
                 f'--labels: expected {model.classes} names, one on each line of "{self.labels}", got {len(names)}'

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cli.explain_image import Explanation
+from harness.cli.explain_image import Explanation, Output
 from harness.cli.text import as_table
 from harness.errors import printable
 from harness.models.catalogue import Model
+from harness.outputs import KINDS
 from harness.quality.metrics.metric_table import METRICS
 
 NOTE = (
@@ -18,7 +19,9 @@ NOTE = (
 )
 
 
-def record(path: Path, explained: Explanation, names: Sequence[str], pictures: Mapping[str, Path]) -> dict[str, Any]:
+def record(
+    path: Path, explained: Explanation, names: Sequence[str], pictures: Mapping[str, Path], *, output: Output
+) -> dict[str, Any]:
     """One picture's explanation as plain data; `pictures` are the files written, by method."""
     likely = explained.probabilities.argsort()[::-1][:3]
     return {
@@ -26,6 +29,7 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
         "predicted": [
             {"class": int(i), "name": names[i], "probability": float(explained.probabilities[i])} for i in likely
         ],
+        "output": {"kind": output.kind, "known_from": output.known_from},
         "target": {"class": explained.target, "name": names[explained.target]},
         "pseudo_gradient": explained.pseudo_gradient,
         "maps": [
@@ -40,15 +44,14 @@ def record(path: Path, explained: Explanation, names: Sequence[str], pictures: M
     }
 
 
-def headline(model: Model, *, has_softmax: bool) -> str:
+def headline(model: Model, output: Output) -> str:
     """Which model with which weights, what it is fed, and what a reader must know of its maps."""
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
         f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}"
+        f"its outputs are {KINDS[output.kind]} ({output.known_from})",
     ]
-    if not has_softmax:
-        lines.append("its last layer is not a softmax: its outputs are taken as logits")
     if model.family == "binarized":
         lines.append("gradients pass its binarized layers by a straight-through estimate")
     if model.weights == "random":

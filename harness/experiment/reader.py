@@ -151,6 +151,7 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
         preprocessing=table.preprocessing.record(),
         classes=table.classes,
         weights=str(_beside(folder, table.path, where="[[model]] path")),
+        output=table.output or "",
         twin=table.twin,
         trusted=table.trusted,
         quantization_aware=table.quantization_aware,

@@ -11,6 +11,7 @@ from harness.devices.device import DEFAULT_KIND
 from harness.errors import nearest, printable
 from harness.experiment.durations import sustained_seconds
 from harness.models.catalogue import CATALOGUE
+from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 from harness.quality.agreement_metrics import AGREEMENTS
 
@@ -33,6 +34,13 @@ def _fits_file_names(name: str) -> str:
     return name
 
 
+def _is_a_kind_of_outputs(output: str) -> str:
+    if output not in KINDS:
+        raise ValueError(f"one of {', '.join(KINDS)}")
+    return output
+
+
+Output = Annotated[str, AfterValidator(_is_a_kind_of_outputs)]
 Name = Annotated[str, AfterValidator(_fits_file_names)]
 
 
@@ -61,7 +69,10 @@ class PreprocessingTable(_Table):
 
 
 class ModelTable(_Table):
-    """[[model]]: a model of the catalogue with other weights, or the user's own file."""
+    """[[model]]: a model of the catalogue with other weights, or the user's own file.
+
+    output  what the outputs of an own file are; by default what their values say.
+    """
 
     name: Name
     weights: str | None = None
@@ -69,6 +80,7 @@ class ModelTable(_Table):
     family: Literal["full-precision", "binarized"] = "full-precision"
     classes: Classes | None = None
     twin: str | None = None
+    output: Output | None = None
     trusted: bool = False
     quantization_aware: bool = False
     preprocessing: PreprocessingTable | None = None
@@ -77,6 +89,8 @@ class ModelTable(_Table):
     def _known_or_complete(self) -> ModelTable:
         if self.path is None and self.name not in CATALOGUE:
             raise ValueError(f"a `path`, or a name from the catalogue such as {nearest(self.name, CATALOGUE)}")
+        if self.path is None and self.output is not None:
+            raise ValueError("`output` beside the `path` of a model of your own; those of the catalogue are known")
         if self.path is not None and (self.preprocessing is None or self.classes is None):
             raise ValueError("`classes` and a [model.preprocessing] table beside the `path` of a model of your own")
         return self

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.outputs import PROBABILITIES
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -37,6 +38,7 @@ class Model:
     """One model with its weights chosen, ready to be loaded by `harness.models.loading`.
 
     weights  "trained" (ours, committed), "imagenet" (the model hub's), "random" (latency only), or a file's path.
+    output   what its outputs are, one of `harness.outputs.KINDS`; "" for a file of which that is yet to be found.
     build    reference of the building function, or "" when the file holds the architecture too.
     """
 
@@ -45,6 +47,7 @@ class Model:
     preprocessing: dict[str, Any]
     classes: int
     weights: str
+    output: str = PROBABILITIES  # all models of the catalogue end in a softmax
     build: str = ""
     twin: str | None = None
     shuffled: str | None = None  # see CatalogueEntry
@@ -79,6 +82,7 @@ class Model:
             "weights": self.weights if self.weights in ("trained", "imagenet", "random") else "file",
             "weights_sha256": self._weights_sha256(),
             **({"shuffled": self.shuffled} if self.shuffled else {}),
+            **({"output": self.output} if self.output != PROBABILITIES else {}),
         }
 
     def _weights_sha256(self) -> str:

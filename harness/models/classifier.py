@@ -13,6 +13,7 @@ from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
+from harness.outputs import class_count
 
 
 def as_classifier(model: Model, keras_model: Any) -> Any:
@@ -126,8 +127,9 @@ def _check_output(model: Model, keras_model: Any) -> None:
             f'model "{model.name}": no classifier head: expected scores (N, {model.classes}), its output is {output}',
             hint="include_top=True, or pooling and a Dense layer of the classes behind it",
         )
-    if output[1] != model.classes:
+    if class_count(output[1]) != model.classes:
+        tells = ", which tells two classes apart: 0 is not, 1 is" if output[1] == 1 else ""
         raise ConfigError(
-            f'model "{model.name}": expected class scores (N, {model.classes}), its output is {output}',
-            hint=f"classes = {output[1]} in its [[model]] table",
+            f'model "{model.name}": expected class scores (N, {model.classes}), its output is {output}{tells}',
+            hint=f"classes = {class_count(output[1])} in its [[model]] table",
         )

@@ -15,6 +15,7 @@ import numpy as np
 from converters.refusals import operations
 from harness.errors import ConfigError, one_line
 from harness.models.refusals import words
+from harness.outputs import probabilities
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
 
@@ -62,11 +63,11 @@ class ExportedModel:
             return self._scores(argument, images)
         return tf.map_fn(lambda image: self._scores(argument, image[None])[0], images)  # it takes one at a time
 
-    def scorer(self) -> FunctionScorer:
-        """What methods of forward passes ask."""
+    def scorer(self, output: str) -> FunctionScorer:
+        """What methods of forward passes ask: probabilities, by what its outputs are."""
 
         def scores(images: Array) -> Array:
-            return np.asarray(self(images), np.float32)
+            return np.asarray(probabilities(np.asarray(self(images)), output), np.float32)
 
         return FunctionScorer(scores, only_scores=self.why_no_layers)
 

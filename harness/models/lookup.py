@@ -14,6 +14,7 @@ from harness.models.classifier import as_classifier
 from harness.models.files import read_model
 from harness.models.loading import load_model
 from harness.models.origin import SUFFIXES
+from harness.outputs import class_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class FileOptions:
 
     mean, scale  one number for all channels, or one for each.
     size         (height, width) of a model whose file leaves its input's size open.
+    output       what its outputs are, one of `harness.outputs.KINDS`; "" for what their values say.
     resize       the shorter side of an image before it is cropped at the centre; as large as the input if None.
     """
 
@@ -30,6 +32,7 @@ class FileOptions:
     channel_order: str = "rgb"
     size: tuple[int, int] | None = None
     resize: int | None = None
+    output: str = ""
     trusted: bool = False
 
 
@@ -70,6 +73,7 @@ def open_file(path: Path, options: FileOptions) -> tuple[Model, Any]:
         },
         classes=classes,
         weights=str(path),
+        output=options.output,
         trusted=options.trusted,
     )
     return model, as_classifier(model, keras_model)
@@ -93,7 +97,7 @@ def _shape(path: Path, keras_model: Any, options: FileOptions) -> tuple[int, int
             f"--resize: expected at least {max(height, width)}, of which {height}x{width} is cut, got {options.resize}"
         )
     scores = tuple(outputs[0].shape)
-    return int(height), int(width), int(channels or 3), int((scores and scores[-1]) or 0)
+    return int(height), int(width), int(channels or 3), class_count(int((scores and scores[-1]) or 0))
 
 
 def _per_channel(name: str, values: tuple[float, ...], channels: int) -> list[float]:

@@ -16,10 +16,10 @@ Values = NDArray[np.float64]
 
 
 class Judge(Protocol):
-    """Who gives class scores: the float model, or an artifact on a device."""
+    """Who gives probabilities: the float model, or an artifact on a device."""
 
     def scores(self, images: Images, targets: Targets) -> Values:
-        """(N,) softmax probability of each image's target class. Images are uint8 at the model's input size."""
+        """(N,) probability of each image's target class. Images are uint8 at the model's input size."""
 
     def curves(
         self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets

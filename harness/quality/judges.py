@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.perturbation import perturbed
+from harness.outputs import Probabilities
 from harness.quality.inputs import Images, Targets, Values
 
 BATCH = 64
 
 
 class FloatJudge:
-    """A judge over any function that gives class scores (n, classes) of uint8 images.
+    """A judge over any function that gives probabilities (n, classes) of uint8 images.
 
     Changed images are made batch by batch, so that memory grows neither with images nor with steps. Where curves
     begin and end they meet the same images again, for every map, metric and method: those scores are remembered.
     """
 
-    def __init__(self, predict: Callable[[Images], NDArray[np.float32]], *, batch: int = BATCH) -> None:
+    def __init__(self, predict: Callable[[Images], Probabilities], *, batch: int = BATCH) -> None:
         self._predict = predict
         self._batch = batch
         self._known: dict[bytes, float] = {}

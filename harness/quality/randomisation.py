@@ -41,14 +41,17 @@ class Cascade:
     ssim: tuple[Scores, ...]
 
 
-def parameter_randomisation(model: Any, explain: ExplainWith, *, seed: int, stages: int = STAGES) -> Cascade:
+def parameter_randomisation(
+    model: Any, explain: ExplainWith, *, seed: int, output: str = "", stages: int = STAGES
+) -> Cascade:
     """Agreement of each image's map with that of the model, randomised from the top in `stages` cumulative stages.
 
     model    a Keras or Larq model; it is not changed.
     explain  the maps (N, H, W) by the engine of any model of this shape: same images, targets and method.
+    output   what the model's outputs are, see `GradientEngine`.
     """
     names, spearman, ssim = [], [], []
-    engines = randomised(model, seed=seed, stages=stages)
+    engines = randomised(model, seed=seed, stages=stages, output=output)
     original = explain(next(engines)[1])
     for name, engine in engines:
         maps = explain(engine)
@@ -58,12 +61,13 @@ def parameter_randomisation(model: Any, explain: ExplainWith, *, seed: int, stag
     return Cascade(stages=tuple(names), spearman=tuple(spearman), ssim=tuple(ssim))
 
 
-def emprt(model: Any, explain: ExplainWith, *, seed: int) -> Scores:
+def emprt(model: Any, explain: ExplainWith, *, seed: int, output: str = "") -> Scores:
     """Rise of each map's complexity from the trained to the wholly randomised model (Hedström et al. 2023).
 
     arXiv:2401.06465, their equation 5: (randomised - trained) / trained; a method that depends on the model rises.
     """
-    trained, randomised_maps = (explain(engine) for _, engine in randomised(model, seed=seed, stages=1))
+    engines = randomised(model, seed=seed, stages=1, output=output)
+    trained, randomised_maps = (explain(engine) for _, engine in engines)
     before, after = histogram_entropy(trained), histogram_entropy(randomised_maps)
     usable = np.isfinite(before) & np.isfinite(after) & (before > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -72,7 +76,7 @@ def emprt(model: Any, explain: ExplainWith, *, seed: int) -> Scores:
     return Scores(values=values, reasons=reasons)
 
 
-def randomised(model: Any, *, seed: int, stages: int) -> Iterator[tuple[str, GradientEngine]]:
+def randomised(model: Any, *, seed: int, stages: int, output: str = "") -> Iterator[tuple[str, GradientEngine]]:
     """("", engine of a clone as trained), then (lowest randomised layer, the same engine) after each stage.
 
     One engine, whose weights change between the items: ask it before going on.
@@ -81,7 +85,7 @@ def randomised(model: Any, *, seed: int, stages: int) -> Iterator[tuple[str, Gra
 
     clone = keras_of(model).models.clone_model(model)
     clone.set_weights(model.get_weights())
-    engine = GradientEngine(clone, fast=False)  # the plain graph reads its weights at every pass
+    engine = GradientEngine(clone, output=output, fast=False)  # the plain graph reads its weights at every pass
     yield "", engine
     layers = [layer for layer in _layers_from_the_top(clone) if layer.weights]
     for part in np.array_split(np.arange(len(layers)), min(stages, len(layers))):

@@ -60,7 +60,7 @@ def compute_many(
             for name, parameters in methods
         ]
     batch = _images(images, targets, image_keys, seed)
-    engine.setup.check(batch.pixels, batch.targets)
+    engine.look_at(batch.pixels, batch.targets)
     jobs = [make_job(engine, name, parameters) for name, parameters in methods]
     done: dict[int, Attribution] = {}
     for shared in sharing(jobs):

@@ -173,6 +173,8 @@ def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: ND
 def _notes(job: Job, causes: tuple[str, ...]) -> tuple[str, ...]:
     """What a reader must know: where a map came from, and why a blank one shows nothing."""
     notes = [job.spec.caveat] if job.spec.caveat else []
+    if job.spec.takes_gradients and job.engine.head.note:
+        notes.append(job.engine.head.note)
     if job.layer:
         others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
         notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')

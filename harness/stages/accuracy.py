@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from harness.devices.client import predict
 from harness.models.catalogue import Model
-from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of
+from harness.outputs import INDEPENDENT, THRESHOLD, probabilities, ranked
+from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of, output_of
 from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
@@ -40,7 +41,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
     images = context.images(unit.needs["images"])
     if "conversion" not in unit.needs:
-        scores = context.scores(spec["model"]["name"], images.pixels)
+        outputs = context.outputs(spec["model"]["name"], images.pixels)
         ran_on = {"runtime": "tensorflow", "runtime_version": _tensorflow_version()}
     else:
         done = predict(
@@ -51,12 +52,14 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             runtime=spec["runtime"],
             on_progress=as_fraction(progress),
         )
-        scores, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}
-    return Outcome(result={**ran_on, "images": len(images.keys)}, predictions=_predictions(images, scores))
+        outputs, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}
+    kind = output_of(spec)
+    result = {**ran_on, "images": len(images.keys), **_of_independent_classes(images, outputs, kind)}
+    return Outcome(result=result, predictions=_predictions(images, outputs, kind))
 
 
-def _predictions(images: ImageSet, scores: NDArray[np.float32]) -> list[Prediction]:
-    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :RANKS]
+def _predictions(images: ImageSet, outputs: NDArray[np.float32], kind: str) -> list[Prediction]:
+    best, scores = ranked(outputs, kind)[:, :RANKS], probabilities(outputs, kind)
     return [
         Prediction(
             image=key,
@@ -64,8 +67,17 @@ def _predictions(images: ImageSet, scores: NDArray[np.float32]) -> list[Predicti
             ranked=tuple(int(c) for c in classes),
             scores=tuple(float(row[c]) for c in classes),
         )
-        for key, label, classes, row in zip(images.keys, images.labels, ranked, scores)
+        for key, label, classes, row in zip(images.keys, images.labels, best, scores)
     ]
+
+
+def _of_independent_classes(images: ImageSet, outputs: NDArray[np.float32], kind: str) -> dict[str, float]:
+    """The fraction of images of which the label alone is said to be true, where any number of classes may be."""
+    if kind not in INDEPENDENT:
+        return {}
+    chances = probabilities(outputs, kind)
+    exact = (chances > THRESHOLD) == (np.arange(chances.shape[1]) == images.labels[:, None])
+    return {"exact_match": float(exact.all(axis=1).mean())}
 
 
 def _tensorflow_version() -> str:

@@ -28,6 +28,7 @@ from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
 from harness.models.loading import load_model
 from harness.models.xnnpack import XnnpackModel, has_quantizers
+from harness.outputs import PROBABILITIES, Probabilities, probabilities, require
 from harness.quality.judges import FloatJudge
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.threads import use_one_thread_per_batch
@@ -38,7 +39,7 @@ from harness.store.units import StoredUnit
 if TYPE_CHECKING:
     from harness.saliency.engine.engine import GradientEngine
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Predict = Callable[[NDArray[np.uint8]], Probabilities]
 Progress = Callable[[float], None]  # given the fraction of a unit that is done, 0 … 1
 BATCH = 64  # images per forward pass: enough for a CPU, and a bounded memory at 224 x 224
 
@@ -87,22 +88,30 @@ class RunContext:
 
     def engine(self, name: str) -> GradientEngine:
         """Raises ConfigError for a model without layers."""
-        return self._load(name).engine
+        return self._load(name).engine(self.model(name).output)
 
     def explainer(self, name: str) -> GradientEngine | FunctionScorer:
         """What explains a model: its gradient engine, or, where it has no layers, its scores alone."""
-        return self._load(name).explainer
+        return self._load(name).explainer(self.model(name).output)
 
     def judge(self, name: str) -> FloatJudge:
         """The Keras model as the judge of explanations."""
-        return self._load(name).judge(self.model(name).preprocessing, partial(self.scores, name))
+        return self._load(name).judge(self.model(name), partial(self.scores, name))
 
-    def scores(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Class scores (N, K) of the Keras model for uint8 images at its input size."""
-        record = self.model(name).preprocessing
-        predict = self._load(name).predict
+    def outputs(self, name: str, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, columns) what the Keras model returns for uint8 images at its input size.
+
+        Raises ConfigError where that is not what its outputs are said to be.
+        """
+        model, predict = self.model(name), self._load(name).predict
         batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
-        return np.concatenate([predict(preprocess(batch, record)) for batch in batches])
+        outputs = np.concatenate([predict(preprocess(batch, model.preprocessing)) for batch in batches])
+        require(outputs, model.output, name=name)
+        return outputs
+
+    def scores(self, name: str, images: NDArray[np.uint8]) -> Probabilities:
+        """(N, classes) the Keras model's probabilities for uint8 images at its input size."""
+        return probabilities(self.outputs(name, images), self.model(name).output)
 
     def result(self, key: str) -> StoredUnit:
         """A finished unit that another builds on. Raises BitlensError when it failed: this one cannot be done."""
@@ -139,21 +148,25 @@ class _LoadedModel:
         self.name = name
         self.keras_model = keras_model
         self._judge: FloatJudge | None = None
+        self._engine: GradientEngine | None = None
 
-    @cached_property
-    def engine(self) -> GradientEngine:
+    def engine(self, output: str) -> GradientEngine:
+        """One engine as long as the model is loaded: it keeps what it compiled."""
         from harness.saliency.engine.engine import GradientEngine
 
-        return GradientEngine(self.keras_model)
+        if self._engine is None:
+            self._engine = GradientEngine(self.keras_model, output=output)
+        return self._engine
 
-    @property
-    def explainer(self) -> GradientEngine | FunctionScorer:
-        return self.keras_model.scorer() if isinstance(self.keras_model, ExportedModel) else self.engine
+    def explainer(self, output: str) -> GradientEngine | FunctionScorer:
+        return self.keras_model.scorer(output) if isinstance(self.keras_model, ExportedModel) else self.engine(output)
 
-    def judge(self, preprocessing: dict[str, Any], scores: Predict) -> FloatJudge:
+    def judge(self, model: Model, scores: Predict) -> FloatJudge:
         """One judge as long as the model is loaded: it remembers scores."""
         if self._judge is None:
-            self._judge = FloatJudge(self._compiled(preprocessing) or scores)
+            compiled = self._compiled(model.preprocessing)
+            quicker = compiled and (lambda images: probabilities(compiled(images), model.output))
+            self._judge = FloatJudge(quicker or scores)
         return self._judge
 
     def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:
@@ -185,6 +198,11 @@ def device_of(spec: Mapping[str, Any]) -> Device:
     """The device of a unit; this host where the spec names none."""
     row = {key: value for key, value in spec.get("device", THIS_HOST).items() if key != "runtime"}
     return make_device(row)
+
+
+def output_of(spec: Mapping[str, Any]) -> str:
+    """What the outputs of a unit's model are, one of `harness.outputs.KINDS`."""
+    return str(spec["model"].get("output", PROBABILITIES))
 
 
 def as_fraction(progress: Progress) -> Callable[[Mapping[str, Any]], None]:

@@ -11,12 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from converters import FORMATS
 from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_differences
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
 from harness.devices.client import PredictResult, predict
-from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of
+from harness.outputs import PROBABILITIES, probabilities
+from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of, output_of
 from harness.store.units import Outcome, Unit
 
 IMAGES = 64
@@ -35,8 +38,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec, images = unit.spec, context.images(unit.needs["images"])
     conversion = context.result(unit.needs["conversion"]).result
     artifact, ran = _artifact_answers(spec, context.artifact(unit.needs["conversion"]), images, context, progress)
-    scores = context.scores(spec["model"]["name"], images.pixels)
-    reference = Answers(scores=scores, logits=logits_of(scores) if artifact.logits is not None else None)
+    outputs = context.outputs(spec["model"]["name"], images.pixels)
+    reference = _reference(outputs, output_of(spec), like=artifact)
     fidelity = _compare(spec, reference, artifact, images, context)
     status, reason = _judged(spec["format"], fidelity, restriction=conversion["mark"])
     result = {**asdict(fidelity), "status": status, "reason": reason}
@@ -64,8 +67,8 @@ def _compare(
         return fidelity
     inputs = preprocess(images.pixels, spec["model"]["preprocessing"])
     up, down = (
-        Answers(scores=scores, logits=logits_of(scores) if reference.logits is not None else None)
-        for scores in scores_with_zeros_rounded(keras_model, inputs)
+        _reference(outputs, output_of(spec), like=reference)
+        for outputs in scores_with_zeros_rounded(keras_model, inputs)
     )
     return compare(reference, artifact, own_difference=relative_differences(up, down))
 
@@ -74,6 +77,8 @@ def _artifact_answers(
     spec: dict[str, Any], path: Path, images: ImageSet, context: RunContext, progress: Progress
 ) -> tuple[Answers, PredictResult]:
     whole = _predict(spec, path, images, lambda fraction: progress(fraction / 2))
+    if output_of(spec) != PROBABILITIES:
+        return _answers(whole.scores, output_of(spec)), whole
     content = _before_softmax(path.read_bytes())
     if content is None:
         return Answers(scores=whole.scores), whole
@@ -82,6 +87,20 @@ def _artifact_answers(
         file.flush()
         cut = _predict(spec, Path(file.name), images, lambda fraction: progress(0.5 + fraction / 2))
     return Answers(scores=whole.scores, logits=cut.scores), whole
+
+
+def _reference(outputs: Any, kind: str, *, like: Answers) -> Answers:
+    """What the Keras model says, with logits where the artifact has them."""
+    if kind != PROBABILITIES:
+        return _answers(outputs, kind)
+    return Answers(scores=outputs, logits=logits_of(outputs) if like.logits is not None else None)
+
+
+def _answers(outputs: Any, kind: str) -> Answers:
+    """Probabilities, and the outputs themselves where they are logits, or logarithms of probabilities."""
+    logits = np.concatenate([-outputs, outputs], axis=1) if kind == "logit" else outputs
+    known = kind == "log-probabilities" or "logit" in kind
+    return Answers(scores=np.asarray(probabilities(outputs, kind), np.float32), logits=logits if known else None)
 
 
 def _predict(spec: dict[str, Any], path: Path, images: ImageSet, progress: Progress) -> PredictResult:

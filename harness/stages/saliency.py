@@ -11,10 +11,11 @@ from device.preprocessing import as_pixels, preprocess
 from harness.devices.client import predict
 from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
+from harness.outputs import probabilities
 from harness.quality.controls import control_maps
 from harness.quality.inputs import MetricInputs
 from harness.saliency.attribution import Attribution
-from harness.stages.context import ImageSet, Progress, RunContext, device_of
+from harness.stages.context import ImageSet, Progress, RunContext, device_of, output_of
 from harness.stages.shared import CONTROL, attribute
 from harness.store.units import Outcome, Unit
 
@@ -94,7 +95,8 @@ def _on_device(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context
 
     def scores(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         pixels = as_pixels(inputs, record)
-        return predict(device, artifact, pixels, preprocessing=record, runtime=spec["runtime"]).scores
+        outputs = predict(device, artifact, pixels, preprocessing=record, runtime=spec["runtime"]).scores
+        return np.asarray(probabilities(outputs, output_of(spec)), np.float32)
 
     inputs = preprocess(images.pixels, record)
     return compute_forward(

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.quality.agreement_metrics import agree
 from harness.quality.inputs import Maps, Scores
-from harness.stages.context import ImageSet, Progress, RunContext
+from harness.stages.context import ImageSet, Progress, RunContext, output_of
 from harness.stages.shared import attribute, maps_of, score_rows
 from harness.store.units import Outcome, StoredUnit, Unit
 
@@ -43,7 +43,7 @@ def _parameter_randomisation(
     from harness.quality.randomisation import parameter_randomisation
 
     model = context.keras_model(unit.spec["model"]["name"])
-    cascade = parameter_randomisation(model, _explain_with(saliency, images), seed=unit.spec["seed"])
+    cascade = parameter_randomisation(model, _explain_with(saliency, images), **_how(unit))
     means = {
         name: [_mean(scores) for scores in by_stage]
         for name, by_stage in (("spearman", cascade.spearman), ("ssim", cascade.ssim))
@@ -55,7 +55,7 @@ def _emprt(unit: Unit, saliency: StoredUnit, images: ImageSet, context: RunConte
     from harness.quality.randomisation import emprt
 
     model = context.keras_model(unit.spec["model"]["name"])
-    scores = emprt(model, _explain_with(saliency, images), seed=unit.spec["seed"])
+    scores = emprt(model, _explain_with(saliency, images), **_how(unit))
     return {"unit": "relative rise of the map's entropy"}, scores
 
 
@@ -72,6 +72,10 @@ _CHECKS: dict[str, Callable[[Unit, StoredUnit, ImageSet, RunContext], tuple[dict
     "emprt": _emprt,
     "data_randomisation": _data_randomisation,
 }
+
+
+def _how(unit: Unit) -> dict[str, Any]:
+    return {"seed": unit.spec["seed"], "output": output_of(unit.spec)}
 
 
 def _explain_with(saliency: StoredUnit, images: ImageSet) -> Callable[[Any], Maps]:

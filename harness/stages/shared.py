@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from device.preprocessing import preprocess
 from harness.devices.client import perturb, predict
 from harness.devices.device import Device
+from harness.outputs import probabilities
 from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets, Values
 from harness.saliency.attribution import Attribution
-from harness.stages.context import ImageSet, RunContext, device_of
+from harness.stages.context import ImageSet, RunContext, device_of, output_of
 from harness.store.attributions import stored_maps
 from harness.store.units import Score, StoredUnit, Unit
 
@@ -42,26 +43,33 @@ def judge_of(unit: Unit, context: RunContext) -> Judge:
         device_of(judge),
         context.artifact(unit.needs["judge"]),
         preprocessing=spec["model"]["preprocessing"],
+        output=output_of(spec),
         runtime=judge["runtime"],
     )
 
 
 class DeviceJudge:
-    """A deployed artifact as the judge. Images of a curve are made on the device, from rank maps."""
+    """A deployed artifact as the judge. Images of a curve are made on the device, from rank maps.
 
-    def __init__(self, device: Device, artifact: Path, *, preprocessing: Mapping[str, Any], runtime: str) -> None:
-        self._device, self._artifact = device, artifact
+    output  what its outputs are, as those of its float model.
+    """
+
+    def __init__(
+        self, device: Device, artifact: Path, *, preprocessing: Mapping[str, Any], output: str, runtime: str
+    ) -> None:
+        self._device, self._artifact, self._output = device, artifact, output
         self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}
 
     def scores(self, images: Images, targets: Targets) -> Values:
-        scores = predict(self._device, self._artifact, images, **self._how).scores
+        scores = probabilities(predict(self._device, self._artifact, images, **self._how).scores, self._output)
         chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
         return chosen
 
     def curves(
         self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
     ) -> Values:
-        scores = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
+        outputs = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
+        scores = probabilities(outputs, self._output)
         chosen: Values = scores[np.arange(len(start)), :, targets].astype(np.float64)
         return chosen
 

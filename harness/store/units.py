@@ -29,7 +29,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """The highest classes of one image, best first, with their scores (softmax probabilities)."""
+    """The highest classes of one image, best first, with their scores (probabilities)."""
 
     image: str
     label: int

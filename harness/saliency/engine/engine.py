@@ -22,6 +22,7 @@ from harness.saliency.engine import layers
 from harness.saliency.engine.batches import Item, Result
 from harness.saliency.engine.compiled import all_finite, as_numpy, compiled, first_not_finite, joined, padded
 from harness.saliency.engine.graph import Graph
+from harness.saliency.engine.head import Head
 from harness.saliency.engine.rewrites import binarized, relus
 from harness.saliency.engine.rewrites.fast_graph import rewritten
 from harness.saliency.engine.setup import EngineSetup, set_up
@@ -32,8 +33,10 @@ _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer
 class GradientEngine:
     """Compiled logits and gradients of one model. The model's weights are read once, when the engine is made.
 
-    model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), softmax head or none; or the
-                       setup of another engine, which has decided all that follows.
+    model              functional or sequential Keras model, (N, H, W, C) -> (N, classes), whatever its outputs are; or
+                       the setup of another engine, which has decided all that follows.
+    output             what its outputs are, one of `harness.outputs.KINDS`; by default what their values say on the
+                       first images that the engine sees.
     batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
                        threads, and 16 for a model whose weights outweigh its activations.
     memory_budget_mib  bound on the activations and gradients held at a time, all threads together. Kernels that are
@@ -47,6 +50,7 @@ class GradientEngine:
         self,
         model: Any,
         *,
+        output: str = "",
         batch_size: int | None = None,
         memory_budget_mib: int = 2048,
         threads: int | None = None,
@@ -55,26 +59,41 @@ class GradientEngine:
         setup: EngineSetup = (
             model
             if isinstance(model, EngineSetup)
-            else set_up(model, batch_size=batch_size, memory_budget_mib=memory_budget_mib, threads=threads, fast=fast)
+            else set_up(
+                model,
+                output=output,
+                batch_size=batch_size,
+                memory_budget_mib=memory_budget_mib,
+                threads=threads,
+                fast=fast,
+            )
         )
         self.setup = setup
         self.name, self.graph, self.candidates = setup.name, setup.graph, setup.candidates
-        self.has_softmax, self.pseudo_gradient = setup.has_softmax, setup.pseudo_gradient
+        self.pseudo_gradient = setup.pseudo_gradient
         self.batch_size = setup.batches.most
         self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment
         self._variants: dict[Any, GradientEngine] = {}
         self._looked_at_activations = False
 
+    @property
+    def head(self) -> Head:
+        """What follows the logits, once the engine has seen images."""
+        assert self.setup.head is not None, "no image was seen yet"
+        return self.setup.head
+
     def logits(self, images: Array) -> Array:
-        """(N, classes), before any softmax."""
+        """(N, classes), before any softmax or sigmoid. A model of one column has two classes, with logits -z and z."""
         return self._batches(images, np.zeros(len(images), np.int64), layers=(), wanted="logits").logits
 
-    def scores(self, images: Array) -> Array:
-        """(N, classes): what the model itself returns, softmax included if it has one."""
-        from scipy.special import softmax
+    def outputs(self, images: Array) -> Array:
+        """(N, columns): what the model itself returns."""
+        return self._returned(self.logits(images))
 
+    def scores(self, images: Array) -> Array:
+        """(N, classes): the probability of each class, by what the model's outputs are."""
         values = self.logits(images)
-        return np.asarray(softmax(values, axis=1), np.float32) if self.has_softmax else values
+        return self.head.scores(values)
 
     def backward(
         self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (), input_gradient: bool = True
@@ -104,6 +123,22 @@ class GradientEngine:
             self._variants[ste, relu] = GradientEngine(replace(self.setup, graph=graph))
         return self._variants[ste, relu]
 
+    def look_at(self, images: Array, targets: NDArray[np.int64]) -> None:
+        """Check images and targets; with the first ones also the model, and find its logits if its layers do not say.
+
+        Raises ConfigError or MeasurementError.
+        """
+        self.setup.check(images, targets)
+        if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
+            self._check_activations(images[:1])
+            self.setup = self.setup.with_head(images)
+            self.graph = self.setup.graph
+            self._looked_at_activations = True
+
+    def _returned(self, logits: Array) -> Array:
+        """What the model returns where these are its logits."""
+        return self.head.returned(logits)
+
     def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
         """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
         return self.setup.batches.map(items, work)
@@ -131,10 +166,7 @@ class GradientEngine:
         def work(chunk: list[int]) -> Backward:
             return self._batch(images[chunk], targets[chunk], layers=layers, wanted=wanted)
 
-        self.setup.check(images, targets)
-        if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
-            self._check_activations(images[:1])
-            self._looked_at_activations = True
+        self.look_at(images, targets)
         return joined([result for _, result in self.map(range(len(images)), work)])
 
     def _batch(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, MeasurementError, shown
+from harness.outputs import class_count
 from harness.parameters import whole_number
 from harness.saliency.attribution import Array
 from harness.saliency.engine import layers, logits
 from harness.saliency.engine.batches import Batches
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.graph import Graph, Step, read_graph
+from harness.saliency.engine.head import Head
 from harness.saliency.engine.rewrites import binarized, counting, folding
 from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
@@ -31,8 +33,10 @@ LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every o
 class EngineSetup:
     """A model made ready for its passes. The variants of an engine share all of it but the graph.
 
-    graph            up to the logits, quantized kernels as constants if `fast`.
-    has_softmax      whether one was taken off.
+    graph            up to the logits, once the head is known; quantized kernels as constants if `fast`.
+    columns          of the model's outputs.
+    output           the kind of its outputs that was declared, see `harness.outputs`; "" where it is to be found.
+    head             what follows the logits; None until images were seen, where its layers do not say it.
     pseudo_gradient  whether a gradient goes through a quantizer.
     candidates       layers that a class activation map can be taken from.
     folds, tiles     rewrites that make passes faster.
@@ -41,14 +45,26 @@ class EngineSetup:
     name: str
     graph: Graph
     input_shape: tuple[int | None, ...]
-    classes: int
-    has_softmax: bool
+    columns: int
+    output: str
+    head: Head | None
     pseudo_gradient: bool
     candidates: list[layers.LayerInfo]
     fast: bool
     folds: tuple[folding.Fold, ...]
     tiles: Tiles
     batches: Batches
+
+    @property
+    def classes(self) -> int:
+        return class_count(self.columns)
+
+    def with_head(self, images: Array) -> EngineSetup:
+        """The same with its head known, by its values on images (N, H, W, C)."""
+        if self.head is not None:
+            return self
+        head = logits.settled(self.graph, self.output, images, name=self.name)
+        return replace(self, graph=head.graph, head=head)
 
     def check(self, images: Array, targets: NDArray[np.int64]) -> None:
         """Raises ConfigError or MeasurementError for images or targets that no pass of this model can take."""
@@ -66,13 +82,15 @@ class EngineSetup:
 
 
 def set_up(
-    model: Any, *, batch_size: int | None, memory_budget_mib: int, threads: int | None, fast: bool
+    model: Any, *, output: str, batch_size: int | None, memory_budget_mib: int, threads: int | None, fast: bool
 ) -> EngineSetup:
     """Read a Keras model; the arguments are those of `GradientEngine`."""
     for name, value in {"batch_size": batch_size, "memory_budget_mib": memory_budget_mib, "threads": threads}.items():
         if value is not None:
             whole_number(value, where=name, least=1, most=MOST_GIVEN)
-    graph, has_softmax = logits.split_softmax(read_graph(model))
+    graph = read_graph(model)
+    head = logits.recognised(graph, output, name=str(model.name))
+    graph = head.graph if head else graph
     at_a_time = threads or batches_at_a_time()
     fast = fast and all(map(_computes_in_single, graph.steps))
     inside = 1 if at_a_time > 1 else threads_of_an_operation()
@@ -83,8 +101,9 @@ def set_up(
         name=str(model.name),
         graph=graph,
         input_shape=tuple(model.input_shape[1:]),
-        classes=int(model.output_shape[-1]),
-        has_softmax=has_softmax,
+        columns=int(model.output_shape[-1]),
+        output=output,
+        head=head,
         pseudo_gradient=binarized.has_pseudo_gradient(graph),
         candidates=layers.candidates(graph),
         fast=fast,

@@ -13,6 +13,7 @@ from harness.errors import ConfigError
 from harness.models.catalogue import Model, minus_one_to_one
 from harness.models.loading import load_model
 from harness.models.lookup import FileOptions, open_file
+from harness.outputs import PROBABILITIES
 from harness.saliency import GradientEngine, compute, compute_many, list_layers
 
 SHAPE = (12, 12, 3)
@@ -166,7 +167,9 @@ def test_methods_of_scores_alone_give_the_maps_of_the_keras_model(tmp_path: Path
     loaded = load_model(mine(exported(model, tmp_path / "folder")))
     jobs: list[tuple[str, dict[str, Any]]] = [("occlusion", {}), ("rise", {"masks": 20})]
     for ours, whole in zip(
-        compute_many(loaded.scorer(), jobs, IMAGES), compute_many(GradientEngine(model), jobs, IMAGES), strict=True
+        compute_many(loaded.scorer(PROBABILITIES), jobs, IMAGES),
+        compute_many(GradientEngine(model), jobs, IMAGES),
+        strict=True,
     ):
         np.testing.assert_allclose(ours.values, whole.values, atol=1e-5)
         np.testing.assert_array_equal(ours.predicted, whole.predicted)
@@ -180,5 +183,5 @@ def test_whoever_asks_for_layers_is_told_why_there_are_none(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=why):
         list_layers(loaded)
     with pytest.raises(ConfigError, match=f'"gradcam" needs more of a model than its scores: {why}') as caught:
-        compute(loaded.scorer(), "gradcam", IMAGES)
+        compute(loaded.scorer(PROBABILITIES), "gradcam", IMAGES)
     assert "occlusion, rise" in str(caught.value)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigError
+from harness.outputs import PROBABILITIES
 from harness.quality.randomisation import parameter_randomisation
 from harness.saliency import GradientEngine, compute, explain, list_layers
 
@@ -230,7 +231,7 @@ def test_softmax_is_taken_off_in_whichever_form_it_was_written(head: str) -> Non
     x = keras.layers.Dense(CLASSES, activation=activation, name="logits")(x)
     x = keras.layers.Softmax()(x) if head == "layer" else keras.ops.softmax(x) if head == "operation" else x
     engine = GradientEngine(keras.Model(image, x))
-    assert engine.has_softmax
+    assert engine.head.kind == PROBABILITIES
     kernel = keras.Model(image, x).get_layer("logits").kernel.numpy()
     gradients = engine.backward(IMAGES, TARGETS).input_gradient
     np.testing.assert_allclose(gradients.reshape(2, -1), kernel.T[TARGETS], atol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.outputs import PROBABILITIES
 from harness.saliency import GradientEngine, compute
 from tests import oracles
 from tests.harness.saliency import paper_models
@@ -33,7 +34,7 @@ DEFAULT_LAYERS = {  # numbered names depend on what was built before; None is ch
 def test_logits_are_split_off_and_the_fast_graph_gives_the_plain_maps(name: str, size: int) -> None:
     model, images = paper_models.build(name, size=size), paper_models.images(2, size=size, name=name)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
-    assert fast.has_softmax, "all ten end in a softmax"
+    assert fast.head.kind == PROBABILITIES, "all ten end in a softmax"
     assert fast.pseudo_gradient == (name in paper_models.BINARIZED)
     np.testing.assert_allclose(fast.scores(images), model(images, training=False), atol=2e-4)
     expected, actual = (compute(engine, "gradient", images, [7, 400]).values for engine in (plain, fast))

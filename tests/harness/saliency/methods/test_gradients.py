@@ -11,6 +11,7 @@ from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
 from harness.models.twins import build_twin
+from harness.outputs import PROBABILITIES
 from harness.saliency import GradientEngine, compute
 from tests import oracles
 from tests.harness.saliency import paper_models
@@ -27,7 +28,7 @@ def test_gradient_of_a_linear_model_is_its_weights_whatever_the_head(head: str) 
     engine = GradientEngine(oracles.linear_model(WEIGHTS, head=head))
     attribution = compute(engine, "gradient", IMAGES, TARGETS)
     np.testing.assert_allclose(attribution.values, np.moveaxis(WEIGHTS, -1, 0)[TARGETS], rtol=1e-6)
-    assert engine.has_softmax == (head != "none")
+    assert (engine.head.kind == PROBABILITIES) == (head != "none")
     assert not attribution.pseudo_gradient
 
 
