@@ -49,7 +49,7 @@ def headline(model: Model, output: Output) -> str:
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
         f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
-        f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}"
+        f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}",
         f"its outputs are {KINDS[output.kind]} ({output.known_from})",
     ]
     if model.family == "binarized":

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-SHAPE = (6, 5, 3)
+SHAPE = (6, 6, 3)
 RANDOM = np.random.default_rng(17)
-WEIGHTS = {n: RANDOM.normal(0, 0.4, (90, n)).astype(np.float32) for n in (1, 2, 3)}
+WEIGHTS = {n: RANDOM.normal(0, 0.3, (108, n)).astype(np.float32) for n in (1, 2, 3)}
 IMAGES = RANDOM.uniform(-1, 1, (4, *SHAPE)).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ SOFTMAXES: dict[str, Callable[[Any, Any], Any]] = {
     "a convolution on one pixel": lambda keras, x: keras.layers.Lambda(lambda y: y * 1.0)(
         keras.layers.Flatten()(
             keras.layers.Conv2D(3, 1, use_bias=False, activation="softmax", name="logits")(
-                keras.layers.Reshape((1, 1, 90))(x)
+                keras.layers.Reshape((1, 1, 108))(x)
             )
         )
     ),
@@ -78,4 +78,22 @@ SOFTMAXES: dict[str, Callable[[Any, Any], Any]] = {
     "as bytes": lambda keras, x: _tf().round(255 * dense(keras, x, activation="softmax")),
     "log-softmax": lambda keras, x: dense(keras, x, activation=_tf().nn.log_softmax),
     "no softmax": dense,
+}
+
+# Heads that are no softmax: (keras, flat image) -> outputs; how many columns; the kind; and what it makes of logits.
+OTHERS: dict[str, tuple[Callable[[Any, Any], Any], int, str]] = {
+    "a sigmoid": (lambda keras, x: dense(keras, x, 1, "sigmoid"), 1, "probability"),
+    "a sigmoid layer, clipped": (
+        lambda keras, x: _tf().clip_by_value(keras.layers.Activation("sigmoid")(dense(keras, x, 1)), 1e-6, 1 - 1e-6),
+        1,
+        "probability",
+    ),
+    "a sigmoid by hand": (lambda keras, x: 1 / (1 + _tf().exp(-dense(keras, x, 1))), 1, "probability"),
+    "one logit": (lambda keras, x: dense(keras, x, 1), 1, "logit"),
+    "three sigmoids": (lambda keras, x: dense(keras, x, 3, "sigmoid"), 3, "independent-probabilities"),
+    "three sigmoids, cast": (
+        lambda keras, x: _tf().cast(_tf().cast(dense(keras, x, 3, "sigmoid"), "float16"), "float32"),
+        3,
+        "independent-probabilities",
+    ),
 }
