@@ -8,11 +8,20 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.explain_options import ExplainOptions, OwnModelOptions
+from harness.cli.explain_options import ExplainOptions, OwnModelOptions, image_size
+from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
 OWN = "A model file of your own"
+
+
+def checked_size(text: Optional[str]) -> Optional[str]:
+    try:
+        image_size(text or "1")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
 
 
 def explain(
@@ -52,14 +61,32 @@ def explain(
         Optional[str], typer.Option(help="The default, with mean 127.5, is 1/127.5: -1 to 1.", rich_help_panel=OWN)
     ] = None,
     bgr: Annotated[bool, typer.Option("--bgr", help="Blue comes first.", rich_help_panel=OWN)] = False,
+    normalization: Annotated[
+        Optional[str],
+        typer.Option(help=f"Instead of mean and scale: {', '.join(NORMALIZATIONS)}.", rich_help_panel=OWN),
+    ] = None,
+    on_top: Annotated[
+        bool, typer.Option("--on-top", help="Normalize although the model does so itself.", rich_help_panel=OWN)
+    ] = False,
     size: Annotated[
-        Optional[int],
-        typer.Option(help="Of the input, where the file leaves it open.", min=1, max=MOST_SIDE, rich_help_panel=OWN),
+        Optional[str],
+        typer.Option(
+            help="Of the input, where the file leaves it open: 224, or 96x128.",
+            callback=checked_size,
+            rich_help_panel=OWN,
+        ),
+    ] = None,
+    fit: Annotated[
+        Optional[str],
+        typer.Option(help=f"How a picture gets that size: {', '.join(FITS)}.", rich_help_panel=OWN),
+    ] = None,
+    interpolation: Annotated[
+        Optional[str], typer.Option(help=f"By which it is resized: {', '.join(INTERPOLATIONS)}.", rich_help_panel=OWN)
     ] = None,
     resize: Annotated[
         Optional[int],
         typer.Option(
-            help="Shorter side before cropping; default: as large as the input.",
+            help="Shorter side before cropping; by default the picture just covers the input.",
             min=1,
             max=MOST_SIDE,
             rich_help_panel=OWN,
@@ -70,6 +97,10 @@ def explain(
         typer.Option(
             help=f"What its outputs are, if not what their values say: {', '.join(KINDS)}.", rich_help_panel=OWN
         ),
+    ] = None,
+    module: Annotated[
+        Optional[Path],
+        typer.Option(help="Python file with layers that are not of Keras; with --trusted.", rich_help_panel=OWN),
     ] = None,
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)
@@ -84,7 +115,20 @@ def explain(
 
         bitlens explain mine.h5 photo.jpg --mean 0 --scale 0.00392157 --labels names.txt
     """
-    own = OwnModelOptions(mean=mean, scale=scale, bgr=bgr, size=size, resize=resize, output=output, trusted=trusted)
+    own = OwnModelOptions(
+        mean=mean,
+        scale=scale,
+        normalization=normalization,
+        on_top=on_top,
+        bgr=bgr,
+        size=size,
+        resize=resize,
+        fit=fit,
+        interpolation=interpolation,
+        output=output,
+        module=module,
+        trusted=trusted,
+    )
     explain_pictures(
         ExplainOptions(
             model=model,
@@ -108,14 +152,19 @@ def explain_pictures(options: ExplainOptions) -> None:
     """Check all that is asked for, then load the model, then answer picture by picture."""
     from harness.cli import explain_files, explain_text
     from harness.cli.explain_image import Explainer
+    from harness.datasets.geometry import fit_image
+    from harness.execution.progress import say
 
     methods, metrics = options.chosen_methods(), options.chosen_metrics()
     explain_files.check_pictures(options.images)
     explain_files.check_folder(options.out)
-    model, keras_model = options.open_model()
+    pictures = [(f'image: "{path}"', explain_files.read(path)) for path in options.images]
+    model, keras_model, inferred = options.open_model(pictures)
+    if inferred:
+        say(inferred)
     names = options.class_names(model, columns=keras_model.output_shape[-1])
     target = options.target_class(names, model.classes)
-    pixels = [explain_files.read(path, model) for path in options.images]
+    pixels = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures]
 
     explainer = Explainer(model, keras_model, pixels)
     if not options.as_json:

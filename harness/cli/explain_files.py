@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.geometry import fit_image
 from harness.datasets.pictures import MOST_BYTES, read_picture
 from harness.errors import ConfigError
-from harness.models.catalogue import Model
 from harness.regular_files import open_regular
 from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
@@ -39,9 +37,9 @@ def check_folder(folder: Path) -> None:
     remove_parts(folder)
 
 
-def read(path: Path, model: Model) -> NDArray[np.uint8]:
-    """A picture at the input size of the model."""
-    return fit_image(read_picture(path, where="image"), model.preprocessing, name=f'image: "{path}"')
+def read(path: Path) -> NDArray[np.uint8]:
+    """A picture (H, W, 3), as large as it is."""
+    return read_picture(path, where="image")
 
 
 def stems(paths: Sequence[Path], model: str) -> Iterator[str]:

@@ -12,12 +12,14 @@ import tomllib
 
 from harness.errors import ConfigError, nearest, shown
 from harness.models.catalogue import CATALOGUE, Model, model_card
+from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS, Declared
+from harness.parameters import MOST_SIDE
 from harness.registry import look_up
 from harness.regular_files import MIB, read_text
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Method
-    from harness.models.lookup import FileOptions
+    from harness.models.completion import Picture
 
 Names = Sequence[str]
 DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
@@ -30,29 +32,48 @@ DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "to
 class OwnModelOptions:
     """What a model file does not say itself, as typed: None or False where nothing was."""
 
-    mean: str | None
-    scale: str | None
-    bgr: bool
-    size: int | None
-    resize: int | None
-    output: str | None
-    trusted: bool
+    mean: str | None = None
+    scale: str | None = None
+    normalization: str | None = None
+    on_top: bool = False
+    bgr: bool = False
+    size: str | None = None
+    resize: int | None = None
+    fit: str | None = None
+    interpolation: str | None = None
+    output: str | None = None
+    module: Path | None = None
+    trusted: bool = False
 
     def given(self) -> list[str]:
         """The options that were typed."""
-        return [f"--{name}" for name, value in asdict(self).items() if value not in (None, False)]
+        return [f"--{name.replace('_', '-')}" for name, value in asdict(self).items() if value not in (None, False)]
 
-    def file_options(self) -> FileOptions:
-        from harness.models.lookup import FileOptions
-
-        texts = {"mean": self.mean, "scale": self.scale}
-        typed: dict[str, Any] = {name: _numbers(name, text) for name, text in texts.items() if text is not None}
-        if self.size is not None:
-            typed["size"] = (self.size, self.size)
-        order = "bgr" if self.bgr else "rgb"
-        return FileOptions(
-            channel_order=order, resize=self.resize, output=self.output or "", trusted=self.trusted, **typed
+    def declared(self) -> Declared:
+        height, width = (None, None) if self.size is None else image_size(self.size)
+        declared = Declared(
+            height=height,
+            width=width,
+            fit=_one_of("fit", self.fit, FITS),
+            resize=self.resize,
+            interpolation=_one_of("interpolation", self.interpolation, INTERPOLATIONS),
+            channel_order="bgr" if self.bgr else None,
+            mean=None if self.mean is None else _numbers("mean", self.mean),
+            scale=None if self.scale is None else _numbers("scale", self.scale),
+            normalization=_one_of("normalization", self.normalization, tuple(NORMALIZATIONS)),
+            on_top=self.on_top,
         )
+        declared.check("explain")
+        return declared
+
+    def model(self, path: Path) -> Model:
+        """The record of a file, as far as it was typed."""
+        from harness.models.lookup import own_file
+
+        if self.module is not None and not self.trusted:
+            raise ConfigError("--module: expected --trusted as well, since it is code that runs with your rights")
+        output = self.output or ""
+        return own_file(path, self.declared(), output=output, trusted=self.trusted, module=self.module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +132,11 @@ class ExplainOptions:
                 )
         return list(dict.fromkeys(names))
 
-    def open_model(self) -> tuple[Model, Any]:
-        """The model and its Keras model: of the catalogue, of an experiment file, or a file of the user's own."""
+    def open_model(self, pictures: Sequence[tuple[str, Picture]]) -> tuple[Model, Any, str]:
+        """The model, its Keras model, and what was inferred of it: of the catalogue, of an experiment file, or a file.
+
+        pictures  those to explain, with what a sentence calls them: a file of the user's own is looked at with them.
+        """
         from harness.models import lookup
 
         given = self.own.given()
@@ -122,10 +146,10 @@ class ExplainOptions:
         if self.weights is not None and (is_file or self.experiment is not None):
             raise ConfigError("--weights: is for a model of the catalogue alone, the others have theirs")
         if self.experiment is not None:
-            return _open_of_experiment(self.model, self.experiment)
+            return _opened(_of_experiment(self.model, self.experiment), pictures)
         if is_file:
-            return lookup.open_file(Path(self.model), self.own.file_options())
-        return lookup.open_named(self.model, weights=self.weights, seed=self.seed)
+            return _opened(self.own.model(Path(self.model)), pictures)
+        return (*lookup.open_named(self.model, weights=self.weights, seed=self.seed), "")
 
     def class_names(self, model: Model, *, columns: int) -> tuple[str, ...]:
         """What the classes are called: by the labels file, by our own data sets, or by their numbers.
@@ -188,15 +212,39 @@ def _numbers(name: str, text: str) -> tuple[float, ...]:
     return numbers
 
 
-def _open_of_experiment(name: str, experiment: Path) -> tuple[Model, Any]:
-    """A model of an experiment file with its Keras model."""
+def image_size(text: str) -> tuple[int, int]:
+    """(height, width) of "224" or "96x128". Raises ValueError for another text."""
+    sides = text.split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and len(side) < 6 and 1 <= int(side) <= MOST_SIDE for side in sides):
+        raise ValueError(f"expected 224, or height x width such as 96x128, got {shown(text)}")
+    return int(sides[0]), int(sides[-1])
+
+
+def _one_of(name: str, text: str | None, known: Sequence[str]) -> str | None:
+    if text is not None and text not in known:
+        raise ConfigError(f"--{name}: expected one of {', '.join(known)}, got {shown(text)}", hint=nearest(text, known))
+    return text
+
+
+def _of_experiment(name: str, experiment: Path) -> Model:
+    """A model of an experiment file."""
     from harness.experiment.reader import read_experiment
-    from harness.models.loading import load_model
 
     models = {model.name: model for model in read_experiment(experiment).models}
     if name not in models:
         raise ConfigError(f'model: expected one of {experiment.name}, got "{name}"', hint=nearest(name, models))
-    return models[name], load_model(models[name])
+    return models[name]
+
+
+def _opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> tuple[Model, Any, str]:
+    """A model with its Keras model, and what was inferred of it."""
+    from harness.models.completion import complete
+    from harness.models.loading import load_model
+
+    if model.declared is None:
+        return model, load_model(model), ""
+    done = complete(model, pictures)
+    return done.model, done.keras_model, done.said
 
 
 def _known_class_names(model: Model) -> tuple[str, ...] | None:

@@ -33,11 +33,13 @@ def plan(
     """List the units of an experiment, what is done, the hours and gigabytes it will take, and what costs most."""
     from harness.cpus import available_cores
     from harness.execution.coordinator import opened, perform_missing
+    from harness.execution.own_models import completed
     from harness.execution.sizing import available_bytes, size_of
     from harness.experiment.reader import read_experiment
     from harness.plan.estimate import estimate, samples
 
-    wanted, worker_config = read_experiment(experiment, data=data), worker_config_of(workers=workers, memory=memory)
+    worker_config = worker_config_of(workers=workers, memory=memory)
+    wanted = completed(read_experiment(experiment, data=data))
     with opened(wanted, out or Path("runs") / wanted.name) as store:
         if calibrate:
             perform_missing(store, wanted, worker_config, part=samples(store))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,24 @@ DATASETS: dict[str, DatasetSpec] = {
         summary="arrays in one .npz: {train,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
     ),
 }
+
+
+def kind_of(path: str | None) -> str:
+    """The kind of data set that a path means by itself. Raises ConfigError for one that may be anything."""
+    if path is None:
+        raise ConfigError("[dataset]: expected a kind or a path, got neither", hint=f"kind: {', '.join(DATASETS)}")
+    if os.path.isdir(path):
+        return "image-folder"
+    kinds = {".npz": "npz", ".zip": "cifar10-archive"}
+    suffix = os.path.splitext(path)[1].lower()
+    if not os.path.lexists(path) and suffix not in kinds:
+        raise ConfigError(f'[dataset] path: found nothing at "{path}"')
+    if suffix not in kinds:
+        raise ConfigError(
+            f'[dataset] kind: expected one, since "{path}" is neither a folder of images nor an .npz or .zip file',
+            hint=", ".join(DATASETS),
+        )
+    return kinds[suffix]
 
 
 def open_dataset(kind: str, *, path: str | None, seed: int) -> Dataset:

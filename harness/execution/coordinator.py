@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from harness.execution.own_models import completed
 from harness.execution.progress import Tally, run_progress, say
 from harness.execution.run_loop import RunLoop
 from harness.execution.sizing import WorkerConfig
@@ -54,6 +55,7 @@ def run(
     stages         do only these, and what they build on; the rest of the plan stays to be done.
     worker_config  who does them; by default as many processes of this machine as its cores and memory allow.
     """
+    experiment = completed(experiment)
     with opened(experiment, folder) as store:
         store.set_meta("command", command)  # with which a shell makes the run again, from any folder; "" says nothing
         if retry_failed:
@@ -65,7 +67,7 @@ def run(
 
 @contextmanager
 def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
-    """The store of a run, with the experiment's plan in it, for this process alone."""
+    """The store of a run, with the plan of a completed experiment in it, for this process alone."""
     for place in (folder, folder / "blobs"):
         check_writable(place, f'run folder "{folder}"')
     with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:

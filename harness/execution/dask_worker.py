@@ -82,15 +82,20 @@ class UnitPlugin(WorkerPlugin):
         return RunContext(replace(settings.experiment, models=models), self._unit_inputs)
 
     def _with_local_weights(self, model: Model) -> Model:
-        """The model whose weights are the file that the storage holds of them."""
-        name = self._settings.weights.get(model.weights)
+        """The model whose weights and module are the files that the storage holds of them."""
+        module = None if model.module is None else self._local(model.module)
+        return replace(model, weights=self._local(model.weights), module=module)
+
+    def _local(self, path: str) -> str:
+        """The storage's copy of a file; the same path where it has none."""
+        name = self._settings.weights.get(path)
         if name is None:
-            return model
-        path = self._unit_inputs.blob_path(name)
-        named = path.with_name(name + Path(model.weights).suffix)  # the suffix says what kind of file it is
+            return path
+        copy = self._unit_inputs.blob_path(name)
+        named = copy.with_name(name + Path(path).suffix)  # the suffix says what kind of file it is
         if not named.exists():
-            os.link(path, named)
-        return replace(model, weights=str(named))
+            os.link(copy, named)
+        return str(named)
 
     def _has_grown(self) -> bool:
         limit = self._settings.keep_bytes or 3 * (self._worker.memory_manager.memory_limit or 0) // 4

@@ -14,9 +14,11 @@ from harness.store.unit_inputs import UnitInputs
 
 
 def store_weights(experiment: Experiment, folder: Path, storage: Storage) -> dict[str, str]:
-    """Leave the files of weights in the storage. Returns their names there by path."""
+    """Leave the files of weights, and modules of layers, in the storage. Returns their names there by path."""
     unit_inputs, names = UnitInputs(folder / "blobs", storage), {}
     for model in experiment.models:
+        if model.module is not None:
+            names[model.module] = unit_inputs.save_blob(Path(model.module).read_bytes())
         path = model.weights_path
         if path is None or model.weights == "trained":  # ours come with bitlens
             continue

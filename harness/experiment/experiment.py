@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from converters import FORMATS
+from harness.errors import ConfigError
 from harness.experiment.schema import (
     AccuracyTable,
     AmplificationTable,
@@ -103,3 +104,8 @@ class Experiment:
         for model, name in itertools.product(self.models, self.formats):
             if model.family in FORMATS[name].families:
                 yield model, name
+
+    def check_formats(self) -> None:
+        """Raises ConfigError where nothing would be converted: once the family of every model is known."""
+        if not any(True for _ in self.artifacts()):
+            raise ConfigError(f"formats: none of {', '.join(self.formats)} fits any of the models")

@@ -13,7 +13,7 @@ import tomllib
 from pydantic import ValidationError
 
 from converters import FORMATS
-from harness.datasets.dataset_kinds import DATASETS
+from harness.datasets.dataset_kinds import DATASETS, kind_of
 from harness.errors import ConfigError, printable, shown
 from harness.experiment.experiment import Experiment
 from harness.experiment.messages import explain_mistake
@@ -21,9 +21,12 @@ from harness.experiment.schema import (
     DatasetTable,
     ExperimentFile,
     ModelTable,
+    fits_file_names,
 )
 from harness.experiment.selection import Choices, require_known, require_unique
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
+from harness.models.declared import Declared
+from harness.registry import look_up
 from harness.regular_files import MIB, read_text
 
 MOST_BYTES = MIB // 4  # of an experiment file; ours have 2 KiB
@@ -64,7 +67,7 @@ def _parsed(text: str, *, name: str) -> dict[str, Any]:
 
 def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
     require_known(file.formats, FORMATS, where="formats", what="format")
-    require_known([table.kind for table in file.dataset], DATASETS, where="[dataset] kind", what="kind of data set")
+    datasets = tuple(_opened_as(path.parent, table) for table in file.dataset)
     chosen = Choices(file)
     models = tuple(_models(file, folder=path.parent))
     require_unique([model.name for model in models], where="models")
@@ -76,7 +79,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         models=models,
         counterparts=_counterparts(models, seed=file.seed) if file.sanity else {},
         formats=tuple(file.formats),
-        datasets=tuple(_relative_to(path.parent, table) for table in file.dataset),
+        datasets=datasets,
         conversion=file.conversion,
         accuracy=file.accuracy,
         latency=file.latency,
@@ -90,8 +93,8 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         amplification=file.amplification,
         devices=chosen.devices,
     )
-    if not any(True for _ in experiment.artifacts()):
-        raise ConfigError(f"formats: none of {', '.join(file.formats)} fits any of the models")
+    if all(model.declared is None for model in models):  # others are judged when their files have been read
+        experiment.check_formats()
     return experiment
 
 
@@ -136,26 +139,40 @@ def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
     for table in file.model:
         if table.path is None:
             weights = _weights(table.weights, folder)
-            yield catalogue_model(table.name, CATALOGUE[table.name], weights=weights, seed=file.seed)
+            name = table.name or ""  # which the table's own check saw to
+            yield catalogue_model(name, CATALOGUE[name], weights=weights, seed=file.seed)
         else:
             yield _own_model(table, folder)
 
 
 def _own_model(table: ModelTable, folder: Path) -> Model:
-    assert table.preprocessing is not None  # the table's own validator saw to all three
-    assert table.classes is not None
+    """What the table says; `harness.models.completion` reads the rest from the file, which is not opened here."""
     assert table.path is not None
+    path = _beside(folder, table.path, where="[[model]] path")
+    declared = Declared(family=table.family, classes=table.classes, **table.preprocessing.declared())
+    name = table.name or _name_of(path)
+    declared.check(f'model "{name}" [model.preprocessing]')
     return Model(
-        name=table.name,
-        family=table.family,
-        preprocessing=table.preprocessing.record(),
-        classes=table.classes,
-        weights=str(_beside(folder, table.path, where="[[model]] path")),
+        name=name,
+        family="",
+        preprocessing={},
+        classes=0,
+        weights=str(path),
         output=table.output or "",
         twin=table.twin,
         trusted=table.trusted,
         quantization_aware=table.quantization_aware,
+        module=None if table.module is None else str(_beside(folder, table.module, where="[[model]] module")),
+        declared=declared,
     )
+
+
+def _name_of(path: Path) -> str:
+    """What a model is called that its table gives no name: by its file."""
+    try:
+        return fits_file_names(path.stem)
+    except ValueError as error:
+        raise ConfigError(f'[[model]] name: expected one, since "{path.name}" gives none of {error}') from error
 
 
 def _weights(weights: str | None, folder: Path) -> str | None:
@@ -164,10 +181,14 @@ def _weights(weights: str | None, folder: Path) -> str | None:
     return str(_beside(folder, weights, where="[[model]] weights"))
 
 
-def _relative_to(folder: Path, dataset: DatasetTable) -> DatasetTable:
-    if dataset.path is None:
-        return dataset
-    return dataset.model_copy(update={"path": str(_beside(folder, dataset.path, where="[dataset] path"))})
+def _opened_as(folder: Path, dataset: DatasetTable) -> DatasetTable:
+    """The table with its path from the root on, and its kind."""
+    if dataset.path is not None:
+        dataset = dataset.model_copy(update={"path": str(_beside(folder, dataset.path, where="[dataset] path"))})
+    if not dataset.kind:
+        dataset = dataset.model_copy(update={"kind": kind_of(dataset.path)})
+    look_up(DATASETS, dataset.kind, where="[dataset] kind", what="kind of data set")
+    return dataset
 
 
 def _beside(folder: Path, path: str, *, where: str) -> Path:

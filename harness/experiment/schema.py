@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from harness.devices.device import DEFAULT_KIND
 from harness.errors import nearest, printable
 from harness.experiment.durations import sustained_seconds
 from harness.models.catalogue import CATALOGUE
+from harness.models.declared import MOST_CHANNELS
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 from harness.quality.agreement_metrics import AGREEMENTS
@@ -26,9 +27,12 @@ Threads = Annotated[int, Field(ge=1, le=1024)]
 Rounds = Annotated[int, Field(ge=1, le=1000)]
 Cpu = Annotated[int, Field(ge=0, le=65_535)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Number = TypeVar("Number")
+Numbers = Annotated[list[Number], Field(min_length=1, max_length=MOST_CHANNELS)]  # one for all channels or for each
 
 
-def _fits_file_names(name: str) -> str:
+def fits_file_names(name: str) -> str:
     if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or printable(name) != name:
         raise ValueError("1 to 100 characters without slashes and control characters, since files are named so")
     return name
@@ -41,7 +45,7 @@ def _is_a_kind_of_outputs(output: str) -> str:
 
 
 Output = Annotated[str, AfterValidator(_is_a_kind_of_outputs)]
-Name = Annotated[str, AfterValidator(_fits_file_names)]
+Name = Annotated[str, AfterValidator(fits_file_names)]
 
 
 class _Table(BaseModel):
@@ -49,60 +53,66 @@ class _Table(BaseModel):
 
 
 class PreprocessingTable(_Table):
-    """[model.preprocessing]: what happens to an image before a model of the user's own sees it."""
+    """[model.preprocessing]: what happens to an image before a model of the user's own sees it, as far as said."""
 
-    height: Side
-    width: Side
+    height: Side | None = None
+    width: Side | None = None
+    fit: Literal["crop", "squash", "pad"] | None = None
     resize: Side | None = None
-    channel_order: Literal["rgb", "bgr"] = "rgb"
-    mean: list[Finite] = [127.5, 127.5, 127.5]
-    scale: list[Finite] = [1 / 127.5, 1 / 127.5, 1 / 127.5]
+    pad_colour: Numbers[Byte] | None = None
+    interpolation: Literal["bilinear", "nearest", "bicubic", "area", "lanczos"] | None = None
+    channel_order: Literal["rgb", "bgr"] | None = None
+    mean: Numbers[Finite] | None = None
+    scale: Numbers[Finite] | None = None
+    normalization: Literal["caffe", "torch", "tf", "unit", "none"] | None = None
+    on_top: bool = False
 
-    @model_validator(mode="after")
-    def _one_number_a_channel(self) -> PreprocessingTable:
-        if len(self.mean) != len(self.scale) or len(self.mean) not in (1, 3):
-            raise ValueError("mean and scale with 3 numbers each for colour, or 1 each for grey")
-        return self
-
-    def record(self) -> dict[str, Any]:
-        return {**self.model_dump(), "resize": self.resize or max(self.height, self.width)}
+    def declared(self) -> dict[str, Any]:
+        """As parts of a `Declared`."""
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in self.model_dump().items()}
 
 
 class ModelTable(_Table):
-    """[[model]]: a model of the catalogue with other weights, or the user's own file.
+    """[[model]]: a model of the catalogue with other weights, or the user's own file, of which the path alone will do.
 
-    output  what the outputs of an own file are; by default what their values say.
+    name     the stem of the path where it is left out.
+    output   what the outputs of an own file are; by default what their values say.
+    module   a Python file with the layers of a trusted model that are not of Keras.
     """
 
-    name: Name
+    name: Name | None = None
     weights: str | None = None
     path: str | None = None
-    family: Literal["full-precision", "binarized"] = "full-precision"
+    family: Literal["full-precision", "binarized"] | None = None
     classes: Classes | None = None
     twin: str | None = None
     output: Output | None = None
     trusted: bool = False
+    module: str | None = None
     quantization_aware: bool = False
-    preprocessing: PreprocessingTable | None = None
+    preprocessing: PreprocessingTable = PreprocessingTable()
 
     @model_validator(mode="after")
-    def _known_or_complete(self) -> ModelTable:
+    def _known_or_a_file(self) -> ModelTable:
         if self.path is None and self.name not in CATALOGUE:
-            raise ValueError(f"a `path`, or a name from the catalogue such as {nearest(self.name, CATALOGUE)}")
-        if self.path is None and self.output is not None:
-            raise ValueError("`output` beside the `path` of a model of your own; those of the catalogue are known")
-        if self.path is not None and (self.preprocessing is None or self.classes is None):
-            raise ValueError("`classes` and a [model.preprocessing] table beside the `path` of a model of your own")
+            near = nearest(self.name or "", CATALOGUE)
+            raise ValueError(f"a `path`, or a name from the catalogue such as {near}")
+        of_a_file = (self.family, self.classes, self.output, self.module, self.preprocessing.model_fields_set)
+        if self.path is None and any(of_a_file):
+            raise ValueError("a `path` beside what is said of a file: the models of the catalogue are known")
+        if self.module is not None and not self.trusted:
+            raise ValueError("trusted = true beside `module`, which is code that runs with your rights")
         return self
 
 
 class DatasetTable(_Table):
     """[dataset]: where images come from. `seed` is for generated images.
 
+    kind    as the path says where it is left out: a folder of images, an .npz, a .zip of CIFAR-10.
     models  which models see these images; where several [[dataset]] tables stand, one may leave it out for the rest.
     """
 
-    kind: str
+    kind: str = ""
     path: str | None = None
     seed: Seed = 0
     models: list[str] | None = None

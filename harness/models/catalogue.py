@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.models.declared import Declared
 from harness.outputs import PROBABILITIES
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -40,6 +41,8 @@ class Model:
     weights  "trained" (ours, committed), "imagenet" (the model hub's), "random" (latency only), or a file's path.
     output   what its outputs are, one of `harness.outputs.KINDS`; "" for a file of which that is yet to be found.
     build    reference of the building function, or "" when the file holds the architecture too.
+    module   the Python file with the user's own layers in the file of a trusted model.
+    declared what is said of the user's own file: there until `harness.models.completion` has filled in the rest.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Model:
     seed: int = 0
     trusted: bool = False
     quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
+    module: str | None = None
+    declared: Declared | None = None
 
     @property
     def weights_path(self) -> Path | None:
@@ -83,16 +88,20 @@ class Model:
             "weights_sha256": self._weights_sha256(),
             **({"shuffled": self.shuffled} if self.shuffled else {}),
             **({"output": self.output} if self.output != PROBABILITIES else {}),
+            **({"module_sha256": self._sha256_of_files("its module", Path(self.module))} if self.module else {}),
         }
 
     def _weights_sha256(self) -> str:
         path = self.weights_path
         if path is None:
             return hashlib.sha256(f"{self.build} {self.weights} {self.seed}".encode()).hexdigest()
+        return self._sha256_of_files("weights", path)
+
+    def _sha256_of_files(self, what: str, path: Path) -> str:
         if not path.exists():
-            raise ConfigError(f'model "{self.name}": expected weights, found no file "{path}"')
+            raise ConfigError(f'model "{self.name}": expected {what}, found no file "{path}"')
         if not (path.is_file() or path.is_dir()):  # reading a pipe or a device would never end
-            raise ConfigError(f'model "{self.name}": expected weights in a file or folder, "{path}" is neither')
+            raise ConfigError(f'model "{self.name}": expected {what} in a file or folder, "{path}" is neither')
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         digest = hashlib.sha256()
         try:

@@ -5,6 +5,8 @@ Where only the size of the input was left open, the size of the preprocessing is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,17 +14,25 @@ import numpy as np
 from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
+from harness.models.declared import MOST_CHANNELS
 from harness.models.exported import ExportedModel
 from harness.outputs import class_count
 
 
 def as_classifier(model: Model, keras_model: Any) -> Any:
     """The model from (None, height, width, channels) to (None, classes). Raises ConfigError for no classifier."""
-    try:
+    with explained(model):
         return _as_classifier(model, keras_model)
+
+
+@contextmanager
+def explained(model: Model) -> Iterator[None]:
+    """Whatever a layer raises that Keras makes and cannot copy or call becomes a sentence."""
+    try:
+        yield
     except BitlensError:
         raise
-    except Exception as error:  # a file may describe layers that Keras makes and cannot copy or call
+    except Exception as error:
         raise ConfigError(
             f'model "{model.name}": could not be made a classifier of single images ({one_line(error)})',
             hint="a model that Keras itself saves, loads and calls with an image",
@@ -30,10 +40,9 @@ def as_classifier(model: Model, keras_model: Any) -> Any:
 
 
 def _as_classifier(model: Model, keras_model: Any) -> Any:
-    _check_layers(model, keras_model)
-    if getattr(keras_model, "inputs", None) is None:  # a subclassed model knows its call, and no graph of layers
-        keras_model = _called(model, keras_model)
-    _check_ends(model, keras_model)
+    check_layers(model, keras_model)
+    keras_model = with_ends(model, keras_model)
+    check_ends(model, keras_model)
     _check_input(model, keras_model)
     _check_output(model, keras_model)
     if isinstance(keras_model, ExportedModel):
@@ -46,6 +55,15 @@ def _as_classifier(model: Model, keras_model: Any) -> Any:
 def _image_shape(model: Model) -> tuple[int, int, int]:
     record = model.preprocessing
     return record["height"], record["width"], len(record["mean"])
+
+
+def with_ends(model: Model, keras_model: Any) -> Any:
+    """The model with an input and an output: a subclassed one knows its call, and no graph of layers."""
+    return keras_model if has_ends(keras_model) else _called(model, keras_model)
+
+
+def has_ends(keras_model: Any) -> bool:
+    return getattr(keras_model, "inputs", None) is not None
 
 
 def _called(model: Model, keras_model: Any) -> Any:
@@ -70,7 +88,7 @@ def _resized(model: Model, keras_model: Any) -> Any:
     return copy
 
 
-def _check_layers(model: Model, keras_model: Any) -> None:
+def check_layers(model: Model, keras_model: Any) -> None:
     for layer in layers_of(keras_model):
         if getattr(layer, "data_format", None) == "channels_first":
             raise ConfigError(
@@ -85,7 +103,7 @@ def _check_layers(model: Model, keras_model: Any) -> None:
             )
 
 
-def _check_ends(model: Model, keras_model: Any) -> None:
+def check_ends(model: Model, keras_model: Any) -> None:
     inputs, outputs = len(keras_model.inputs), len(keras_model.outputs)
     if (inputs, outputs) != (1, 1):
         raise ConfigError(
@@ -108,15 +126,31 @@ def _check_input(model: Model, keras_model: Any) -> None:
             f'model "{model.name}": its folder takes {batch} images at a time, expected one or any number',
             hint="an input signature (None, height, width, channels), as `model.export` of Keras writes it",
         )
-    if len(got) == 3 and got[0] in (1, 3) and got[2] not in (1, 3, None):
-        raise ConfigError(
-            f'model "{model.name}": its input {got} is channels-first (NCHW); images are channels-last (NHWC) here',
-            hint='build it with data_format="channels_last" and load the same weights',
-        )
-    if len(got) != 3 or any(g not in (e, None) for g, e in zip(got, expected)):
+    check_image(model, got)
+    if any(g not in (e, None) for g, e in zip(got, expected)):
         raise ConfigError(
             f'model "{model.name}": its preprocessing makes images {expected}, its input is {got}',
             hint="height, width and the length of mean in its [model.preprocessing] table",
+        )
+
+
+def check_image(model: Model, shape: tuple[int | None, ...]) -> None:
+    """Raises ConfigError for an input (without the batch) that is no image (height, width, channels)."""
+    if len(shape) != 3:
+        what = "vectors" if len(shape) == 1 else f"{len(shape)} dimensions"
+        raise ConfigError(
+            f'model "{model.name}": expected an input of images (height, width, channels), it takes {what}: {shape}',
+            hint="a model of images: a Reshape in front makes an image of a vector",
+        )
+    height, _, channels = shape
+    if channels is not None and channels > MOST_CHANNELS and height is not None and height <= MOST_CHANNELS:
+        raise ConfigError(
+            f'model "{model.name}": its input {shape} is channels-first (NCHW); images are channels-last (NHWC) here',
+            hint='build it with data_format="channels_last" and load the same weights',
+        )
+    if channels is not None and channels > MOST_CHANNELS:
+        raise ConfigError(
+            f'model "{model.name}": expected an input of 1 to {MOST_CHANNELS} channels, its input is {shape}'
         )
 
 

@@ -19,6 +19,7 @@ from harness.keras_packages import KERAS_2, import_larq, is_installed, keras_pac
 from harness.models.catalogue import Model
 from harness.models.containers import HDF5, SAVED_MODEL
 from harness.models.exported import read_exported
+from harness.models.modules import objects_of
 from harness.models.origin import Origin
 from harness.models.refusals import words
 from harness.models.safety import Examined, examined, unreadable
@@ -27,6 +28,11 @@ _CAUSE = "Exception encountered: "  # what Keras 3 puts before what went wrong, 
 _LOADING = threading.Lock()  # what is counted is of one model
 _SLACK = 16 * 2**20  # bytes of weights beyond those in the file: states and seeds
 _MOST_TENSORS = 100_000  # between layers; the largest model of keras.applications has 2,000
+_UNKNOWN = (  # what each Keras says of a name that it does not find
+    r"Could not locate (?:class|function) '([^']+)'",
+    r"Unknown (?:layer|object|[a-z ]*function|initializer|regularizer|constraint|activation|metric|loss|class)[^:]*: "
+    r"'?\"?([\w>.]+)",
+)
 _TOO_MANY_TENSORS = f"its layers make more than {_MOST_TENSORS:,} tensors"
 
 
@@ -52,9 +58,17 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     if origin.package == KERAS_2 and is_installed("larq"):
         import_larq()  # registers its layers and quantizers, which may also be activations of layers of Keras
     try:
-        with _LOADING, _bounded(file.weight_bytes, keras), _as_keras_calls_it(file) as where:
+        with (
+            objects_of(model.module, origin.package, name=model.name),
+            _LOADING,
+            _bounded(file.weight_bytes, keras),
+            _as_keras_calls_it(file) as where,
+        ):
             loaded = keras.models.load_model(where, compile=False, safe_mode=not model.trusted)
+    except ConfigError:
+        raise
     except Exception as error:  # Keras and the layers raise all sorts
+        _refuse_unknown_class(model, path, str(error))
         wrote = f"Keras {origin.version or 'of unknown version'}"
         cause = str(error).rpartition(_CAUSE)[2] or type(error).__name__
         if _TOO_MANY_TENSORS in cause:  # behind an account of which layer it was
@@ -68,6 +82,19 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     if not isinstance(loaded, keras.Model):
         raise unreadable(model.name, path, f"it holds a {type(loaded).__name__}")
     return loaded
+
+
+def _refuse_unknown_class(model: Model, path: Path, said: str) -> None:
+    """Raises ConfigError where Keras looked for a class or function in vain: it says that a decorator was missing."""
+    unknown = next((match for match in (re.search(pattern, said) for pattern in _UNKNOWN) if match), None)
+    if unknown is None:
+        return
+    kind = "not in that module" if model.module else "not of Keras, and no file of a model holds its code"
+    raise ConfigError(
+        f'model "{model.name}": "{path}" has a part called "{words(unknown[1])}", which is {kind}',
+        hint=f'the Python file that defines {words(unknown[1])}, as module = "FILE.py" with trusted = true in its '
+        "[[model]] table, or --module FILE.py --trusted",
+    ) from None
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _refuse(name: str, path: Path, verdict: dict[str, Any]) -> None:
         raise ConfigError(
             f'model "{name}": "{path}" holds {found}: not on the list of what a model file may hold',
             hint="trusted = true in its [[model]] table or --trusted, if you know where the file comes from: its code "
-            "then runs with your rights; nothing else loads it",
+            "then runs with your rights; nothing else loads it; own layers need `module` as well",
         )
     if "unreadable" in verdict:
         raise unreadable(name, path, verdict["unreadable"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.dataset import Sample
-from harness.datasets.geometry import fit_image, fit_mask
+from harness.datasets.geometry import fit_image, fit_mask, geometry_of
 from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
 from harness.stages.context import Progress, RunContext
@@ -21,8 +21,6 @@ def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, 
 
     first  how many images of the seeded order come before these: explanations are made in batches.
     """
-    record = model.preprocessing
-    geometry = {name: record[name] for name in ("height", "width", "resize")}
     spec = {
         "dataset": experiment.dataset_of(model.name).kind,
         "fingerprint": fingerprint,
@@ -30,7 +28,7 @@ def plan(experiment: Experiment, fingerprint: str, model: Model, *, split: str, 
         "first": first,
         "count": count,
         "seed": experiment.seed,
-        "geometry": {**geometry, "channels": len(record["mean"])},
+        "geometry": geometry_of(model.preprocessing),
     }
     return Unit(kind="images", spec=spec)
 

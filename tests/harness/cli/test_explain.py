@@ -148,7 +148,7 @@ def test_size_of_an_open_input_is_asked_for(picture: Path, tmp_path: Path, chann
     text = bitlens("explain", tmp_path / "open.keras", picture, "--size", "48", *arguments).stdout
     assert "48x48" in text
     assert "its outputs are logits" in text
-    assert "of which 48x48 is cut" in refusal(
+    assert "of which 48x48 cannot be cut" in refusal(
         "explain", tmp_path / "open.keras", picture, "--size", "48", "--resize", "40"
     )
 

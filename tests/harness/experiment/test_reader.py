@@ -107,8 +107,8 @@ def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
         ("models = [", "not valid TOML"),
         ('formats=["fp32"]\n[[model]]\nname="mine"\n[dataset]\nkind="planted"', "expected a `path`, or a name"),
         (
-            'formats=["fp32"]\n[[model]]\nname="mine"\npath="m.h5"\n[dataset]\nkind="planted"',
-            "expected `classes` and a",
+            '[[model]]\nname="mine"\npath="m.h5"\nmodule="m.py"\n[dataset]\nkind="planted"',
+            "expected trusted = true beside `module`",
         ),
         (GOOD + "[[model]]\nname = 'planted-float'", '"planted-float" more than once'),
     ],
