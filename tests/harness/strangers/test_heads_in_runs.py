@@ -1,0 +1,152 @@
+"""The same heads in a run: accuracy, curves and fidelity by what the outputs are, on the host and on a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.execution.coordinator import run
+from harness.execution.sizing import WorkerConfig
+from harness.experiment.reader import read_experiment
+from harness.store import Store
+from reports.data.view import RunView
+from tests.harness.strangers.heads import OTHERS, SHAPE, SOFTMAXES, logits, model_with
+
+COUNT = 12
+EXPERIMENT = """
+formats = ["fp32", "int8"]
+[dataset]
+kind = "npz"
+path = "data.npz"
+[conversion]
+calibration_images = 12
+[accuracy]
+images = 12
+[saliency]
+images = 3
+methods = ["gradient"]
+[quality]
+metrics = [{ name = "insertion_auc", steps = 6 }, { name = "deletion_auc", steps = 6 }]
+[[quality.judge]]
+formats = ["fp32"]
+"""
+MODEL = """
+[[model]]
+name = "{name}"
+path = "{name}.keras"
+classes = {classes}
+output = "{output}"
+[model.preprocessing]
+height = 6
+width = 6
+"""
+
+
+def view_of(folder: Path, models: dict[str, tuple[Any, str]], columns: int) -> RunView:
+    """A run of models (Keras model, kind of outputs) on images whose labels are what their logits say."""
+    pixels = np.random.default_rng(1).integers(0, 256, (COUNT, *SHAPE), dtype=np.uint8)
+    values = logits((pixels - 127.5) / 127.5, columns)
+    labels = values.argmax(1) if columns > 1 else (values[:, 0] > 0).astype(np.int64)
+    np.savez(folder / "data.npz", test_images=pixels, test_labels=labels, train_images=pixels, train_labels=labels)
+    text = EXPERIMENT
+    for name, (model, output) in models.items():
+        model.save(folder / f"{name}.keras")
+        text += MODEL.format(name=name, classes=max(2, columns), output=output)
+    (folder / "heads.toml").write_text(text)
+    summary = run(read_experiment(folder / "heads.toml"), folder / "run", worker_config=WorkerConfig(workers=0))
+    assert summary.failed == 0
+    return RunView(Store(folder / "run"))
+
+
+def top_1(view: RunView) -> dict[tuple[str, str], float]:
+    found = {}
+    for unit in view.of_kind("accuracy"):
+        predictions = view.store.predictions(unit.key)
+        found[unit.spec["model"]["name"], unit.spec["format"]] = np.mean([p.label == p.ranked[0] for p in predictions])
+    return found
+
+
+def curves(view: RunView, model: str, metric: str) -> dict[str, list[float | None]]:
+    """Values by judge."""
+    return {
+        "float" if unit.spec["judge"] == "float" else "device": [score.value for score in view.scores(unit)]
+        for unit in view.of_kind("quality")
+        if (unit.spec["model"]["name"], unit.spec["metric"]) == (model, metric)
+    }
+
+
+@pytest.fixture(scope="module")
+def one_column(tmp_path_factory: pytest.TempPathFactory) -> RunView:
+    models = {"sigmoid": OTHERS["a sigmoid"], "logit": OTHERS["one logit"]}
+    made = {name: (model_with(make, 1), kind) for name, (make, _, kind) in models.items()}
+    return view_of(tmp_path_factory.mktemp("one"), made, 1)
+
+
+@pytest.fixture(scope="module")
+def three_columns(tmp_path_factory: pytest.TempPathFactory) -> RunView:
+    made = {
+        "softmax": (model_with(SOFTMAXES["the last layer"]), "probabilities"),
+        "logits": (model_with(SOFTMAXES["no softmax"]), "logits"),
+        "percent": (model_with(SOFTMAXES["times 100"]), "scaled-probabilities"),
+        "sigmoids": (model_with(OTHERS["three sigmoids"][0]), "independent-probabilities"),
+    }
+    return view_of(tmp_path_factory.mktemp("three"), made, 3)
+
+
+def test_a_single_sigmoid_classifies_by_its_threshold_in_every_format(one_column: RunView) -> None:
+    found = top_1(one_column)
+    assert {found[name, format_] for name in ("sigmoid", "logit") for format_ in ("keras", "fp32")} == {1.0}
+    assert min(found[name, "int8"] for name in ("sigmoid", "logit")) >= 11 / 12, "int8 may round one close call"
+
+
+def test_curves_of_one_column_are_probabilities_of_both_classes(one_column: RunView) -> None:
+    for metric in ("insertion_auc", "deletion_auc"):
+        of_sigmoid, of_logit = (curves(one_column, name, metric) for name in ("sigmoid", "logit"))
+        assert set(of_sigmoid) == {"float", "device"}
+        np.testing.assert_allclose(of_logit["float"], of_sigmoid["float"], rtol=1e-5)
+        np.testing.assert_allclose(of_sigmoid["device"], of_sigmoid["float"], rtol=1e-4)
+        assert len({round(value or 0, 6) for value in of_sigmoid["float"]}) == 3, "not 1 for every map"
+
+
+def test_curves_of_logits_and_of_percents_are_those_of_the_softmax(three_columns: RunView) -> None:
+    for metric in ("insertion_auc", "deletion_auc"):
+        expected = curves(three_columns, "softmax", metric)
+        for name in ("logits", "percent"):
+            found = curves(three_columns, name, metric)
+            np.testing.assert_allclose(found["float"], expected["float"], rtol=1e-5)
+            np.testing.assert_allclose(found["device"], expected["device"], rtol=1e-4)
+        assert all(0 <= (value or 0) <= 1 for value in expected["float"])
+
+
+def test_every_head_over_the_same_logits_has_the_same_accuracy(three_columns: RunView) -> None:
+    found = top_1(three_columns)
+    assert {value for (_, format_), value in found.items() if format_ != "int8"} == {1.0}
+    assert min(found.values()) >= 11 / 12
+
+
+def test_several_sigmoids_are_judged_by_exact_matches_too(three_columns: RunView) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (COUNT, *SHAPE), dtype=np.uint8)
+    there = logits((pixels - 127.5) / 127.5, 3) > 0
+    expected = np.mean(there.sum(1) == 1)  # labels are the greatest logit: that one alone is there
+    units = {(u.spec["model"]["name"], u.spec["format"]): u.result for u in three_columns.of_kind("accuracy")}
+    assert (
+        units["sigmoids", "keras"]["exact_match"] == units["sigmoids", "fp32"]["exact_match"] == pytest.approx(expected)
+    )
+    assert "exact_match" not in units["softmax", "keras"]
+
+
+def test_an_artifact_agrees_with_its_model_whatever_the_head(one_column: RunView, three_columns: RunView) -> None:
+    for view in (one_column, three_columns):
+        for unit in view.of_kind("fidelity"):
+            exact = unit.spec["format"] == "fp32"
+            assert unit.result["top1_agreement"] == 1.0 or not exact, unit.spec
+            assert unit.result["max_abs_score_difference"] < (1e-5 if exact else 0.2), unit.spec
+
+
+def test_units_of_a_softmax_keep_their_keys_and_others_name_their_outputs(three_columns: RunView) -> None:
+    records = three_columns.models
+    assert "output" not in records["softmax"]
+    assert records["percent"]["output"] == "scaled-probabilities"
