@@ -19,7 +19,7 @@ from reports.data.stats import MIN_ROUNDS, Interval, mean_interval, percentile, 
 from reports.data.view import INVALID, RunView, full_label, is_judged_by_float
 from reports.data.words import damage_sentences
 from reports.errors import ReportError
-from reports.tables.comparison import RowId, identity
+from reports.tables.comparison import RowId, depths, identity
 
 RELATIVE, POINTS, SCORE = "relative", "points", "score"  # units of a change: fraction, percentage points, metric's own
 PER_ROUND = ("p50", "p90", "p99", "load", "first_run", "peak_rss")
@@ -184,7 +184,7 @@ def _accuracy(
     if tested.status != "done" or tested_after.status != "done":
         return
     refusal = _other_preprocessing(tested, tested_after) or _other_images(before, after, tested, tested_after)
-    for measure, depth in (("top1", 1), ("top5", 5)):
+    for measure, depth in depths(tested.spec["model"]):
         old, new = _hits(before, tested, depth), _hits(after, tested_after, depth)
         yield Difference(
             run=run,

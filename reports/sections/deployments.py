@@ -59,7 +59,7 @@ def _page_row(
         "p50_low_ms": _scaled(values["latency_p50_low_ns"], 1e-6),
         "p50_high_ms": _scaled(values["latency_p50_high_ns"], 1e-6),
         **{f"{name}_percent": _scaled(values[name], 100) for name in ("top1", "top1_low", "top1_high")},
-        "top1_text": _with_interval(values, "top1"),
+        "top1_text": _with_interval(values, "top1") + _exact_match(values),
         "p50_text": f"{formatting.milliseconds(values['latency_p50_ns'])} ms",
         "no_latency": _why_no_latency(values, invalid_ms),
         "invalid_ms": invalid_ms,
@@ -75,6 +75,12 @@ def _scaled(value: float | None, factor: float) -> float | None:
 def _with_interval(values: Mapping[str, Any], name: str) -> str:
     interval = formatting.percent_interval(values[f"{name}_low"], values[f"{name}_high"])
     return f"{formatting.percent(values[name])} % ({interval})" if interval else formatting.UNKNOWN
+
+
+def _exact_match(values: Mapping[str, Any]) -> str:
+    """What a model of independent classes is judged by besides."""
+    exact = values["exact_match"]
+    return "" if exact is None else f", exact match {formatting.percent(exact)} %"
 
 
 def _why_no_latency(values: Mapping[str, Any], invalid_ms: float | None) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 HISTORY = {
     1: "2026-11-23: first version",
     2: "2026-11-26: `verdict` says `invalid` where it said `void`, also for runs that were measured before",
+    3: "2026-11-27: `exact_match`, and `top5` is empty where a model has five classes or fewer",
 }
 SCHEMA = max(HISTORY)
 
@@ -54,9 +55,10 @@ COMPARISON = (
     Column("top1", REAL, "fraction of images whose label is the highest class, 0 to 1"),
     Column("top1_low", REAL, "lower end of its Wilson 95 % interval"),
     Column("top1_high", REAL, "upper end"),
-    Column("top5", REAL, "fraction of images whose label is among the five highest classes"),
+    Column("top5", REAL, "fraction of images whose label is among the five highest classes; empty with five or fewer"),
     Column("top5_low", REAL, "lower end of its Wilson 95 % interval"),
     Column("top5_high", REAL, "upper end"),
+    Column("exact_match", REAL, "fraction of images whose label alone is above 0.5, where classes are independent"),
     Column("accuracy_images", WHOLE, "images behind top1 and top5"),
     *(
         Column(f"latency_p{q}{part}_ns", WHOLE, meaning)

@@ -204,10 +204,15 @@ def _accuracy_facts(view: RunView, unit: StoredUnit | None, *, latency_only: boo
     if unit is None or unit.status != "done" or latency_only:
         return {}
     predictions = view.store.predictions(unit.key)
-    facts: dict[str, Any] = {"accuracy_images": len(predictions)}
-    for name, depth in (("top1", 1), ("top5", 5)):
+    facts: dict[str, Any] = {"accuracy_images": len(predictions), "exact_match": unit.result.get("exact_match")}
+    for name, depth in depths(unit.spec["model"]):
         facts |= _named(name, wilson(_hits(predictions, depth), len(predictions)))
     return facts
+
+
+def depths(model: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The accuracies that mean something: of five classes and fewer, the five highest are all there are."""
+    return [("top1", 1), *([("top5", 5)] if model["classes"] > 5 else [])]
 
 
 def _hits(predictions: Iterable[Prediction], depth: int) -> int:
