@@ -26,7 +26,6 @@ class Evidence:
 
     usual: Rows
     extreme: Rows = field(default_factory=lambda: np.zeros((0, 1)))
-    images: int = 0
 
     @property
     def low(self) -> float:

@@ -120,12 +120,19 @@ def _evidence(outputs_of: Callable[[NDArray[np.float32]], Outputs], inputs: NDAr
             f'model "{name}": its outputs on images hold NaN or infinite values',
             hint="check its weights and the preprocessing of the images",
         )
-    others, far = _rows(outputs_of, usual), _rows(outputs_of, extreme)
-    return Evidence(
-        usual=np.concatenate([images, others[np.isfinite(others).all(1)]]),
-        extreme=far[np.isfinite(far).all(1)],
-        images=len(images),
-    )
+    others, far = (_finite(outputs_of, inputs, images.shape[1]) for inputs in (usual, extreme))
+    return Evidence(usual=np.concatenate([images, others]), extreme=far)
+
+
+def _finite(
+    outputs_of: Callable[[NDArray[np.float32]], Outputs], inputs: NDArray[np.float32], columns: int
+) -> NDArray[np.float64]:
+    """Outputs on probes, those that are finite; none where a model looks up pixels and refuses what is no image."""
+    try:
+        rows = _rows(outputs_of, inputs)
+    except Exception:  # whatever a layer raises
+        return np.zeros((0, columns))
+    return rows[np.isfinite(rows).all(1)]
 
 
 def _rows(outputs_of: Callable[[NDArray[np.float32]], Outputs], inputs: NDArray[np.float32]) -> NDArray[np.float64]:

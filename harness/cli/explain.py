@@ -159,23 +159,24 @@ def explain_pictures(options: ExplainOptions) -> None:
     explain_files.check_pictures(options.images)
     explain_files.check_folder(options.out)
     pictures = [(f'image: "{path}"', explain_files.read(path)) for path in options.images]
-    model, keras_model, inferred = options.open_model(pictures)
-    if inferred:
-        say(inferred)
-    names = options.class_names(model, columns=keras_model.output_shape[-1])
+    opened = options.open_model(pictures)
+    model = opened.model
+    if opened.inferred:
+        say(opened.inferred)
+    names = options.class_names(model)
     target = options.target_class(names, model.classes)
     pixels = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures]
 
-    explainer = Explainer(model, keras_model, pixels)
+    explainer = Explainer(model, opened.keras_model)
     if not options.as_json:
-        print(explain_text.headline(model, explainer.output))
+        print(explain_text.headline(opened))
     records = []
     for path, image, stem in zip(options.images, pixels, explain_files.stems(options.images, model.name), strict=True):
         explanation = explainer.explain(
             image, methods, key=path.name, target=target, metrics=metrics, seed=options.seed
         )
         written = explain_files.write(options.out, stem, image, explanation)
-        records.append(explain_text.record(path, explanation, names, written, output=explainer.output))
+        records.append(explain_text.record(path, explanation, names, written, opened))
         if not options.as_json:
             print(f"\n{explain_text.as_text(records[-1])}", flush=True)
     print(json.dumps(records, indent=2) if options.as_json else f"\n{explain_text.NOTE}")

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.models.catalogue import CATALOGUE, Model
+from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
-from harness.outputs import MOST_IMAGES, found
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
@@ -66,26 +65,16 @@ class Explanation:
         return int(self.probabilities.argmax())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What a model's outputs are, a name of `harness.outputs.KINDS`, and who says so."""
-
-    kind: str
-    known_from: str
-
-
 class Explainer:
     """One model, ready for pictures one after the other. Functions compiled for the first serve the others."""
 
-    def __init__(self, model: Model, keras_model: Any, images: Sequence[NDArray[np.uint8]]) -> None:
-        """images  (H, W, C) at the model's input size: the pictures to come, which tell what its outputs are.
-
-        Raises ConfigError where they tell nothing, or contradict what was declared.
-        """
+    def __init__(self, model: Model, keras_model: Any) -> None:
         self.model = model
-        inputs = preprocess(np.stack(images[:MOST_IMAGES]), model.preprocessing)
-        self.engine, kind = _ready(model, keras_model, inputs)
-        self.output = Output(kind=kind, known_from=_known_from(model))
+        self.engine: GradientEngine | FunctionScorer = (
+            keras_model.scorer(model.output)
+            if isinstance(keras_model, ExportedModel)
+            else GradientEngine(keras_model, output=model.output)
+        )
         self._judge = FloatJudge(self.probabilities)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -161,19 +150,3 @@ class Explainer:
             }
             for i in range(count)
         ]
-
-
-def _ready(model: Model, keras_model: Any, inputs: NDArray[np.float32]) -> tuple[GradientEngine | FunctionScorer, str]:
-    """What answers for a model, and what its outputs are by their values on images (N, H, W, C)."""
-    if isinstance(keras_model, ExportedModel):
-        kind = found(lambda images: np.asarray(keras_model(images)), inputs, name=model.name, declared=model.output)
-        return keras_model.scorer(kind), kind
-    engine = GradientEngine(keras_model, output=model.output)
-    engine.look_at(inputs, np.zeros(len(inputs), np.int64))
-    return engine, engine.head.kind
-
-
-def _known_from(model: Model) -> str:
-    if model.name in CATALOGUE and model.build:
-        return "the catalogue says so"
-    return "declared" if model.output else "found by their values"

@@ -13,6 +13,7 @@ import tomllib
 from harness.errors import ConfigError, nearest, shown
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS, Declared
+from harness.outputs import ONE_COLUMN
 from harness.parameters import MOST_SIDE
 from harness.registry import look_up
 from harness.regular_files import MIB, read_text
@@ -77,6 +78,16 @@ class OwnModelOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModel:
+    """A model and its Keras model; one line on what was inferred of it, and from where its outputs are known."""
+
+    model: Model
+    keras_model: Any
+    inferred: str = ""
+    output_known: str = "as all of the catalogue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainOptions:
     """All options of the command, as typed; empty where defaults are wanted."""
 
@@ -132,8 +143,8 @@ class ExplainOptions:
                 )
         return list(dict.fromkeys(names))
 
-    def open_model(self, pictures: Sequence[tuple[str, Picture]]) -> tuple[Model, Any, str]:
-        """The model, its Keras model, and what was inferred of it: of the catalogue, of an experiment file, or a file.
+    def open_model(self, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
+        """The model: of the catalogue, of an experiment file, or a file.
 
         pictures  those to explain, with what a sentence calls them: a file of the user's own is looked at with them.
         """
@@ -149,18 +160,19 @@ class ExplainOptions:
             return _opened(_of_experiment(self.model, self.experiment), pictures)
         if is_file:
             return _opened(self.own.model(Path(self.model)), pictures)
-        return (*lookup.open_named(self.model, weights=self.weights, seed=self.seed), "")
+        model, keras_model = lookup.open_named(self.model, weights=self.weights, seed=self.seed)
+        return OpenModel(model=model, keras_model=keras_model)
 
-    def class_names(self, model: Model, *, columns: int) -> tuple[str, ...]:
+    def class_names(self, model: Model) -> tuple[str, ...]:
         """What the classes are called: by the labels file, by our own data sets, or by their numbers.
 
-        columns  of the model's outputs; where there is one, a single name is that of class 1.
+        Of a model with one output, a single name is that of class 1.
         """
         if self.labels is None:
             return _known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
         lines = read_text(self.labels, where="--labels", at_most=MOST_LABELS).splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
-        if columns == len(names) == 1:
+        if model.output in ONE_COLUMN and len(names) == 1:
             return f"not {names[0]}", names[0]
         if len(names) != model.classes:
             raise ConfigError(
@@ -236,15 +248,15 @@ def _of_experiment(name: str, experiment: Path) -> Model:
     return models[name]
 
 
-def _opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> tuple[Model, Any, str]:
-    """A model with its Keras model, and what was inferred of it."""
+def _opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
     from harness.models.completion import complete
     from harness.models.loading import load_model
 
     if model.declared is None:
-        return model, load_model(model), ""
+        return OpenModel(model=model, keras_model=load_model(model))
     done = complete(model, pictures)
-    return done.model, done.keras_model, done.said
+    how = "declared" if model.output else "found by their values"
+    return OpenModel(model=done.model, keras_model=done.keras_model, inferred=done.said, output_known=how)
 
 
 def _known_class_names(model: Model) -> tuple[str, ...] | None:

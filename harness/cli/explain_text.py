@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cli.explain_image import Explanation, Output
+from harness.cli.explain_image import Explanation
+from harness.cli.explain_options import OpenModel
 from harness.cli.text import as_table
 from harness.errors import printable
-from harness.models.catalogue import Model
 from harness.outputs import KINDS
 from harness.quality.metrics.metric_table import METRICS
 
@@ -20,7 +20,7 @@ NOTE = (
 
 
 def record(
-    path: Path, explained: Explanation, names: Sequence[str], pictures: Mapping[str, Path], *, output: Output
+    path: Path, explained: Explanation, names: Sequence[str], pictures: Mapping[str, Path], opened: OpenModel
 ) -> dict[str, Any]:
     """One picture's explanation as plain data; `pictures` are the files written, by method."""
     likely = explained.probabilities.argsort()[::-1][:3]
@@ -29,7 +29,7 @@ def record(
         "predicted": [
             {"class": int(i), "name": names[i], "probability": float(explained.probabilities[i])} for i in likely
         ],
-        "output": {"kind": output.kind, "known_from": output.known_from},
+        "output": {"kind": opened.model.output, "known": opened.output_known},
         "target": {"class": explained.target, "name": names[explained.target]},
         "pseudo_gradient": explained.pseudo_gradient,
         "maps": [
@@ -44,13 +44,14 @@ def record(
     }
 
 
-def headline(model: Model, output: Output) -> str:
+def headline(opened: OpenModel) -> str:
     """Which model with which weights, what it is fed, and what a reader must know of its maps."""
+    model = opened.model
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
         f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}",
-        f"its outputs are {KINDS[output.kind]} ({output.known_from})",
+        f"its outputs are {KINDS[model.output]} ({opened.output_known})",
     ]
     if model.family == "binarized":
         lines.append("gradients pass its binarized layers by a straight-through estimate")

@@ -86,7 +86,7 @@ def inverse(kind: str, graph: Graph) -> Head:
     if kind in ("probability", "independent-probabilities"):
         logits = appended(graph, _log_odds, columns=columns, name="log odds", activation="sigmoid")
         return with_logits(kind, logits, _sigmoid, note="gradients are those of log(p / (1 - p)) of its outputs p")
-    logarithms = appended(graph, _logarithms, columns=columns, name="logarithms", activation="softmax")
+    logarithms = appended(graph, _logarithms, columns=columns, name="logarithms", activation="exponential")
     return with_logits(kind, logarithms, np.exp, note="gradients are those of the logarithms of its outputs")
 
 
