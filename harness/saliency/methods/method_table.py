@@ -47,7 +47,7 @@ BASELINE = Parameter(
     choices=("zero", "minimum", "maximum", "channel_mean"),
 )
 OUTPUT = Parameter(
-    name="output", default="score", unit="what the model returns, or its logit", choices=("score", "logit")
+    name="output", default="score", unit="the class's probability, or its logit", choices=("score", "logit")
 )
 HERE = "harness.saliency.methods"
 NOISY = (NOISE_LEVEL, SAMPLES, BASE)

@@ -155,3 +155,12 @@ def test_a_declaration_that_the_values_contradict_is_refused(head: str, columns:
 def test_logits_that_were_trained_for_independent_classes_are_so_where_that_is_declared() -> None:
     engine = GradientEngine(model_with(dense), output="independent-logits")
     np.testing.assert_allclose(engine.scores(IMAGES), expit(logits(IMAGES, 3)), atol=1e-6)
+
+
+def test_every_kind_of_outputs_is_documented() -> None:
+    from pathlib import Path
+
+    from harness.outputs import KINDS
+
+    page = (Path(__file__).parents[3] / "docs" / "outputs.md").read_text()
+    assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")] == list(KINDS)
