@@ -17,6 +17,7 @@ ROUNDING = 1e-3  # of half floats that sum to 1
 CLIPPED = 0.02  # how far a sum may be from 1 where probabilities were clipped: a sentence about them stays true
 DOUBT = 0.1  # sums closer to 1 than this may be those of sigmoids that were trained on one class for each image
 UNBOUNDED = 1000.0  # what no probability is scaled to
+TURNED = "and are logarithms of probabilities with their signs turned"
 FAR = (10.0, 100.0, 1000.0)  # how many times outside of the usual range
 
 
@@ -130,7 +131,11 @@ def _kind_of_columns(evidence: Evidence) -> tuple[str, str]:
     if evidence.stays_in_0_to_1 and evidence.high > 0:
         if np.ptp(evidence.usual, axis=0).max() == 0:
             return "", "whatever it is shown"
+        if np.median(np.abs(totals - 1)) <= ROUNDING:
+            return "", f"and {_said_of_sums(evidence.usual)}, mostly to 1"
         return "independent-probabilities", ""
+    if evidence.low >= 0 and np.abs(_log_totals(-evidence.usual)).max() <= ROUNDING:
+        return "", TURNED
     return ("logits", "") if not (doubt := _doubt_of_logits(evidence)) else ("", doubt)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.output_evidence import Evidence, against_all_the_same, contradiction, kind_by_values, probes
+from harness.output_evidence import TURNED, Evidence, against_all_the_same, contradiction, kind_by_values, probes
 
 Outputs = NDArray[Any]  # floats (..., columns), as a model returns them
 Probabilities = NDArray[np.floating[Any]]  # (..., classes)
@@ -66,7 +66,8 @@ def found(
         if kind:
             return kind
         raise ConfigError(
-            f'model "{name}": nobody can tell what its outputs are: {evidence}, {doubt}', hint=_way_to_say(evidence)
+            f'model "{name}": nobody can tell what its outputs are: {evidence}, {doubt}',
+            hint="the model without the minus sign at its end" if doubt == TURNED else _way_to_say(evidence),
         )
     against = contradiction(evidence.usual, declared) or contradiction(evidence.extreme, declared, sums=False)
     if not against and kind and kind != declared and (declared, kind) not in _HARMLESS:

@@ -114,16 +114,32 @@ def _percent(keras: Any, x: Any) -> Any:
     return keras.layers.Rescaling(100)(dense(keras, x, 1, "sigmoid"))
 
 
+def _negative_logarithms(keras: Any, x: Any) -> Any:
+    import tensorflow as tf
+
+    return -tf.nn.log_softmax(dense(keras, x))
+
+
+def _mostly_normalized(keras: Any, x: Any) -> Any:
+    """A sum of 1, or of 0 where nothing is positive."""
+    import tensorflow as tf
+
+    positive = tf.nn.relu(dense(keras, x))
+    return positive / (tf.reduce_sum(positive, axis=1, keepdims=True) + 1e-6)
+
+
 @pytest.mark.parametrize(
     ("head", "columns", "said"),
     [
+        (_negative_logarithms, 3, "logarithms of probabilities with their signs turned"),
+        (_mostly_normalized, 3, "mostly to 1"),
         (_constant, 1, "a softmax over one class is always 1"),
         (_tanh, 3, "between -1 and 1, as those of a tanh"),
         (_percent, 1, "never below 0: neither logits nor probabilities"),
     ],
 )
 def test_outputs_that_may_be_anything_are_asked_for(head: Any, columns: int, said: str) -> None:
-    with pytest.raises(ConfigError, match='try: output = "') as error:
+    with pytest.raises(ConfigError, match='try: (output = "|the model without the minus)') as error:
         GradientEngine(model_with(head, columns)).scores(IMAGES)
     assert said in str(error.value)
 
