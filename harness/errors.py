@@ -77,6 +77,13 @@ def one_line(error: Exception, *, limit: int = 200) -> str:
     return lines[0] if len(lines[0]) <= limit else lines[0][:limit] + " …"
 
 
+def quoted(names: Iterable[str], *, most: int = 4) -> str:
+    """Names in quotes, the first few of many: `"a", "b" and 7 more`."""
+    names = list(names)
+    shown = ", ".join(f'"{name}"' for name in names[:most])
+    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them when none is close."""
     known = list(known)

@@ -23,16 +23,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.datasets.contents import Contents
 from harness.datasets.pictures import open_picture
 from harness.datasets.places import Places
 from harness.errors import ConfigError
-from harness.regular_files import MIB, open_regular, read_regular
+from harness.regular_files import MIB, read_regular
 
 Mask = NDArray[np.bool_]
 MASKS, VOC = "masks", "Annotations"
+IMAGES = "images"  # a folder that is neither a split nor a class: those lie below it
 RESERVED = (MASKS, VOC)  # folders that hold no images
 MOST_XML = MIB  # bytes of a VOC file; one with a hundred objects has 30 KiB
-MOST_MASK = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,18 @@ class Annotations:
         for file in self._files.values():
             places.check(file)
 
-    def fingerprint(self) -> str:
+    def marks(self, name: str) -> bool:
+        """Whether an image has a mask or box."""
+        return name in self._files or bool(self._boxes.get(name))
+
+    def fingerprint(self, contents: Contents) -> str:
         """A hash of every mask and box, or "" when there are none."""
         if not self._files and not any(self._boxes.values()):
             return ""
         digest = hashlib.sha256(repr(sorted((name, tuple(boxes)) for name, boxes in self._boxes.items())).encode())
         for name, file in sorted(self._files.items()):
-            with open_regular(file, where="[dataset] path", at_most=MOST_MASK) as content:
-                digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
+            relative = file.relative_to(self._folder).as_posix()
+            digest.update(f"{name} {contents.of(relative, is_picture=False).sha256} ".encode())
         return digest.hexdigest()
 
     def mask(self, name: str, *, height: int, width: int, class_name: str) -> Mask | None:
@@ -164,9 +169,12 @@ def _files_of(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 
 def _candidates(folder: Path, name: PurePosixPath) -> tuple[Path, ...]:
+    inside = [name]
+    if len(name.parts) > 1 and name.parts[0].casefold() == IMAGES:  # masks/ may stand beside images/ as its like
+        inside.append(name.relative_to(name.parts[0]))
     return (
-        folder / MASKS / name.with_suffix(".png"),
-        folder / VOC / name.with_suffix(".xml"),
+        *(folder / MASKS / each.with_suffix(".png") for each in inside),
+        *(folder / VOC / each.with_suffix(".xml") for each in inside),
         folder / VOC / f"{name.stem}.xml",
         folder / name.with_suffix(".xml"),
     )

@@ -23,11 +23,27 @@ class Sample:
     mask: NDArray[np.bool_] | None = None  # (H, W), true on the object
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRange:
+    """The least and the greatest label of all splits, for whoever knows how many classes a model has.
+
+    where     begins a sentence about the greatest: its row of labels.csv, or what else says it.
+    complete  whether class_names are all classes there are, as with class folders: a model of more has other classes.
+    """
+
+    least: int
+    greatest: int
+    where: str
+    complete: bool
+
+
 class Dataset(Protocol):
     """Images by split and index. `test` judges accuracy; `train` calibrates and never judges."""
 
     class_names: tuple[str, ...]
     fingerprint: str  # hash of all that determines the pixels and labels
+    label_range: LabelRange
+    remarks: tuple[str, ...]  # what was skipped, set aside or changed, one sentence each, for whoever starts a run
 
     def size(self, split: str) -> int:
         """Number of images in a split; a generated split may be as large as its index allows."""

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.datasets.dataset import Dataset
-from harness.errors import ConfigError
+from harness.errors import ConfigError, quoted
 from harness.registry import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """One kind of data set. `open` names a class made from a path, or from a seed where the images are generated."""
+    """One kind of data set. `open` names a class made from a path, or from a seed where the images are generated.
+
+    options  what else of the [dataset] table that class takes.
+    """
 
     open: str
     summary: str
     generated: bool = False
+    options: tuple[str, ...] = ()
 
 
 DATASETS: dict[str, DatasetSpec] = {
@@ -32,12 +36,13 @@ DATASETS: dict[str, DatasetSpec] = {
     ),
     "image-folder": DatasetSpec(
         open="harness.datasets.image_folder:ImageFolder",
-        summary="a folder of photos: train|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index); "
+        summary="a folder of photos: train|val|test/<class>/FILE, <class>/FILE, or labels.csv (path, class_index); "
         "optional masks (PNG) or boxes (VOC XML, labels.csv)",
+        options=("classes", "alpha_over", "exif"),
     ),
     "npz": DatasetSpec(
         open="harness.datasets.npz:NpzDataset",
-        summary="arrays in one .npz: {train,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
+        summary="arrays in one .npz: {train,val,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
     ),
 }
 
@@ -60,13 +65,17 @@ def kind_of(path: str | None) -> str:
     return kinds[suffix]
 
 
-def open_dataset(kind: str, *, path: str | None, seed: int) -> Dataset:
-    """The data set of a checked `[dataset]` table. Raises ConfigError when its path does not fit its kind."""
+def open_dataset(kind: str, *, path: str | None, seed: int, **options: str) -> Dataset:
+    """The data set of a checked `[dataset]` table. Raises ConfigError when its path or options do not fit its kind."""
     spec = DATASETS[kind]
+    for name in options:
+        if name not in spec.options:
+            takers = quoted(other for other, each in DATASETS.items() if name in each.options)
+            raise ConfigError(f'[dataset] {name}: kind "{kind}" takes none', hint=f"kind = {takers}, or no such key")
     if spec.generated:
         generated: Dataset = resolve(spec.open)(seed=seed)
         return generated
     if path is None:
         raise ConfigError(f'[dataset] path: expected one, because kind "{kind}" reads files')
-    from_files: Dataset = resolve(spec.open)(Path(path).expanduser())
+    from_files: Dataset = resolve(spec.open)(Path(path).expanduser(), **options)
     return from_files

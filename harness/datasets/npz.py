@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.dataset import MOST_CLASSES, Sample
+from harness.datasets.class_list import remarks_on_indices
+from harness.datasets.dataset import MOST_CLASSES, LabelRange, Sample
+from harness.datasets.splits import split_names
 from harness.datasets.zip_files import archive_in, check_bytes, reading
-from harness.errors import ConfigError, shown
+from harness.errors import ConfigError, quoted, shown
 from harness.regular_files import MIB, open_regular
 
-NAMES = (*(f"{split}_{what}" for split in ("train", "test") for what in ("images", "labels", "masks")), "class_names")
+WHAT = ("images", "labels", "masks")
 MOST_ARRAYS = 2048 * MIB  # all arrays together, which are held in memory: 14,000 images of 224x224
 MOST_HEADER = 4096  # bytes that describe an array before its values
 
@@ -27,16 +30,19 @@ _NPY: Any = np.lib.format  # NumPy's own types lack some of its arguments
 class NpzDataset:
     """`test_images` uint8 (N, H, W, 3) and `test_labels` (N,) are needed; `train_…` for formats that calibrate.
 
-    Optional: `test_masks` (N, H, W), where any value but zero is the object, and `class_names`.
+    Without a test split, `val_…` judges; splits may have the other names of `harness.datasets.splits`. Labels may be
+    one-hot, or a column (N, 1). Optional: `test_masks` (N, H, W), where any value but zero is the object, and
+    `class_names`.
     """
 
     def __init__(self, path: Path) -> None:
         where = "[dataset] path"
         with open_regular(path, where=where, at_most=MOST_ARRAYS) as file:
             with reading(path, where=where, kind="an .npz file of arrays"), archive_in(file) as archive:
-                self._arrays = _arrays(archive)
-            names = self._checked(f'{where}: "{path}"')
-            self.class_names = tuple(str(name) for name in names)
+                stored = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+                called, self.remarks = _names(stored, where=f'{where}: "{path}"')
+                self._arrays = _arrays(archive, called)
+            self.class_names, self.label_range = self._checked(called, f'{where}: "{path}"')
             file.seek(0)
             self.fingerprint = hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -52,29 +58,54 @@ class NpzDataset:
             mask=None if masks is None else masks[index].astype(bool),
         )
 
-    def _checked(self, where: str) -> Values:
-        """The names of the classes, after a look at every array."""
+    def _checked(self, called: Mapping[str, str], where: str) -> tuple[tuple[str, ...], LabelRange]:
+        """The classes, after a look at every array. `called` has the names of our arrays in the file."""
         known = self._arrays.get("class_names")
         if known is not None and (known.ndim != 1 or known.dtype.kind not in "USiu" or len(known) > MOST_CLASSES):
             raise ConfigError(f"{where} class_names: expected texts (classes,), got {known.dtype} {known.shape}")
-        greatest = -1
-        for split in ("train", "test"):
-            images, labels = (self._arrays.get(f"{split}_{what}") for what in ("images", "labels"))
-            if images is None and split == "train":
-                continue
-            if images is None or labels is None:
-                raise ConfigError(f"{where}: expected arrays {split}_images and {split}_labels")
-            _check_images(images, f"{where} {split}_images")
-            _check_masks(self._arrays.get(f"{split}_masks"), images, f"{where} {split}_masks")
-            classes = MOST_CLASSES if known is None else len(known)
-            _check_labels(labels, len(images), f"{where} {split}_labels", classes=classes)
-            greatest = max(greatest, int(labels.max()))
-        return np.arange(greatest + 1) if known is None else known
+        classes, used, width = MOST_CLASSES if known is None else len(known), set[int](), 0
+        greatest = (-1, "")
+        for split in ("train", "test") if "train_images" in self._arrays else ("test",):
+            images, labels, masks = (f"{split}_{what}" for what in WHAT)
+            _check_images(self._arrays[images], f"{where} {called[images]}")
+            _check_masks(self._arrays.get(masks), self._arrays[images], f"{where} {called.get(masks)}")
+            stored = self._arrays[labels]
+            self._arrays[labels] = indices = _indices(stored)
+            _check_labels(indices, len(self._arrays[images]), f"{where} {called[labels]}", classes=classes)
+            if stored.ndim == 2 and stored.shape[1] > 1:
+                self.remarks += (f"{called[labels]} are one-hot: the place of the 1 is the class",)
+                width = max(width, stored.shape[1])
+            used |= set(np.unique(indices).astype(int).tolist())
+            image = int(indices.argmax())
+            greatest = max(greatest, (int(indices[image]), f"{where} {called[labels]}: image {image}"))
+        self.remarks += () if known is not None or width else tuple(remarks_on_indices(used))
+        names = np.arange(max(greatest[0] + 1, width)) if known is None else known
+        complete = known is not None or width > 0
+        label_range = LabelRange(least=min(used), greatest=greatest[0], where=greatest[1], complete=complete)
+        return tuple(str(name) for name in names), label_range
 
 
-def _arrays(archive: zipfile.ZipFile) -> dict[str, Values]:
+def _names(stored: Sequence[str], *, where: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Which stored array is which of ours, and what is said of it. Raises ConfigError where none judges."""
+    prefixes = {name.removesuffix(f"_{what}") for name in stored for what in WHAT if name.endswith(f"_{what}")}
+    called = split_names(sorted(prefixes), where=where)
+    judging = called.get("test") or called.get("val")
+    if judging is None:
+        raise ConfigError(f"{where}: expected arrays test_images and test_labels, got {quoted(stored) or 'none'}")
+    splits = {"train": called["train"], "test": judging} if "train" in called else {"test": judging}
+    for name in splits.values():
+        if not {f"{name}_images", f"{name}_labels"} <= set(stored):
+            raise ConfigError(f"{where}: expected arrays {name}_images and {name}_labels, got {quoted(stored)}")
+    names = {f"{split}_{what}": f"{name}_{what}" for split, name in splits.items() for what in WHAT}
+    names = {ours: theirs for ours, theirs in {**names, "class_names": "class_names"}.items() if theirs in stored}
+    unread = [name for name in stored if name not in names.values()]
+    remarks = [f"arrays that are not read: {quoted(unread)}"] if unread else []
+    return names, (*([] if "test" in called else [f'"{judging}" judges, there is no split called test']), *remarks)
+
+
+def _arrays(archive: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, Values]:
     """The arrays that a data set has; others are not even unpacked. Raises ValueError for what they are not."""
-    entries = {name: archive.getinfo(f"{name}.npy") for name in NAMES if f"{name}.npy" in archive.namelist()}
+    entries = {ours: archive.getinfo(f"{theirs}.npy") for ours, theirs in names.items()}
     left, arrays = MOST_ARRAYS, {}
     for name, entry in entries.items():
         check_bytes(entry, at_most=left)
@@ -110,10 +141,22 @@ def _check_images(images: Values, where: str) -> None:
         raise ConfigError(f"{where}: expected at least one image with pixels, got shape {images.shape}")
 
 
+def _indices(labels: Values) -> Values:
+    """(N,) class indices of a column (N, 1), and of one-hot rows (N, K): a single 1 each, the rest 0."""
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf":
+        return labels
+    if labels.shape[1] == 1:
+        return labels[:, 0]
+    is_one_hot = np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all()
+    return labels.argmax(axis=1) if is_one_hot else labels
+
+
 def _check_labels(labels: Values, count: int, where: str, *, classes: int) -> None:
     """Whole numbers, also where floats hold them, of classes that there are."""
     if labels.shape != (count,):
-        raise ConfigError(f"{where}: expected one for each of {count} images, got {labels.shape}")
+        raise ConfigError(
+            f"{where}: expected one class, or one-hot rows, for each of {count} images, got {labels.shape}"
+        )
     if labels.dtype.kind not in "iuf":
         raise ConfigError(f"{where}: expected whole numbers, got {labels.dtype}")
     with np.errstate(invalid="ignore"):

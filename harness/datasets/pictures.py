@@ -18,26 +18,40 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from harness.datasets.dataset import MOST_PIXELS
+from harness.datasets.pixels import rgb, traits_of
+from harness.datasets.reading import AS_SEEN, Reading
 from harness.errors import ConfigError, one_line
 from harness.regular_files import MIB, open_regular
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
 MOST_BYTES = 512 * MIB  # of a file: what so many pixels take uncompressed
 SMALLER = "a smaller copy: models see some hundred pixels of each side"
-_BAND = 2**22  # pixels that are converted at a time
 
 
-def read_picture(path: Path, *, where: str) -> NDArray[np.uint8]:
+def read_picture(path: Path, *, where: str, reading: Reading = AS_SEEN) -> NDArray[np.uint8]:
     """The picture as (H, W, 3) RGB. Raises ConfigError that begins with `where` when it cannot be read as one."""
-    with open_picture(path, where=where) as picture:
-        return _rgb(picture)
+    with open_regular(path, where=where, at_most=MOST_BYTES) as file:
+        return _read(file, name=str(path), where=where, reading=reading)
 
 
-def decode_picture(content: bytes, *, name: str, where: str) -> NDArray[np.uint8]:
+def decode_picture(content: bytes, *, name: str, where: str, reading: Reading = AS_SEEN) -> NDArray[np.uint8]:
     """The same for a picture in memory; `name` is what the sentence calls it."""
-    with _decoding(io.BytesIO(content), FORMATS, name=name, where=where, what="an image") as picture:
-        return _rgb(picture)
+    return _read(io.BytesIO(content), name=name, where=where, reading=reading)
+
+
+def inspect_picture(file: BinaryIO, *, name: str, where: str) -> tuple[str, ...]:
+    """The traits of an opened file (`harness.datasets.pixels`) by its header. Raises ConfigError for no picture."""
+    with _decoding(file, FORMATS, name=name, where=where, what="an image") as picture:
+        return traits_of(picture, file)
+
+
+def _read(file: BinaryIO, *, name: str, where: str, reading: Reading) -> NDArray[np.uint8]:
+    with _decoding(file, FORMATS, name=name, where=where, what="an image") as picture:
+        try:
+            return rgb(picture, file, reading)
+        except ConfigError as error:
+            raise ConfigError(f'{where}: "{name}": {error}', hint="an 8-bit copy of it") from None
 
 
 @contextmanager
@@ -59,9 +73,13 @@ def open_picture(
 def _decoding(file: BinaryIO, formats: tuple[str, ...], *, name: str, where: str, what: str) -> Iterator[Image.Image]:
     problem = f'{where}: "{name}" could not be read as {what}'
     try:
-        with _opened(file, formats) as picture:
-            _check_size(picture, f'{where}: "{name}"')
-            yield picture
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of many pixels, which we count ourselves, of broken Exif data, of palettes
+            with Image.open(file, formats=formats) as picture:
+                _check_size(picture, f'{where}: "{name}"')
+                yield picture
     except UnidentifiedImageError:
         raise ConfigError(
             f"{problem} (its content is none of {', '.join(formats)})", hint="convert it to one of these formats"
@@ -76,13 +94,6 @@ def _decoding(file: BinaryIO, formats: tuple[str, ...], *, name: str, where: str
         raise ConfigError(f"{problem} ({one_line(error)})") from error
 
 
-def _opened(file: BinaryIO, formats: tuple[str, ...]) -> Image.Image:
-    """The picture with its header read. Pillow warns of 89 million pixels and more: we count ourselves."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(file, formats=formats)
-
-
 def _check_size(picture: Image.Image, what: str) -> None:
     width, height = picture.size
     most = MOST_PIXELS // 2 if picture.format == "WEBP" else MOST_PIXELS  # whose decoder holds each pixel three times
@@ -91,15 +102,3 @@ def _check_size(picture: Image.Image, what: str) -> None:
             f"{what}: expected {most:,} pixels at most, got {width}x{height} = {width * height:,}",
             hint=SMALLER,
         )
-
-
-def _rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3), converted band by band: a whole copy in every form would take twice the memory."""
-    picture.load()
-    width, height = picture.size
-    pixels = np.empty((height, width, 3), np.uint8)
-    rows = max(1, _BAND // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        pixels[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)).convert("RGB"))
-    return pixels

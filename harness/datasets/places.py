@@ -7,13 +7,31 @@ file that leads out of the data set is refused: an archive from a stranger may h
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.regular_files import kind_of
 
 WHERE = "[dataset] path"
+_SYSTEM = {  # what systems and tools leave in folders, besides names that begin with a dot
+    *("__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information", "__pycache__"),
+    *("thumbs.db", "ehthumbs.db", "desktop.ini"),
+}
+
+
+@dataclass(slots=True)
+class Tree:
+    """Names relative to a folder, "/" between their parts. Of what is hidden only the top is named."""
+
+    files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether people do not see a file or folder of this name in their tools, and mean no class by it."""
+    return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 class Places:
@@ -36,19 +54,25 @@ class Places:
                 hint="a copy of the file in its place, or a link to its whole folder",
             )
 
-    def walk(self) -> Iterator[Path]:
-        """Every file below the folder, and below folders outside that it links to, each folder once.
+    def tree(self) -> Tree:
+        """What lies in the folder, and in folders outside that it links to, each folder once.
 
         A folder inside that is linked to is read where it is. Raises ConfigError for one that cannot be listed.
         """
-        seen: set[str] = set()
+        tree, seen = Tree(), set[str]()
 
         def refuse(error: OSError) -> None:
             raise ConfigError(f'{WHERE}: "{error.filename}" could not be listed ({error.strerror})') from error
 
         for place, folders, files in os.walk(self.folder, followlinks=True, onerror=refuse):
-            folders[:] = sorted(name for name in folders if self._is_new(os.path.join(place, name), seen))
-            yield from (Path(place, name) for name in files)
+            inside = os.path.relpath(place, self.folder)
+            before = "" if inside == os.curdir else f"{inside}/"
+            tree.hidden += [f"{before}{name}" for name in sorted([*folders, *files]) if is_hidden(name)]
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
+            tree.folders += [f"{before}{name}" for name in folders]
+            tree.files += [f"{before}{name}" for name in sorted(files) if not is_hidden(name)]
+            folders[:] = [name for name in folders if self._is_new(os.path.join(place, name), seen)]
+        return tree
 
     def _is_new(self, folder: str, seen: set[str]) -> bool:
         real = os.path.realpath(folder)

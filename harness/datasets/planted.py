@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.dataset import Sample
+from harness.datasets.dataset import LabelRange, Sample
 
 Array = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -197,6 +197,8 @@ class PlantedDataset:
     """The planted images of one seed. Splits differ in their random stream, so none repeats another's images."""
 
     class_names = CLASS_NAMES
+    label_range = LabelRange(least=0, greatest=len(CLASS_NAMES) - 1, where="[dataset] planted images", complete=True)
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, *, seed: int = 0) -> None:
         self._seed = seed

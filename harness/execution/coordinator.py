@@ -104,7 +104,11 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     store.discard_parts()
     remove_parts(store.folder)
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
-    store.replace_plan(each_unit(experiment, RunContext(experiment, store).dataset_of), kinds=tuple(STAGES))
+    context = RunContext(experiment, store)
+    for remark in context.dataset_remarks():
+        say(remark)
+    store.replace_plan(each_unit(experiment, context.dataset_of), kinds=tuple(STAGES))
+    store.set_meta("dataset_remarks", canonical_json(context.dataset_remarks()))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))

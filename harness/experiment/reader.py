@@ -182,9 +182,11 @@ def _weights(weights: str | None, folder: Path) -> str | None:
 
 
 def _opened_as(folder: Path, dataset: DatasetTable) -> DatasetTable:
-    """The table with its path from the root on, and its kind."""
-    if dataset.path is not None:
-        dataset = dataset.model_copy(update={"path": str(_beside(folder, dataset.path, where="[dataset] path"))})
+    """The table with its paths from the root on, and its kind."""
+    paths = dataset.model_dump(include={"path", "classes"}, exclude_none=True)
+    dataset = dataset.model_copy(
+        update={key: str(_beside(folder, path, where=f"[dataset] {key}")) for key, path in paths.items()}
+    )
     if not dataset.kind:
         dataset = dataset.model_copy(update={"kind": kind_of(dataset.path)})
     look_up(DATASETS, dataset.kind, where="[dataset] kind", what="kind of data set")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from harness.datasets.dataset import MOST_CLASSES
+from harness.datasets.reading import colour_of
 from harness.devices.device import DEFAULT_KIND
 from harness.errors import nearest, printable
 from harness.experiment.durations import sustained_seconds
@@ -108,14 +109,31 @@ class ModelTable(_Table):
 class DatasetTable(_Table):
     """[dataset]: where images come from. `seed` is for generated images.
 
-    kind    as the path says where it is left out: a folder of images, an .npz, a .zip of CIFAR-10.
-    models  which models see these images; where several [[dataset]] tables stand, one may leave it out for the rest.
+    kind        as the path says where it is left out: a folder of images, an .npz, a .zip of CIFAR-10.
+    models      which models see these images; of several [[dataset]] tables, one may leave it out for the rest.
+    classes     a file with the names of the classes in the order of the model's outputs, one a line.
+    alpha_over  the colour under transparent pixels, or "nothing" to drop transparency; white by default.
+    exif        whether pictures are turned upright as their Exif data says; they are by default.
     """
 
     kind: str = ""
     path: str | None = None
     seed: Seed = 0
     models: list[str] | None = None
+    classes: str | None = None
+    alpha_over: str | None = None
+    exif: Literal["apply", "ignore"] | None = None
+
+    @field_validator("alpha_over")
+    @classmethod
+    def _a_colour(cls, text: str | None) -> str | None:
+        if text is not None:
+            colour_of(text)
+        return text
+
+    def options(self) -> dict[str, str]:
+        """What is said beyond the kind's own defaults, as `open_dataset` takes it."""
+        return self.model_dump(include={"classes", "alpha_over", "exif"}, exclude_none=True)
 
 
 class ConversionTable(_Table):

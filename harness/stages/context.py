@@ -65,7 +65,9 @@ class RunContext:
     @cached_property
     def _datasets(self) -> list[tuple[DatasetTable, Dataset]]:
         tables = self.experiment.datasets
-        return [(table, open_dataset(table.kind, path=table.path, seed=table.seed)) for table in tables]
+        return [
+            (table, open_dataset(table.kind, path=table.path, seed=table.seed, **table.options())) for table in tables
+        ]
 
     def dataset_of(self, model: str) -> Dataset:
         """The images that a model sees."""
@@ -78,6 +80,14 @@ class RunContext:
         if dataset is None:
             raise BitlensError("the images of the data set changed since the run was planned", hint="run it again")
         return dataset
+
+    def dataset_remarks(self) -> list[str]:
+        """What the data sets say of themselves, for whoever starts the run."""
+        return [
+            f'data set "{Path(table.path).name if table.path else table.kind}": {remark}'
+            for table, dataset in self._datasets
+            for remark in dataset.remarks
+        ]
 
     def model(self, name: str) -> Model:
         known = (*self.experiment.models, *self.experiment.counterparts.values())

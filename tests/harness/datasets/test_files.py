@@ -68,12 +68,18 @@ def test_labels_csv_gives_class_indices_and_names(folder: Path) -> None:
     assert (len(dataset.class_names), dataset.class_names[5], dataset.class_names[6]) == (8, "tabby", "6")
 
 
-def test_unreadable_image_is_named(folder: Path) -> None:
+def test_an_image_that_breaks_after_its_header_is_named_when_it_is_read(folder: Path) -> None:
     for photo in folder.rglob("*.jpg"):
-        photo.write_bytes(b"not a photo")
+        Image.effect_noise((40, 40), 50).save(photo)
+        photo.write_bytes(photo.read_bytes()[:-200])
     dataset = open_dataset("image-folder", path=str(folder), seed=0)
     with pytest.raises(ConfigError, match="could not be read as an image"):
         dataset.sample("test", 0)
+
+
+def test_options_of_other_kinds_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r'\[dataset\] exif: kind "planted" takes none'):
+        open_dataset("planted", path=None, seed=0, exif="apply")
 
 
 def test_npz_gives_images_labels_and_masks(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.datasets.image_folder import ImageFolder, _split
+from harness.datasets.image_folder import ImageFolder
 from harness.datasets.labels import read_labels
+from harness.datasets.splits import divide
 from harness.errors import ConfigError
 
 GOOD = "path,class_index\na/1.png,0\na/2.png,1\n"
@@ -38,15 +39,16 @@ def refusal(folder: Path, content: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (GOOD.encode() + "b/café.png,1".encode("latin-1"), "line 4 is not UTF-8 text (byte 0xE9)"),
-        (GOOD.encode("utf-16"), "is not UTF-8 text but UTF-16"),
+        (GOOD.encode() + b"b/\x81.png,1", "line 4: expected text in UTF-8, UTF-16 or Windows-1252 (byte 0x81)"),
+        (GOOD.encode("utf-16")[:-1], "is not the UTF-16 text that its first bytes say"),
+        (GOOD.encode("utf-16-le"), "line 1: expected text, got a NUL byte"),
         (GOOD.replace("2.png", "2.\0png"), "line 3: expected text, got a NUL byte"),
-        (GOOD + "a" * 200_000 + ",1\n", "line 4: expected comma-separated values (field larger than"),
-        (GOOD + '"a/3.png,2\n' + GOOD, "expected comma-separated values (unexpected end of data)"),
-        (GOOD + '"a"/3.png,2\n', "line 4: expected comma-separated values"),
+        (GOOD + "a" * 200_000 + ",1\n", 'line 4: expected values separated by "," (field larger than'),
+        (GOOD + '"a/3.png,2\n' + GOOD, 'expected values separated by "," (unexpected end of data)'),
+        (GOOD + '"a"/3.png,2\n', 'line 4: expected values separated by ","'),
         ("", "expected the columns path and class_index, got nothing"),
         ("\n\n", "expected the columns path and class_index"),
-        ("path;class_index\na/1.png;0\n", 'got "path;class_index"'),
+        ("path/class_index\na/1.png/0\n", 'got "path/class_index"'),
         ("path,class\na/1.png,0\n", 'got "path, class"'),
         ("path,class_index,path\n", 'line 1: expected every column once, got "path" more than once'),
         (GOOD + "a/3.png,1,2\n", "line 4: expected 2 cells, as many as columns, got 3"),
@@ -120,7 +122,7 @@ def test_any_text_is_rows_or_one_sentence(tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.mktemp("labels") / "labels.csv"
     path.write_bytes(("path,class_index\n" + text).encode())
     try:
-        rows = list(read_labels(path))
+        rows = list(read_labels(path).rows)
     except ConfigError as error:
         assert str(error).startswith("[dataset] path")  # noqa: PT017
     else:
@@ -133,6 +135,6 @@ def test_a_header_of_a_million_columns_is_answered(folder: Path) -> None:  # eac
 
 
 def test_a_million_rows_are_divided_into_splits() -> None:
-    splits = _split({f"{number}.png": 0 for number in range(1_000_000)})
+    splits = divide({"": [f"{number}.png" for number in range(1_000_000)]}, called={}, where="").splits
     assert len(splits["train"]) == pytest.approx(100_000, rel=0.02)
     assert len(splits["train"]) + len(splits["test"]) == 1_000_000

@@ -115,7 +115,8 @@ def test_a_pipe_for_a_mask_or_a_table_is_a_sentence(folder: Path) -> None:
 
 
 def test_a_folder_called_like_a_picture_is_a_class(folder: Path) -> None:
-    photos(folder / "test" / "odd.png")
+    for split in ("train", "test"):
+        photos(folder / split / "odd.png")
     assert "test/odd.png/0.png" in names(folder)
 
 

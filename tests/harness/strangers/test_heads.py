@@ -139,7 +139,7 @@ def _mostly_normalized(keras: Any, x: Any) -> Any:
     ],
 )
 def test_outputs_that_may_be_anything_are_asked_for(head: Any, columns: int, said: str) -> None:
-    with pytest.raises(ConfigError, match='try: (output = "|the model without the minus)') as error:
+    with pytest.raises(ConfigError, match=r'try: (output = "|the model without the minus)') as error:
         GradientEngine(model_with(head, columns)).scores(IMAGES)
     assert said in str(error.value)
 
