@@ -133,7 +133,7 @@ def _finite(
         rows = _rows(outputs_of, inputs)
     except Exception:  # whatever a layer raises
         return np.zeros((0, columns))
-    return rows[np.isfinite(rows).all(1)]
+    return np.asarray(rows[np.isfinite(rows).all(1)])
 
 
 def _rows(outputs_of: Callable[[NDArray[np.float32]], Outputs], inputs: NDArray[np.float32]) -> NDArray[np.float64]:

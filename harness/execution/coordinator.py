@@ -20,6 +20,7 @@ from harness.execution.sizing import WorkerConfig
 from harness.execution.versions import RECORDED, installed
 from harness.experiment.experiment import Experiment
 from harness.models.loading import check_installed
+from harness.plan.label_check import doubt_of_labels
 from harness.plan.planner import each_unit, plan, restrict
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
@@ -105,10 +106,12 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     remove_parts(store.folder)
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
     context = RunContext(experiment, store)
-    for remark in context.dataset_remarks():
+    doubts = [doubt_of_labels(model, context.dataset_of(model.name)) for model in experiment.models]
+    remarks = [*context.dataset_remarks(), *filter(None, doubts)]
+    for remark in remarks:
         say(remark)
     store.replace_plan(each_unit(experiment, context.dataset_of), kinds=tuple(STAGES))
-    store.set_meta("dataset_remarks", canonical_json(context.dataset_remarks()))
+    store.set_meta("dataset_remarks", canonical_json(remarks))
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))

@@ -18,6 +18,7 @@ from harness.errors import ConfigError
 from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
 from harness.plan.explanations import Explanations
+from harness.plan.label_check import check_labels
 from harness.stages import accuracy, conversion, fidelity, images, latency
 from harness.stages.stage_table import STAGES
 from harness.store.units import Unit
@@ -55,6 +56,7 @@ class _Plan:
 
     def units(self) -> Iterator[Unit]:
         for model in self._experiment.models:
+            check_labels(model, self._dataset_of(model.name))
             judging = self._images(model, "test", self._experiment.accuracy.images)
             yield from (judging, accuracy.plan_reference(model, judging))
         for model, format_name in self._experiment.artifacts():

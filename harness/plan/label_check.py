@@ -1,0 +1,42 @@
+"""Do the labels of a data set fit the classes of a model? Asked when a run is planned, before anything is done."""
+
+from __future__ import annotations
+
+from harness.datasets.dataset import Dataset
+from harness.errors import ConfigError
+from harness.models.catalogue import Model
+from harness.outputs import ONE_COLUMN
+
+
+def check_labels(model: Model, dataset: Dataset) -> None:
+    """Raises ConfigError, which names the row or folder, where a label is no class of the model."""
+    labels, last = dataset.label_range, model.classes - 1
+    if labels.greatest <= last:
+        return
+    counted_from_1 = labels.least == 1 and labels.greatest == model.classes
+    one = " (its one output tells two apart)" if model.output in ONE_COLUMN else ""
+    raise ConfigError(
+        f'{labels.where}: class {labels.greatest} ("{dataset.class_names[labels.greatest]}"), and model '
+        f'"{model.name}" has the classes 0 to {last}{one}',
+        hint="are these labels counted from 1? The first class is 0"
+        if counted_from_1
+        else "a model of these classes, or labels of this one",
+    )
+
+
+def doubt_of_labels(model: Model, dataset: Dataset) -> str:
+    """What is likely to be wrong although every label is a class of the model, in a sentence; "" if nothing is."""
+    if model.weights == "random":  # whose answers mean nothing anyway
+        return ""
+    labels, known = dataset.label_range, len(dataset.class_names)
+    if (model.classes, labels.greatest) == (1001, 999):
+        return (
+            f'model "{model.name}" has 1001 classes and the greatest label is 999: if its class 0 is "background", '
+            "every label is one too low"
+        )
+    if labels.complete and known < model.classes:
+        return (
+            f'model "{model.name}" has {model.classes} classes and its data set {known}, the first of them '
+            f'"{dataset.class_names[0]}": accuracy counts only if that is the model\'s class 0, and so on'
+        )
+    return ""
