@@ -131,7 +131,8 @@ class GradientEngine:
         self.setup.check(images, targets)
         if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
             self._check_activations(images[:1])
-            self.setup = self.setup.with_head(images)
+            with _TRACING:
+                self.setup = self.setup.with_head(images)
             self.graph = self.setup.graph
             self._looked_at_activations = True
 
