@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 Rows = NDArray[Any]  # floats (..., columns)
 
 ROUNDING = 1e-3  # of half floats that sum to 1
+LAST_BITS = 1e-5  # of the greatest probability: how far below 0 one may be; what lies further below is none
 CLIPPED = 0.02  # how far a sum may be from 1 where probabilities were clipped: a sentence about them stays true
 DOUBT = 0.1  # sums closer to 1 than this may be those of sigmoids that were trained on one class for each image
 UNBOUNDED = 1000.0  # what no probability is scaled to
 TURNED = "and are logarithms of probabilities with their signs turned"
-FAR = (10.0, 100.0, 1000.0)  # how many times outside of the usual range
+FAR = (30.0, 1000.0)  # how many times outside of the usual range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Evidence:
 
     @property
     def stays_in_0_to_1(self) -> bool:
-        return self.low >= -ROUNDING and self.high <= 1 + ROUNDING
+        return self.low >= -LAST_BITS * self.high and self.high <= 1 + ROUNDING
 
     def __str__(self) -> str:
         """The values in words."""
@@ -50,12 +51,17 @@ def probes(inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
     shape, rng = inputs.shape[1:], np.random.default_rng(0)
     low, high = float(inputs.min()), float(inputs.max())
     middle, half = (low + high) / 2, (high - low) / 2 or 1.0
-    noise = [middle + half * rng.uniform(-1, 1, shape) for _ in range(3)]
-    faint = middle + (inputs[0] - middle) / 4
-    usual = [np.full(shape, low), np.full(shape, high), np.full(shape, middle), faint, *noise]
-    extreme = [factor * half * rng.standard_normal(shape) for factor in FAR]
-    extreme += [sign * factor * (inputs[0] - middle) for sign in (1, -1) for factor in FAR[1:]]
-    return np.array(usual, np.float32), np.array(extreme, np.float32)
+    image = inputs[0].astype(np.float64) - middle
+    noise = [half * rng.uniform(-1, 1, shape) for _ in range(3)]
+    usual = [np.full(shape, low), np.full(shape, high), *(middle + part for part in (0 * image, image / 4, *noise))]
+    extreme = [sign * factor * part for part in (noise[0], image) for factor in FAR for sign in (1, -1)]
+    extreme += [np.full(shape, sign * FAR[-1] * half) for sign in (1, -1)]
+    return _in_single(usual), _in_single(extreme)
+
+
+def _in_single(inputs: list[NDArray[np.float64]]) -> NDArray[np.float32]:
+    most = np.finfo(np.float32).max
+    return np.clip(np.array(inputs), -most, most).astype(np.float32)
 
 
 def kind_by_values(evidence: Evidence) -> tuple[str, str]:
@@ -109,7 +115,7 @@ def _kind_of_one_column(evidence: Evidence) -> tuple[str, str]:
     low, high = evidence.low, evidence.high
     if low == high:
         return "", "whatever it is shown" + (": a softmax over one class is always 1" if high == 1 else "")
-    if evidence.stays_in_0_to_1:
+    if evidence.stays_in_0_to_1 and high > ROUNDING:
         return "probability", ""
     return ("logit", "") if not (doubt := _doubt_of_logits(evidence)) else ("", doubt)
 
@@ -117,19 +123,20 @@ def _kind_of_one_column(evidence: Evidence) -> tuple[str, str]:
 def _kind_of_columns(evidence: Evidence) -> tuple[str, str]:
     totals = evidence.usual.sum(axis=1)
     off = float(np.abs(totals - 1).max())
-    if evidence.stays_in_0_to_1 and evidence.high > 0:
+    if evidence.stays_in_0_to_1:
         if off <= CLIPPED:
             return "probabilities", ""
         if off <= DOUBT:
             return "", f"and {_said_of_sums(evidence.usual)}: nearly 1"
-    if evidence.high > 0 and evidence.low >= -ROUNDING * evidence.high and np.ptp(totals) <= CLIPPED / 2 * totals.max():
+    changes = float(np.ptp(evidence.usual, axis=0).sum())
+    if changes > 0 and evidence.low >= -LAST_BITS * evidence.high and _have_one_sum(totals, changes):
         if evidence.high > 1 + ROUNDING or totals.max() < 1:
             return "scaled-probabilities", ""
         return "", f"and {_said_of_sums(evidence.usual)}"
     if evidence.high <= ROUNDING and np.abs(_log_totals(evidence.usual)).max() <= ROUNDING:
         return "log-probabilities", ""
-    if evidence.stays_in_0_to_1 and evidence.high > 0:
-        if np.ptp(evidence.usual, axis=0).max() == 0:
+    if evidence.stays_in_0_to_1 and evidence.high > ROUNDING:
+        if changes == 0:
             return "", "whatever it is shown"
         if np.median(np.abs(totals - 1)) <= ROUNDING:
             return "", f"and {_said_of_sums(evidence.usual)}, mostly to 1"
@@ -137,6 +144,11 @@ def _kind_of_columns(evidence: Evidence) -> tuple[str, str]:
     if evidence.low >= 0 and np.abs(_log_totals(-evidence.usual)).max() <= ROUNDING:
         return "", TURNED
     return ("logits", "") if not (doubt := _doubt_of_logits(evidence)) else ("", doubt)
+
+
+def _have_one_sum(totals: Rows, changes: float) -> bool:
+    """Whether rows have one sum but for rounding, and not because their columns hardly change."""
+    return bool(np.ptp(totals) <= CLIPPED / 2 * min(totals.max(), changes))
 
 
 def _doubt_of_logits(evidence: Evidence) -> str:

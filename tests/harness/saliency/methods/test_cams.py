@@ -134,7 +134,7 @@ def test_a_map_that_leaves_float32_is_an_error_that_names_its_layer() -> None:
     )
     images = np.stack([np.ones((2, 2, 1)), [[[3e38], [1.0]], [[3e38], [1.0]]]]).astype(np.float32)  # gradients: 25
     with pytest.raises(MeasurementError, match='gradcam: the map of layer "huge" holds NaN or infinite values'):
-        compute(GradientEngine(model), "gradcam", images, [0, 0], parameters={"layer": "huge"})
+        compute(GradientEngine(model, output="logits"), "gradcam", images, [0, 0], parameters={"layer": "huge"})
 
 
 def test_the_chosen_layer_and_its_alternatives_are_recorded() -> None:

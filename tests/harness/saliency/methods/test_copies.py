@@ -149,7 +149,7 @@ def test_rise_that_keeps_everything_is_the_score_everywhere(engine) -> None:
 
 @pytest.mark.parametrize("keep", [0.25, 0.75])
 def test_rise_of_a_score_that_never_changes_is_the_score_whatever_fraction_is_kept(keep) -> None:
-    engine = GradientEngine(oracles.linear_model(np.zeros((6, 5, 2, 3)), np.array([1.0, 2.0, 3.0])))
+    engine = GradientEngine(oracles.linear_model(np.zeros((6, 5, 2, 3)), np.array([1.0, 2.0, 3.0])), output="logits")
     attribution = compute(engine, "rise", IMAGES[:1], [1], parameters={"masks": 3000, "keep": keep, "output": "logit"})
     np.testing.assert_allclose(attribution.values, 2, rtol=0.15)  # a mean of random masks
 
