@@ -160,8 +160,7 @@ class ExplainOptions:
             return _opened(_of_experiment(self.model, self.experiment), pictures)
         if is_file:
             return _opened(self.own.model(Path(self.model)), pictures)
-        model, keras_model = lookup.open_named(self.model, weights=self.weights, seed=self.seed)
-        return OpenModel(model=model, keras_model=keras_model)
+        return _opened(lookup.named(self.model, weights=self.weights, seed=self.seed), pictures)
 
     def class_names(self, model: Model) -> tuple[str, ...]:
         """What the classes are called: by the labels file, by our own data sets, or by their numbers.

@@ -160,11 +160,12 @@ def _parameters(parameters: Iterable[Parameter]) -> dict[str, dict[str, Any]]:
 def _keras_model(name: str) -> Any:
     from harness.models import lookup
     from harness.models.files import read_model
+    from harness.models.loading import load_model
 
     if lookup.is_file(name):
         path = Path(name).expanduser()
         return read_model(Model(name=path.stem, family="", preprocessing={}, classes=0, weights=str(path)))
-    return lookup.open_named(name, weights="random")[1]
+    return load_model(lookup.named(name, weights="random"))
 
 
 def _layer_row(info: LayerInfo, *, note: str) -> dict[str, Any]:

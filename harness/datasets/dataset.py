@@ -1,4 +1,4 @@
-"""What every data set is: two splits of labelled colour images, some with the object's mask."""
+"""What every data set is: two splits of labelled images, some with the object's mask."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_PIXELS = 2**27  # of a picture: 134 million, 11585 x 11585; 1 to 1.3 GiB of memory while it is decoded
+MOST_CHANNELS = 16  # of an image, and of a model that takes it
 MOST_CLASSES = 100_000  # each has a name in every record of images; ImageNet-22k has 21,841
 
 
@@ -18,7 +19,7 @@ class Sample:
     """One labelled image. `key` names it for ever: the same key is the same pixels in the same data set."""
 
     key: str
-    image: NDArray[np.uint8]  # (H, W, 3), RGB
+    image: NDArray[np.uint8]  # (H, W, C): 1 is grey, 3 is RGB
     label: int
     mask: NDArray[np.bool_] | None = None  # (H, W), true on the object
 

@@ -42,7 +42,7 @@ DATASETS: dict[str, DatasetSpec] = {
     ),
     "npz": DatasetSpec(
         open="harness.datasets.npz:NpzDataset",
-        summary="arrays in one .npz: {train,val,test}_images uint8 (N,H,W,3), _labels (N,), optional _masks (N,H,W)",
+        summary="arrays in one .npz: {train,val,test}_images uint8 (N,H,W[,C]), _labels (N,), optional _masks (N,H,W)",
     ),
 }
 

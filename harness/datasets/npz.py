@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.class_list import remarks_on_indices
-from harness.datasets.dataset import MOST_CLASSES, LabelRange, Sample
+from harness.datasets.dataset import MOST_CHANNELS, MOST_CLASSES, LabelRange, Sample
 from harness.datasets.splits import split_names
 from harness.datasets.zip_files import archive_in, check_bytes, reading
 from harness.errors import ConfigError, quoted, shown
@@ -28,7 +28,7 @@ _NPY: Any = np.lib.format  # NumPy's own types lack some of its arguments
 
 
 class NpzDataset:
-    """`test_images` uint8 (N, H, W, 3) and `test_labels` (N,) are needed; `train_…` for formats that calibrate.
+    """`test_images` uint8 (N, H, W, C), or (N, H, W) of greys, and `test_labels` (N,) are needed; `train_…` calibrate.
 
     Without a test split, `val_…` judges; splits may have the other names of `harness.datasets.splits`. Labels may be
     one-hot, or a column (N, 1). Optional: `test_masks` (N, H, W), where any value but zero is the object, and
@@ -53,7 +53,7 @@ class NpzDataset:
         masks = self._arrays.get(f"{split}_masks")
         return Sample(
             key=f"{split}/{index:06d}",
-            image=self._arrays[f"{split}_images"][index],
+            image=np.atleast_3d(self._arrays[f"{split}_images"][index]),
             label=int(self._arrays[f"{split}_labels"][index]),
             mask=None if masks is None else masks[index].astype(bool),
         )
@@ -135,8 +135,18 @@ def _check_header(file: Any, entry: zipfile.ZipInfo) -> None:
 
 
 def _check_images(images: Values, where: str) -> None:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise ConfigError(f"{where}: expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}")
+    expected = f"uint8 (N, H, W, C) of 1 to {MOST_CHANNELS} channels, or (N, H, W) for grey"
+    if images.ndim == 2:
+        raise ConfigError(
+            f"{where}: expected images, {expected}, got vectors {images.dtype} {images.shape}",
+            hint="measurements that are no image in space are not explained by maps: another tool, or a reshape",
+        )
+    if images.dtype != np.uint8:
+        hint = "np.uint8(np.round(255 * images)) of values from 0 to 1" if images.dtype.kind == "f" else ""
+        raise ConfigError(f"{where}: expected {expected}, got {images.dtype} {images.shape}", hint=hint)
+    if images.ndim not in (3, 4) or (images.ndim == 4 and not 1 <= images.shape[3] <= MOST_CHANNELS):
+        hint = "images.transpose(0, 2, 3, 1): channels come last" if images.ndim == 4 else ""
+        raise ConfigError(f"{where}: expected {expected}, got {images.dtype} {images.shape}", hint=hint)
     if not images.size:
         raise ConfigError(f"{where}: expected at least one image with pixels, got shape {images.shape}")
 

@@ -17,13 +17,13 @@ from harness.datasets.dataset_kinds import DATASETS, kind_of
 from harness.errors import ConfigError, printable, shown
 from harness.experiment.experiment import Experiment
 from harness.experiment.messages import explain_mistake
+from harness.experiment.model_tables import ModelTable
 from harness.experiment.schema import (
     DatasetTable,
     ExperimentFile,
-    ModelTable,
-    fits_file_names,
 )
 from harness.experiment.selection import Choices, require_known, require_unique
+from harness.experiment.values import fits_file_names
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.declared import Declared
 from harness.registry import look_up

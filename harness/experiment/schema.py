@@ -2,108 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from harness.datasets.dataset import MOST_CLASSES
 from harness.datasets.reading import colour_of
 from harness.devices.device import DEFAULT_KIND
-from harness.errors import nearest, printable
 from harness.experiment.durations import sustained_seconds
-from harness.models.catalogue import CATALOGUE
-from harness.models.declared import MOST_CHANNELS
-from harness.outputs import KINDS
-from harness.parameters import MOST_SEED, MOST_SIDE
+from harness.experiment.model_tables import ModelTable
+from harness.experiment.values import Batch, Count, Cpu, Images, Name, Rounds, Seed, Table, Threads
 from harness.quality.agreement_metrics import AGREEMENTS
-
-# Numbers have an end: a slip such as 10**12 is told at once, not by a run that fills the memory or never ends.
-Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of what is done one after the other
-Images = Annotated[int, Field(ge=1, le=100_000)]  # held as one array: twice the validation set of ImageNet
-Batch = Annotated[int, Field(ge=1, le=10_000)]
-Classes = Annotated[int, Field(ge=1, le=MOST_CLASSES)]
-Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
-Threads = Annotated[int, Field(ge=1, le=1024)]
-Rounds = Annotated[int, Field(ge=1, le=1000)]
-Cpu = Annotated[int, Field(ge=0, le=65_535)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Byte = Annotated[int, Field(ge=0, le=255)]
-Number = TypeVar("Number")
-Numbers = Annotated[list[Number], Field(min_length=1, max_length=MOST_CHANNELS)]  # one for all channels or for each
-
-
-def fits_file_names(name: str) -> str:
-    if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or printable(name) != name:
-        raise ValueError("1 to 100 characters without slashes and control characters, since files are named so")
-    return name
-
-
-def _is_a_kind_of_outputs(output: str) -> str:
-    if output not in KINDS:
-        raise ValueError(f"one of {', '.join(KINDS)}")
-    return output
-
-
-Output = Annotated[str, AfterValidator(_is_a_kind_of_outputs)]
-Name = Annotated[str, AfterValidator(fits_file_names)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class PreprocessingTable(_Table):
-    """[model.preprocessing]: what happens to an image before a model of the user's own sees it, as far as said."""
-
-    height: Side | None = None
-    width: Side | None = None
-    fit: Literal["crop", "squash", "pad"] | None = None
-    resize: Side | None = None
-    pad_colour: Numbers[Byte] | None = None
-    interpolation: Literal["bilinear", "nearest", "bicubic", "area", "lanczos"] | None = None
-    channel_order: Literal["rgb", "bgr"] | None = None
-    mean: Numbers[Finite] | None = None
-    scale: Numbers[Finite] | None = None
-    normalization: Literal["caffe", "torch", "tf", "unit", "none"] | None = None
-    on_top: bool = False
-
-    def declared(self) -> dict[str, Any]:
-        """As parts of a `Declared`."""
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in self.model_dump().items()}
-
-
-class ModelTable(_Table):
-    """[[model]]: a model of the catalogue with other weights, or the user's own file, of which the path alone will do.
-
-    name     the stem of the path where it is left out.
-    output   what the outputs of an own file are; by default what their values say.
-    module   a Python file with the layers of a trusted model that are not of Keras.
-    """
-
-    name: Name | None = None
-    weights: str | None = None
-    path: str | None = None
-    family: Literal["full-precision", "binarized"] | None = None
-    classes: Classes | None = None
-    twin: str | None = None
-    output: Output | None = None
-    trusted: bool = False
-    module: str | None = None
-    quantization_aware: bool = False
-    preprocessing: PreprocessingTable = PreprocessingTable()
-
-    @model_validator(mode="after")
-    def _known_or_a_file(self) -> ModelTable:
-        if self.path is None and self.name not in CATALOGUE:
-            near = nearest(self.name or "", CATALOGUE)
-            raise ValueError(f"a `path`, or a name from the catalogue such as {near}")
-        of_a_file = (self.family, self.classes, self.output, self.module, self.preprocessing.model_fields_set)
-        if self.path is None and any(of_a_file):
-            raise ValueError("a `path` beside what is said of a file: the models of the catalogue are known")
-        if self.module is not None and not self.trusted:
-            raise ValueError("trusted = true beside `module`, which is code that runs with your rights")
-        return self
+    model_config = Table.model_config
 
 
 class DatasetTable(_Table):

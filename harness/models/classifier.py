@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.datasets.dataset import MOST_CHANNELS
 from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
-from harness.models.declared import MOST_CHANNELS
 from harness.models.exported import ExportedModel
 from harness.outputs import class_count
 

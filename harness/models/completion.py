@@ -28,10 +28,13 @@ from harness.models.classifier import (
     with_ends,
 )
 from harness.models.declared import CROP, DEFAULT, NONE, NORMALIZATIONS, PAD, Declared
+from harness.models.exported import ExportedModel
+from harness.models.exported_preprocessing import preprocessing_of_graph
 from harness.models.files import read_model
 from harness.models.own_preprocessing import OwnPreprocessing, own_preprocessing
 from harness.outputs import KINDS, MOST_IMAGES, class_count, found
 
+GREY = 128  # of an image that stands for those of an empty data set, which the plan refuses
 COLOURS = 3  # channels of an image where neither the file nor a mean says how many
 
 Picture = NDArray[np.uint8]
@@ -60,7 +63,7 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]]) -> Completed
         check_layers(model, keras_model)
         height, width, channels = _size(model, declared, keras_model)
         keras_model = with_ends(replace(model, preprocessing=_geometry(declared, height, width, channels)), keras_model)
-        own = own_preprocessing(keras_model)
+        own = (preprocessing_of_graph if isinstance(keras_model, ExportedModel) else own_preprocessing)(keras_model)
         numbers = _numbers(model, declared, own, channels)
         complete_model = replace(
             model,
@@ -113,6 +116,7 @@ def _classes(keras_model: Any) -> int:
 def _output(model: Model, keras_model: Any, pictures: Sequence[tuple[str, Picture]]) -> str:
     """What its outputs are, by their values on the pictures."""
     fitted = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures[:MOST_IMAGES]]
+    fitted = fitted or [np.full(keras_model.input_shape[1:], GREY, np.uint8)]
 
     def outputs_of(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(keras_model(images, training=False))
@@ -145,6 +149,8 @@ def _numbers(model: Model, declared: Declared, own: OwnPreprocessing, channels: 
     """Channel order, mean and scale."""
     preset = NORMALIZATIONS[declared.normalization or _default(declared, own)]
     order = declared.channel_order or ("bgr" if preset.bgr else "rgb")
+    if order == "bgr" and channels != COLOURS:
+        raise ConfigError(f'model "{model.name}": blue first means three channels, its input has {channels}')
     turned = -1 if order == "bgr" else 1  # presets are numbers for red, green and blue
     mean = declared.mean or preset.mean[::turned]
     scale = declared.scale or preset.scale[::turned]

@@ -13,7 +13,6 @@ CROP, SQUASH, PAD = "crop", "squash", "pad"
 FITS = (CROP, SQUASH, PAD)
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos")
 ORDERS = ("rgb", "bgr")
-MOST_CHANNELS = 16  # of an image and of a model's input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

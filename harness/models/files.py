@@ -22,17 +22,13 @@ from harness.models.exported import read_exported
 from harness.models.modules import objects_of
 from harness.models.origin import Origin
 from harness.models.refusals import words
-from harness.models.safety import Examined, examined, unreadable
+from harness.models.safety import Examined, examined, foreign_parts, unreadable
 
 _CAUSE = "Exception encountered: "  # what Keras 3 puts before what went wrong, after a long account of where
 _LOADING = threading.Lock()  # what is counted is of one model
 _SLACK = 16 * 2**20  # bytes of weights beyond those in the file: states and seeds
 _MOST_TENSORS = 100_000  # between layers; the largest model of keras.applications has 2,000
-_UNKNOWN = (  # what each Keras says of a name that it does not find
-    r"Could not locate (?:class|function) '([^']+)'",
-    r"Unknown (?:layer|object|[a-z ]*function|initializer|regularizer|constraint|activation|metric|loss|class)[^:]*: "
-    r"'?\"?([\w>.]+)",
-)
+_ADVICE = " (?:Make sure|Please ensure)"  # to whoever wrote the classes, who is not the one that reads it
 _TOO_MANY_TENSORS = f"its layers make more than {_MOST_TENSORS:,} tensors"
 
 
@@ -68,7 +64,7 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     except ConfigError:
         raise
     except Exception as error:  # Keras and the layers raise all sorts
-        _refuse_unknown_class(model, path, str(error))
+        _refuse_foreign_parts(model, path, error)
         wrote = f"Keras {origin.version or 'of unknown version'}"
         cause = str(error).rpartition(_CAUSE)[2] or type(error).__name__
         if _TOO_MANY_TENSORS in cause:  # behind an account of which layer it was
@@ -84,17 +80,18 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     return loaded
 
 
-def _refuse_unknown_class(model: Model, path: Path, said: str) -> None:
-    """Raises ConfigError where Keras looked for a class or function in vain: it says that a decorator was missing."""
-    unknown = next((match for match in (re.search(pattern, said) for pattern in _UNKNOWN) if match), None)
-    if unknown is None:
+def _refuse_foreign_parts(model: Model, path: Path, cause: Exception) -> None:
+    """Raises ConfigError where a trusted file names what Keras does not have: Keras says that a decorator was missing,
+    or stumbles over it elsewhere."""
+    found = foreign_parts(path) if model.trusted else ()
+    if not found:
         return
-    kind = "not in that module" if model.module else "not of Keras, and no file of a model holds its code"
+    where = f'"{model.module}" does not define all of it' if model.module else "no file of a model holds their code"
     raise ConfigError(
-        f'model "{model.name}": "{path}" has a part called "{words(unknown[1])}", which is {kind}',
-        hint=f'the Python file that defines {words(unknown[1])}, as module = "FILE.py" with trusted = true in its '
-        "[[model]] table, or --module FILE.py --trusted",
-    ) from None
+        f'model "{model.name}": "{path}" holds {", ".join(found)}: parts that are not of Keras, and {where} '
+        f"({words(re.split(_ADVICE, one_line(cause))[0], limit=100)})",
+        hint='module = "FILE.py" in its [[model]] table, or --module FILE.py, with the Python file that defines them',
+    ) from cause
 
 
 @contextmanager

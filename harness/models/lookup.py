@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from harness.errors import ConfigError, nearest
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.declared import Declared
-from harness.models.loading import load_model
 from harness.models.origin import SUFFIXES
 
 
-def open_named(name: str, *, weights: str | None, seed: int = 0) -> tuple[Model, Any]:
-    """A model of the catalogue with its Keras model."""
+def named(name: str, *, weights: str | None, seed: int = 0) -> Model:
+    """A model of the catalogue."""
     if name not in CATALOGUE:
         raise ConfigError(
             f'model: expected a name of the catalogue or a file, got "{name}"',
@@ -22,8 +20,7 @@ def open_named(name: str, *, weights: str | None, seed: int = 0) -> tuple[Model,
         )
     if weights not in (None, "trained", "imagenet", "random"):
         weights = str(Path(weights).expanduser())
-    model = catalogue_model(name, CATALOGUE[name], weights=weights, seed=seed)
-    return model, load_model(model)
+    return catalogue_model(name, CATALOGUE[name], weights=weights, seed=seed)
 
 
 def is_file(name: str) -> bool:

@@ -1,12 +1,13 @@
 """What a model does to pixels by itself before its first weights: found by value, whatever its layers are called.
 
-Layers that have no weights are followed from the input on as long as there is one way. Black, white and a colour are
-sent along: a layer that makes other values of them prepares pixels, whether it is a Rescaling, a Normalization, a plain
+Layers without weights are followed from the input on. Black, white and a colour are sent along: a
+layer that makes other values of them prepares pixels, whether it is a Rescaling, a Normalization, a plain
 `x / 255` or a Lambda. One that leaves them as they are (padding, an augmentation at rest) does not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.keras_packages import layers_of
+from harness.keras_packages import layers_of, operation_name
 from harness.saliency.engine.graph import Graph, Step, read_graph, replay
 
 ANY_SIZE = 64  # pixels of a side where a model takes any: its preprocessing has no reason to look at it
@@ -58,72 +59,109 @@ class OwnPreprocessing:
         return ", ".join(said)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A tensor that is made of the image without weights, of which other tensor, by what. Tensors go by any names."""
+
+    name: str
+    source: Any
+    tensor: Any
+
+
 def own_preprocessing(model: Any) -> OwnPreprocessing:
     """Of a functional or sequential model of either Keras; of a subclassed one, whatever layers of that sort it has."""
     try:
         graph = read_graph(model)
     except ConfigError:
         return OwnPreprocessing(scales=_named_in(model))
-    first, steps = _before_weights(graph)
+    steps = _before_weights(graph)
+    first = _first_after(graph, steps)
     if first is not None and not steps and _named_in(first.layer):
         return OwnPreprocessing(scales=_named_in(first.layer))
     shape = tuple(model.inputs[0].shape)
-    values = _through(graph, steps, shape)
-    found = _compared(steps, values, shape)
-    starts = first is not None and type(first.layer).__name__.startswith("BatchNormalization")
-    last = values[-1][:2]
-    return OwnPreprocessing(
-        scales=found["scales"],
-        low=float(last.min()) if found["scales"] else None,
-        high=float(last.max()) if found["scales"] else None,
-        reorders=found["reorders"],
-        resizes=found["resizes"],
-        starts_with_batch_normalization=starts,
+    made = [Made(step.name, step.inputs[0], step.outputs[0]) for step in steps]
+    return replace(
+        compared(made, _values(graph, steps, shape), source=graph.input),
+        resizes=tuple(step.name for step in steps if _resizes(step)),
+        starts_with_batch_normalization=first is not None and type(first.layer).__name__.startswith("BatchNorm"),
     )
 
 
-def _before_weights(graph: Graph) -> tuple[Step | None, list[Step]]:
-    """The first step that is no preparation, and those before it."""
-    tensor = graph.input
-    steps: list[Step] = []
-    while True:
-        consumers = graph.consumers(tensor)
-        if len(consumers) != 1:
-            return None, steps
-        [step] = consumers
+def probes(shape: Shape) -> Pixels:
+    """(3, H, W, C) of one colour each for an input (None, H, W, C): black, white, and one that differs by channel."""
+    height, width, channels = shape[1] or ANY_SIZE, shape[2] or ANY_SIZE, shape[3] or 3
+    colours = np.array([np.zeros(channels), np.full(channels, 255), np.linspace(40, 200, channels)], np.float32)
+    return np.ascontiguousarray(np.broadcast_to(colours[:, None, None, :], (3, height, width, channels)))
+
+
+def centre(images: Pixels) -> Pixels:
+    """(N, C) of images (N, H, W, C)."""
+    return images[:, images.shape[1] // 2, images.shape[2] // 2]
+
+
+def compared(made: Sequence[Made], values: Mapping[Any, Pixels], *, source: Any) -> OwnPreprocessing:
+    """What changes the values of the probes (3, C), by tensor where a tensor is an image; `source` is the input."""
+    changes = list(_changes(made, values, source))
+    scales = tuple(name for name, turned in changes if not turned)
+    last = next((values[each.tensor] for each in reversed(made) if each.tensor in values), values[source])
+    return OwnPreprocessing(
+        scales=scales,
+        low=float(last[:2].min()) if scales else None,
+        high=float(last[:2].max()) if scales else None,
+        reorders=tuple(name for name, turned in changes if turned),
+    )
+
+
+def _changes(made: Sequence[Made], values: Mapping[Any, Pixels], source: Any) -> Iterator[tuple[str, bool]]:
+    """What makes other values of the image that it is given, and whether it only turns channels around."""
+    image = {source: source}  # a channel by itself stands for the image that it was taken of
+    for each in made:
+        before_it = image[each.source]
+        image[each.tensor] = each.tensor if each.tensor in values else before_it
+        before, after = values[before_it], values.get(each.tensor)
+        if after is not None and after.shape == before.shape and not np.allclose(before, after, atol=TOLERANCE):
+            yield each.name, np.allclose(before[:, ::-1], after, atol=TOLERANCE)
+
+
+def _before_weights(graph: Graph) -> list[Step]:
+    """The steps that make images, or channels of images, of the input without any weights."""
+    known, steps = {graph.input}, []
+    for step in graph.steps:
         has_weights = len(getattr(step.layer, "weights", ())) > 0 and type(step.layer).__name__ not in NAMED
-        if has_weights or len(step.inputs) != 1 or len(step.outputs) != 1 or len(step.shape) != 4:
-            return step, steps
-        steps.append(step)
-        tensor = step.outputs[0]
+        if (
+            not has_weights
+            and step.inputs
+            and known.issuperset(step.inputs)
+            and len(step.outputs) == 1
+            and len(step.shape) >= 3
+        ):
+            known.add(step.outputs[0])
+            steps.append(step)
+    return steps
 
 
-def _through(graph: Graph, steps: list[Step], shape: Shape) -> list[Pixels]:
-    """(3, C) what black, white and a colour are at the centre of the image: at the input, and after each step."""
-    _, height, width, channels = shape
-    colours = np.zeros((3, channels or 3), np.float32)
-    colours[1], colours[2] = 255, np.linspace(40, 200, channels or 3)
-    images = np.broadcast_to(
-        colours[:, None, None, :], (3, height or ANY_SIZE, width or ANY_SIZE, colours.shape[1])
-    ).astype(np.float32)
-    if not steps:
-        return [colours]
-    part = replace(graph, steps=tuple(steps), output=steps[-1].outputs[0])
-    _, kept = replay(part, images, keep=[step.name for step in steps])
-    values = [np.asarray(kept[step.name], np.float32) for step in steps]
-    return [colours, *(value[:, value.shape[1] // 2, value.shape[2] // 2] for value in values)]
+def _first_after(graph: Graph, steps: list[Step]) -> Step | None:
+    """The first step that takes the image and is no preparation."""
+    known = {graph.input, *(step.outputs[0] for step in steps)}
+    names = {step.name for step in steps}
+    return next((step for step in graph.steps if step.name not in names and known.intersection(step.inputs)), None)
 
 
-def _compared(steps: list[Step], values: list[Pixels], shape: Shape) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {"scales": [], "reorders": [], "resizes": []}
-    for step, before, after in zip(steps, values[:-1], values[1:]):
-        if step.shape[1:3] != shape[1:3] and "Padding" not in type(step.layer).__name__:
-            found["resizes"].append(step.name)
-        if before.shape == after.shape and not np.allclose(before, after, atol=TOLERANCE):
-            turned = np.allclose(before[:, ::-1], after, atol=TOLERANCE)
-            found["reorders" if turned else "scales"].append(step.name)
-        shape = step.shape
-    return {kind: tuple(names) for kind, names in found.items()}
+def _values(graph: Graph, steps: list[Step], shape: Shape) -> dict[int, Pixels]:
+    """(3, C) what the probes are at their centre, by tensor: the input, and each image made of it."""
+    images = probes(shape)
+    values = {graph.input: centre(images)}
+    if steps:
+        part = replace(graph, steps=tuple(steps), output=steps[-1].outputs[0])
+        _, kept = replay(part, images, keep=[step.name for step in steps])
+        made = {step.outputs[0]: np.asarray(kept[step.name], np.float32) for step in steps}
+        values.update((tensor, centre(pixels)) for tensor, pixels in made.items() if pixels.ndim == 4)
+    return values
+
+
+def _resizes(step: Step) -> bool:
+    name = type(step.layer).__name__.lower() + operation_name(step.layer)
+    return "resiz" in name or "crop" in name
 
 
 def _named_in(layer: Any) -> tuple[str, ...]:

@@ -60,6 +60,12 @@ def examined(name: str, path: Path, *, trusted: bool) -> Iterator[Examined]:
         yield Examined(path=where, origin=origin, weight_bytes=verdict.get("weight_bytes"))
 
 
+def foreign_parts(path: Path) -> tuple[str, ...]:
+    """What in a model file is not on the list, in a few words each; nothing where its examination ends otherwise."""
+    with _temporary_folder(path.name) as folder:
+        return tuple(_verdict(path, folder).get("unsafe", ()))
+
+
 @contextmanager
 def _temporary_folder(name: str) -> Iterator[Path]:
     try:

@@ -57,17 +57,17 @@ class _Plan:
     def units(self) -> Iterator[Unit]:
         for model in self._experiment.models:
             check_labels(model, self._dataset_of(model.name))
-            judging = self._images(model, "test", self._experiment.accuracy.images)
+            judging = self._judging(model)
             yield from (judging, accuracy.plan_reference(model, judging))
         for model, format_name in self._experiment.artifacts():
             calibration = None
             if FORMATS[format_name].calibrated:
-                calibration = self._images(model, "train", self._experiment.conversion.calibration_images)
+                calibration = self._images(model, "train", self._count(model, "train"))
                 yield calibration
             artifact = conversion.plan(model, format_name, calibration=calibration)
             self._artifacts.append(artifact)
             yield artifact
-            compared = self._images(model, "test", min(self._experiment.accuracy.images, fidelity.IMAGES))
+            compared = self._images(model, "test", min(self._count(model, "test"), fidelity.IMAGES))
             yield from (compared, fidelity.plan(artifact, compared))
             if model.quantization_aware or not FORMATS[format_name].restriction:
                 yield from self._judged(model, artifact)
@@ -75,9 +75,20 @@ class _Plan:
         yield from self._explanations()
 
     def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
-        judging = self._images(model, "test", self._experiment.accuracy.images)
+        judging = self._judging(model)
         for device in self._devices:
             yield accuracy.plan(artifact, judging, device)
+
+    def _judging(self, model: Model) -> Unit:
+        return self._images(model, "test", self._count(model, "test"))
+
+    def _count(self, model: Model, split: str) -> int:
+        """How many images judge or calibrate. The defaults mean as many as there are, where there are fewer."""
+        accuracy, conversion = self._experiment.accuracy, self._experiment.conversion
+        table, wanted = (accuracy, accuracy.images) if split == "test" else (conversion, conversion.calibration_images)
+        if table.model_fields_set:
+            return wanted
+        return min(wanted, max(1, self._dataset_of(model.name).size(split)))
 
     def _latencies(self) -> Iterator[Unit]:
         """Every artifact once a round, in an order shuffled by the seed, so that drift of the board hits all alike."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reports.drawing.channels import as_colours
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
 from reports.drawing.thumbnails import CLIPPED_PERCENTILE
 
@@ -20,10 +21,10 @@ Array = NDArray[np.float32]
 
 
 def overlay_picture(image: NDArray[np.uint8], saliency_map: Array) -> Image.Image:
-    """Three panels side by side: image (H, W, 3) or (H, W, 1), map (H, W), and both."""
+    """Three panels side by side: image (H, W, C), map (H, W), and both."""
     relative = _relative(np.nan_to_num(saliency_map, nan=0.0, posinf=0.0, neginf=0.0))
     colours = _coloured(relative, signed=bool((relative < 0).any()))
-    photo = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
+    photo = as_colours(image).astype(np.float32)
     grey = photo.mean(axis=-1, keepdims=True)
     opacity = STRONGEST * np.abs(relative)[..., None]
     return _side_by_side([photo, colours, grey * (1 - opacity) + colours * opacity])

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reports.drawing.channels import as_colours
+
 LONGEST_SIDE = 96  # pixels of a thumbnail: larger images are reduced, smaller ones keep their size
 CLIPPED_PERCENTILE = 99
 STEPS = (
@@ -37,8 +39,8 @@ class MapPicture:
 
 
 def image_source(image: NDArray[np.uint8]) -> str:
-    """A data URI of one image (H, W, 3) or (H, W, 1) uint8, at most LONGEST_SIDE pixels wide and high."""
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    """A data URI of one image (H, W, C) uint8, at most LONGEST_SIDE pixels wide and high."""
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else as_colours(image))
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR)
     return _data_uri(picture, "WEBP", quality=80)
 

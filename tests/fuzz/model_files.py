@@ -166,10 +166,12 @@ def _read(path: Path, *, predict: bool) -> tuple[str, list[str]]:
     import numpy as np
 
     from harness.errors import BitlensError
-    from harness.models.lookup import FileOptions, open_file
+    from harness.models.completion import complete
+    from harness.models.declared import Declared
+    from harness.models.lookup import own_file
 
     try:
-        _, model = open_file(path, FileOptions())
+        model = complete(own_file(path, Declared(), output="", trusted=False, module=None), []).keras_model
     except BitlensError as error:
         sentence = str(error).split("\n  try: ")[0]
         lines = [] if len(sentence.splitlines()) == 1 else [f"a sentence of several lines: {sentence!r}"]

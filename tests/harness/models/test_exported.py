@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.models.catalogue import Model, minus_one_to_one
+from harness.models.completion import complete
+from harness.models.declared import Declared
 from harness.models.loading import load_model
-from harness.models.lookup import FileOptions, open_file
 from harness.outputs import PROBABILITIES
 from harness.saliency import GradientEngine, compute, compute_many, list_layers
 
@@ -88,9 +90,10 @@ def test_open_image_size_is_filled_in_from_the_preprocessing_or_by_size(tmp_path
     model = keras_3((None, None, 3))
     path = exported(model, tmp_path / "folder")
     assert load_model(mine(path)).input_shape == (None, *SHAPE)
-    record, opened = open_file(path, FileOptions(size=(12, 12)))
-    assert (record.classes, record.family) == (3, "full-precision")
-    np.testing.assert_allclose(opened(IMAGES), model(IMAGES), atol=1e-6)
+    unread = Model(name="mine", family="", preprocessing={}, classes=0, weights=str(path), output="")
+    done = complete(replace(unread, declared=Declared(height=12, width=12)), [])
+    assert (done.model.classes, done.model.family) == (3, "full-precision")
+    np.testing.assert_allclose(done.keras_model(IMAGES), model(IMAGES), atol=1e-6)
 
 
 def test_only_signature_is_taken_whatever_its_name(tmp_path: Path) -> None:

@@ -29,9 +29,12 @@ from harness import keras_packages
 keras_packages.set_up()
 from pathlib import Path
 from harness.errors import ConfigError
-from harness.models.lookup import FileOptions, open_file
+from harness.models.completion import complete
+from harness.models.declared import Declared
+from harness.models.lookup import own_file
 try:
-    print(open_file(Path(sys.argv[1]), FileOptions())[0].classes, "classes")
+    model = own_file(Path(sys.argv[1]), Declared(), output="", trusted=False, module=None)
+    print(complete(model, []).model.classes, "classes")
 except ConfigError as error:
     print(error)
 """
