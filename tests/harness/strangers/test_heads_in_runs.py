@@ -89,7 +89,7 @@ def one_column(tmp_path_factory: pytest.TempPathFactory) -> RunView:
 
 @pytest.fixture(scope="module")
 def three_columns(tmp_path_factory: pytest.TempPathFactory) -> RunView:
-    heads = {"softmax": "the last layer", "logits": "no softmax", "percent": "times 100"}
+    heads = {"softmax": "the last layer", "logits": "no softmax"}
     models = {name: (model_with(SOFTMAXES[head]), "") for name, head in heads.items()}
     models["sigmoids"] = (model_with(OTHERS["three sigmoids"][0]), "")
     return view_of(tmp_path_factory.mktemp("three"), models, 3, ["fp32"])
@@ -109,12 +109,10 @@ def test_curves_of_one_column_are_probabilities_of_both_classes(one_column: RunV
     assert len({round(value or 0, 6) for value in of_sigmoid["float"]}) == 3, "not 1 for every map"
 
 
-def test_curves_of_logits_and_of_percents_are_those_of_the_softmax(three_columns: RunView) -> None:
-    expected = curves(three_columns, "softmax")
-    for name in ("logits", "percent"):
-        found = curves(three_columns, name)
-        np.testing.assert_allclose(found["float"], expected["float"], rtol=1e-5)
-        np.testing.assert_allclose(found["device"], expected["device"], rtol=1e-4)
+def test_curves_of_logits_are_those_of_the_softmax(three_columns: RunView) -> None:
+    expected, found = (curves(three_columns, name) for name in ("softmax", "logits"))
+    np.testing.assert_allclose(found["float"], expected["float"], rtol=1e-5)
+    np.testing.assert_allclose(found["device"], expected["device"], rtol=1e-4)
     assert all(0 <= (value or 0) <= 1 for value in expected["float"])
 
 
@@ -145,7 +143,7 @@ def test_an_artifact_agrees_with_its_model_whatever_the_head(one_column: RunView
 def test_units_of_a_softmax_keep_their_keys_and_others_name_their_outputs(three_columns: RunView) -> None:
     records = three_columns.models
     assert "output" not in records["softmax"]
-    assert records["percent"]["output"] == "scaled-probabilities"
+    assert records["sigmoids"]["output"] == "independent-probabilities"
 
 
 # ---------------------------------------------------------------------------------------------------------- explain
