@@ -67,6 +67,14 @@ def read_text(path: Path, *, where: str, at_most: int) -> str:
     return text
 
 
+def is_regular(path: Path) -> bool:
+    """Whether a regular file itself is there, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def kind_of(path: Path) -> str:
     """ "" for a regular file, through links; else what is there, such as "a pipe" or "nothing"."""
     try:

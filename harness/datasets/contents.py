@@ -51,7 +51,7 @@ class Contents:
     def of(self, name: str, *, is_picture: bool = True) -> Content:
         """Raises ConfigError for a file that cannot be read."""
         row = self._remembered.get(name)
-        if row is None or not row.startswith(_stamp_of(self._folder / name)):
+        if row is None or not row.startswith(_stamp_of(f"{self._folder}/{name}")):
             row, is_settled = _read(self._folder, name, is_picture=is_picture)
             if not is_settled:
                 return _parsed(row)
@@ -94,7 +94,7 @@ def _parsed(row: str) -> Content:
     return Content(sha256=sha256, traits=tuple(traits.split(",")) if traits else (), problem=problem)
 
 
-def _stamp_of(path: Path) -> str:
+def _stamp_of(path: str) -> str:
     try:
         return _stamp(os.stat(path))
     except OSError:

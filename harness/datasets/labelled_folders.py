@@ -22,7 +22,7 @@ def labelled_by_folders(places: Places, contents: Contents, listed: ClassList | 
     folders = ClassFolders(tree, pictures, listed=listed, where=f'{WHERE}: "{places.folder}"')
     found = {}
     for name in folders.pictures:
-        check_utf8(places.folder / name, places.folder)
+        check_utf8(name, places.folder)
         places.check(places.folder / name)
         found[name] = contents.of(name)
     labelled = folders.labelled({name: content for name, content in found.items() if not content.problem})

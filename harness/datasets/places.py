@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.regular_files import kind_of
+from harness.regular_files import is_regular, kind_of
 
 WHERE = "[dataset] path"
 _SYSTEM = {  # what systems and tools leave in folders, besides names that begin with a dot
@@ -43,6 +43,8 @@ class Places:
 
     def check(self, file: Path, where: str = WHERE) -> None:
         """Raises ConfigError that begins with `where` unless the file is regular and lies in the data set."""
+        if is_regular(file):  # itself, not what it links to
+            return
         found = kind_of(file)
         if found == "nothing":
             raise ConfigError(f'{where}: expected a picture, found no file "{file}"', hint=_hint(file))
@@ -86,14 +88,13 @@ class Places:
         return real == self._root or real.startswith(self._root.rstrip(os.sep) + os.sep)
 
 
-def check_utf8(file: Path, folder: Path) -> None:
+def check_utf8(name: str, folder: Path) -> None:
     """Names identify images in results for ever, so they are text."""
-    name = os.fspath(file.relative_to(folder))
     try:
         name.encode()
     except UnicodeEncodeError:
         raise ConfigError(
-            f'{WHERE}: "{file}": expected a file name in UTF-8, got the bytes {os.fsencode(name)!r}',
+            f'{WHERE}: "{folder / name}": expected a file name in UTF-8, got the bytes {os.fsencode(name)!r}',
             hint="rename it, or `convmv -f latin1 -t utf8 -r --notest FOLDER` for all of a folder",
         ) from None
 
