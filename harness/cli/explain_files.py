@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.datasets.pictures import MOST_BYTES, read_picture
+from harness.datasets.pictures import MOST_BYTES, inspect_picture, read_picture
+from harness.datasets.pixels import remarks_on_traits
+from harness.datasets.reading import AS_SEEN
 from harness.errors import ConfigError
+from harness.execution.progress import say
 from harness.regular_files import open_regular
 from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
@@ -21,14 +24,17 @@ if TYPE_CHECKING:
 
 
 def check_pictures(paths: Sequence[Path]) -> None:
-    """Before anything expensive is loaded."""
+    """Before anything expensive is loaded. Says what is read otherwise than it is stored."""
     for path in paths:
         if path.is_dir():
             raise ConfigError(
                 f'image: expected pictures, got the folder "{path}"',
                 hint=f"{path}/*.jpg for its pictures; `bitlens run` for a data set",
             )
-        open_regular(path, where="image", at_most=MOST_BYTES).close()
+        with open_regular(path, where="image", at_most=MOST_BYTES) as file:
+            traits = inspect_picture(file, name=str(path), where="image")
+        for remark in remarks_on_traits([traits], AS_SEEN):
+            say(f'image "{path}": {remark}')
 
 
 def check_folder(folder: Path) -> None:

@@ -133,7 +133,9 @@ class ClassFolders:
         for folder in folders:
             split = next((each for each in self._pictured(folder) if split_of(_name(each))), "")
             if split:
-                raise self._refusal(f'"{split}", a split inside of a class', f"classes inside of splits; or {A_LIST}")
+                raise self._refusal(
+                    f'"{split}", a split inside of a class', f"the folder of the splits as the path; or {A_LIST}"
+                )
         strange = [each for each in folders if looks_like_a_split(_name(each))]
         if any(map(self._pictured, strange)) or (strange and strange == folders):
             hint = f"the names of splits: {KNOWN}; or {A_LIST}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from harness.datasets.annotations import Annotations
@@ -70,7 +69,7 @@ class ImageFolder:
     def _class_list(self, classes: str | None) -> ClassList | None:
         if classes is not None:
             return read_list(Path(classes), where="[dataset] classes")
-        path = find_list(self._folder, os.listdir(self._folder))
+        path = find_list(self._folder, self._places.names())
         if path is None:
             return None
         self._places.check(path)
@@ -78,7 +77,7 @@ class ImageFolder:
 
     def _file_called(self, name: str) -> str | None:
         """The file of this name in the folder, in any case. Raises ConfigError for two."""
-        found = sorted(each for each in os.listdir(self._folder) if each.casefold() == name)
+        found = sorted(each for each in self._places.names() if each.casefold() == name)
         if len(found) > 1:
             raise ConfigError(f'{WHERE}: "{self._folder}" has {" and ".join(found)}: expected one "{name}"')
         return found[0] if found else None

@@ -92,15 +92,18 @@ def _names(stored: Sequence[str], *, where: str) -> tuple[dict[str, str], tuple[
     judging = called.get("test") or called.get("val")
     if judging is None:
         raise ConfigError(f"{where}: expected arrays test_images and test_labels, got {quoted(stored) or 'none'}")
-    splits = {"train": called["train"], "test": judging} if "train" in called else {"test": judging}
+    calibrating = called.get("train") or (called.get("val") if "test" in called else None)
+    splits = {"train": calibrating, "test": judging} if calibrating else {"test": judging}
     for name in splits.values():
         if not {f"{name}_images", f"{name}_labels"} <= set(stored):
             raise ConfigError(f"{where}: expected arrays {name}_images and {name}_labels, got {quoted(stored)}")
     names = {f"{split}_{what}": f"{name}_{what}" for split, name in splits.items() for what in WHAT}
     names = {ours: theirs for ours, theirs in {**names, "class_names": "class_names"}.items() if theirs in stored}
+    remarks = [] if "test" in called else [f'"{judging}" judges, there is no split called test']
+    if calibrating and "train" not in called:
+        remarks.append(f'"{calibrating}" calibrates, there is no split called train')
     unread = [name for name in stored if name not in names.values()]
-    remarks = [f"arrays that are not read: {quoted(unread)}"] if unread else []
-    return names, (*([] if "test" in called else [f'"{judging}" judges, there is no split called test']), *remarks)
+    return names, (*remarks, *([f"arrays that are not read: {quoted(unread)}"] if unread else []))
 
 
 def _arrays(archive: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, Values]:

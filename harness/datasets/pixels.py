@@ -70,17 +70,18 @@ def remarks_on_traits(traits: Iterable[Iterable[str]], reading: Reading) -> list
     """What is said of pictures with these traits that are read so, a sentence each."""
     every = [tuple(each) for each in traits]
     count = Counter(trait for each in every for trait in each)
-    transparent = "their transparency dropped"
+    transparent = "transparency dropped"
     if reading.alpha_over is not None:
         transparent = f"transparent pixels, if any, laid over #{bytes(reading.alpha_over).hex()}"
     said = {
-        "turned": f"{'turned upright' if reading.upright else 'not turned'} as their Exif data says",
+        "turned": f"{'turned upright' if reading.upright else 'not turned'} as the Exif data says",
         "transparent": transparent,
         "deep": "16 bits of grey, of which the upper 8 are read: 65,535 is white",
-        "cmyk": "from CMYK to RGB without their colour profile",
+        "cmyk": "from CMYK to RGB without the colour profile",
         "animated": "the first frame of an animation",
     }
-    return [f"{count[trait]:,} of {len(every):,} pictures: {said[trait]}" for trait in TRAITS if count[trait]]
+    of = f" of {len(every):,} pictures: " if len(every) > 1 else ""
+    return [f"{count[trait]:,}{of}{said[trait]}" if of else said[trait] for trait in TRAITS if count[trait]]
 
 
 def _check_mode(picture: Image.Image, reading: Reading) -> None:

@@ -56,6 +56,13 @@ class Places:
                 hint="a copy of the file in its place, or a link to its whole folder",
             )
 
+    def names(self) -> list[str]:
+        """What lies in the folder itself. Raises ConfigError where it cannot be listed."""
+        try:
+            return os.listdir(self.folder)
+        except OSError as error:
+            raise ConfigError(f'{WHERE}: "{self.folder}" could not be listed ({error.strerror})') from error
+
     def tree(self) -> Tree:
         """What lies in the folder, and in folders outside that it links to, each folder once.
 

@@ -16,7 +16,7 @@ COLOURS = {"white": WHITE, "black": (0, 0, 0)}
 class Reading:
     """How pictures are read.
 
-    alpha_over  what lies under transparent pixels; None drops the transparency, as Pillow and TensorFlow do.
+    alpha_over  what lies under transparent pixels; None drops the transparency, as Keras does.
     upright     whether the orientation in the Exif data is applied, as every viewer does.
     """
 

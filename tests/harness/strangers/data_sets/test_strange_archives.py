@@ -83,6 +83,10 @@ def test_arrays_of_the_validation_split_judge_where_there_is_no_test_split_and_a
     assert (dataset.size("test"), dataset.remarks) == (3, ('"val" judges, there is no split called test',))
     more = NpzDataset(arrays(tmp_path / "e.npz", **stored, test_images=IMAGES[:2], test_labels=[0, 1]))
     assert (more.size("test"), more.remarks) == (2, ('arrays that are not read: "val_images", "val_labels"',))
+    no_train = {name: array for name, array in stored.items() if not name.startswith("train")}
+    last = NpzDataset(arrays(tmp_path / "g.npz", **no_train, test_images=IMAGES[:2], test_labels=[0, 1]))
+    assert (last.size("train"), last.size("test")) == (3, 2)
+    assert last.remarks == ('"val" calibrates, there is no split called train',)
     with pytest.raises(ConfigError, match='expected arrays test_images and test_labels, got "x_train"'):
         NpzDataset(arrays(tmp_path / "f.npz", x_train=IMAGES))
 

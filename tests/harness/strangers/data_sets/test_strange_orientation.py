@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from harness.datasets.pictures import read_picture
 from tests.harness.strangers.data_sets.strange_folders import (
     chunk,
     encoded,
@@ -77,3 +78,23 @@ def test_boxes_and_masks_of_turned_pictures_ask_in_which_pixels_they_count(folde
         assert sample.mask is not None
         shapes[exif] = (sample.image.shape[:2], sample.mask.shape, int(sample.mask.sum()))
     assert shapes == {"apply": ((24, 16), (24, 16), 128), "ignore": ((16, 24), (16, 24), 128)}
+
+
+def test_explain_turns_a_photo_as_a_data_set_does_and_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.cli.explain_files import check_pictures
+
+    (folder / "photo.jpg").write_bytes(turned(6))
+    check_pictures([folder / "photo.jpg"])
+    assert capsys.readouterr().err == f'image "{folder}/photo.jpg": turned upright as the Exif data says\n'
+    assert read_picture(folder / "photo.jpg", where="image").shape == (24, 16, 3)
+
+
+def test_a_photo_with_a_second_picture_inside_is_the_first_one(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [CORNERS.convert("RGB"), Image.new("RGB", (24, 16))]
+    content = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:], exif=exif)  # as telephones write it
+    image, dataset = one_picture(folder, content, suffix=".jpg")
+    assert image.shape == (24, 16, 3)
+    assert image.mean() > 100
+    assert "animation" not in said(dataset)

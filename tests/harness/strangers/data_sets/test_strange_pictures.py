@@ -90,7 +90,7 @@ def test_transparency_is_laid_over_white_by_default_and_dropped_over_nothing(fol
     assert (image == 255).all()
     dropped = opened(folder, alpha_over="nothing")
     assert dropped.sample("test", 0).image[0, 0].tolist() == [10, 20, 30]
-    assert "1 of 3 pictures: their transparency dropped" in said(dropped)
+    assert "1 of 3 pictures: transparency dropped" in said(dropped)
 
 
 @pytest.mark.parametrize("mode", ["LA", "P", "L", "RGB", "1"])
