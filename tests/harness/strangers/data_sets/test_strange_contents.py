@@ -58,6 +58,14 @@ def until_the_clock_ticks(folder: Path) -> None:
         probe.write_bytes(b"")
 
 
+def test_what_was_just_written_is_not_remembered(folder: Path) -> None:  # it may change again within one tick
+    put(folder, "cat", "dog")
+    opened(folder)
+    cache = contents.cache_file(folder)
+    assert cache is not None
+    assert not cache.exists()
+
+
 def test_what_is_remembered_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "SETTLED_NS", -(10**18))
     put(folder, "cat", "dog")

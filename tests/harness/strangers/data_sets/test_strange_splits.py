@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from harness.errors import ConfigError
 from tests.harness.strangers.data_sets.strange_folders import (
     RED,
     RIGHT,
     keys,
     names_by_red,
     opened,
+    png,
     put,
     refusal,
     said,
@@ -133,3 +137,40 @@ def test_a_class_may_be_called_train_where_the_list_of_classes_says_so(folder: P
 def test_a_class_called_train_inside_of_splits_is_a_class(folder: Path) -> None:
     put(folder, "train/train", "train/cat", "test/train", "test/cat")
     assert opened(folder).class_names == ("cat", "train")
+
+
+FILES = ["0.png", "1.PNG", "a.gif", ".b.png"]
+FOLDERS = ["train", "Val", "test", "images", "cat", "dog", "7", "12", ".git", "training_set", "masks"]
+
+
+@given(
+    places=st.lists(
+        st.tuples(st.lists(st.sampled_from(FOLDERS), max_size=4), st.sampled_from(FILES)),
+        min_size=1,
+        max_size=10,
+    )
+)
+def test_any_tree_is_refused_or_its_first_level_below_the_splits_is_the_class(
+    tmp_path_factory: pytest.TempPathFactory, places: list[tuple[list[str], str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("set")
+    for folders, name in places:
+        (folder / Path(*folders)).mkdir(parents=True, exist_ok=True)
+        (folder / Path(*folders) / name).write_bytes(png(0))
+    try:
+        dataset = opened(folder)
+    except ConfigError as error:
+        assert str(error).startswith("[dataset] path: ")  # noqa: PT017
+        return
+    splits = {"train": "train", "Val": "val", "test": "test"}
+    tops = {}
+    for split in ("train", "test"):
+        for index in range(dataset.size(split)):
+            sample = dataset.sample(split, index)
+            parts = [part for part in sample.key.split("/") if part != "images"]
+            named = splits.get(parts[0], "")
+            assert dataset.class_names[sample.label] == parts[1 if named else 0]
+            assert not any(part.startswith(".") for part in parts)
+            tops.setdefault(split, set()).add(named)
+    assert "train" not in tops.get("test", ())
+    assert all(len(each) == 1 for each in tops.values())
