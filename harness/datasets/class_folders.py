@@ -154,7 +154,7 @@ class ClassFolders:
                 got = f'{quoted(extra)} in "{self.called[split]}" and not in "{self.called["train"]}"'
                 raise self._refusal(got, f"the same classes in both; or {A_LIST}")
         order = folders_in_order(sorted(set().union(*folders.values())), where=self._where)
-        end = 1 + max(map(order.index, found), default=-1)
+        end = 1 + max((index for index, name in enumerate(order) if name in found), default=-1)
         empty = next((name for name in order[:end] if name not in found), None if end else order[0])
         if empty is not None:
             raise self._refusal(

@@ -73,8 +73,8 @@ class NpzDataset:
             self._arrays[labels] = indices = _indices(stored)
             _check_labels(indices, len(self._arrays[images]), f"{where} {called[labels]}", classes=classes)
             if stored.ndim == 2 and stored.shape[1] > 1:
+                width = max(width, _one_hot_width(stored, known, f"{where} {called[labels]}"))
                 self.remarks += (f"{called[labels]} are one-hot: the place of the 1 is the class",)
-                width = max(width, stored.shape[1])
             used |= set(np.unique(indices).astype(int).tolist())
             image = int(indices.argmax())
             greatest = max(greatest, (int(indices[image]), f"{where} {called[labels]}: image {image}"))
@@ -162,6 +162,14 @@ def _indices(labels: Values) -> Values:
         return labels[:, 0]
     is_one_hot = np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all()
     return labels.argmax(axis=1) if is_one_hot else labels
+
+
+def _one_hot_width(labels: Values, names: Values | None, where: str) -> int:
+    if names is not None and labels.shape[1] != len(names):
+        raise ConfigError(
+            f"{where}: expected one-hot rows of {len(names)}, as many as class_names, got {labels.shape[1]}"
+        )
+    return int(labels.shape[1])
 
 
 def _check_labels(labels: Values, count: int, where: str, *, classes: int) -> None:

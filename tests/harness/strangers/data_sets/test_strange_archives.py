@@ -95,3 +95,9 @@ def test_labels_of_arrays_counted_from_1_are_said_and_the_greatest_is_known(tmp_
     dataset = NpzDataset(arrays(tmp_path / "d.npz", test_images=IMAGES, test_labels=[3, 1, 2]))
     assert (dataset.label_range.greatest, dataset.label_range.where.endswith("test_labels: image 0")) == (3, True)
     assert "the classes are 1 to 3, class 0 has no image" in said(dataset)
+
+
+def test_one_hot_rows_of_another_length_than_the_names_are_refused(tmp_path: Path) -> None:
+    path = arrays(tmp_path / "d.npz", test_images=IMAGES, test_labels=np.eye(3, 5), class_names=["a", "b", "c"])
+    with pytest.raises(ConfigError, match="expected one-hot rows of 3, as many as class_names"):
+        NpzDataset(path)
