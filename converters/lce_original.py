@@ -10,7 +10,7 @@ from converters import ConversionError
 from converters.freezing import freeze
 from converters.refusals import check_operators, refusal
 from converters.rewriting.ranges import DEFAULT_RANGE
-from converters.tflite import Calibration, scores_function
+from converters.tflite import Calibration, traced_scores
 from converters.trained_ranges import has_trained_ranges
 
 OPERATORS = "Lce"  # what the names of LCE's own operators begin with
@@ -41,7 +41,7 @@ def _convert(model: Any, **options: Any) -> bytes:
             "Larq Compute Engine is not installed; it has packages for x86_64 Linux and arm64 macOS",
             hint="the format lce, which needs none of it",
         ) from None
-    function = scores_function(model).get_concrete_function()
+    function = traced_scores(model)
     with tempfile.TemporaryDirectory(prefix="bitlens-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that default ranges are for latency only, the format's restriction says
         try:

@@ -14,6 +14,8 @@ from converters import ConversionError
 from converters.schema import custom_operators
 
 _UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+_RANDOM = ("Random", "Multinomial", "TruncatedNormal", "StatefulStandardNormal", "StatefulUniform", "StatelessShuffle")
+_NUMBER = re.compile(r"_\d+$")
 _HINT = "replace the layer by one of operators that TFLite has, or leave that part of the work to the host"
 
 
@@ -25,6 +27,46 @@ def refusal(error: Exception, graph: Any, *, converter: str) -> ConversionError:
     if unknown:
         return _unknown_operators(unknown, graph, converter)
     return ConversionError(f"{converter}'s converter refused the model: {first_line(error)}")
+
+
+def check_scores_are_fixed(graph: Any, model: Any) -> None:
+    """Raise ConversionError when the graph of a model draws random numbers: an image then has no scores of its own."""
+    drawing = random_operation(graph)
+    if drawing is not None:
+        raise ConversionError(
+            f"{_place(drawing.name, model)} draws random numbers ({drawing.op}) at inference, so that an image has no "
+            "scores of its own",
+            hint="build the model without training=True in the call of this layer, and load the same weights",
+        )
+
+
+def random_operation(graph: Any) -> Any | None:
+    """The first node of a graph, or of the functions that it calls, whose numbers differ from one run to the next."""
+    definition = graph.as_graph_def()
+    parts = (definition.node, *(function.node_def for function in definition.library.function))
+    return next((node for nodes in parts for node in _drawing(nodes)), None)
+
+
+def _place(node: str, model: Any) -> str:
+    """The innermost layer that a node is of; one that is called again has a number after its name."""
+    names = {layer.name for layer in model._flatten_layers()} if hasattr(model, "_flatten_layers") else set()
+    parts = [name for part in node.split("/") for name in (part, _NUMBER.sub("", part)) if name in names]
+    return f'layer "{parts[-1]}"' if parts else f'the operation "{node}"'
+
+
+def _drawing(nodes: Collection[Any]) -> Iterator[Any]:
+    """Nodes that draw numbers. A stateless one with constants for a seed always draws the same."""
+    known = {node.name: node for node in nodes}
+
+    def is_constant(name: str) -> bool:
+        node = known.get(name.split(":")[0].lstrip("^"))
+        return node is not None and (node.op == "Const" or (bool(node.input) and all(map(is_constant, node.input))))
+
+    for node in nodes:
+        if any(word in node.op for word in _RANDOM) and not (
+            node.op.startswith("Stateless") and is_constant(node.name)
+        ):
+            yield node
 
 
 def check_operators(content: bytes, graph: Any, *, converter: str, brings: str) -> None:

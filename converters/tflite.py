@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters import ConversionError
 from converters.freezing import freeze
 from converters.input_range import Levels, has_range, without_ties
-from converters.refusals import check_operators, first_line, refusal
+from converters.refusals import check_operators, check_scores_are_fixed, first_line, refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +109,13 @@ def scores_function(model: Any) -> Any:
     )
 
 
+def traced_scores(model: Any) -> Any:
+    """The concrete function of `scores_function`. Raises ConversionError where it draws random numbers."""
+    function = scores_function(model).get_concrete_function()
+    check_scores_are_fixed(function.graph, model)
+    return function
+
+
 def _convert(model: Any, configure: Callable[[Any], None] = lambda converter: None) -> bytes:
     """The flatbuffer of the model at batch size 1, by a converter that `configure` has set up.
 
@@ -117,7 +124,7 @@ def _convert(model: Any, configure: Callable[[Any], None] = lambda converter: No
     """
     import tensorflow as tf
 
-    function = scores_function(model).get_concrete_function()
+    function = traced_scores(model)
     try:
         frozen = freeze(function)
         converter = tf.compat.v1.lite.TFLiteConverter(frozen.definition, [frozen.image], [frozen.scores])

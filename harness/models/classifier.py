@@ -16,6 +16,7 @@ from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
+from harness.models.own_mode import obey_graph
 from harness.outputs import class_count
 
 
@@ -49,6 +50,7 @@ def _as_classifier(model: Model, keras_model: Any) -> Any:
         return keras_model.of_size(_image_shape(model))
     if tuple(keras_model.input_shape) != (None, *_image_shape(model)):
         keras_model = _resized(model, keras_model)
+    obey_graph(keras_model, _image_shape(model))
     return keras_model
 
 

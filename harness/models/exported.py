@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from converters.refusals import operations
+from converters.refusals import operations, random_operation
 from harness.errors import ConfigError, one_line
 from harness.models.refusals import words
 from harness.outputs import probabilities
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
 
-RANDOM = ("Random", "Multinomial", "TruncatedNormal")  # in the names of operations that draw numbers
 SIGNATURES = ("serving_default", "serve")  # what is called where a folder has several: Keras writes both, alike
 
 
@@ -121,10 +120,21 @@ def _signature(name: str, folder: Path, signatures: dict[str, Any]) -> Any:
 
 
 def _check_operations(name: str, folder: Path, signature: Any) -> None:
-    random = [node.op for node in operations(signature.graph) if any(part in node.op for part in RANDOM)]
-    if random:
+    random = random_operation(signature.graph)
+    if random is not None:
         raise ConfigError(
-            f'model "{name}": the graph in "{folder}" draws random numbers ({random[0]}), so that an image has no '
+            f'model "{name}": the graph in "{folder}" draws random numbers ({random.op}), so that an image has no '
             "scores of its own: `model.export` of Keras 3 keeps layers such as RandomFlip at work",
             hint='`model.save("model.keras")`, or an export without these layers',
         )
+    by_batch = [node for node in operations(signature.graph) if _takes_batch_statistics(node)]
+    if by_batch:
+        raise ConfigError(
+            f'model "{name}": the graph in "{folder}" normalises by the statistics of a batch '
+            f"({words(by_batch[0].name)}, called with training=True), so that an image has no scores of its own",
+            hint='`model.save("model.keras")`, of which each image is normalised by its own',
+        )
+
+
+def _takes_batch_statistics(node: Any) -> bool:
+    return node.op.startswith("FusedBatchNorm") and "Grad" not in node.op and node.attr["is_training"].b

@@ -84,6 +84,8 @@ def _attributes(layer: Any) -> dict[str, Any]:
     """Functions, arrays and plain values of a layer; other things are what Keras notes for itself."""
     attributes: dict[str, Any] = {}
     for name, value in getattr(layer, "__dict__", {}).items():
+        if name == "_called":  # Keras 3 notes that somebody called it, as we do
+            continue
         if callable(value) or hasattr(value, "__array__"):
             attributes[name] = value
         elif isinstance(value, (str, int, float, tuple, type(None))):

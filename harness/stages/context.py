@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import ConversionError
+from converters.refusals import check_scores_are_fixed
 from device.preprocessing import preprocess
 from harness.cpus import cores
 from harness.datasets.dataset import Dataset
 from harness.datasets.dataset_kinds import open_dataset
 from harness.devices.device import Device, make_device
 from harness.devices.known import THIS_HOST
-from harness.errors import BitlensError
+from harness.errors import BitlensError, ConfigError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
@@ -30,6 +31,7 @@ from harness.models.loading import load_model
 from harness.models.xnnpack import XnnpackModel, has_quantizers
 from harness.outputs import PROBABILITIES, Probabilities, probabilities, require
 from harness.quality.judges import FloatJudge
+from harness.saliency.engine.own_call import check_images_are_alone
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.threads import use_one_thread_per_batch
 from harness.store.database import Store
@@ -159,6 +161,7 @@ class _LoadedModel:
         self.keras_model = keras_model
         self._judge: FloatJudge | None = None
         self._engine: GradientEngine | None = None
+        self._looked_at_batch = False
 
     def engine(self, output: str) -> GradientEngine:
         """One engine as long as the model is loaded: it keeps what it compiled."""
@@ -195,12 +198,22 @@ class _LoadedModel:
 
         shape = (None, *self.keras_model.input_shape[1:])
         signature = [tf.TensorSpec(shape, tf.float32)]
-        return tf.function(
+        function = tf.function(
             lambda images: self.keras_model(images, training=False), input_signature=signature, autograph=False
-        )
+        ).get_concrete_function()
+        try:
+            check_scores_are_fixed(function.graph, self.keras_model)
+        except ConversionError as error:
+            raise ConfigError(f'model "{self.name}": {error}', hint=error.hint) from error
+        return function
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._function(images).numpy()
+        import tensorflow as tf
+
+        if not self._looked_at_batch:
+            check_images_are_alone(lambda batch: self._function(tf.constant(batch)).numpy(), images[0], self.name)
+            self._looked_at_batch = True
+        scores: NDArray[np.float32] = self._function(tf.constant(images)).numpy()
         return scores
 
 

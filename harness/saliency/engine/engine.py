@@ -129,11 +129,12 @@ class GradientEngine:
         Raises ConfigError or MeasurementError.
         """
         self.setup.check(images, targets)
-        if not self._looked_at_activations:  # once, with one image: what is wrong with weights shows on any image
+        if not self._looked_at_activations:  # once: what is wrong with weights, or with the graph, shows on any image
             self._check_activations(images[:1])
             with _TRACING:
                 self.setup = self.setup.with_head(images)
-            self.graph = self.setup.graph
+                self.graph = self.setup.graph
+                self.setup.own_call.check(self.graph, images[:2], scores=self._returned)
             self._looked_at_activations = True
 
     def _returned(self, logits: Array) -> Array:

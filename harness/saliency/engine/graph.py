@@ -13,13 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.keras_packages import keras_of
-from harness.saliency.engine.layer_calls import has_layer_calls, inference_call, layer_calls
+from harness.keras_packages import keras_of, layers_of
+from harness.saliency.engine.batch_statistics import call_by_image, check_statistics, takes_batch_statistics
+from harness.saliency.engine.layer_calls import call_in_mode, has_layer_calls, layer_calls, mode_inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One layer call: tensors are known by integers, `call` computes them in the graph being traced."""
+    """One layer call: tensors are known by integers, `call` computes them in the graph being traced.
+
+    training      whether the model fixes training=True for this call, so that it is no inference.
+    input_shapes  of the tensors that it is given, as far as a model says them.
+    """
 
     name: str
     layer: Any
@@ -29,6 +34,8 @@ class Step:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     shape: tuple[int | None, ...]  # of the first output
+    training: bool = False
+    input_shapes: tuple[tuple[int | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def read_graph(model: Any) -> Graph:
     _check_single_image_to_scores(model)
     steps: list[Step] = []
     names = {id(model.inputs[0]): 0}
-    _read(model, steps, names, itertools.count(1), prefix="")
+    _read(model, steps, names, itertools.count(1), prefix="", training=None)
     output = names[id(model.outputs[0])]
     return Graph(steps=_needed(tuple(steps), output), input=0, output=output)
 
@@ -158,29 +165,52 @@ def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Cal
     return with_backward(call, backward)
 
 
-def _read(model: Any, steps: list[Step], names: dict[int, int], count: Iterator[int], *, prefix: str) -> None:
+def _read(
+    model: Any, steps: list[Step], names: dict[int, int], count: Iterator[int], *, prefix: str, training: bool | None
+) -> None:
     """Append the model's steps; `names` gives the number of each Keras tensor of this model."""
     for call in layer_calls(model):
         layer, outputs = call.layer, call.outputs
         inputs = tuple(names[id(tensor)] for tensor in call.inputs)
+        mode = mode_inside(call, training)
         if has_layer_calls(layer):  # a model used as a layer: its tensors are named again at every call
             inner = {id(tensor): number for tensor, number in zip(layer.inputs, inputs, strict=True)}
-            _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/")
+            _read(layer, steps, inner, count, prefix=f"{prefix}{layer.name}/", training=mode)
             names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
             continue
         names.update((id(tensor), next(count)) for tensor in outputs)
-        steps.append(
-            Step(
-                name=_free_name(prefix + layer.name, steps),
-                layer=layer,
-                call=inference_call(layer),
-                args=_slotted(call.args, names),
-                kwargs=_slotted(call.kwargs, names),
-                inputs=inputs,
-                outputs=tuple(names[id(tensor)] for tensor in outputs),
-                shape=tuple(outputs[0].shape),
-            )
+        step = Step(
+            name=_free_name(prefix + layer.name, steps),
+            layer=layer,
+            call=_call(layer, bool(mode)),
+            args=_slotted(call.args, names),
+            kwargs=_slotted(call.kwargs, names),
+            inputs=inputs,
+            outputs=tuple(names[id(tensor)] for tensor in outputs),
+            shape=tuple(outputs[0].shape),
+            training=bool(mode),
+            input_shapes=tuple(tuple(tensor.shape) for tensor in call.inputs),
         )
+        if takes_batch_statistics(step.layer, training=step.training):
+            check_statistics(step.layer, step.name, step.shape)
+        steps.append(step)
+
+
+def _call(layer: Any, training: bool) -> Callable[..., Any]:
+    """The layer's own call; statistics that it takes of a batch are those of each image alone."""
+    call = call_in_mode(layer, training)
+    norms = [part for part in (layer, *layers_of(layer)) if part is not layer or training]
+    by_image = [(norm, call_by_image(norm)) for norm in norms if takes_batch_statistics(norm, training=True)]
+    if not by_image:
+        return call
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for norm, its_call in by_image:
+                stack.enter_context(patched(norm, call=its_call))
+            return call(*args, **kwargs)
+
+    return run
 
 
 def _free_name(name: str, steps: list[Step]) -> str:

@@ -17,6 +17,7 @@ from harness.saliency.engine.batches import Batches
 from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.graph import Graph, Step, read_graph
 from harness.saliency.engine.head import Head
+from harness.saliency.engine.own_call import OwnCall
 from harness.saliency.engine.rewrites import binarized, counting, folding
 from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
@@ -39,6 +40,7 @@ class EngineSetup:
     head             what follows the logits; None until images were seen, where its layers do not say it.
     pseudo_gradient  whether a gradient goes through a quantizer.
     candidates       layers that a class activation map can be taken from.
+    own_call         what the model itself returns, to compare with once.
     folds, tiles     rewrites that make passes faster.
     """
 
@@ -54,6 +56,7 @@ class EngineSetup:
     folds: tuple[folding.Fold, ...]
     tiles: Tiles
     batches: Batches
+    own_call: OwnCall
 
     @property
     def classes(self) -> int:
@@ -112,6 +115,7 @@ def set_up(
         batches=Batches(
             most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
         ),
+        own_call=OwnCall(model),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.keras_packages import functions_named, keras_of
+from harness.saliency.engine.batch_statistics import takes_batch_statistics
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.convolutions import has_plain_kernel
 
@@ -130,8 +131,10 @@ def _sole_norm_after(graph: Graph, step: Step) -> Step | None:
 
 
 def is_channel_norm(step: Step) -> bool:
-    """Whether a step is a batch norm over the last axis: a list in Keras 2, maybe -1 in Keras 3."""
+    """Whether a step is a batch norm by learned statistics, over the last axis: a list in Keras 2, maybe -1 in 3."""
     if not isinstance(step.layer, keras_of(step.layer).layers.BatchNormalization):
+        return False
+    if takes_batch_statistics(step.layer, training=step.training):
         return False
     return [axis % len(step.shape) for axis in np.atleast_1d(step.layer.axis)] == [len(step.shape) - 1]
 
