@@ -18,7 +18,10 @@ MOST_NUMBER = 2**53  # of a parameter without a bound of its own: what a float h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of a method: its default, its unit and what is valid."""
+    """One parameter of a method: its default, its unit and what is valid.
+
+    aliases  other words for a value, as (word, value); what is stored is the value.
+    """
 
     name: str
     default: bool | int | float | str
@@ -26,6 +29,7 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def check(self, value: Any, *, where: str) -> bool | int | float | str:
         """The value in the default's type. Raises ConfigError: where, expected, got, nearest valid."""
@@ -34,6 +38,7 @@ class Parameter:
             valid = isinstance(self.default, bool) and isinstance(value, bool)
         elif isinstance(self.default, str):
             valid = isinstance(value, str) and len(value) <= MOST_TEXT
+            value = dict(self.aliases).get(value, value) if valid else value
             if valid and self.choices and value not in self.choices:
                 raise ConfigError(got, hint=nearest(value, self.choices))
         else:

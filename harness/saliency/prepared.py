@@ -13,6 +13,7 @@ from harness.errors import MeasurementError
 from harness.saliency.attribution import Array, Attribution, Backward, Images
 from harness.saliency.blank import AT_BASELINE, CONSTANT, ZERO_GRADIENT, blank_causes, notes_on_blank_maps
 from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.engine.layers import LayerInfo
 from harness.saliency.methods.copies import baseline_of
 from harness.saliency.methods.method_table import method_spec, parameters_of
 from harness.saliency.methods.spec import MethodSpec
@@ -176,6 +177,22 @@ def _notes(job: Job, causes: tuple[str, ...]) -> tuple[str, ...]:
     if job.spec.takes_gradients and job.engine.head.note:
         notes.append(job.engine.head.note)
     if job.layer:
-        others = [info.name for info in job.engine.candidates if info.convolution and info.name != job.layer]
-        notes.append(f'map of layer "{job.layer}"; other convolutions: {", ".join(others[:-4:-1]) or "none"}')
+        notes.append(_note_on_layer(job.layer, job.engine.candidates))
     return (*notes, *notes_on_blank_maps(causes, job.arguments))
+
+
+def _note_on_layer(layer: str, candidates: Sequence[LayerInfo]) -> str:
+    """Where a map was taken, and where else it could have been."""
+    taken = next(info for info in candidates if info.name == layer)
+    place = f'map of layer "{layer}"'
+    if taken.layout != "map":
+        place += f", its {taken.layout} laid out as {taken.height}x{taken.width}"
+    readings = {"last activation": "default", "last convolution": "last_convolution"}
+    named = (
+        f'the {words}: "{info.name}"'
+        for words, field in readings.items()
+        for info in candidates
+        if getattr(info, field) and info.name != layer
+    )
+    others = [info.name for info in candidates if info.convolution and info.name != layer and not info.last_convolution]
+    return "; ".join([place, *named, f"other convolutions: {', '.join(others[:-4:-1]) or 'none'}"])

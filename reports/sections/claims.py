@@ -21,7 +21,8 @@ from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, diff
 
 FAITHFUL = "insertion_naopc"  # the score by which models can be compared
 OWN = {"ste": "own"}
-CAM = {"layer": "default", "relu": True, "invert": False, **OWN}
+CAM = {"relu": True, "invert": False, **OWN}
+LAST_LAYERS = ("last_activation", "default", "last_convolution")  # "default" is what earlier versions stored
 ALIKE = 0.1  # of the full-precision mean: a smaller difference is none that a reader would see
 ALMOST_RANDOM, KEEPS_SHAPE = 0.25, 0.5  # fraction of what a map scores above a random one that is left at strong noise
 BEST_LEVELS = {"binarized": (0.02, 0.06), "full-precision": (0.10, 0.20)}  # where the paper saw the best maps
@@ -194,13 +195,13 @@ def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findi
 
 
 def _gradcam_is_blank(study: Study, contrast: Contrast, about: About) -> Findings:
-    full, binarized = _both(study, contrast, "gradcam", "blank_share", CAM)
+    full, binarized = _both(study, contrast, "gradcam", "blank_share", _cam(study))
     yield about("fraction of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
 
 
 def _gradcam_misses(study: Study, contrast: Contrast, about: About) -> Findings:
     for metric in ("mass_in_object", "pointing_game_hit_rate", FAITHFUL):
-        full, binarized = _both(study, contrast, "gradcam", metric, CAM)
+        full, binarized = _both(study, contrast, "gradcam", metric, _cam(study))
         yield about(f"{metric} of GradCAM, binarized - float", difference(binarized, full), below(0))
 
 
@@ -208,8 +209,8 @@ def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study,
     """Is the binarized model's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
 
     def collect(study: Study, contrast: Contrast, about: About) -> Findings:
-        usual = study.agreements(contrast.binarized, "twin", "gradcam", having=CAM)
-        changed = study.agreements(contrast.binarized, "twin", "gradcam", having={**CAM, **change})
+        usual = study.agreements(contrast.binarized, "twin", "gradcam", having=_cam(study))
+        changed = study.agreements(contrast.binarized, "twin", "gradcam", having={**_cam(study), **change})
         yield about(
             f"rank correlation of the twins' GradCAM maps, {name} - usual", difference(changed, usual), above(0)
         )
@@ -220,8 +221,8 @@ def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study,
 def _best_other_layer(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
     def collect(study: Study, contrast: Contrast, about: About) -> Findings:
         models = contrast.side(family)
-        others = [layer for layer in study.levels("layer", "gradcam") if layer != "default"]
-        usual = study.scores(models, "gradcam", FAITHFUL, having=CAM)
+        others = [layer for layer in study.levels("layer", "gradcam") if layer not in LAST_LAYERS]
+        usual = study.scores(models, "gradcam", FAITHFUL, having=_cam(study))
         scored = {layer: study.scores(models, "gradcam", FAITHFUL, having={**CAM, "layer": layer}) for layer in others}
         known = {layer: scores for layer, scores in scored.items() if scores}
         if usual and known:
@@ -238,6 +239,12 @@ def _estimator_matters(study: Study, contrast: Contrast, about: About) -> Findin
         if ste != "own":
             other = study.scores(contrast.binarized, "gradient", FAITHFUL, having={"ste": ste})
             yield about(f"{FAITHFUL} of Gradient with {ste} - with the model's own", difference(other, own))
+
+
+def _cam(study: Study) -> dict[str, Any]:
+    """The parameters of GradCAM at the last layer, by the word that this run has for it."""
+    levels = study.levels("layer", "gradcam")
+    return {**CAM, "layer": next((layer for layer in LAST_LAYERS if layer in levels), LAST_LAYERS[0])}
 
 
 def _both(

@@ -105,12 +105,12 @@ class GradientEngine:
         return self._batches(images, targets, layers=tuple(layers), wanted="input" if input_gradient else "features")
 
     def features(self, images: Array, layer: str) -> Array:
-        """(N, h, w, channels): the output of a layer, from a forward pass."""
+        """(N, h, w, channels): the output of a layer, from a forward pass; tokens as they are laid out."""
         targets = np.zeros(len(images), np.int64)
         return self._batches(images, targets, layers=(layer,), wanted="logits").features[layer]
 
     def layer(self, name: str) -> str:
-        """The target layer of this name; "default" gives the model's default one."""
+        """The target layer of this name, or of a reading such as "default" or "convolution"."""
         return layers.resolve(self.candidates, name, model_name=self.name)
 
     def variant(self, *, ste: str = "own", relu: str = "own") -> GradientEngine:
@@ -140,6 +140,11 @@ class GradientEngine:
     def _returned(self, logits: Array) -> Array:
         """What the model returns where these are its logits."""
         return self.head.returned(logits)
+
+    def _laid_out(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Outputs of layers, or gradients by them, with tokens as a map."""
+        tokens = {info.name: info for info in self.candidates if info.layout != "map" and info.name in arrays}
+        return arrays | {name: layers.as_map(arrays[name], info) for name, info in tokens.items()}
 
     def map(self, items: Sequence[Item], work: Callable[[list[Item]], Result]) -> Iterator[tuple[list[Item], Result]]:
         """(chunk, work(chunk)) for chunks of a batch each, in order; `threads` chunks are worked on at a time."""
@@ -178,7 +183,8 @@ class GradientEngine:
         padding = size - count
         with self.function((size, *images.shape[1:]), layers, wanted) as function:
             arrays = function(padded(images, padding), padded(targets.astype(np.int32), padding))
-        values, chosen, gradient, features, gradients = as_numpy(arrays, count)
+        values, chosen, gradient, *of_layers = as_numpy(arrays, count)
+        features, gradients = map(self._laid_out, of_layers)
         result = Backward(
             images=images,
             logits=values,

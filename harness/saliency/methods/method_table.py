@@ -21,8 +21,11 @@ STE = Parameter(
 )
 LAYER = Parameter(
     name="layer",
-    default="default",
-    unit="layer name, see `bitlens list layers MODEL`, or a fraction of the way such as 50%",
+    default="last_activation",
+    unit="layer name, see `bitlens list layers MODEL`, last_activation, last_convolution, or a fraction of the way "
+    "such as 50%",
+    # Maps that were stored by the word "default" are of the last convolution: no new one is taken for one of these.
+    aliases=(("default", "last_activation"),),
 )
 RELU = Parameter(name="relu", default=True, unit="drop negative values of the map")
 INVERT = Parameter(name="invert", default=False, unit="map of what speaks against the class: the weights' signs turned")

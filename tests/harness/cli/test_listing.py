@@ -85,7 +85,8 @@ def test_mobilenets_classifier_is_explained_and_not_offered(listed: Any) -> None
     assert code == 0
     rows = {row["name"]: row for row in json.loads(text)}
     assert rows["conv_preds"]["note"] == "no candidate: a map of 1x1 is blank"
-    assert [name for name, row in rows.items() if row["default"]] == ["conv_pw_13"]
+    assert [name for name, row in rows.items() if row["default"]] == ["conv_pw_13_relu"]
+    assert [name for name, row in rows.items() if row["last_convolution"]] == ["conv_pw_13"]
 
 
 def test_a_listed_name_is_the_one_that_a_run_knows_whatever_was_built_before(listed: Any) -> None:
@@ -154,6 +155,6 @@ def test_the_table_of_methods_shows_defaults_as_an_experiment_file_writes_them(
     code, text = bitlens(capsys, monkeypatch, "list", "methods")
     assert code == 0
     lines = {line.split()[0]: line for line in text.splitlines()}
-    assert "  layer=default relu=true invert=false ste=own  " in lines["gradcam"]
+    assert "  layer=last_activation relu=true invert=false ste=own  " in lines["gradcam"]
     assert lines["gradient"].split()[1] == "yes"
     assert lines["rise"].split()[1] == "masks=1000"

@@ -10,31 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError, nearest
-from harness.keras_packages import import_larq, imported_larq
+from harness.keras_packages import import_larq
 from harness.saliency.engine.estimators import STE_CHOICES
 from harness.saliency.engine.graph import Graph, Step, call_around
+from harness.saliency.engine.quantizers import is_quantizer, is_sign_quantizer
 
 KERNELS = {
     "kernel": "kernel_quantizer",
     "depthwise_kernel": "depthwise_quantizer",
     "pointwise_kernel": "pointwise_quantizer",
 }
-
-
-def is_quantizer(function: Any) -> bool:
-    """Whether a callable rounds to few values; Larq's NoOp quantizers only carry a label."""
-    larq = imported_larq()
-    if larq is None:
-        return False
-    return isinstance(function, larq.quantizers.Quantizer) and not isinstance(function, larq.quantizers.NoOp)
-
-
-def is_sign_quantizer(function: Any) -> bool:
-    """Whether a callable is one of Larq's whose forward pass is sign(), with +1 at 0."""
-    if not is_quantizer(function):
-        return False
-    quantizers = import_larq().quantizers
-    return isinstance(function, (quantizers.SteSign, quantizers.ApproxSign, quantizers.SwishSign))
 
 
 def has_pseudo_gradient(graph: Graph) -> bool:

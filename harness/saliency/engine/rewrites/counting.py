@@ -16,7 +16,8 @@ import numpy as np
 from harness.keras_packages import imported_larq
 from harness.native.sign_convolution import SignConvolution, is_available
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, patched, with_gradient_of
-from harness.saliency.engine.rewrites.binarized import constant_kernels, is_sign_quantizer
+from harness.saliency.engine.quantizers import is_sign_quantizer
+from harness.saliency.engine.rewrites.binarized import constant_kernels
 
 EXACT = 2**24  # integers up to here are floats
 

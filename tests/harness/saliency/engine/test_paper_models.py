@@ -11,11 +11,11 @@ from tests import oracles
 from tests.harness.saliency import paper_models
 
 DEFAULT_LAYERS = {  # numbered names depend on what was built before; None is checked by position alone
-    "EfficientNetB0": "top_conv",
-    "MobileNet": "conv_pw_13",
-    "MobileNetV2": "Conv_1",
+    "EfficientNetB0": "top_activation",
+    "MobileNet": "conv_pw_13_relu",
+    "MobileNetV2": "out_relu",
     "VGG16": "block5_conv3",
-    "ResNet50": "conv5_block3_add",
+    "ResNet50": "conv5_block3_out",
     "QuickNet": None,
     "BinaryAlexNet": None,
     "BinaryResNetE18": None,

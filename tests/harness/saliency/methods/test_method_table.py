@@ -63,7 +63,7 @@ def test_a_wrong_value_says_what_was_expected(method: str, given: dict[str, obje
 def test_a_method_over_another_takes_the_parameters_of_its_base() -> None:
     parameters = parameters_of("smoothgrad", {"base": "gradcam", "relu": False})
     assert parameters["relu"] is False
-    assert parameters["layer"] == "default"
+    assert parameters["layer"] == "last_activation"
     with pytest.raises(ConfigError, match="no such parameter"):
         parameters_of("smoothgrad", {"relu": False})
 
