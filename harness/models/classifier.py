@@ -50,7 +50,7 @@ def _as_classifier(model: Model, keras_model: Any) -> Any:
         return keras_model.of_size(_image_shape(model))
     if tuple(keras_model.input_shape) != (None, *_image_shape(model)):
         keras_model = _resized(model, keras_model)
-    obey_graph(keras_model, _image_shape(model))
+    obey_graph(keras_model, model.name, _image_shape(model))
     return keras_model
 
 

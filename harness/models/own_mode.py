@@ -18,16 +18,17 @@ from harness.saliency.engine.layer_calls import layers_called_in_training
 from harness.saliency.engine.own_call import OwnCall
 
 
-def obey_graph(model: Any, shape: tuple[int, int, int]) -> None:
+def obey_graph(model: Any, name: str, shape: tuple[int, int, int]) -> None:
     """Change the layers of a model that its graph calls with training=True; other models stay as they are.
 
+    name   what sentences call it.
     shape  of an image (H, W, C).
     Raises ConfigError, naming the layer, where an image has no scores of its own in this mode.
     """
     graph = read_graph(model)
     if any(step.training for step in graph.steps):
         images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-        OwnCall(model).check(graph, images, scores=lambda scores: scores)
+        OwnCall(model, name).check(graph, images, scores=lambda scores: scores)
     for norm in _norms_by_batch(graph):
         norm.__dict__["call"] = call_by_image(norm)
     for layer in layers_called_in_training(model) if is_keras_3(model) else ():

@@ -29,10 +29,11 @@ MIXED_HINT = "layers that look at one image at a time"
 
 
 class OwnCall:
-    """The model's own call, to compare with; the model is let go of once that went well."""
+    """The model's own call, to compare with; the model is let go of once that went well. Sentences call it `name`."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, name: str) -> None:
         self._model: Any = model
+        self._name = name
 
     def check(self, graph: Graph, images: Array, *, scores: Callable[[Array], Array]) -> None:
         """Look at two images: those given first, or what stands for a second one.
@@ -47,7 +48,7 @@ class OwnCall:
 
     def _check(self, model: Any, graph: Graph, images: Array, scores: Callable[[Array], Array]) -> None:
         pair = np.stack([images[0], images[1] if len(images) > 1 else _another(images[0])])
-        ours = scores(_of_each_alone(graph, pair, str(model.name)))
+        ours = scores(_of_each_alone(graph, pair, self._name))
         fixed = any(step.training for step in read_graph(model).steps)
         difference, greatest = 0.0, 0.0
         for alone in (True,) if fixed else (False, True):  # modes inside of layers of the user's own are not seen
@@ -56,7 +57,7 @@ class OwnCall:
             if difference <= TOLERANCE * greatest:
                 return
         raise MeasurementError(
-            f'model "{model.name}": the scores that its layers give, one after the other, differ by up to '
+            f'model "{self._name}": the scores that its layers give, one after the other, differ by up to '
             f"{difference:.3g} from those of the model's own call, which reach {greatest:.3g}",
             hint=_HANDED_ON if fixed and is_keras_3(model) else _LAYERS_ALONE,
         )

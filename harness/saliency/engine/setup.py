@@ -115,7 +115,7 @@ def set_up(
         batches=Batches(
             most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
         ),
-        own_call=OwnCall(model),
+        own_call=OwnCall(model, str(model.name)),
     )
 
 

@@ -183,7 +183,7 @@ def test_no_artifact_is_made_that_draws_random_numbers(package: str, body: Calla
 @pytest.mark.parametrize("body", [drops, noisy])
 def test_a_file_with_a_random_layer_is_refused_as_soon_as_it_is_read(package: str, body: Any, tmp_path: Path) -> None:
     path = saved(model_of(package, body), tmp_path)
-    with pytest.raises(ConfigError, match='layer "uncertain" draws random numbers at inference'):
+    with pytest.raises(ConfigError, match='model "stranger": layer "uncertain" draws random numbers at inference'):
         open_file(path, FileOptions())
 
 
