@@ -183,12 +183,16 @@ def _models(arguments: argparse.Namespace) -> Any:
 def _own(arguments: argparse.Namespace) -> Any:
     from harness.datasets.geometry import fit_image
     from harness.datasets.pictures import read_picture
-    from harness.models.lookup import FileOptions, open_file
+    from harness.models.completion import complete
+    from harness.models.declared import Declared
+    from harness.models.lookup import own_file
 
     files = sorted(path for path in arguments.data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not files:
         raise SystemExit(f"{arguments.data}: no .jpg or .png in it")
-    model, keras_model = open_file(arguments.model, FileOptions(resize=arguments.resize))
+    declared = Declared(mean=(127.5,), scale=(1 / 127.5,), resize=arguments.resize)
+    done = complete(own_file(arguments.model, declared, output="", trusted=False, module=None), [])
+    model, keras_model = done.model, done.keras_model
 
     def picture(index: int) -> Pixels:
         return fit_image(read_picture(files[index], where="--data"), model.preprocessing)

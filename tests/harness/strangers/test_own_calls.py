@@ -16,7 +16,9 @@ import pytest
 from converters import ConversionError
 from converters.tflite import fp32
 from harness.errors import ConfigError, MeasurementError
-from harness.models.lookup import FileOptions, open_file
+from harness.models.completion import complete
+from harness.models.declared import Declared
+from harness.models.lookup import own_file
 from harness.saliency import GradientEngine, compute, explain
 from harness.stages.context import _LoadedModel
 
@@ -53,6 +55,11 @@ def saved(model: Any, folder: Path) -> Path:
     path = folder / "stranger.keras"
     model.save(path)
     return path
+
+
+def opened(path: Path) -> Any:
+    """The Keras model in a file or folder, as a command line or an experiment opens it."""
+    return complete(own_file(path, Declared(), output="", trusted=True, module=None), []).keras_model
 
 
 @KERAS
@@ -184,7 +191,7 @@ def test_no_artifact_is_made_that_draws_random_numbers(package: str, body: Calla
 def test_a_file_with_a_random_layer_is_refused_as_soon_as_it_is_read(package: str, body: Any, tmp_path: Path) -> None:
     path = saved(model_of(package, body), tmp_path)
     with pytest.raises(ConfigError, match='model "stranger": layer "uncertain" draws random numbers at inference'):
-        open_file(path, FileOptions())
+        opened(path)
 
 
 def test_the_accuracy_stage_names_the_random_layer_too() -> None:
@@ -258,7 +265,7 @@ def test_a_model_whose_call_is_more_than_its_layers_is_an_error_with_the_differe
 def test_a_file_keeps_its_mode_in_accuracy_and_conversion(package: str, tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    _, model = open_file(saved(model_of(package, normalised_by_itself), tmp_path), FileOptions())
+    model = opened(saved(model_of(package, normalised_by_itself), tmp_path))
     expected = [by_hand(image) for image in IMAGES]
     np.testing.assert_allclose(_LoadedModel("stranger", model).predict(IMAGES), expected, atol=1e-6)
     np.testing.assert_allclose(GradientEngine(model).scores(IMAGES), expected, atol=1e-6)
@@ -282,7 +289,7 @@ def test_a_mode_that_keras_3_hands_on_to_other_layers_is_an_error_and_no_guess(t
     with pytest.raises(MeasurementError, match="from those of the model's own call"):
         explain(model, IMAGES)
     with pytest.raises(MeasurementError, match="from those of the model's own call"):
-        open_file(saved(model, tmp_path), FileOptions())
+        opened(saved(model, tmp_path))
 
 
 def test_an_exported_graph_that_normalises_by_its_batch_is_refused(tmp_path: Path) -> None:
@@ -295,4 +302,4 @@ def test_an_exported_graph_that_normalises_by_its_batch_is_refused(tmp_path: Pat
     module.model, module.call = model, function
     tf.saved_model.save(module, str(folder), signatures=function.get_concrete_function())
     with pytest.raises(ConfigError, match="normalises by the statistics of a batch"):
-        open_file(folder, FileOptions(trusted=True))
+        opened(folder)
