@@ -144,8 +144,8 @@ def check_image(model: Model, shape: tuple[int | None, ...]) -> None:
             f'model "{model.name}": expected an input of images (height, width, channels), it takes {what}: {shape}',
             hint="a model of images: a Reshape in front makes an image of a vector",
         )
-    height, _, channels = shape
-    if channels is not None and channels > MOST_CHANNELS and height is not None and height <= MOST_CHANNELS:
+    height, width, channels = shape
+    if _is_channels_first(height, width, channels):
         raise ConfigError(
             f'model "{model.name}": its input {shape} is channels-first (NCHW); images are channels-last (NHWC) here',
             hint='build it with data_format="channels_last" and load the same weights',
@@ -154,6 +154,13 @@ def check_image(model: Model, shape: tuple[int | None, ...]) -> None:
         raise ConfigError(
             f'model "{model.name}": expected an input of 1 to {MOST_CHANNELS} channels, its input is {shape}'
         )
+
+
+def _is_channels_first(height: int | None, width: int | None, channels: int | None) -> bool:
+    """Three rows of a square, or of as many channels as no image has here: they are its channels."""
+    if height is None or channels is None or height > MOST_CHANNELS:
+        return False
+    return channels > MOST_CHANNELS or (height in (1, 3) and channels not in (1, 3) and channels == width)
 
 
 def _check_output(model: Model, keras_model: Any) -> None:
