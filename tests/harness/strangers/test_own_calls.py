@@ -52,9 +52,8 @@ def by_hand(image: np.ndarray) -> np.ndarray:
 
 
 def saved(model: Any, folder: Path) -> Path:
-    path = folder / "stranger.keras"
-    model.save(path)
-    return path
+    model.save(folder / "stranger.keras")
+    return folder / "stranger.keras"
 
 
 def opened(path: Path) -> Any:
@@ -117,11 +116,8 @@ def test_the_mode_is_followed_wherever_it_was_fixed(package: str, body: Callable
 
 
 def test_keras_2_takes_the_mode_by_its_position_as_well() -> None:
-    def body(keras: Any, image: Any) -> Any:
-        return keras.layers.ReLU()(keras.layers.BatchNormalization()(image, True))
-
-    scores = GradientEngine(model_of("tf_keras", body)).scores(IMAGES)
-    np.testing.assert_allclose(scores, [by_hand(image) for image in IMAGES], atol=1e-6)
+    model = model_of("tf_keras", lambda keras, x: keras.layers.ReLU()(keras.layers.BatchNormalization()(x, True)))
+    np.testing.assert_allclose(GradientEngine(model).scores(IMAGES), [by_hand(image) for image in IMAGES], atol=1e-6)
 
 
 @KERAS
@@ -213,10 +209,8 @@ def test_layers_that_are_at_work_in_training_alone_are_not_in_the_way(package: s
 def test_numbers_drawn_from_a_constant_seed_are_no_chance() -> None:
     import tensorflow as tf
 
-    def body(keras: Any, image: Any) -> Any:
-        return keras.layers.Lambda(lambda x: x * tf.random.stateless_uniform((2,), seed=(1, 2)))(image)
-
-    model = model_of("tf_keras", body)
+    scaled: Any = lambda x: x * tf.random.stateless_uniform((2,), seed=(1, 2))  # noqa: E731
+    model = model_of("tf_keras", lambda keras, x: keras.layers.Lambda(scaled)(x))
     np.testing.assert_allclose(GradientEngine(model).scores(IMAGES), model(IMAGES), atol=1e-6)
     with pytest.raises(ConversionError, match="which TFLite has no operator for"):
         fp32(model)
