@@ -64,7 +64,8 @@ def _read_layers(model: Model, path: Path, file: Examined) -> Any:
     except ConfigError:
         raise
     except Exception as error:  # Keras and the layers raise all sorts
-        _refuse_foreign_parts(model, path, error)
+        if not _is_newer(origin, keras.__version__):  # whose layers may be Keras' own
+            _refuse_foreign_parts(model, path, error)
         wrote = f"Keras {origin.version or 'of unknown version'}"
         cause = str(error).rpartition(_CAUSE)[2] or type(error).__name__
         if _TOO_MANY_TENSORS in cause:  # behind an account of which layer it was
@@ -90,7 +91,8 @@ def _refuse_foreign_parts(model: Model, path: Path, cause: Exception) -> None:
     raise ConfigError(
         f'model "{model.name}": "{path}" holds {", ".join(found)}: parts that are not of Keras, and {where} '
         f"({words(re.split(_ADVICE, one_line(cause))[0], limit=100)})",
-        hint='module = "FILE.py" in its [[model]] table, or --module FILE.py, with the Python file that defines them',
+        hint='module = "FILE.py" in its [[model]] table, or --module FILE.py, with the Python file that defines them; '
+        'or `model.export("folder")` where it was made, which needs none and has no gradients',
     ) from cause
 
 
@@ -166,11 +168,15 @@ def _as_keras_calls_it(file: Examined) -> Iterator[Path]:
 
 def _way_out(origin: Origin, *, here: str) -> str:
     """What whoever made the model can do."""
-    if _numbers(origin.version) > _numbers(here):
+    if _is_newer(origin, here):
         return f'`model.save("model.keras")` again with Keras {here}, or bitlens with Keras {origin.version}'
     if origin.container == HDF5:
         return '`model.save("model.keras")` again where the model was made: HDF5 cannot hold all that Keras can'
     return '`model.export("folder")` where the model was made: a graph needs none of its classes, and has no gradients'
+
+
+def _is_newer(origin: Origin, here: str) -> bool:
+    return _numbers(origin.version) > _numbers(here)
 
 
 def _numbers(version: str) -> list[int]:

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from device.telemetry import peak_rss_bytes
 from tests.fuzz.config_mutations import CONFIG_MUTATIONS, as_text
 from tests.fuzz.graph_mutations import GRAPH_MUTATIONS
 from tests.fuzz.valid_models import BASES, make_bases
@@ -150,7 +151,7 @@ def work(bases: Path, seed: int, first: int, count: int) -> None:
         broken += [f"wrote {name.name}" for name in canary.iterdir()]
         if must and outcome == "model":
             broken.append("was read, and must be refused")
-        peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        peak = max((peak_rss_bytes() or 0) >> 10, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
         if peak > MOST_KIB:
             broken.append(f"a process took {peak >> 10} MiB")
         line = {"number": number, "base": base.name, "kind": kind, "outcome": outcome, "broken": broken, "peak": peak}

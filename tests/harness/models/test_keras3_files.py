@@ -226,8 +226,9 @@ def test_layer_of_its_maker_is_named_with_a_way_out(tmp_path: Path) -> None:
     path = saved(small(lambda image: Own()(image)), tmp_path / "model.keras")
     assert f"the Python object {__name__}.Own" in refusal(small_file(path))
     sentence = refusal(small_file(path, trusted=True))
-    assert "says: Could not locate class 'Own'" in sentence
-    assert 'try: `model.export("folder")`' in sentence
+    assert f"holds the Python object {__name__}.Own" in sentence
+    assert 'try: module = "FILE.py"' in sentence
+    assert 'or `model.export("folder")`' in sentence
     assert load_model(small_file(saved(small(lambda image: Own()(image)), tmp_path / "exported"))).output_shape == (
         None,
         3,
