@@ -34,6 +34,7 @@ from harness.models.files import read_model
 from harness.models.own_preprocessing import OwnPreprocessing, own_preprocessing
 from harness.outputs import KINDS, MOST_IMAGES, class_count, found
 
+WIDEST = 2 * 255  # what a model makes of black to white at most where it prepares pixels: some make -255 to 255
 GREY = 128  # of an image that stands for those of an empty data set, which the plan refuses
 COLOURS = 3  # channels of an image where neither the file nor a mean says how many
 
@@ -154,6 +155,12 @@ def _numbers(model: Model, declared: Declared, own: OwnPreprocessing, channels: 
     turned = -1 if order == "bgr" else 1  # presets are numbers for red, green and blue
     mean = declared.mean or preset.mean[::turned]
     scale = declared.scale or preset.scale[::turned]
+    if (declared.normalization, declared.mean, declared.scale) == (None, None, None) and own.width > WIDEST:
+        raise ConfigError(
+            f'model "{model.name}": it {own}: wider than pixels are, so it may take pixels that are scaled already',
+            hint='normalization = "unit" and on_top = true (--on-top) if it takes 0 to 1; normalization = "none" if it '
+            "takes the pixels themselves",
+        )
     record = {
         "channel_order": order,
         "mean": _per_channel(model, declared, "mean", mean, channels),

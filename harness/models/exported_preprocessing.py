@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.models.exported import ExportedModel
-from harness.models.own_preprocessing import Made, OwnPreprocessing, centre, compared, probes
+from harness.models.own_preprocessing import Made, OwnPreprocessing, centre, compared, probes, seen
 
 WEIGHTED = ("Conv", "MatMul", "BatchNorm", "Einsum")  # in the types of operations with weights: no preparation
 _WRAPPERS = (
@@ -36,8 +36,8 @@ def preprocessing_of_graph(model: ExportedModel) -> OwnPreprocessing:
     each = [looked_at(tf.constant(pixels[i : i + 1])) for i in range(len(pixels))]  # it may take one at a time
     values = {image.name: centre(pixels)}
     for tensor, made in zip(tensors, zip(*each)):
-        if np.ndim(made[0]) == 4:
-            values[tensor.name] = centre(np.concatenate([np.asarray(part, np.float32) for part in made]))
+        if np.ndim(made[0]) in (2, 4) and len(made[0]) == 1:
+            values[tensor.name] = seen(np.concatenate([np.asarray(part, np.float32) for part in made]))
     found = compared(_made(operations, image.name), values, source=image.name)
     return replace(
         found,
@@ -53,10 +53,10 @@ def _before_weights(graph: Any, image: Any) -> tuple[list[Any], str]:
     known, beyond, operations, first = {getattr(image, "name", "")}, set[str](), [], ""
     for operation in graph.get_operations():
         sources = {tensor.name for tensor in operation.inputs}
-        if not sources & (known | beyond):
+        if operation.type == "Shape" or not sources & (known | beyond):  # a size is no pixel
             continue
         rank = operation.outputs[0].shape.rank if len(operation.outputs) == 1 else None
-        if sources & beyond or any(part in operation.type for part in WEIGHTED) or rank is None or rank < 3:
+        if sources & beyond or any(part in operation.type for part in WEIGHTED) or rank is None or rank < 2:
             first = first or operation.type
             beyond.update(tensor.name for tensor in operation.outputs)
             continue

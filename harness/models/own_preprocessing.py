@@ -44,6 +44,11 @@ class OwnPreprocessing:
     resizes: tuple[str, ...] = ()
     starts_with_batch_normalization: bool = False
 
+    @property
+    def width(self) -> float:
+        """From what black becomes to what white becomes; 0 where it is not known."""
+        return 0.0 if self.low is None or self.high is None else self.high - self.low
+
     def __str__(self) -> str:
         """In words, "" where there is nothing to say."""
         said = []
@@ -99,6 +104,11 @@ def centre(images: Pixels) -> Pixels:
     return images[:, images.shape[1] // 2, images.shape[2] // 2]
 
 
+def seen(made: Pixels) -> Pixels:
+    """(N, C) of images, at their centre; (N, values) of what else is made of images, such as a Flatten's vectors."""
+    return centre(made) if made.ndim == 4 else made.reshape(len(made), -1)
+
+
 def compared(made: Sequence[Made], values: Mapping[Any, Pixels], *, source: Any) -> OwnPreprocessing:
     """What changes the values of the probes (3, C), by tensor where a tensor is an image; `source` is the input."""
     changes = list(_changes(made, values, source))
@@ -124,7 +134,7 @@ def _changes(made: Sequence[Made], values: Mapping[Any, Pixels], source: Any) ->
 
 
 def _before_weights(graph: Graph) -> list[Step]:
-    """The steps that make images, or channels of images, of the input without any weights."""
+    """The steps that make images, channels or vectors of them, of the input without any weights."""
     known, steps = {graph.input}, []
     for step in graph.steps:
         has_weights = len(getattr(step.layer, "weights", ())) > 0 and type(step.layer).__name__ not in NAMED
@@ -133,7 +143,7 @@ def _before_weights(graph: Graph) -> list[Step]:
             and step.inputs
             and known.issuperset(step.inputs)
             and len(step.outputs) == 1
-            and len(step.shape) >= 3
+            and len(step.shape) >= 2
         ):
             known.add(step.outputs[0])
             steps.append(step)
@@ -148,14 +158,14 @@ def _first_after(graph: Graph, steps: list[Step]) -> Step | None:
 
 
 def _values(graph: Graph, steps: list[Step], shape: Shape) -> dict[int, Pixels]:
-    """(3, C) what the probes are at their centre, by tensor: the input, and each image made of it."""
+    """What the probes are, by tensor: (3, C) at the centre of the input and each image made of it, else all of them."""
     images = probes(shape)
     values = {graph.input: centre(images)}
     if steps:
         part = replace(graph, steps=tuple(steps), output=steps[-1].outputs[0])
         _, kept = replay(part, images, keep=[step.name for step in steps])
         made = {step.outputs[0]: np.asarray(kept[step.name], np.float32) for step in steps}
-        values.update((tensor, centre(pixels)) for tensor, pixels in made.items() if pixels.ndim == 4)
+        values.update((tensor, seen(pixels)) for tensor, pixels in made.items() if pixels.ndim in (2, 4))
     return values
 
 

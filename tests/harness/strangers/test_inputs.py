@@ -170,6 +170,14 @@ def division(keras: Any) -> Callable[[Any], Any]:
     return lambda image: image / 255.0
 
 
+def flattened(keras: Any) -> Callable[[Any], Any]:
+    def before(image: Any) -> Any:
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(keras.layers.Flatten()(image))
+        return keras.layers.Reshape(SQUARE)(x)
+
+    return before
+
+
 def chain(keras: Any) -> Callable[[Any], Any]:
     return lambda image: (keras.layers.ZeroPadding2D(0)(image) - 127.5) * (1 / 127.5)
 
@@ -188,6 +196,7 @@ def caffe(keras: Any) -> Callable[[Any], Any]:
         (nested, 0.0, 1.0),
         (division, 0.0, 1.0),
         (chain, -1.0, 1.0),
+        (flattened, -1.0, 1.0),
         (caffe, -123.68, 255 - 103.939),
     ],
 )
@@ -203,7 +212,12 @@ def test_what_a_model_does_itself_is_found_by_what_it_does(
 
 @pytest.mark.parametrize(
     ("name", "file", "before"),
-    [("tf_keras", "m.h5", nested), ("keras", "m.keras", division), ("keras", "m", rescaling)],
+    [
+        ("tf_keras", "m.h5", nested),
+        ("keras", "m.keras", division),
+        ("keras", "m", rescaling),
+        ("keras", "m", flattened),
+    ],
 )
 def test_what_a_model_does_itself_is_not_done_twice(
     tmp_path: Path, name: str, file: str, before: Callable[[Any], Any]
@@ -221,6 +235,19 @@ def test_what_a_model_does_itself_is_not_done_twice(
     twice = completed(tmp_path / file, images, normalization="unit", on_top=True)
     expected = np.asarray(model(images.astype(np.float32) / 255, training=False))
     np.testing.assert_allclose(probabilities(twice, images), expected, atol=1e-6)
+
+
+def test_a_model_that_makes_pixels_wider_than_they_are_takes_scaled_ones_and_asks(tmp_path: Path) -> None:
+    keras, images = kerased("keras"), pictures(SQUARE)
+    layer = keras.layers.Normalization(mean=[0.5] * 3, variance=[0.08] * 3)  # adapted to pixels / 255
+    model = brightest_quarter(keras, SQUARE, before=layer)
+    path = saved(model, tmp_path)
+    with pytest.raises(ConfigError, match=r"0 to 255 becomes -1.768 to 899.8\): wider than pixels are"):
+        completed(path, images)
+    expected = np.asarray(model(images.astype(np.float32) / 255, training=False))
+    done = completed(path, images, normalization="unit", on_top=True)
+    np.testing.assert_allclose(probabilities(done, images), expected, atol=1e-6)
+    assert completed(path, images, normalization="none").model.preprocessing["scale"] == [1.0] * 3
 
 
 @pytest.mark.parametrize("name", ["tf_keras", pytest.param("keras", marks=pytest.mark.slow)])
