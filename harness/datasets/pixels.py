@@ -21,6 +21,7 @@ TRAITS = ("turned", "transparent", "deep", "cmyk", "animated")  # what is said o
 
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # a PNG of 16 bit grey, by the version of Pillow
 _PLAIN = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_OF_FEW_BITS: dict[Any, int] = {"L;2": 85, "L;4": 17}  # what their greys are multiplied with
 _ORIENTATION = 0x0112  # Exif's tag
 _TURNS: dict[
     int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -43,6 +44,7 @@ def rgb(picture: Image.Image, file: BinaryIO, reading: Reading) -> NDArray[np.ui
     Raises ConfigError, without saying which picture.
     """
     _check_mode(picture, reading)
+    _scale_key(picture)
     orientation = _orientation(picture, file) if reading.upright else 1
     picture.load()
     width, height = picture.size
@@ -90,6 +92,13 @@ def _check_mode(picture: Image.Image, reading: Reading) -> None:
     key = picture.info.get("transparency")
     if reading.alpha_over is not None and isinstance(key, tuple) and max(key) > 255:
         raise ConfigError("one colour of 16 bits is transparent, which is not read: expected an alpha channel")
+
+
+def _scale_key(picture: Image.Image) -> None:
+    """Pillow makes 8 bits of greys of 2 and 4, and leaves the one of them that is transparent as it stands."""
+    key, factor = picture.info.get("transparency"), _OF_FEW_BITS.get(picture.tile[0].args if picture.tile else None)
+    if factor is not None and isinstance(key, int):
+        picture.info["transparency"] = factor * key
 
 
 def _coloured(band: Image.Image, under: Colour | None) -> Image.Image:

@@ -154,3 +154,13 @@ def test_a_colour_that_is_none_is_refused_where_it_is_written(tmp_path: Path, te
     )
     with pytest.raises(ConfigError, match=r'\[dataset\] alpha_over: expected "white", "black", a colour such as'):
         read_experiment(tmp_path / "e.toml")
+
+
+@pytest.mark.parametrize(("bits", "greys"), [(2, (0, 85, 170, 255)), (4, (17, 187))])
+def test_a_transparent_grey_of_few_bits_is_that_one_alone(folder: Path, bits: int, greys: tuple[int, ...]) -> None:
+    head = struct.pack(">IIBBBBB", len(greys), 1, bits, 0, 0, 0, 0)
+    key = greys[1] * (2**bits - 1) // 255
+    parts = chunk(b"IHDR", head) + chunk(b"tRNS", struct.pack(">H", key))
+    row = chunk(b"IDAT", zlib.compress(bytes([0, 0b00011011]))) + chunk(b"IEND", b"")
+    image, _ = one_picture(folder, b"\x89PNG\r\n\x1a\n" + parts + row)
+    assert image[0, :, 0].tolist() == [255 if grey == greys[1] else grey for grey in greys]
