@@ -64,6 +64,9 @@ class ClassFolders:
             splits[split_of_place[folder.rpartition("/")[0]]].append(name)
             labels[name] = number[_name(folder)]
         self._remarks += self._missing(names, splits, labels)
+        deeper = {_folder_inside(name, self._class_folder[name]) for name in contents} - {""}
+        if deeper:
+            self._remarks.append(f"folders in class folders belong to their classes: {quoted(sorted(deeper))}")
         used, last = set(labels.values()), max(labels, key=labels.__getitem__)
         where = f'{self._where}: the class folder "{self._class_folder[last]}"'
         return Labelled(
@@ -223,6 +226,12 @@ def _folders_of(name: str) -> Iterator[str]:
     while end >= 0:
         yield name[:end]
         end = name.find("/", end + 1)
+
+
+def _folder_inside(name: str, folder: str) -> str:
+    """ "cat/indoor" for the picture "cat/indoor/may/1.jpg" in the folder "cat", "" for one in "cat" itself."""
+    first, slash, _ = name[len(folder) + 1 :].partition("/")
+    return f"{folder}/{first}" if slash else ""
 
 
 def _name(folder: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ def find_list(folder: Path, files: Sequence[str]) -> Path | None:
 def read_list(path: Path, *, where: str) -> ClassList:
     """The names of a file. Raises ConfigError, which begins with `where`, for names that are empty or not unique."""
     read = read_text(path, where=where, at_most=MOST_BYTES)
-    names = [line.strip() for line in re.split(r"\r\n|\r|\n", read.text.rstrip())]
+    text = unicodedata.normalize("NFC", read.text)  # as the names of folders: macOS writes letters in parts
+    names = [line.strip() for line in re.split(r"\r\n|\r|\n", text.rstrip())]
     where = f'{where}: "{path}"'
     if not 1 <= len(names) <= MOST_CLASSES:
         raise ConfigError(f"{where}: expected 1 to {MOST_CLASSES:,} classes, one a line, got {len(names):,}")

@@ -44,6 +44,7 @@ def _without_annotations(tree: Tree) -> Tree:
         files=[name for name in tree.files if not name.startswith(reserved)],
         folders=[name for name in tree.folders if not f"{name}/".startswith(reserved)],
         hidden=tree.hidden,
+        repeated=tree.repeated,
     )
 
 
@@ -55,5 +56,7 @@ def _left_out(tree: Tree, pictures: list[str], found: dict[str, Content]) -> Ite
     problems = [content.problem for content in found.values() if content.problem]
     if problems:
         yield f"files that are no pictures by their content, left out: {len(problems):,}, the first: {problems[0]}"
+    if tree.repeated:
+        yield f"links to folders that are read elsewhere, not followed: {quoted(tree.repeated)}"
     if tree.hidden:
         yield f"hidden files and folders, not read: {quoted(tree.hidden)}"

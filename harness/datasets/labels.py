@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def _label(cells: list[str], table: Table, where: str) -> Label:
         where=where,
         name=_name(row["path"], where),
         class_index=_class_index(row["class_index"], where),
-        class_name=row.get("class_name", "").strip() or None,
+        class_name=unicodedata.normalize("NFC", row.get("class_name", "").strip()) or None,
         split=_split(row["split"], where) if "split" in row else None,
         box=_box(row, where, separator=table.separator),
     )

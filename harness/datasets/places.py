@@ -27,6 +27,7 @@ class Tree:
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)  # links to folders that are read elsewhere
 
 
 def is_hidden(name: str) -> bool:
@@ -80,7 +81,9 @@ class Places:
             folders[:] = sorted(name for name in folders if not is_hidden(name))
             tree.folders += [f"{before}{name}" for name in folders]
             tree.files += [f"{before}{name}" for name in sorted(files) if not is_hidden(name)]
-            folders[:] = [name for name in folders if self._is_new(os.path.join(place, name), seen)]
+            new = [name for name in folders if self._is_new(os.path.join(place, name), seen)]
+            tree.repeated += [f"{before}{name}" for name in folders if name not in new]
+            folders[:] = new
         return tree
 
     def _is_new(self, folder: str, seen: set[str]) -> bool:

@@ -17,7 +17,7 @@ NAMES = {
 KNOWN = "train or training; val, valid, validation or dev; test or testing"
 HELD_OUT = 10  # where no split calibrates, one image in ten of those that would judge is set aside for it
 
-_WORDS = "train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout"
+_WORDS = "train|training|test|testing|val|valid|validation|dev|eval|evaluation|holdout|fold|split"
 _LOOKS_LIKE_ONE = re.compile(rf"(?<![a-z])({_WORDS})(set|data|image|img|split)?s?(?![a-z])")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -36,7 +36,7 @@ def split_of(name: str) -> str | None:
 
 
 def looks_like_a_split(name: str) -> bool:
-    """Such as training_set, seg_test or val2017: nobody knows whether it is a class."""
+    """Such as training_set, seg_test, val2017 or fold1: nobody knows whether it is a class."""
     return bool(_LOOKS_LIKE_ONE.search(_CAMEL.sub("_", name).casefold()))
 
 

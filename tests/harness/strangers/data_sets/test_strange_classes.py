@@ -12,6 +12,7 @@ from harness.experiment.reader import read_experiment
 from tests.harness.strangers.data_sets.strange_folders import (
     RED,
     RIGHT,
+    keys,
     names_by_red,
     opened,
     png,
@@ -191,3 +192,35 @@ def test_names_whose_numbers_are_in_another_order_than_their_text_are_said(folde
     dataset = opened(folder)
     assert dataset.class_names == ("class1", "class10", "class2")  # as Keras and torchvision have it
     assert "count in the order of their text" in said(dataset)
+
+
+def test_a_list_as_macos_writes_it_names_the_same_folders(folder: Path) -> None:
+    put(folder, "dog", "café-cat")
+    (folder / "classes.txt").write_text(unicodedata.normalize("NFD", "dog\ncafé-cat\n"))
+    assert opened(folder).class_names == ("dog", "café-cat")
+
+
+@pytest.mark.parametrize("names", [("fold1", "fold2"), ("Split_A", "Split_B", "Split_C"), ("fold-0", "other")])
+def test_folds_around_classes_are_refused(folder: Path, names: tuple[str, ...]) -> None:
+    put(folder, *(f"{name}/{animal}" for name in names for animal in RED))
+    assert "may be splits or classes" in refusal(folder)
+
+
+def test_a_class_may_be_called_banana_split(folder: Path) -> None:
+    put(folder, "banana_split", "blindfold")
+    assert opened(folder).class_names == ("banana_split", "blindfold")
+
+
+def test_folders_in_class_folders_are_said(folder: Path) -> None:
+    put(folder, "part1/cat", "part1/dog", "part2/cat/may", "part3")
+    assert 'folders in class folders belong to their classes: "part1/cat", "part1/dog", "part2/cat"' in said(
+        opened(folder)
+    )
+
+
+def test_a_link_to_a_folder_that_is_read_elsewhere_is_said(folder: Path) -> None:
+    put(folder, "train/cat", "train/dog", "test/dog")
+    (folder / "test" / "cat").symlink_to("../train/cat")
+    dataset = opened(folder)
+    assert 'links to folders that are read elsewhere, not followed: "test/cat"' in dataset.remarks
+    assert keys(dataset, "test") == {"test/dog/0.png", "test/dog/1.png"}
