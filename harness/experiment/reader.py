@@ -70,7 +70,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
     datasets = tuple(_opened_as(path.parent, table) for table in file.dataset)
     chosen = Choices(file)
     models = tuple(_models(file, folder=path.parent))
-    require_unique([model.name for model in models], where="models")
+    require_unique([model.name for model in models], where="models", hint='`name = "OTHER"` in a [[model]] table')
     _one_for_each(file.dataset, [model.name for model in models])
     experiment = Experiment(
         name=path.stem,

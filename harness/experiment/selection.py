@@ -181,7 +181,7 @@ def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str,
         look_up(table, name, where=where, what=what)
 
 
-def require_unique(names: list[str], *, where: str) -> None:
+def require_unique(names: list[str], *, where: str, hint: str = "") -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise ConfigError(f'{where}: expected every name once, got "{min(twice)}" more than once')
+        raise ConfigError(f'{where}: expected every name once, got "{min(twice)}" more than once', hint=hint)
