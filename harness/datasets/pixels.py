@@ -21,7 +21,7 @@ TRAITS = ("turned", "transparent", "deep", "cmyk", "animated")  # what is said o
 
 _DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # a PNG of 16 bit grey, by the version of Pillow
 _PLAIN = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-_OF_FEW_BITS: dict[Any, int] = {"L;2": 85, "L;4": 17}  # what their greys are multiplied with
+_OF_FEW_BITS = {"L;2": 85, "L;4": 17}  # what their greys are multiplied with
 _ORIENTATION = 0x0112  # Exif's tag
 _TURNS: dict[
     int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -96,7 +96,8 @@ def _check_mode(picture: Image.Image, reading: Reading) -> None:
 
 def _scale_key(picture: Image.Image) -> None:
     """Pillow makes 8 bits of greys of 2 and 4, and leaves the one of them that is transparent as it stands."""
-    key, factor = picture.info.get("transparency"), _OF_FEW_BITS.get(picture.tile[0].args if picture.tile else None)
+    tiles, key = getattr(picture, "tile", ()), picture.info.get("transparency")
+    factor = _OF_FEW_BITS.get(tiles[0].args) if tiles and isinstance(tiles[0].args, str) else None
     if factor is not None and isinstance(key, int):
         picture.info["transparency"] = factor * key
 

@@ -237,19 +237,6 @@ def test_what_a_model_does_itself_is_not_done_twice(
     np.testing.assert_allclose(probabilities(twice, images), expected, atol=1e-6)
 
 
-def test_a_model_that_makes_pixels_wider_than_they_are_takes_scaled_ones_and_asks(tmp_path: Path) -> None:
-    keras, images = kerased("keras"), pictures(SQUARE)
-    layer = keras.layers.Normalization(mean=[0.5] * 3, variance=[0.08] * 3)  # adapted to pixels / 255
-    model = brightest_quarter(keras, SQUARE, before=layer)
-    path = saved(model, tmp_path)
-    with pytest.raises(ConfigError, match=r"0 to 255 becomes -1.768 to 899.8\): wider than pixels are"):
-        completed(path, images)
-    expected = np.asarray(model(images.astype(np.float32) / 255, training=False))
-    done = completed(path, images, normalization="unit", on_top=True)
-    np.testing.assert_allclose(probabilities(done, images), expected, atol=1e-6)
-    assert completed(path, images, normalization="none").model.preprocessing["scale"] == [1.0] * 3
-
-
 @pytest.mark.parametrize("name", ["tf_keras", pytest.param("keras", marks=pytest.mark.slow)])
 def test_an_efficientnet_takes_raw_pixels(name: str) -> None:
     own = own_preprocessing(kerased(name).applications.EfficientNetB0(weights=None, input_shape=SQUARE, classes=5))
