@@ -1,7 +1,7 @@
 # make setup | demo | test | test-cross | test-slow | check | wheel | lock
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Processes that run tests side by side: each takes 1.5 GB, and more than two gain little, since tests use several cores.
+# Processes that run tests side by side, each with up to 3 GB; more than two gain little, since tests use several cores.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
