@@ -106,10 +106,12 @@ def probabilities(outputs: Outputs, kind: str) -> Probabilities:
 
 def ranked(outputs: Outputs, kind: str) -> NDArray[np.int64]:
     """(..., classes) class numbers, the likeliest first; of equally likely ones the first."""
-    values = (
-        probabilities(outputs, kind) if kind in ONE_COLUMN else outputs
-    )  # logits order what underflows in a softmax
-    order: NDArray[np.int64] = np.argsort(-np.asarray(values), axis=-1, kind="stable")
+    values = np.asarray(outputs)  # logits order what underflows in a softmax or a sigmoid
+    if kind == "logit":
+        values = np.concatenate([-values, values], axis=-1)
+    elif kind == "probability":
+        values = probabilities(outputs, kind)
+    order: NDArray[np.int64] = np.argsort(-values, axis=-1, kind="stable")
     return order
 
 
