@@ -17,8 +17,9 @@ ROUNDING = 1e-3  # of half floats that sum to 1
 LAST_BITS = 1e-5  # of the greatest probability: how far below 0 one may be; what lies further below is none
 CLIPPED = 0.02  # how far a sum may be from 1 where probabilities were clipped: a sentence about them stays true
 DOUBT = 0.1  # sums closer to 1 than this may be those of sigmoids that were trained on one class for each image
-UNBOUNDED = 1000.0  # what no probability is scaled to
 TURNED = "and are logarithms of probabilities with their signs turned"
+ORDERED = 'and are in order in every row, as those of "at least class 1, at least class 2, ..." are: no class each'
+LEAST_IN_ORDER = 3  # columns: two are in order where a model always says the same
 FAR = (30.0, 1000.0)  # how many times outside of the usual range
 
 
@@ -140,7 +141,7 @@ def _kind_of_columns(evidence: Evidence) -> tuple[str, str]:
             return "", "whatever it is shown"
         if np.median(np.abs(totals - 1)) <= ROUNDING:
             return "", f"and {_said_of_sums(evidence.usual)}, mostly to 1"
-        return "independent-probabilities", ""
+        return ("independent-probabilities", "") if not _are_in_order(evidence) else ("", ORDERED)
     if evidence.low >= 0 and np.abs(_log_totals(-evidence.usual)).max() <= ROUNDING:
         return "", TURNED
     return ("logits", "") if not (doubt := _doubt_of_logits(evidence)) else ("", doubt)
@@ -156,11 +157,21 @@ def _doubt_of_logits(evidence: Evidence) -> str:
     low, high = evidence.low, evidence.high
     if -1 <= low < -1 + ROUNDING and high <= 1:
         return "as those of a tanh do"
-    if low >= 0 and 0 < high < UNBOUNDED:
+    if low >= 0 and high > 0:
         return "never below 0: neither logits nor probabilities"
     if -ROUNDING < high <= 0 and low < 0:
         return "never above 0, as logarithms of probabilities do"
-    return ""
+    return ORDERED if _are_in_order(evidence) else ""
+
+
+def _are_in_order(evidence: Evidence) -> bool:
+    """Whether columns, three or more, fall or rise in every row, whatever the input: those of classes do not, since an
+    input and its negative turn their order around."""
+    rows = np.concatenate([evidence.usual, evidence.extreme]) if evidence.extreme.size else evidence.usual
+    if rows.shape[1] < LEAST_IN_ORDER:
+        return False
+    steps, error = np.diff(rows, axis=1), LAST_BITS * np.abs(rows).max(axis=1, keepdims=True)
+    return bool((steps <= error).all() or (steps >= -error).all()) and bool(np.ptp(evidence.usual, axis=0).any())
 
 
 def _log_totals(rows: Rows) -> NDArray[np.float64]:

@@ -128,6 +128,17 @@ def _mostly_normalized(keras: Any, x: Any) -> Any:
     return positive / (tf.reduce_sum(positive, axis=1, keepdims=True) + 1e-6)
 
 
+def _ordinal(activation: str | None) -> Any:
+    """Thresholds on one number, as of ages or grades: is the class at least 1, at least 2, at least 3?"""
+
+    def head(keras: Any, x: Any) -> Any:
+        number = dense(keras, x, 1)
+        thresholds = keras.layers.Concatenate()([keras.layers.Rescaling(1.0, -i)(number) for i in range(3)])
+        return keras.layers.Activation(activation or "linear")(thresholds)
+
+    return head
+
+
 @pytest.mark.parametrize(
     ("head", "columns", "said"),
     [
@@ -136,6 +147,11 @@ def _mostly_normalized(keras: Any, x: Any) -> Any:
         (_constant, 1, "a softmax over one class is always 1"),
         (_tanh, 3, "between -1 and 1, as those of a tanh"),
         (_percent, 1, "never below 0: neither logits nor probabilities"),
+        (lambda k, x: dense(k, x, 3, "softplus"), 3, "never below 0: neither logits nor probabilities"),
+        (lambda k, x: dense(k, x, 3, "relu"), 3, "never below 0: neither logits nor probabilities"),
+        (lambda k, x: dense(k, x, 1, "exponential"), 1, "never below 0: neither logits nor probabilities"),
+        (_ordinal("sigmoid"), 1, "are in order in every row"),
+        (_ordinal(None), 1, "are in order in every row"),
     ],
 )
 def test_outputs_that_may_be_anything_are_asked_for(head: Any, columns: int, said: str) -> None:
