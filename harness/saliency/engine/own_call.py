@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.refusals import random_operation
 from harness.errors import ConfigError, MeasurementError
 from harness.keras_packages import is_keras_3, layers_of
 from harness.saliency.attribution import Array
@@ -25,6 +26,10 @@ CHANGED = 1e-4  # of a step's greatest output: more than rounding can do to the 
 MIXED = "mixes the images of a batch, so that an image has no scores of its own"
 _LAYERS_ALONE = "a model whose layers alone make its scores, each in the mode that the graph gives it"
 _HANDED_ON = "training=False in the calls after the one with training=True: Keras 3 hands its mode on to them"
+_CHANCE = (
+    'model "{model}": layer "{layer}" draws random numbers at inference, so that an image has no scores of its own'
+)
+_CHANCE_HINT = "build the model without training=True in the call of this layer, and load the same weights"
 MIXED_HINT = "layers that look at one image at a time"
 
 
@@ -48,8 +53,10 @@ class OwnCall:
 
     def _check(self, model: Any, graph: Graph, images: Array, scores: Callable[[Array], Array]) -> None:
         pair = np.stack([images[0], images[1] if len(images) > 1 else _another(images[0])])
-        ours = scores(_of_each_alone(graph, pair, self._name))
         fixed = any(step.training for step in read_graph(model).steps)
+        if fixed and (drawing := _drawing(graph, pair)):
+            raise ConfigError(_CHANCE.format(model=self._name, layer=drawing), hint=_CHANCE_HINT)
+        ours = scores(_of_each_alone(graph, pair, self._name))
         difference, greatest = 0.0, 0.0
         for alone in (True,) if fixed else (False, True):  # modes inside of layers of the user's own are not seen
             theirs = _own_scores(model, pair, alone=alone, fixed=fixed)
@@ -107,17 +114,33 @@ def _of_each_alone(graph: Graph, pair: Array, model: str) -> Array:
         return logits
     changed = _first_changed(before, after)
     if changed and _first_changed(before, _outputs(graph, pair[0], pair[1])[1]):
-        raise ConfigError(
-            f'model "{model}": layer "{changed}" draws random numbers at inference, so that an image has no scores of '
-            "its own",
-            hint="build the model without training=True in the call of this layer, and load the same weights",
-        )
+        raise ConfigError(_CHANCE.format(model=model, layer=changed), hint=_CHANCE_HINT)
     if changed:
         raise ConfigError(
             f'model "{model}": layer "{changed}" {MIXED}',
             hint=MIXED_HINT,
         )
     return logits
+
+
+def _drawing(graph: Graph, pair: Array) -> str:
+    """The step that draws random numbers, "" if none does, by its operations: a dropout of few values may leave them
+    all as they are, twice."""
+    import tensorflow as tf
+
+    ends: list[tuple[int, str]] = []
+
+    def look(name: str, output: Any) -> Any:
+        ends.append((len(tf.nest.flatten(output)[0].graph.get_operations()), name))
+        return output
+
+    function = tf.function(lambda images: replay(graph, images, tap=look)[0], autograph=False)
+    traced = function.get_concrete_function(tf.TensorSpec(pair.shape, tf.float32)).graph
+    drawing = random_operation(traced)
+    names = [operation.name for operation in traced.get_operations()] if drawing else []
+    if drawing is None or drawing.name not in names:  # within a function that is called: it is left to its numbers
+        return ""
+    return next((name for end, name in ends if names.index(drawing.name) < end), "")
 
 
 def _outputs(graph: Graph, first: Array, second: Array) -> tuple[Array, list[tuple[str, Array]]]:
