@@ -183,6 +183,8 @@ def _without_softmax(graph: Graph) -> Graph | None:
     index = _end(graph)
     step = graph.steps[index]
     keras = keras_of(step.layer)
+    if not _is_over_columns(step, graph.steps[-1].shape[-1]):
+        return None
     if isinstance(step.layer, keras.layers.Softmax) or operation_name(step.layer) == "softmax":
         without = replace(step, call=identity)
     elif _is_softmax(getattr(step.layer, "activation", None), step.layer):
@@ -205,6 +207,12 @@ def _only_moves(step: Step) -> bool:
     if isinstance(step.layer, keras.layers.Activation):
         return step.layer.activation is keras.activations.linear
     return isinstance(step.layer, (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout))
+
+
+def _is_over_columns(step: Step, columns: int | None) -> bool:
+    """Whether what a softmax there makes 1 in sum is the model's outputs; another axis is left to the values."""
+    axis = getattr(step.layer, "axis", step.kwargs.get("axis"))
+    return step.shape[-1] == columns and axis in (None, -1, len(step.shape) - 1)
 
 
 def _is_softmax(activation: Any, layer: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,30 @@ def test_a_declaration_that_the_values_contradict_is_refused(head: str, columns:
     with pytest.raises(ConfigError, match=declared) as error:
         GradientEngine(model_with(make, columns), output=declared).scores(IMAGES)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("package", ["tf_keras", "keras"])
+def test_a_softmax_over_the_wrong_axis_is_no_softmax_of_the_classes(package: str) -> None:
+    """Over the batch, or over single numbers, which are all 1 then."""
+    keras = importlib.import_module(package)
+    over_images = model_with(lambda k, x: k.layers.Softmax(axis=0)(dense(k, x)), keras=keras)
+    with pytest.raises(ConfigError, match="mixes the images of a batch"):
+        GradientEngine(over_images).scores(IMAGES)
+
+    def over_one(k: Any, x: Any) -> Any:
+        return k.layers.Flatten()(k.layers.Softmax()(k.layers.Reshape((3, 1))(dense(k, x))))
+
+    with pytest.raises(ConfigError, match="between 1 and 1, whatever it is shown"):
+        GradientEngine(model_with(over_one, keras=keras)).scores(IMAGES)
+
+
+def test_a_softmax_over_the_classes_is_found_on_another_axis_than_the_last() -> None:
+    def head(keras: Any, x: Any) -> Any:
+        return keras.layers.Flatten()(keras.layers.Softmax(axis=1)(keras.layers.Reshape((3, 1))(dense(keras, x))))
+
+    engine = GradientEngine(model_with(head))
+    np.testing.assert_allclose(engine.scores(IMAGES), softmax(logits(IMAGES, 3), axis=1), atol=1e-6)
+    assert compute(engine, "gradient", IMAGES, TARGETS).notes == ()
 
 
 def test_logits_that_were_trained_for_independent_classes_are_so_where_that_is_declared() -> None:
