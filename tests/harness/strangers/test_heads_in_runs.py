@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.errors import ConfigError
 from harness.execution.coordinator import run
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.store import Store
 from reports.data.view import RunView
-from tests.harness.strangers.heads import OTHERS, SHAPE, SOFTMAXES, logits, model_with
+from tests.harness.strangers.heads import OTHERS, SHAPE, SOFTMAXES, dense, logits, model_with
 
 COUNT = 12
 EXPERIMENT = """
@@ -160,7 +162,8 @@ def explained(folder: Path, model: Any, *options: str) -> tuple[dict[str, Any], 
     for form in (["--json"], []):
         command = ["explain", str(folder / "mine.keras"), str(folder / "picture.png"), "--method", "gradient"]
         result = CliRunner().invoke(app, [*command, "--out", str(folder / "out"), *options, *form])
-        assert result.exception is None, result.exception
+        if result.exception is not None:
+            raise result.exception
         said.append(result.stdout)
     (record,) = json.loads(said[0])
     return record, said[1]
@@ -207,3 +210,12 @@ def test_outputs_may_be_declared_and_the_headline_says_so(tmp_path: Path) -> Non
     assert "(declared)" in text
     found = {row["class"]: row["probability"] for row in record["predicted"]}
     assert found == pytest.approx(dict(enumerate(chances_of_picture(3))), abs=1e-5)
+
+
+@pytest.mark.parametrize("package", ["tf_keras", "keras"])
+def test_scores_in_a_dictionary_are_refused_in_a_sentence(package: str, tmp_path: Path) -> None:
+    model = model_with(
+        lambda k, x: {"scores": k.layers.Activation("softmax")(dense(k, x))}, keras=import_module(package)
+    )
+    with pytest.raises(ConfigError, match='expected class scores, got a dictionary of them, "scores"'):
+        explained(tmp_path, model)
