@@ -95,7 +95,7 @@ def test_grey_and_non_square_images() -> None:
     weights = np.random.default_rng(0).normal(size=(6, 9, 1, 2)).astype(np.float32)
     images = np.ones((2, 6, 9, 1), np.float32)
     assert explain(oracles.linear_model(weights), images).shape == (2, 6, 9)
-    kernel, bias, readout = np.ones((3, 2)), np.zeros(2), np.ones((2, 2))
+    kernel, bias, readout = np.ones((3, 2)), np.zeros(2), np.array([[1, -1], [1, -1]])
     model = oracles.relu_model(kernel, bias, readout)  # any height and width
     for size in ((5, 8), (7, 3)):
         assert explain(model, np.ones((1, *size, 3)), "gradcam", layer="features").shape == (1, *size)

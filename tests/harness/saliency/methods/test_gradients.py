@@ -222,7 +222,7 @@ def test_integrated_gradients_of_a_square_are_exact_with_two_points() -> None:
 
     inputs = tf.keras.Input((4, 5, 2))
     outputs = tf.keras.layers.Dense(3, kernel_initializer="ones")(tf.keras.layers.Flatten()(tf.square(inputs)))
-    engine = GradientEngine(tf.keras.Model(inputs, outputs))
+    engine = GradientEngine(tf.keras.Model(inputs, outputs), output="logits")
     attribution = compute(engine, "integrated_gradients", IMAGES, TARGETS, parameters={"steps": 2})
     np.testing.assert_allclose(attribution.values, IMAGES**2, rtol=1e-4, atol=1e-6)
 
