@@ -18,7 +18,6 @@ from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
 from harness.models.own_mode import obey_graph
 from harness.outputs import class_count
-from harness.saliency.engine.layer_calls import has_layer_calls
 
 
 def as_classifier(model: Model, keras_model: Any) -> Any:
@@ -113,7 +112,7 @@ def check_ends(model: Model, keras_model: Any) -> None:
             f'model "{model.name}": expected one input and one output, got {inputs} and {outputs}',
             hint="keras.Model(one_input, class_scores) cuts a classifier out of a larger model",
         )
-    names = keras_model.output if has_layer_calls(keras_model) else None
+    names = getattr(keras_model, "output", None)  # a sequential model of Keras 3 has none, and no dictionary either
     if isinstance(names, dict):
         raise ConfigError(
             f'model "{model.name}": expected class scores, got a dictionary of them, "{", ".join(map(str, names))}"',

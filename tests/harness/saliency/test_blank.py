@@ -77,7 +77,7 @@ def test_a_gradient_that_is_zero_or_the_same_everywhere_says_so() -> None:
 
 
 def test_a_map_of_one_pixel_says_so() -> None:
-    model = oracles.relu_model(np.ones((3, 2)), np.zeros(2), np.ones((2, 2)))  # any height and width
+    model = oracles.relu_model(np.ones((3, 2)), np.zeros(2), np.array([[1, -1], [1, -1]]))  # any size
     attribution = compute(
         GradientEngine(model), "gradcam", np.ones((1, 1, 1, 3)), [0], parameters={"layer": "features"}
     )
