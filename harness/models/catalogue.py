@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.models.declared import Declared
+from harness.models.declared import NORMALIZATIONS, Declared
 from harness.outputs import PROBABILITIES
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -120,25 +120,27 @@ def _sha256_of(file: Path, modified_ns: int, size: int) -> bytes:
         return hashlib.file_digest(content, "sha256").digest()
 
 
-def _record(size: int, *, resize: int, mean: list[float], scale: list[float], order: str = "rgb") -> dict[str, Any]:
-    return {"height": size, "width": size, "resize": resize, "channel_order": order, "mean": mean, "scale": scale}
+def _record(size: int, normalization: str, *, resize: int) -> dict[str, Any]:
+    preset = NORMALIZATIONS[normalization]
+    mean, scale = (list(numbers) * (3 // len(numbers)) for numbers in preset.in_order(preset.order))
+    return {
+        "height": size,
+        "width": size,
+        "resize": resize,
+        "channel_order": preset.order,
+        "mean": mean,
+        "scale": scale,
+    }
 
 
 def minus_one_to_one(size: int, *, resize: int | None = None) -> dict[str, Any]:
     """Pixels 0 … 255 to -1 … 1."""
-    return _record(size, resize=resize or size, mean=[127.5] * 3, scale=[1 / 127.5] * 3)
+    return _record(size, "tf", resize=resize or size)
 
 
-# keras.applications: "caffe" mode is BGR minus the ImageNet mean; EfficientNet rescales inside the model.
-_CAFFE = _record(224, resize=256, mean=[103.939, 116.779, 123.68], scale=[1.0] * 3, order="bgr")
-_RAW = _record(224, resize=256, mean=[0.0] * 3, scale=[1.0] * 3)
-# larq_zoo.preprocess_input: ImageNet mean and standard deviation.
-_TORCH = _record(
-    224,
-    resize=256,
-    mean=[255 * m for m in (0.485, 0.456, 0.406)],
-    scale=[1 / (255 * s) for s in (0.229, 0.224, 0.225)],
-)
+_CAFFE = _record(224, "caffe", resize=256)
+_RAW = _record(224, "none", resize=256)  # EfficientNet rescales inside the model
+_TORCH = _record(224, "torch", resize=256)  # as larq_zoo.preprocess_input
 
 
 def _imagenet(build: str, paper: str, preprocessing: dict[str, Any], *, family: str) -> CatalogueEntry:

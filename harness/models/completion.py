@@ -149,12 +149,11 @@ def _geometry(declared: Declared, height: int, width: int, channels: int) -> Rec
 def _numbers(model: Model, declared: Declared, own: OwnPreprocessing, channels: int) -> Record:
     """Channel order, mean and scale."""
     preset = NORMALIZATIONS[declared.normalization or _default(declared, own)]
-    order = declared.channel_order or ("bgr" if preset.bgr else "rgb")
+    order = declared.channel_order or preset.order
     if order == "bgr" and channels != COLOURS:
         raise ConfigError(f'model "{model.name}": blue first means three channels, its input has {channels}')
-    turned = -1 if order == "bgr" else 1  # presets are numbers for red, green and blue
-    mean = declared.mean or preset.mean[::turned]
-    scale = declared.scale or preset.scale[::turned]
+    mean, scale = preset.in_order(order)
+    mean, scale = declared.mean or mean, declared.scale or scale
     if (declared.normalization, declared.mean, declared.scale) == (None, None, None) and own.width > WIDEST:
         raise ConfigError(
             f'model "{model.name}": it {own}: wider than pixels are, so it may take pixels that are scaled already',

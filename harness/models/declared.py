@@ -23,6 +23,16 @@ class Normalization:
     scale: tuple[float, ...]
     bgr: bool = False
 
+    @property
+    def order(self) -> str:
+        """The order of channels that it is meant for."""
+        return "bgr" if self.bgr else "rgb"
+
+    def in_order(self, order: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(mean, scale) as a model takes them whose channels come in this order."""
+        turned = -1 if order == "bgr" else 1
+        return self.mean[::turned], self.scale[::turned]
+
 
 # As `keras.applications` calls them (caffe, torch, tf), which means pixels of 0 to 255.
 NORMALIZATIONS = {
