@@ -128,9 +128,12 @@ class Agent:
             "outputs": [_described(tensor) for tensor in engine.outputs],
         }
 
-    def predict(self, progress: Progress, *, images: bytes, shape: Sequence[int]) -> dict[str, Any]:
-        """Scores of a batch of uint8 images, preprocessed here: float32 (N, classes)."""
-        batch = np.frombuffer(images, np.uint8).reshape(tuple(shape))
+    def predict(
+        self, progress: Progress, *, images: bytes, shape: Sequence[int], prepared: bool = False
+    ) -> dict[str, Any]:
+        """Scores of a batch of uint8 images, preprocessed here: float32 (N, classes). `prepared`: of float32 images
+        that were preprocessed before."""
+        batch = np.frombuffer(images, np.float32 if prepared else np.uint8).reshape(tuple(shape))
         scores = self._loaded().scores(batch, progress)
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 

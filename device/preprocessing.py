@@ -47,6 +47,15 @@ def quantized(
     return integers
 
 
+def stored(values: NDArray[Any], *, dtype: Any, scale: float, zero_point: int) -> NDArray[Any]:
+    """Values as an input keeps them: integers are rounded as by `quantized`; a scale of 0 stands for none."""
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype, copy=False)
+    bounds = np.iinfo(dtype)
+    steps = np.floor(values.astype(np.float64) / (scale or 1.0) + zero_point + 0.5 + float(TIE))
+    return np.clip(steps, bounds.min, bounds.max).astype(dtype)
+
+
 @lru_cache(maxsize=64)
 def _table(mean: float, factor: float, dtype: str, scale: float, zero_point: int) -> NDArray[Any]:
     """The integer of each pixel value 0 ... 255 of one channel."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import flatbuffer
-from .preprocessing import dequantize, preprocess, quantized
+from .preprocessing import dequantize, preprocess, quantized, stored
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,12 @@ class Tensor:
     zero_point: int
 
     def encode(self, images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
-        """uint8 images (N, H, W, C) as this input wants them.
+        """uint8 images (N, H, W, C) as this input wants them; float32 ones are what it stands for already.
 
         Raises ValueError for an integer input without a scale, unless the record makes such integers of the pixels.
         """
+        if images.dtype == np.float32:
+            return stored(images, dtype=self.dtype, scale=self.scale, zero_point=self.zero_point)
         if self.scale and np.issubdtype(self.dtype, np.integer):
             return quantized(images, record, dtype=self.dtype, scale=self.scale, zero_point=self.zero_point)
         values = preprocess(images, record)

@@ -6,7 +6,7 @@ found or declared for the float model. An artifact's own outputs are no evidence
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from harness.output_evidence import TURNED, Evidence, against_all_the_same, cont
 
 Outputs = NDArray[Any]  # floats (..., columns), as a model returns them
 Probabilities = NDArray[np.floating[Any]]  # (..., classes)
+ClassMap = Sequence[int] | None
 
 PROBABILITIES = "probabilities"
 LOGITS = "logits"
@@ -96,21 +97,25 @@ def class_count(columns: int) -> int:
     return 2 if columns == 1 else columns
 
 
-def probabilities(outputs: Outputs, kind: str) -> Probabilities:
+def probabilities(outputs: Outputs, kind: str, class_map: ClassMap = None) -> Probabilities:
     """(..., classes) what outputs (..., columns) say of each class, 0 to 1; they sum to 1 but for independent classes.
 
     Probabilities stay the numbers that they are; others are computed in float64.
+    class_map  the class of the model for each label: the classes are then the labels, and the others left out.
     """
-    return _PROBABILITIES[kind](outputs if kind == PROBABILITIES else np.asarray(outputs, np.float64))
+    every = _PROBABILITIES[kind](outputs if kind == PROBABILITIES else np.asarray(outputs, np.float64))
+    return every if class_map is None else every[..., list(class_map)]
 
 
-def ranked(outputs: Outputs, kind: str) -> NDArray[np.int64]:
-    """(..., classes) class numbers, the likeliest first; of equally likely ones the first."""
+def ranked(outputs: Outputs, kind: str, class_map: ClassMap = None) -> NDArray[np.int64]:
+    """(..., classes) class numbers, the likeliest first; of equally likely ones the first. See `probabilities`."""
     values = np.asarray(outputs)  # logits order what underflows in a softmax or a sigmoid
     if kind == "logit":
         values = np.concatenate([-values, values], axis=-1)
     elif kind == "probability":
         values = probabilities(outputs, kind)
+    if class_map is not None:
+        values = values[..., list(class_map)]
     order: NDArray[np.int64] = np.argsort(-values, axis=-1, kind="stable")
     return order
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from harness.errors import nearest
-from harness.experiment.values import Byte, Classes, Finite, Name, Numbers, Output, Side, Table
+from harness.experiment.values import Byte, Classes, ClassNumber, Finite, Name, Numbers, Output, Side, Table
 from harness.models.catalogue import CATALOGUE
 
 
@@ -36,6 +36,9 @@ class ModelTable(Table):
 
     name     the stem of the path where it is left out.
     output   what the outputs of an own file are; by default what their values say.
+    keras, reference  what a flatbuffer is compared with: a Keras file of the same network, or another [[model]].
+    background_class  class 0 of its outputs is "background".
+    class_map  the class of its outputs for each label, or a file of them, one a line.
     module   a Python file with the layers of a trusted model that are not of Keras.
     """
 
@@ -49,6 +52,10 @@ class ModelTable(Table):
     trusted: bool = False
     module: str | None = None
     quantization_aware: bool = False
+    keras: str | None = None
+    reference: str | None = None
+    background_class: bool | None = None
+    class_map: str | list[ClassNumber] | None = None
     preprocessing: PreprocessingTable = PreprocessingTable()
 
     @model_validator(mode="after")

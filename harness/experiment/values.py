@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of what is done one after t
 Images = Annotated[int, Field(ge=1, le=100_000)]  # held as one array: twice the validation set of ImageNet
 Batch = Annotated[int, Field(ge=1, le=10_000)]
 Classes = Annotated[int, Field(ge=1, le=MOST_CLASSES)]
+ClassNumber = Annotated[int, Field(ge=0, lt=MOST_CLASSES)]
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 Threads = Annotated[int, Field(ge=1, le=1024)]

@@ -42,6 +42,10 @@ class Model:
     output   what its outputs are, one of `harness.outputs.KINDS`; "" for a file of which that is yet to be found.
     build    reference of the building function, or "" when the file holds the architecture too.
     module   the Python file with the user's own layers in the file of a trusted model.
+    class_map  which class of its outputs each label is; None where they are the same.
+    is_flatbuffer  a finished artifact of the user's own: it is deployed as it is, and has no layers.
+    keras    a Keras file of the same network and preprocessing as a flatbuffer's, which has gradients.
+    reference  the name of the model that a flatbuffer is compared with; None for its Keras file, or nothing.
     declared what is said of the user's own file: there until `harness.models.completion` has filled in the rest.
     """
 
@@ -58,6 +62,10 @@ class Model:
     trusted: bool = False
     quantization_aware: bool = False  # trained with fake quantization: int8 ranges are then its own
     module: str | None = None
+    class_map: tuple[int, ...] | None = None
+    is_flatbuffer: bool = False
+    keras: str | None = None
+    reference: str | None = None
     declared: Declared | None = None
 
     @property
@@ -70,6 +78,8 @@ class Model:
     @property
     def packages(self) -> tuple[str, ...]:
         """What must be installed to build it, beside TensorFlow and Keras."""
+        if self.is_flatbuffer:
+            return ()
         if self.build.startswith("larq_zoo."):
             return ("larq", "larq_zoo")
         if self.build.startswith("harness.") or (not self.build and self.family == "binarized"):
@@ -88,6 +98,7 @@ class Model:
             "weights_sha256": self._weights_sha256(),
             **({"shuffled": self.shuffled} if self.shuffled else {}),
             **({"output": self.output} if self.output != PROBABILITIES else {}),
+            **({"class_map": list(self.class_map)} if self.class_map is not None else {}),
             **({"module_sha256": self._sha256_of_files("its module", Path(self.module))} if self.module else {}),
         }
 

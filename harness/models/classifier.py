@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from harness.errors import BitlensError, ConfigError, one_line
 from harness.keras_packages import keras_of, layers_of
 from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
+from harness.models.flatbuffer_model import FlatbufferModel
 from harness.models.own_mode import obey_graph
 from harness.outputs import class_count
 
@@ -46,6 +48,8 @@ def _as_classifier(model: Model, keras_model: Any) -> Any:
     check_ends(model, keras_model)
     _check_input(model, keras_model)
     _check_output(model, keras_model)
+    if isinstance(keras_model, FlatbufferModel):
+        return replace(keras_model, class_map=model.class_map)
     if isinstance(keras_model, ExportedModel):
         return keras_model.of_size(_image_shape(model))
     if tuple(keras_model.input_shape) != (None, *_image_shape(model)):
@@ -122,6 +126,8 @@ def check_ends(model: Model, keras_model: Any) -> None:
 
 def _check_input(model: Model, keras_model: Any) -> None:
     expected, got = _image_shape(model), tuple(keras_model.input_shape)[1:]
+    if isinstance(keras_model, FlatbufferModel):
+        return
     dtype = np.dtype(getattr(keras_model.inputs[0].dtype, "name", keras_model.inputs[0].dtype)).name
     if dtype != "float32":
         raise ConfigError(

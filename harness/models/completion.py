@@ -31,6 +31,7 @@ from harness.models.declared import CROP, DEFAULT, NONE, NORMALIZATIONS, PAD, De
 from harness.models.exported import ExportedModel
 from harness.models.exported_preprocessing import preprocessing_of_graph
 from harness.models.files import read_model
+from harness.models.flatbuffer_model import FlatbufferModel
 from harness.models.own_preprocessing import OwnPreprocessing, own_preprocessing
 from harness.outputs import KINDS, MOST_IMAGES, class_count, found
 
@@ -64,13 +65,14 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]]) -> Completed
         check_layers(model, keras_model)
         height, width, channels = _size(model, declared, keras_model)
         keras_model = with_ends(replace(model, preprocessing=_geometry(declared, height, width, channels)), keras_model)
-        own = (preprocessing_of_graph if isinstance(keras_model, ExportedModel) else own_preprocessing)(keras_model)
+        own = _own(keras_model)
         numbers = _numbers(model, declared, own, channels)
         complete_model = replace(
             model,
             family=declared.family or ("binarized" if _is_binarized(keras_model) else "full-precision"),
             preprocessing={**_geometry(declared, height, width, channels), **numbers},
             classes=declared.classes or _classes(keras_model),
+            is_flatbuffer=isinstance(keras_model, FlatbufferModel),
             declared=None,
         )
     for name, picture in pictures:
@@ -82,6 +84,16 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]]) -> Completed
 
 
 # ----------------------------------------------------------------------------------------------------- what a file says
+def _own(keras_model: Any) -> OwnPreprocessing:
+    if isinstance(keras_model, FlatbufferModel):
+        return OwnPreprocessing()
+    return (
+        preprocessing_of_graph(keras_model)
+        if isinstance(keras_model, ExportedModel)
+        else own_preprocessing(keras_model)
+    )
+
+
 def _size(model: Model, declared: Declared, keras_model: Any) -> tuple[int, int, int]:
     """Height, width and channels of its images. Where both say something, the classifier's checks compare it."""
     if has_ends(keras_model):

@@ -16,13 +16,17 @@ from typing import IO, Any
 
 from harness.models.refusals import Unreadable, words
 
-ZIP, HDF5, SAVED_MODEL, UNPACKED = "zip", "HDF5", "SavedModel", "folder"
+ZIP, HDF5, SAVED_MODEL, UNPACKED, TFLITE = "zip", "HDF5", "SavedModel", "folder", "TFLite"
 CONFIG, METADATA, WEIGHTS, PICKLES = "config.json", "metadata.json", "model.weights.h5", "model.weights.npz"
 GRAPH, LAYERS, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables"
 
 MOST_ENTRIES = 1000  # of a zip file or a folder; Keras writes three
 MOST_TEXT = 16 * 2**20  # bytes of a description
-_BEGINNINGS = {b"PK\x03\x04": ZIP, b"\x89HDF\r\n\x1a\n": HDF5}
+_MARKS = (
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"\x89HDF\r\n\x1a\n", HDF5),
+    (4, b"TFL3", TFLITE),
+)  # and the byte where each begins
 _BLOCK = 2**20
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -45,7 +49,7 @@ def container_of(path: Path) -> str | None:
         return kinds[0] if kinds else None
     with opened(path) as file:
         beginning = file.read(8)
-    return next((container for magic, container in _BEGINNINGS.items() if beginning.startswith(magic)), None)
+    return next((container for at, mark, container in _MARKS if beginning[at:].startswith(mark)), None)
 
 
 @contextmanager

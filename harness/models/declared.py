@@ -56,6 +56,8 @@ class Declared:
     mean, scale     one number for all channels or one for each, in the order in which the model takes them.
     normalization   a name of NORMALIZATIONS instead.
     on_top          a model with a normalization of its own gets this one on top of it.
+    background      whether class 0 of its outputs is "background", and the class of a label is the label + 1.
+    class_map       the class of its outputs for each label.
     """
 
     family: str | None = None
@@ -71,6 +73,8 @@ class Declared:
     scale: tuple[float, ...] | None = None
     normalization: str | None = None
     on_top: bool = False
+    background: bool | None = None
+    class_map: tuple[int, ...] | None = None
 
     def check(self, where: str) -> None:
         """Raises ConfigError, which begins with `where`, for parts that contradict each other."""

@@ -15,8 +15,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from device.flatbuffer import MOST_BYTES
 from harness.models import configurations, containers
-from harness.models.containers import HDF5, SAVED_MODEL, UNPACKED, ZIP
+from harness.models.containers import HDF5, SAVED_MODEL, TFLITE, UNPACKED, ZIP
 from harness.models.origin import LARQ_LAYERS, package_of
 from harness.models.refusals import Unreadable, Unsafe, words
 from harness.models.sizes import check_sizes
@@ -85,6 +86,8 @@ def _examined(path: Path, target: Path | None) -> dict[str, Any]:
         return _saved_model(path, target)
     if container == HDF5:
         return _hdf5(path, target)
+    if container == TFLITE:
+        return _flatbuffer(path, target)
     return _archive(path, container, target)
 
 
@@ -149,6 +152,22 @@ def _text(attribute: Any) -> str | None:
     if not isinstance(attribute, bytes):
         raise Unreadable("its description is no text")
     return attribute.decode()
+
+
+def _flatbuffer(path: Path, target: Path | None) -> dict[str, Any]:
+    """A finished artifact of anybody's. It is no code: whether it does harm is seen in the process that runs it."""
+    from converters.contents import contents
+
+    with containers.opened(path) as file:
+        size = containers.size_of(file)
+        if size > MOST_BYTES:
+            raise Unreadable(f"it has {size:,} bytes, more than a flatbuffer can have")
+        content = file.read()
+    contents(content)
+    if target is None:
+        return _described(TFLITE, "", [])
+    (target / "model.tflite").write_bytes(content)
+    return {**_described(TFLITE, "", []), "copy": "model.tflite", "weight_bytes": len(content)}
 
 
 def _saved_model(path: Path, target: Path | None) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from typing import Any
 from harness.errors import ConfigError, one_line
 from harness.keras_packages import KERAS_2, import_larq, is_installed, keras_package, larq_missing
 from harness.models.catalogue import Model
-from harness.models.containers import HDF5, SAVED_MODEL
+from harness.models.containers import HDF5, SAVED_MODEL, TFLITE
 from harness.models.exported import read_exported
+from harness.models.flatbuffer_model import read_flatbuffer
 from harness.models.modules import objects_of
 from harness.models.origin import Origin
 from harness.models.refusals import words
@@ -33,7 +34,7 @@ _TOO_MANY_TENSORS = f"its layers make more than {_MOST_TENSORS:,} tensors"
 
 
 def read_model(model: Model) -> Any:
-    """What `model.weights` holds: a model of the Keras that wrote it, or an ExportedModel.
+    """What `model.weights` holds: a model of the Keras that wrote it, an ExportedModel, or a FlatbufferModel.
 
     Raises ConfigError for whatever is wrong with it.
     """
@@ -41,6 +42,8 @@ def read_model(model: Model) -> Any:
     with examined(model.name, path, trusted=model.trusted) as file:
         if file.origin.container == SAVED_MODEL and not file.origin.has_layers:
             return read_exported(model.name, path, file.path)
+        if file.origin.container == TFLITE:
+            return read_flatbuffer(model.name, file.path, model.class_map)
         if not file.origin.has_layers:
             raise unreadable(model.name, path, "it describes no layers")
         return _read_layers(model, path, file)

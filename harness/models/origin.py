@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from harness.keras_packages import KERAS_2, KERAS_3
 
-SUFFIXES = (".keras", ".h5", ".hdf5")  # of files that somebody calls a model of Keras
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")  # of files that somebody calls a model of Keras
+SUFFIXES = (*KERAS_SUFFIXES, ".tflite", ".lite")
 LARQ_LAYERS = ("QuantConv", "QuantDense", "QuantDepthwise", "QuantLocally", "QuantSeparable")
 
 
@@ -14,7 +15,7 @@ LARQ_LAYERS = ("QuantConv", "QuantDense", "QuantDepthwise", "QuantLocally", "Qua
 class Origin:
     """Where a model file comes from.
 
-    container          "zip" (packed, or the same as a folder), "HDF5" or "SavedModel".
+    container          "zip" (packed, or the same as a folder), "HDF5", "SavedModel" or "TFLite".
     version            of the Keras that wrote it; "" where the file does not say.
     has_layers         whether it describes layers; else it holds a graph alone, or weights alone.
     names_larq_layers  whether classes in it are called as Larq's are: they go by their bare names in HDF5 files.

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.models.origin import SUFFIXES, Origin
+from harness.models.containers import TFLITE, container_of
+from harness.models.origin import KERAS_SUFFIXES, Origin
+from harness.models.refusals import Unreadable
 
 PATIENCE = 600  # seconds of waiting for a slow disk; processor time is limited by the examiner itself
 _ROOT = Path(__file__).parents[2]
 _UNREADABLE = "a file that `model.save` wrote; weights alone need the architecture of a catalogue model"
 _OTHERS = {
-    ".tflite": "`bitlens inspect` looks into finished artifacts; models are converted from Keras",
+    ".tflite": "a flatbuffer has the mark TFL3 at byte 4: is the download complete?",
     ".onnx": "onnx2tf or a similar tool makes a Keras model of it",
     ".pt": "export it to ONNX, and that to Keras",
     ".pth": "export it to ONNX, and that to Keras",
@@ -58,6 +60,14 @@ def examined(name: str, path: Path, *, trusted: bool) -> Iterator[Examined]:
         origin = Origin(**{field.name: verdict[field.name] for field in fields(Origin)})
         where = path if trusted else folder / verdict["copy"]
         yield Examined(path=where, origin=origin, weight_bytes=verdict.get("weight_bytes"))
+
+
+def is_flatbuffer(path: Path) -> bool:
+    """By its first bytes, whatever it is called."""
+    try:
+        return container_of(path) == TFLITE
+    except (OSError, Unreadable):
+        return False
 
 
 def foreign_parts(path: Path) -> tuple[str, ...]:
@@ -127,13 +137,15 @@ def unreadable(name: str, path: Path, why: str) -> ConfigError:
     kind, hint = "Keras model", _UNREADABLE
     if os.path.exists(path / "saved_model.pb"):
         kind, hint = "SavedModel", "the whole folder as `model.export` wrote it"
+    elif is_flatbuffer(path):
+        kind, hint = "TFLite flatbuffer", "the file as it was converted, or downloaded once more"
     return ConfigError(f'model "{name}": "{path}" could not be read as a {kind} ({why})', hint=hint)
 
 
 def _no_model(name: str, path: Path) -> ConfigError:
-    if path.suffix in SUFFIXES and path.is_file():
+    if path.suffix in KERAS_SUFFIXES and path.is_file():
         return unreadable(name, path, "neither a zip file of Keras nor HDF5")
     return ConfigError(
-        f'model "{name}" path: expected an .h5 or .keras file or a SavedModel folder, got "{path}"',
+        f'model "{name}" path: expected an .h5, .keras or .tflite file or a SavedModel folder, got "{path}"',
         hint=_OTHERS.get(path.suffix, 'save it with `model.save("model.keras")`'),
     )

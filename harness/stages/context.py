@@ -26,10 +26,10 @@ from harness.errors import BitlensError, ConfigError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
-from harness.models.exported import ExportedModel
+from harness.models.flatbuffer_model import WITHOUT_LAYERS, FlatbufferModel
 from harness.models.loading import load_model
 from harness.models.xnnpack import XnnpackModel, has_quantizers
-from harness.outputs import PROBABILITIES, Probabilities, probabilities, require
+from harness.outputs import PROBABILITIES, ClassMap, Probabilities, probabilities, require
 from harness.quality.judges import FloatJudge
 from harness.saliency.engine.own_call import check_images_are_alone
 from harness.saliency.methods.scorer import FunctionScorer
@@ -123,7 +123,8 @@ class RunContext:
 
     def scores(self, name: str, images: NDArray[np.uint8]) -> Probabilities:
         """(N, classes) the Keras model's probabilities for uint8 images at its input size."""
-        return probabilities(self.outputs(name, images), self.model(name).output)
+        model = self.model(name)
+        return probabilities(self.outputs(name, images), model.output, model.class_map)
 
     def result(self, key: str) -> StoredUnit:
         """A finished unit that another builds on. Raises BitlensError when it failed: this one cannot be done."""
@@ -172,7 +173,7 @@ class _LoadedModel:
         return self._engine
 
     def explainer(self, output: str) -> GradientEngine | FunctionScorer:
-        return self.keras_model.scorer(output) if isinstance(self.keras_model, ExportedModel) else self.engine(output)
+        return self.keras_model.scorer(output) if isinstance(self.keras_model, WITHOUT_LAYERS) else self.engine(output)
 
     def judge(self, model: Model, scores: Predict) -> FloatJudge:
         """One judge as long as the model is loaded: it remembers scores."""
@@ -185,7 +186,7 @@ class _LoadedModel:
     def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:
         """A quicker way to the same scores; None for binarized models, for graphs that may be binarized, and for models
         that cannot be converted."""
-        if isinstance(self.keras_model, ExportedModel) or has_quantizers(self.keras_model):
+        if isinstance(self.keras_model, WITHOUT_LAYERS) or has_quantizers(self.keras_model):
             return None
         try:
             return XnnpackModel(self.keras_model, preprocessing)
@@ -208,6 +209,8 @@ class _LoadedModel:
         return function
 
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        if isinstance(self.keras_model, FlatbufferModel):
+            return self.keras_model(images)
         import tensorflow as tf
 
         if not self._looked_at_batch:
@@ -226,6 +229,11 @@ def device_of(spec: Mapping[str, Any]) -> Device:
 def output_of(spec: Mapping[str, Any]) -> str:
     """What the outputs of a unit's model are, one of `harness.outputs.KINDS`."""
     return str(spec["model"].get("output", PROBABILITIES))
+
+
+def class_map_of(spec: Mapping[str, Any]) -> ClassMap:
+    """The class of the outputs of a unit's model for each label; None where they are the same."""
+    return spec["model"].get("class_map")
 
 
 def as_fraction(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
