@@ -18,10 +18,11 @@ class ConversionError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatSpec:
-    """One way to deploy a model. `convert` names a function (keras_model, calibration) -> bytes.
+    """One way to deploy a model. `convert` names a function (keras_model, calibration) -> bytes; "" for files that are
+    flatbuffers already.
 
     finish         names a function bytes -> bytes for what is left to do on the artifact; "" for nothing.
-    families       which models it fits.
+    families       which Keras models are converted to it.
     calibrated     whether it needs representative images to find the ranges of activations.
     operators      "builtin", or "lce" when the artifact needs Larq Compute Engine's operators.
     note           names a function bytes -> str: what is to be said of an artifact, "" for nothing; "" for none.
@@ -49,6 +50,7 @@ class FormatSpec:
 
 
 FULL_PRECISION, BINARIZED = "full-precision", "binarized"
+TFLITE = "tflite"
 
 FORMATS: dict[str, FormatSpec] = {
     "fp32": FormatSpec(
@@ -113,5 +115,10 @@ FORMATS: dict[str, FormatSpec] = {
         unrestricted_if="converters.trained_ranges:has_trained_ranges",
         suspect_below=0.9,
         suspect_above=0.3,
+    ),
+    TFLITE: FormatSpec(
+        convert="",
+        summary="a flatbuffer of your own, as it is: nothing is converted to it",
+        families=(),
     ),
 }

@@ -33,7 +33,7 @@ class Inference:
         return lambda: self.run(next(turns))
 
     def scores(self, images: NDArray[Any], on_progress: Callable[[dict[str, Any]], None]) -> NDArray[Any]:
-        """Scores (N, classes) float32 of uint8 images (N, H, W, C), or of float32 ones that were preprocessed before."""
+        """Scores (N, classes) float32 of uint8 images (N, H, W, C), or of float32 ones, preprocessed before."""
         record = {} if images.dtype == np.float32 else self._preprocessing
         if record is None or len(self.engine.inputs) != 1:
             raise ValueError(

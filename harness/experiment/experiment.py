@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from converters import FORMATS
+from converters import FORMATS, TFLITE
 from harness.errors import ConfigError
 from harness.experiment.schema import (
     AccuracyTable,
@@ -100,10 +99,10 @@ class Experiment:
         return named or next(table for table in self.datasets if table.models is None)
 
     def artifacts(self) -> Iterator[tuple[Model, str]]:
-        """Every model with every wanted format that fits it."""
-        for model, name in itertools.product(self.models, self.formats):
-            if model.family in FORMATS[name].families:
-                yield model, name
+        """Every model with every wanted format that fits it; a flatbuffer with the one that it has."""
+        for model in self.models:
+            fitting = (name for name in self.formats if model.family in FORMATS[name].families)
+            yield from ((model, name) for name in ((TFLITE,) if model.is_flatbuffer else fitting))
 
     def check_formats(self) -> None:
         """Raises ConfigError where nothing would be converted: once the family of every model is known."""

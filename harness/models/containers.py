@@ -22,11 +22,8 @@ GRAPH, LAYERS, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables"
 
 MOST_ENTRIES = 1000  # of a zip file or a folder; Keras writes three
 MOST_TEXT = 16 * 2**20  # bytes of a description
-_MARKS = (
-    (0, b"PK\x03\x04", ZIP),
-    (0, b"\x89HDF\r\n\x1a\n", HDF5),
-    (4, b"TFL3", TFLITE),
-)  # and the byte where each begins
+# Each with the byte where it begins.
+_MARKS = ((0, b"PK\x03\x04", ZIP), (0, b"\x89HDF\r\n\x1a\n", HDF5), (4, b"TFL3", TFLITE))
 _BLOCK = 2**20
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 

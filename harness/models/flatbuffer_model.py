@@ -1,7 +1,7 @@
 """A flatbuffer of the user's own as a model: somebody else's `.tflite`, called as a Keras model is.
 
-Foreign native code may crash or hang on a foreign file, so that it runs in an agent process on this host. That process is
-started at the first call and serves all others; one that ended is started once more.
+A runtime may crash or hang on a foreign file, so that it runs in an agent process on this host. That process is started
+at the first call and serves all others; one that ended is started once more.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ MARKS = (  # of the formats of a run, in its order: the shape of a format's poin
     ("triangle-down", "▼"),
     ("triangle-right", "▶"),
     ("triangle-left", "◀"),
+    ("arrow", "⬆"),
 )
 JUDGE_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00")
 ROW_STEP = 20
