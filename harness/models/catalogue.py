@@ -44,7 +44,7 @@ class Model:
     module   the Python file with the user's own layers in the file of a trusted model.
     class_map  which class of its outputs each label is; None where they are the same.
     is_flatbuffer  a finished artifact of the user's own: it is deployed as it is, and has no layers.
-    keras    a Keras file of the same network and preprocessing as a flatbuffer's, which has gradients.
+    keras    of a flatbuffer: a Keras file of the same model, of the same preprocessing, which has gradients.
     reference  the name of the model that a flatbuffer is compared with; None for its Keras file, or nothing.
     declared what is said of the user's own file: there until `harness.models.completion` has filled in the rest.
     """
@@ -64,9 +64,14 @@ class Model:
     module: str | None = None
     class_map: tuple[int, ...] | None = None
     is_flatbuffer: bool = False
-    keras: str | None = None
+    keras: Model | None = None
     reference: str | None = None
     declared: Declared | None = None
+
+    @property
+    def float_model(self) -> Model:
+        """What explains and judges on the host, under the same name: a flatbuffer's Keras file, or the model itself."""
+        return self.keras or self
 
     @property
     def weights_path(self) -> Path | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def _as_classifier(model: Model, keras_model: Any) -> Any:
     _check_input(model, keras_model)
     _check_output(model, keras_model)
     if isinstance(keras_model, FlatbufferModel):
-        return replace(keras_model, class_map=model.class_map)
+        return keras_model
     if isinstance(keras_model, ExportedModel):
         return keras_model.of_size(_image_shape(model))
     if tuple(keras_model.input_shape) != (None, *_image_shape(model)):

@@ -80,20 +80,15 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]]) -> Completed
     keras_model = as_classifier(complete_model, keras_model)
     complete_model = replace(complete_model, output=_output(complete_model, keras_model, pictures))
     said = _said(complete_model, model, own, [picture for _, picture in pictures])
-    look = preprocessing_of_graph if isinstance(keras_model, ExportedModel) else own_preprocessing
-    return look(keras_model)
- Completed(model=complete_model, keras_model=keras_model, said=said)
+    return Completed(model=complete_model, keras_model=keras_model, said=said)
 
 
 # ----------------------------------------------------------------------------------------------------- what a file says
 def _own(keras_model: Any) -> OwnPreprocessing:
     if isinstance(keras_model, FlatbufferModel):
         return OwnPreprocessing()
-    return (
-        preprocessing_of_graph(keras_model)
-        if isinstance(keras_model, ExportedModel)
-        else own_preprocessing(keras_model)
-    )
+    look = preprocessing_of_graph if isinstance(keras_model, ExportedModel) else own_preprocessing
+    return look(keras_model)
 
 
 def _size(model: Model, declared: Declared, keras_model: Any) -> tuple[int, int, int]:

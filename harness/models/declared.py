@@ -58,6 +58,7 @@ class Declared:
     on_top          a model with a normalization of its own gets this one on top of it.
     background      whether class 0 of its outputs is "background", and the class of a label is the label + 1.
     class_map       the class of its outputs for each label.
+    keras           of a flatbuffer: the path of a Keras file of the same model.
     """
 
     family: str | None = None
@@ -75,6 +76,7 @@ class Declared:
     on_top: bool = False
     background: bool | None = None
     class_map: tuple[int, ...] | None = None
+    keras: str | None = None
 
     def check(self, where: str) -> None:
         """Raises ConfigError, which begins with `where`, for parts that contradict each other."""

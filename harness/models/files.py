@@ -43,7 +43,7 @@ def read_model(model: Model) -> Any:
         if file.origin.container == SAVED_MODEL and not file.origin.has_layers:
             return read_exported(model.name, path, file.path)
         if file.origin.container == TFLITE:
-            return read_flatbuffer(model.name, file.path, model.class_map)
+            return read_flatbuffer(model.name, file.path)
         if not file.origin.has_layers:
             raise unreadable(model.name, path, "it describes no layers")
         return _read_layers(model, path, file)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from harness.devices.known import THIS_HOST
 from harness.devices.transport.session import Session
 from harness.errors import ConfigError, DeviceError
 from harness.models.exported import ExportedModel
-from harness.outputs import ClassMap, probabilities
+from harness.outputs import probabilities
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
 
@@ -38,14 +37,11 @@ class FlatbufferModel:
     """One file, called with preprocessed float images (N, H, W, C); it gives floats (N, columns).
 
     Integers of its input and output are made and read by the file's own scale and zero point.
-
-    class_map  the column of each label, for scores; None where columns are labels.
     """
 
     name: str
     content: bytes
     contents: Contents
-    class_map: ClassMap = None
     _process: _Process = field(repr=False, compare=False)
 
     @property
@@ -82,10 +78,10 @@ class FlatbufferModel:
         return np.concatenate([self._process.outputs(batch) for batch in batches])
 
     def scorer(self, output: str) -> FunctionScorer:
-        """What methods of forward passes ask: the probability of each label, by what its outputs are."""
+        """What methods of forward passes ask: the probability of each of its classes, by what its outputs are."""
 
         def scores(images: Array) -> Array:
-            return np.asarray(probabilities(self(images), output, self.class_map), np.float32)
+            return np.asarray(probabilities(self(images), output), np.float32)
 
         return FunctionScorer(scores, only_scores=self.why_no_layers)
 
@@ -93,16 +89,14 @@ class FlatbufferModel:
 WITHOUT_LAYERS = (ExportedModel, FlatbufferModel)  # kinds of models that are functions from images to scores alone
 
 
-def read_flatbuffer(name: str, path: Path, class_map: Sequence[int] | None = None) -> FlatbufferModel:
+def read_flatbuffer(name: str, path: Path) -> FlatbufferModel:
     """The model in a file that was examined. Raises ConfigError for one that is damaged."""
     content = path.read_bytes()
     try:
         summary = contents(content)
     except ValueError as error:  # NotAnArtifact
         raise ConfigError(f'model "{name}": not a sound TFLite flatbuffer: {error}') from error
-    return FlatbufferModel(
-        name=name, content=content, contents=summary, class_map=class_map, _process=_Process(name, content)
-    )
+    return FlatbufferModel(name=name, content=content, contents=summary, _process=_Process(name, content))
 
 
 class _Process:

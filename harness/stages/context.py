@@ -92,8 +92,9 @@ class RunContext:
         ]
 
     def model(self, name: str) -> Model:
+        """The record of what explains and judges on this host."""
         known = (*self.experiment.models, *self.experiment.counterparts.values())
-        return next(model for model in known if model.name == name)
+        return next(model.float_model for model in known if model.name == name)
 
     def keras_model(self, name: str) -> Any:
         return self._load(name).keras_model
