@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from harness.devices.client import predict
 from harness.models.catalogue import Model
-from harness.outputs import INDEPENDENT, THRESHOLD, probabilities, ranked
-from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, device_of, output_of
+from harness.outputs import INDEPENDENT, THRESHOLD, ClassMap, probabilities, ranked
+from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, class_map_of, device_of, output_of
 from harness.store.units import Outcome, Prediction, Unit
 
 RANKS = 5  # classes kept for each image: enough for top-5
@@ -53,13 +53,13 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             on_progress=as_fraction(progress),
         )
         outputs, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}
-    kind = output_of(spec)
-    result = {**ran_on, "images": len(images.keys), **_of_independent_classes(images, outputs, kind)}
-    return Outcome(result=result, predictions=_predictions(images, outputs, kind))
+    head = output_of(spec), class_map_of(spec)
+    result = {**ran_on, "images": len(images.keys), **_of_independent_classes(images, outputs, *head)}
+    return Outcome(result=result, predictions=_predictions(images, outputs, *head))
 
 
-def _predictions(images: ImageSet, outputs: NDArray[np.float32], kind: str) -> list[Prediction]:
-    best, scores = ranked(outputs, kind)[:, :RANKS], probabilities(outputs, kind)
+def _predictions(images: ImageSet, outputs: NDArray[np.float32], kind: str, class_map: ClassMap) -> list[Prediction]:
+    best, scores = ranked(outputs, kind, class_map)[:, :RANKS], probabilities(outputs, kind, class_map)
     return [
         Prediction(
             image=key,
@@ -71,11 +71,13 @@ def _predictions(images: ImageSet, outputs: NDArray[np.float32], kind: str) -> l
     ]
 
 
-def _of_independent_classes(images: ImageSet, outputs: NDArray[np.float32], kind: str) -> dict[str, float]:
+def _of_independent_classes(
+    images: ImageSet, outputs: NDArray[np.float32], kind: str, class_map: ClassMap
+) -> dict[str, float]:
     """The fraction of images of which the label alone is said to be true, where any number of classes may be."""
     if kind not in INDEPENDENT:
         return {}
-    chances = probabilities(outputs, kind)
+    chances = probabilities(outputs, kind, class_map)
     exact = (chances > THRESHOLD) == (np.arange(chances.shape[1]) == images.labels[:, None])
     return {"exact_match": float(exact.all(axis=1).mean())}
 

@@ -180,7 +180,7 @@ class _LoadedModel:
         """One judge as long as the model is loaded: it remembers scores."""
         if self._judge is None:
             compiled = self._compiled(model.preprocessing)
-            quicker = compiled and (lambda images: probabilities(compiled(images), model.output))
+            quicker = compiled and (lambda images: probabilities(compiled(images), model.output, model.class_map))
             self._judge = FloatJudge(quicker or scores)
         return self._judge
 
@@ -235,6 +235,12 @@ def output_of(spec: Mapping[str, Any]) -> str:
 def class_map_of(spec: Mapping[str, Any]) -> ClassMap:
     """The class of the outputs of a unit's model for each label; None where they are the same."""
     return spec["model"].get("class_map")
+
+
+def in_own_classes(labels: NDArray[np.int64], spec: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Labels as the classes of a unit's model, which whatever explains a model speaks of."""
+    class_map = class_map_of(spec)
+    return labels if class_map is None else np.asarray(class_map, np.int64)[labels]
 
 
 def as_fraction(progress: Progress) -> Callable[[Mapping[str, Any]], None]:

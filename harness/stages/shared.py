@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from device.preprocessing import preprocess
 from harness.devices.client import perturb, predict
 from harness.devices.device import Device
-from harness.outputs import probabilities
+from harness.outputs import ClassMap, probabilities
 from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets, Values
 from harness.saliency.attribution import Attribution
-from harness.stages.context import ImageSet, RunContext, device_of, output_of
+from harness.stages.context import ImageSet, RunContext, class_map_of, device_of, in_own_classes, output_of
 from harness.store.attributions import stored_maps
 from harness.store.units import Score, StoredUnit, Unit
 
@@ -39,11 +39,13 @@ def judge_of(unit: Unit, context: RunContext) -> Judge:
     spec, judge = unit.spec, unit.spec["judge"]
     if judge == FLOAT:
         return context.judge(spec["model"]["name"])
+    deployed = context.result(unit.needs["judge"]).spec
     return DeviceJudge(
         device_of(judge),
         context.artifact(unit.needs["judge"]),
-        preprocessing=spec["model"]["preprocessing"],
-        output=output_of(spec),
+        preprocessing=deployed["model"]["preprocessing"],
+        output=output_of(deployed),
+        class_map=class_map_of(deployed),
         runtime=judge["runtime"],
     )
 
@@ -55,13 +57,20 @@ class DeviceJudge:
     """
 
     def __init__(
-        self, device: Device, artifact: Path, *, preprocessing: Mapping[str, Any], output: str, runtime: str
+        self,
+        device: Device,
+        artifact: Path,
+        *,
+        preprocessing: Mapping[str, Any],
+        output: str,
+        class_map: ClassMap = None,
+        runtime: str,
     ) -> None:
-        self._device, self._artifact, self._output = device, artifact, output
+        self._device, self._artifact, self._head = device, artifact, (output, class_map)
         self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}
 
     def scores(self, images: Images, targets: Targets) -> Values:
-        scores = probabilities(predict(self._device, self._artifact, images, **self._how).scores, self._output)
+        scores = probabilities(predict(self._device, self._artifact, images, **self._how).scores, *self._head)
         chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
         return chosen
 
@@ -69,7 +78,7 @@ class DeviceJudge:
         self, start: Images, end: Images, ranks: NDArray[np.int64], steps: Sequence[int], targets: Targets
     ) -> Values:
         outputs = perturb(self._device, self._artifact, start=start, end=end, ranks=ranks, steps=steps, **self._how)
-        scores = probabilities(outputs, self._output)
+        scores = probabilities(outputs, *self._head)
         chosen: Values = scores[np.arange(len(start)), :, targets].astype(np.float64)
         return chosen
 
@@ -117,14 +126,14 @@ def attribute(
     targets: NDArray[np.int64],
     keys: Sequence[str],
 ) -> Attribution:
-    """What the method of a saliency unit says of any images by any engine."""
+    """What the method of a saliency unit says of any images by any engine. Targets are labels."""
     from harness.saliency.api import compute
 
     return compute(
         engine,
         spec["method"],
         preprocess(pixels, spec["model"]["preprocessing"]),
-        targets,
+        in_own_classes(targets, spec),
         image_keys=list(keys),
         seed=spec["seed"],
         parameters=spec["parameters"],
