@@ -17,7 +17,7 @@ from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.engine.setup import MOST_GIVEN
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
-from harness.saliency.prepared import Job, in_many_passes, in_one_pass, make_job, sharing
+from harness.saliency.prepared import in_many_passes, in_one_pass, make_forward_job, make_job, sharing
 from harness.saliency.remembered import engine_of
 
 MOST_CLASSES = 2**31  # TensorFlow counts them in 32 bits; a model says itself how many it has
@@ -35,7 +35,7 @@ def compute(
 ) -> Attribution:
     """Attributions of images by one method.
 
-    engine      of the model; a FunctionScorer, which knows its scores alone, does for occlusion and RISE.
+    engine      of the model; a FunctionScorer does for methods of forward passes.
     images      (N, H, W, C), already preprocessed; any float type, computed in float32.
     targets     (N,) class indices; None explains the predicted class of each image.
     image_keys  (N,) what the images are called: randomness is keyed by it. By default "0", "1", ...
@@ -82,18 +82,19 @@ def compute_forward(
     parameters: Mapping[str, Any] | None = None,
     batch_size: int = 32,
 ) -> Attribution:
-    """Attributions of anything that scores images, such as an artifact on a board: by occlusion or RISE.
+    """Attributions of anything that scores images, such as an artifact on a board: by methods of forward passes.
 
     scores  float32 images (n, H, W, C), at most `batch_size` at a time, to class scores (n, classes). Images are in the
             units of `images`, and so are baselines: "zero" covers with 0. A FunctionScorer brings its batch size.
     The rest is as in `compute`: with the same scores, the same maps.
-    Raises ConfigError for a method that needs gradients, features or logits.
+    Raises ConfigError for a method that needs gradients, and for one that needs features or logits where the scorer
+    has none.
     """
     spec, arguments = method_spec(method), parameters_of(method, parameters or {})
     batch_size = whole_number(batch_size, where="batch_size", least=1, most=MOST_GIVEN)
     scorer = scores if isinstance(scores, FunctionScorer) else FunctionScorer(scores, batch_size=batch_size)
-    if not spec.forward_only:
-        able = ", ".join(name for name, other in METHODS.items() if other.forward_only)
+    if not scorer.can_do(spec):
+        able = ", ".join(name for name, other in METHODS.items() if scorer.can_do(other))
         why = f": {scorer.only_scores}" if scorer.only_scores else ""
         raise ConfigError(f'"{method}" needs more of a model than its scores{why}', hint=able)
     batch = _images(images, targets, image_keys, seed)
@@ -103,8 +104,7 @@ def compute_forward(
             f"targets: expected classes from 0 to {values.shape[1] - 1}, got {shown(batch.targets.tolist())}"
         )
     predicted = values.argmax(axis=1)
-    job = Job(name=method, spec=spec, engine=scorer, layer=None, arguments=arguments)
-    return in_many_passes(job, _with_targets(batch, predicted), predicted)
+    return in_many_passes(make_forward_job(scorer, method, arguments), _with_targets(batch, predicted), predicted)
 
 
 def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:

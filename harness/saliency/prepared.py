@@ -16,6 +16,7 @@ from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.engine.layers import LayerInfo
 from harness.saliency.methods.copies import baseline_of
 from harness.saliency.methods.method_table import method_spec, parameters_of
+from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.methods.spec import MethodSpec
 
 
@@ -65,6 +66,16 @@ def make_job(engine: GradientEngine, name: str, given: Mapping[str, Any]) -> Job
         layer = arguments["layer"] = variant.layer(arguments["layer"])
     relu = arguments.pop("relu", False)
     return Job(name=name, spec=spec, engine=variant, layer=layer, arguments=arguments, relu=relu)
+
+
+def make_forward_job(scorer: FunctionScorer, name: str, arguments: dict[str, Any]) -> Job:
+    """A method of forward passes on what has no engine. `arguments` are all of the method's."""
+    own = dict(arguments)
+    layer = None
+    if "layer" in own:
+        layer = own["layer"] = scorer.layer(own["layer"])
+    relu = own.pop("relu", False)
+    return Job(name=name, spec=method_spec(name), engine=scorer, layer=layer, arguments=own, relu=relu)
 
 
 def _wrapping_job(engine: GradientEngine, name: str, arguments: dict[str, Any]) -> Job:

@@ -95,6 +95,10 @@ class GradientEngine:
         values = self.logits(images)
         return self.head.scores(values)
 
+    def seen(self, images: Array) -> Array:
+        """The images themselves: inputs are floats."""
+        return images
+
     def backward(
         self, images: Array, targets: NDArray[np.int64], *, layers: Sequence[str] = (), input_gradient: bool = True
     ) -> Backward:

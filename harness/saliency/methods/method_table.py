@@ -256,6 +256,26 @@ METHODS: dict[str, MethodSpec] = {
             OUTPUT,
         ),
     ),
+    "finite_differences": MethodSpec(
+        load=f"{HERE}.finite_differences:finite_differences",
+        paper="arXiv:1708.03999",
+        about="change of the score when a cell is raised and lowered",
+        signed=True,
+        forward_passes="2 * grid * grid",
+        backward_passes="0",
+        channels="",
+        parameters=(
+            Parameter(name="grid", default=14, unit="cells of a grid along each side", minimum=1, maximum=64),
+            Parameter(
+                name="step",
+                default=0.1,
+                unit="change of a value up and down / (max - min) of each image, dimensionless",
+                minimum=0.00001,
+                maximum=1.0,
+            ),
+            OUTPUT,
+        ),
+    ),
 }
 
 

@@ -1,0 +1,106 @@
+"""An artifact that answers many requests in one agent process, as an explanation by forward passes asks them.
+
+The process is started at the first request. One that ended is named in an error, and the next request starts another;
+only what a broken connection cut off is asked again by itself, see retry.py.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.devices.device import Device
+from harness.devices.job import Job
+from harness.devices.retry import try_whole_job_again
+from harness.devices.transport.session import Session
+from harness.errors import DeviceError
+
+PREDICT_SECONDS = 3600.0
+REQUEST_BYTES = 8 << 20  # of images in one request
+
+
+class KeptArtifact:
+    """One artifact on one device. Ends its process when it is closed, or when nobody has it any more.
+
+    content        the flatbuffer, as bytes or as a file.
+    preprocessing  how uint8 images become its input; None where only prepared ones are sent.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        content: bytes | Path,
+        *,
+        preprocessing: Mapping[str, Any] | None = None,
+        runtime: str = "auto",
+        num_threads: int = 1,
+    ) -> None:
+        self._device, self._content, self._preprocessing = device, content, preprocessing
+        self._how: dict[str, Any] = {"runtime": runtime, "num_threads": num_threads}
+        self._session: Session | None = None
+        self._stack = ExitStack()
+        self._one_at_a_time = threading.Lock()
+        weakref.finalize(self, self._stack.close)
+
+    def outputs(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, columns) what the artifact returns for images (N, H, W, C).
+
+        images  uint8 at its input size, or float32 ones that are prepared: what its input stands for. A quantized input
+                rounds them to its own steps, on the device.
+        Raises DeviceError.
+        """
+        size = images_of_a_request(images)
+        pieces = [images[first : first + size] for first in range(0, max(1, len(images)), size)]
+        with self._one_at_a_time:
+            return np.concatenate([try_whole_job_again(lambda piece=piece: self._ask(piece)) for piece in pieces])
+
+    def close(self) -> None:
+        self._session = None
+        self._stack.close()
+
+    def _ask(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        try:
+            answer = self._running().request(
+                "predict",
+                deadline_s=PREDICT_SECONDS,
+                images=np.ascontiguousarray(images).tobytes(),
+                shape=list(images.shape),
+                prepared=images.dtype != np.uint8,
+            )
+        except DeviceError:
+            self.close()
+            raise
+        return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
+
+    def _running(self) -> Session:
+        if self._session is None:
+            with _as_file(self._content) as path:
+                job = Job(device=self._device, artifact=path, preprocessing=self._preprocessing, **self._how)
+                self._session, _ = self._stack.enter_context(job.loaded())
+        return self._session
+
+
+def images_of_a_request(images: NDArray[Any]) -> int:
+    """How many images travel together."""
+    return max(1, REQUEST_BYTES // max(1, images[:1].nbytes))
+
+
+@contextmanager
+def _as_file(content: bytes | Path) -> Iterator[Path]:
+    """The file, for as long as it takes to send it."""
+    if isinstance(content, Path):
+        yield content
+        return
+    with NamedTemporaryFile(prefix="bitlens-", suffix=".tflite") as file:
+        file.write(content)
+        file.flush()
+        yield Path(file.name)
