@@ -6,10 +6,6 @@ at the first call and serves all others; one that ended is started once more.
 
 from __future__ import annotations
 
-import tempfile
-import threading
-import weakref
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +14,14 @@ import numpy as np
 
 from converters.contents import Contents, Tensor, contents
 from harness.cpus import cores
-from harness.devices.device import make_device
-from harness.devices.job import Job
+from harness.devices.device import Device, make_device
+from harness.devices.kept_artifact import KeptArtifact
 from harness.devices.known import THIS_HOST
-from harness.devices.transport.session import Session
 from harness.errors import ConfigError, DeviceError
 from harness.models.exported import ExportedModel
-from harness.outputs import probabilities
+from harness.models.flatbuffer_scorer import flatbuffer_scorer
 from harness.saliency.attribution import Array
 from harness.saliency.methods.scorer import FunctionScorer
-
-PREDICT_SECONDS = 3600.0
-MOST_IMAGE_BYTES = 16 << 20  # of one request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +34,7 @@ class FlatbufferModel:
     name: str
     content: bytes
     contents: Contents
-    _process: _Process = field(repr=False, compare=False)
+    _here: KeptArtifact = field(repr=False, compare=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -72,18 +64,27 @@ class FlatbufferModel:
 
     def __call__(self, images: Any, *, training: bool = False) -> Array:
         """(N, columns) what the file returns, all of its columns. Raises DeviceError where it cannot be run."""
-        images = np.ascontiguousarray(images, np.float32)
-        size = max(1, MOST_IMAGE_BYTES // max(1, images[:1].nbytes))
-        batches = (images[first : first + size] for first in range(0, max(1, len(images)), size))
-        return np.concatenate([self._process.outputs(batch) for batch in batches])
+        try:
+            return self._here.outputs(np.ascontiguousarray(images, np.float32))
+        except DeviceError as error:
+            raise DeviceError(f'model "{self.name}": its file could not be run: {error}') from error
 
-    def scorer(self, output: str) -> FunctionScorer:
-        """What methods of forward passes ask: the probability of each of its classes, by what its outputs are."""
+    def scorer(self, output: str, *, device: Device | None = None, runtime: str = "auto") -> FunctionScorer:
+        """What methods of forward passes ask: the probability of each of its classes, by what its outputs are.
 
-        def scores(images: Array) -> Array:
-            return np.asarray(probabilities(self(images), output), np.float32)
-
-        return FunctionScorer(scores, only_scores=self.why_no_layers)
+        device  where the file is run; by default in this model's own process on this host.
+        """
+        return flatbuffer_scorer(
+            self.content,
+            device or make_device(THIS_HOST),
+            name=self.name,
+            output=output,
+            whole=self._here if device is None else None,
+            only_scores=self.why_no_layers,
+            way_to_more=self.way_to_layers,
+            runtime=runtime,
+            num_threads=cores() if device is None else 1,
+        )
 
 
 WITHOUT_LAYERS = (ExportedModel, FlatbufferModel)  # kinds of models that are functions from images to scores alone
@@ -96,43 +97,5 @@ def read_flatbuffer(name: str, path: Path) -> FlatbufferModel:
         summary = contents(content)
     except ValueError as error:  # NotAnArtifact
         raise ConfigError(f'model "{name}": not a sound TFLite flatbuffer: {error}') from error
-    return FlatbufferModel(name=name, content=content, contents=summary, _process=_Process(name, content))
-
-
-class _Process:
-    """The agent process that has the file loaded, from the first call until nobody has the model any more."""
-
-    def __init__(self, name: str, content: bytes) -> None:
-        self._name, self._content = name, content
-        self._session: Session | None = None
-        self._stack = ExitStack()
-        self._one_at_a_time = threading.Lock()
-        weakref.finalize(self, self._stack.close)
-
-    def outputs(self, images: Array) -> Array:
-        with self._one_at_a_time:
-            try:
-                answer = self._running().request(
-                    "predict",
-                    deadline_s=PREDICT_SECONDS,
-                    images=images.tobytes(),
-                    shape=list(images.shape),
-                    prepared=True,
-                )
-            except DeviceError as error:
-                self._end()
-                raise DeviceError(f'model "{self._name}": its file could not be run: {error}') from error
-        return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
-
-    def _running(self) -> Session:
-        if self._session is None:
-            with tempfile.NamedTemporaryFile(prefix="bitlens-", suffix=".tflite") as file:
-                file.write(self._content)
-                file.flush()
-                job = Job(device=make_device(THIS_HOST), artifact=Path(file.name), runtime="auto", num_threads=cores())
-                self._session, _ = self._stack.enter_context(job.loaded())
-        return self._session
-
-    def _end(self) -> None:
-        self._session = None
-        self._stack.close()
+    here = KeptArtifact(make_device(THIS_HOST), content, num_threads=cores())
+    return FlatbufferModel(name=name, content=content, contents=summary, _here=here)

@@ -96,7 +96,8 @@ def compute_forward(
     if not scorer.can_do(spec):
         able = ", ".join(name for name, other in METHODS.items() if scorer.can_do(other))
         why = f": {scorer.only_scores}" if scorer.only_scores else ""
-        raise ConfigError(f'"{method}" needs more of a model than its scores{why}', hint=able)
+        hint = f"{scorer.way_to_more}; or one of {able}" if scorer.way_to_more else able
+        raise ConfigError(f'"{method}" needs more of a model than its scores{why}', hint=hint)
     batch = _images(images, targets, image_keys, seed)
     values = scorer.scores(batch.pixels)
     if batch.targets.max() >= values.shape[1]:

@@ -37,7 +37,8 @@ class Scorer(Protocol):
 class FunctionScorer:
     """A function from a batch of images to scores, such as an artifact on a board, and what else is known of it.
 
-    only_scores       why it has no gradients, for whoever asks for them; "" where that needs no words.
+    only_scores       why it has no gradients, for whoever asks for them; "" where that needs no words. `way_to_more` is
+                      what they can do.
     logits_function   images to logits (n, classes), or None. Raises ConfigError where it finds out that there are none.
     feature_function  (images, layer) to the layer's features (n, h, w, channels), or None.
     candidates        the layers that it knows; `name` is the model's, in sentences about them.
@@ -48,6 +49,7 @@ class FunctionScorer:
     function: Callable[[Array], Array]
     batch_size: int = 32
     only_scores: str = ""
+    way_to_more: str = ""
     logits_function: Callable[[Array], Array] | None = None
     feature_function: Callable[[Array, str], Array] | None = None
     candidates: tuple[layers.LayerInfo, ...] = ()

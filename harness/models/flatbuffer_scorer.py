@@ -1,0 +1,115 @@
+"""A flatbuffer as methods of forward passes ask it: scores, and its inner tensors where they can be read.
+
+Each of its parts is run in an agent process of its own, which serves the whole explanation: the file itself, and the same file
+cut off behind a layer, or before its softmax, where somebody asks for features or logits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from converters.contents import Tensor, contents
+from device.preprocessing import dequantize, stored
+from harness.devices.device import Device
+from harness.devices.kept_artifact import REQUEST_BYTES, KeptArtifact
+from harness.errors import ConfigError
+from harness.models.flatbuffer_layers import FlatbufferLayers
+from harness.outputs import ONE_COLUMN, ClassMap, probabilities
+from harness.saliency.attribution import Array
+from harness.saliency.engine.logits import AS_THEY_ARE
+from harness.saliency.methods.scorer import FunctionScorer
+
+MOST_IMAGES = 32  # at a time, so that progress is seen
+
+
+def flatbuffer_scorer(
+    content: bytes,
+    device: Device,
+    *,
+    name: str,
+    output: str,
+    class_map: ClassMap = None,
+    whole: KeptArtifact | None = None,
+    only_scores: str = "",
+    way_to_more: str = "",
+    runtime: str = "auto",
+    num_threads: int = 1,
+) -> FunctionScorer:
+    """What a device makes of prepared float images (n, H, W, C) with this file.
+
+    output       what its outputs are, as in `harness.outputs`; class_map  the column of each label.
+    whole        the file at work there already.
+    only_scores  what whoever asks for gradients is told; way_to_more  what they can do.
+    A quantized input rounds images to its own steps, once, on the device; a float input gets them as they are.
+    """
+    file = _File(content, device, name=name, output=output, class_map=class_map, runtime=runtime, threads=num_threads)
+    file.parts = {content: whole} if whole is not None else {}
+    [first, *_] = contents(content).inputs
+    return FunctionScorer(
+        file.scores,
+        batch_size=max(1, min(MOST_IMAGES, REQUEST_BYTES // (4 * max(1, math.prod(first.shape[1:]))))),
+        only_scores=only_scores,
+        way_to_more=way_to_more,
+        logits_function=file.logits,
+        feature_function=file.features,
+        candidates=file.layers.candidates,
+        name=name,
+        rounding=None if first.type.startswith("FLOAT") else lambda images: rounded(images, first),
+    )
+
+
+def rounded(images: Array, tensor: Tensor) -> Array:
+    """The real values (N, H, W, C) that are left of images in a quantized input."""
+    scale, zero_point = tensor.scale or 1.0, tensor.zero_point or 0
+    integers = stored(images, dtype=np.dtype(tensor.type.lower()), scale=scale, zero_point=zero_point)
+    return np.asarray(dequantize(integers, scale=scale, zero_point=zero_point), np.float32)
+
+
+class _File:
+    """One file on one device, and the parts of it that somebody has asked for."""
+
+    def __init__(
+        self,
+        content: bytes,
+        device: Device,
+        *,
+        name: str,
+        output: str,
+        class_map: ClassMap,
+        runtime: str,
+        threads: int,
+    ) -> None:
+        self.layers, self.parts = FlatbufferLayers(content), dict[bytes, KeptArtifact]()
+        self._content, self._device, self._name, self._output = content, device, name, output
+        self._class_map = None if class_map is None else list(class_map)
+        self._how: dict[str, Any] = {"runtime": runtime, "num_threads": threads}
+
+    def scores(self, images: Array) -> Array:
+        return np.asarray(probabilities(self._part(self._content)(images), self._output, self._class_map), np.float32)
+
+    def logits(self, images: Array) -> Array:
+        """Raises ConfigError where the file has none."""
+        cut = self._content if self._output in AS_THEY_ARE else self.layers.cut_before_head(self._output)
+        if cut is None:
+            raise ConfigError(
+                f'model "{self._name}": its logits stand nowhere in the file, which does not end in a softmax or sigmoid',
+                hint='output = "score", or a method that asks for no logits',
+            )
+        values = self._part(cut)(images)
+        if self._output in ONE_COLUMN:
+            values = np.concatenate([-values, values], axis=1)
+        return values if self._class_map is None else values[:, self._class_map]
+
+    def features(self, images: Array, layer: str) -> Array:
+        info = next(info for info in self.layers.candidates if info.name == layer)
+        values = self._part(self.layers.cut_behind(layer))(images)
+        return values.reshape(len(images), info.height, info.width, info.channels)
+
+    def _part(self, content: bytes) -> Callable[[Array], Array]:
+        if content not in self.parts:
+            self.parts[content] = KeptArtifact(self._device, content, **self._how)
+        return self.parts[content].outputs
