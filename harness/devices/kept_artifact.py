@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -61,7 +61,7 @@ class KeptArtifact:
         size = images_of_a_request(images)
         pieces = [images[first : first + size] for first in range(0, max(1, len(images)), size)]
         with self._one_at_a_time:
-            return np.concatenate([try_whole_job_again(lambda piece=piece: self._ask(piece)) for piece in pieces])
+            return np.concatenate([try_whole_job_again(partial(self._ask, piece)) for piece in pieces])
 
     def close(self) -> None:
         self._session = None

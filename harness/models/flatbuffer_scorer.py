@@ -1,7 +1,7 @@
 """A flatbuffer as methods of forward passes ask it: scores, and its inner tensors where they can be read.
 
-Each of its parts is run in an agent process of its own, which serves the whole explanation: the file itself, and the same file
-cut off behind a layer, or before its softmax, where somebody asks for features or logits.
+Each of its parts is run in an agent process of its own, which serves the whole explanation: the file itself, and the
+same file cut off behind a layer, or before its softmax, where somebody asks for features or logits.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _File:
         cut = self._content if self._output in AS_THEY_ARE else self.layers.cut_before_head(self._output)
         if cut is None:
             raise ConfigError(
-                f'model "{self._name}": its logits stand nowhere in the file, which does not end in a softmax or sigmoid',
+                f'model "{self._name}": its logits stand nowhere in its file, which ends in no softmax or sigmoid',
                 hint='output = "score", or a method that asks for no logits',
             )
         values = self._part(cut)(images)
