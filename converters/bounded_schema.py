@@ -56,6 +56,15 @@ def module() -> ModuleType:
     return copy
 
 
+def table(content: Content, at: int) -> Any:
+    """A table of a flatbuffer of another schema, read within the same bounds."""
+    return vars(module())["flatbuffers"].table.Table(content, at)
+
+
+def number_types() -> Any:
+    return vars(module())["flatbuffers"].number_types
+
+
 def _counting(table: Any) -> Any:
     """A subclass of FlatBuffers' Table whose readings of a `Content` are bounded."""
 
