@@ -14,14 +14,12 @@ import numpy as np
 
 from converters.contents import Contents, Tensor, contents
 from harness.cpus import cores
-from harness.devices.device import Device, make_device
+from harness.devices.device import make_device
 from harness.devices.kept_artifact import KeptArtifact
 from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError, DeviceError
 from harness.models.exported import ExportedModel
-from harness.models.flatbuffer_scorer import flatbuffer_scorer
 from harness.saliency.attribution import Array
-from harness.saliency.methods.scorer import FunctionScorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +27,14 @@ class FlatbufferModel:
     """One file, called with preprocessed float images (N, H, W, C); it gives floats (N, columns).
 
     Integers of its input and output are made and read by the file's own scale and zero point.
+
+    here  the file at work on this host.
     """
 
     name: str
     content: bytes
     contents: Contents
-    _here: KeptArtifact = field(repr=False, compare=False)
+    here: KeptArtifact = field(repr=False, compare=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -65,26 +65,9 @@ class FlatbufferModel:
     def __call__(self, images: Any, *, training: bool = False) -> Array:
         """(N, columns) what the file returns, all of its columns. Raises DeviceError where it cannot be run."""
         try:
-            return self._here.outputs(np.ascontiguousarray(images, np.float32))
+            return self.here.outputs(np.ascontiguousarray(images, np.float32))
         except DeviceError as error:
             raise DeviceError(f'model "{self.name}": its file could not be run: {error}') from error
-
-    def scorer(self, output: str, *, device: Device | None = None, runtime: str = "auto") -> FunctionScorer:
-        """What methods of forward passes ask: the probability of each of its classes, by what its outputs are.
-
-        device  where the file is run; by default in this model's own process on this host.
-        """
-        return flatbuffer_scorer(
-            self.content,
-            device or make_device(THIS_HOST),
-            name=self.name,
-            output=output,
-            whole=self._here if device is None else None,
-            only_scores=self.why_no_layers,
-            way_to_more=self.way_to_layers,
-            runtime=runtime,
-            num_threads=cores() if device is None else 1,
-        )
 
 
 WITHOUT_LAYERS = (ExportedModel, FlatbufferModel)  # kinds of models that are functions from images to scores alone
@@ -98,4 +81,4 @@ def read_flatbuffer(name: str, path: Path) -> FlatbufferModel:
     except ValueError as error:  # NotAnArtifact
         raise ConfigError(f'model "{name}": not a sound TFLite flatbuffer: {error}') from error
     here = KeptArtifact(make_device(THIS_HOST), content, num_threads=cores())
-    return FlatbufferModel(name=name, content=content, contents=summary, _here=here)
+    return FlatbufferModel(name=name, content=content, contents=summary, here=here)

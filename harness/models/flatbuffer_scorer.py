@@ -14,12 +14,16 @@ import numpy as np
 
 from converters.contents import Tensor, contents
 from device.preprocessing import dequantize, stored
-from harness.devices.device import Device
+from harness.cpus import cores
+from harness.devices.device import Device, make_device
 from harness.devices.kept_artifact import REQUEST_BYTES, KeptArtifact
+from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError
 from harness.models.flatbuffer_layers import FlatbufferLayers
-from harness.outputs import ONE_COLUMN, ClassMap, probabilities
+from harness.models.flatbuffer_model import FlatbufferModel
+from harness.outputs import ONE_COLUMN, probabilities
 from harness.saliency.attribution import Array
+from harness.saliency.engine.layers import resolve
 from harness.saliency.engine.logits import AS_THEY_ARE
 from harness.saliency.methods.scorer import FunctionScorer
 
@@ -32,7 +36,6 @@ def flatbuffer_scorer(
     *,
     name: str,
     output: str,
-    class_map: ClassMap = None,
     whole: KeptArtifact | None = None,
     only_scores: str = "",
     way_to_more: str = "",
@@ -41,12 +44,12 @@ def flatbuffer_scorer(
 ) -> FunctionScorer:
     """What a device makes of prepared float images (n, H, W, C) with this file.
 
-    output       what its outputs are, as in `harness.outputs`; class_map  the column of each label.
+    output       what its outputs are, as in `harness.outputs`; classes are those of its outputs.
     whole        the file at work there already.
     only_scores  what whoever asks for gradients is told; way_to_more  what they can do.
     A quantized input rounds images to its own steps, once, on the device; a float input gets them as they are.
     """
-    file = _File(content, device, name=name, output=output, class_map=class_map, runtime=runtime, threads=num_threads)
+    file = _File(content, device, name=name, output=output, runtime=runtime, threads=num_threads)
     file.parts = {content: whole} if whole is not None else {}
     [first, *_] = contents(content).inputs
     return FunctionScorer(
@@ -57,8 +60,29 @@ def flatbuffer_scorer(
         logits_function=file.logits,
         feature_function=file.features,
         candidates=file.layers.candidates,
-        name=name,
+        layer_function=lambda layer: resolve(list(file.layers.candidates), layer, model_name=name),
         rounding=None if first.type.startswith("FLOAT") else lambda images: rounded(images, first),
+    )
+
+
+def scorer_of_model(
+    model: FlatbufferModel,
+    output: str,
+    *,
+    device: Device | None = None,
+    runtime: str = "auto",
+) -> FunctionScorer:
+    """The same of a flatbuffer of the user's own; by default in its own process on this host."""
+    return flatbuffer_scorer(
+        model.content,
+        device or make_device(THIS_HOST),
+        name=model.name,
+        output=output,
+        whole=model.here if device is None else None,
+        only_scores=model.why_no_layers,
+        way_to_more=model.way_to_layers,
+        runtime=runtime,
+        num_threads=cores() if device is None else 1,
     )
 
 
@@ -79,17 +103,15 @@ class _File:
         *,
         name: str,
         output: str,
-        class_map: ClassMap,
         runtime: str,
         threads: int,
     ) -> None:
         self.layers, self.parts = FlatbufferLayers(content), dict[bytes, KeptArtifact]()
         self._content, self._device, self._name, self._output = content, device, name, output
-        self._class_map = None if class_map is None else list(class_map)
         self._how: dict[str, Any] = {"runtime": runtime, "num_threads": threads}
 
     def scores(self, images: Array) -> Array:
-        return np.asarray(probabilities(self._part(self._content)(images), self._output, self._class_map), np.float32)
+        return np.asarray(probabilities(self._part(self._content)(images), self._output), np.float32)
 
     def logits(self, images: Array) -> Array:
         """Raises ConfigError where the file has none."""
@@ -100,9 +122,7 @@ class _File:
                 hint='output = "score", or a method that asks for no logits',
             )
         values = self._part(cut)(images)
-        if self._output in ONE_COLUMN:
-            values = np.concatenate([-values, values], axis=1)
-        return values if self._class_map is None else values[:, self._class_map]
+        return np.concatenate([-values, values], axis=1) if self._output in ONE_COLUMN else values
 
     def features(self, images: Array, layer: str) -> Array:
         info = next(info for info in self.layers.candidates if info.name == layer)

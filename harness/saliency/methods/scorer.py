@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from harness.errors import ConfigError, MeasurementError
 from harness.saliency.attribution import Array
-from harness.saliency.engine import layers
 from harness.saliency.methods.spec import MethodSpec
 
 Item = TypeVar("Item")
@@ -41,7 +40,7 @@ class FunctionScorer:
                       what they can do.
     logits_function   images to logits (n, classes), or None. Raises ConfigError where it finds out that there are none.
     feature_function  (images, layer) to the layer's features (n, h, w, channels), or None.
-    candidates        the layers that it knows; `name` is the model's, in sentences about them.
+    candidates        the layers that it knows (engine.layers.LayerInfo); `layer_function` finds one by its name.
     rounding          images to what a quantized input makes of them, or None.
     on_progress       is told how many of how many items are done, after each batch.
     """
@@ -52,8 +51,8 @@ class FunctionScorer:
     way_to_more: str = ""
     logits_function: Callable[[Array], Array] | None = None
     feature_function: Callable[[Array, str], Array] | None = None
-    candidates: tuple[layers.LayerInfo, ...] = ()
-    name: str = "model"
+    candidates: Sequence[Any] = ()
+    layer_function: Callable[[str], str] | None = None
     rounding: Callable[[Array], Array] | None = None
     on_progress: Callable[[int, int], None] | None = None
 
@@ -76,7 +75,8 @@ class FunctionScorer:
 
     def layer(self, name: str) -> str:
         """The layer of this name, or of a reading such as "last_activation"."""
-        return layers.resolve(list(self.candidates), name, model_name=self.name)
+        assert self.layer_function is not None
+        return self.layer_function(name)
 
     def seen(self, images: Array) -> Array:
         return images if self.rounding is None else self.rounding(images)
