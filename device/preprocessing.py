@@ -50,10 +50,11 @@ def quantized(
 def stored(values: NDArray[Any], *, dtype: Any, scale: float, zero_point: int) -> NDArray[Any]:
     """Values as an input keeps them: integers are rounded as by `quantized`; a scale of 0 stands for none."""
     if not np.issubdtype(dtype, np.integer):
-        return values.astype(dtype, copy=False)
+        return np.asarray(values, dtype)
     bounds = np.iinfo(dtype)
     steps = np.floor(values.astype(np.float64) / (scale or 1.0) + zero_point + 0.5 + float(TIE))
-    return np.clip(steps, bounds.min, bounds.max).astype(dtype)
+    integers: NDArray[Any] = np.clip(steps, bounds.min, bounds.max).astype(dtype)
+    return integers
 
 
 @lru_cache(maxsize=64)

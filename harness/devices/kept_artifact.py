@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.devices.device import Device
+from harness.devices.device import Device, make_device
 from harness.devices.job import Job
+from harness.devices.known import THIS_HOST
 from harness.devices.retry import try_whole_job_again
 from harness.devices.transport.session import Session
 from harness.errors import DeviceError
@@ -87,6 +88,11 @@ class KeptArtifact:
                 job = Job(device=self._device, artifact=path, preprocessing=self._preprocessing, **self._how)
                 self._session, _ = self._stack.enter_context(job.loaded())
         return self._session
+
+
+def on_this_host(content: bytes, *, num_threads: int) -> KeptArtifact:
+    """An artifact that is run by an agent here."""
+    return KeptArtifact(make_device(THIS_HOST), content, num_threads=num_threads)
 
 
 def images_of_a_request(images: NDArray[Any]) -> int:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from converters.contents import Contents, Tensor, contents
 from harness.cpus import cores
-from harness.devices.device import make_device
-from harness.devices.kept_artifact import KeptArtifact
-from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError, DeviceError
 from harness.models.exported import ExportedModel
+from harness.registry import resolve
 from harness.saliency.attribution import Array
+
+
+class AtWork(Protocol):
+    """A file that is run somewhere, such as a harness.devices.kept_artifact.KeptArtifact."""
+
+    def outputs(self, images: Array) -> Array:
+        """(N, columns) for prepared images. Raises DeviceError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,7 @@ class FlatbufferModel:
     name: str
     content: bytes
     contents: Contents
-    here: KeptArtifact = field(repr=False, compare=False)
+    here: AtWork = field(repr=False, compare=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -80,5 +85,5 @@ def read_flatbuffer(name: str, path: Path) -> FlatbufferModel:
         summary = contents(content)
     except ValueError as error:  # NotAnArtifact
         raise ConfigError(f'model "{name}": not a sound TFLite flatbuffer: {error}') from error
-    here = KeptArtifact(make_device(THIS_HOST), content, num_threads=cores())
+    here = resolve("harness.devices.kept_artifact:on_this_host")(content, num_threads=cores())
     return FlatbufferModel(name=name, content=content, contents=summary, here=here)

@@ -20,7 +20,7 @@ from harness.devices.kept_artifact import REQUEST_BYTES, KeptArtifact
 from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError
 from harness.models.flatbuffer_layers import FlatbufferLayers
-from harness.models.flatbuffer_model import FlatbufferModel
+from harness.models.flatbuffer_model import AtWork, FlatbufferModel
 from harness.outputs import ONE_COLUMN, probabilities
 from harness.saliency.attribution import Array
 from harness.saliency.engine.layers import resolve
@@ -28,6 +28,7 @@ from harness.saliency.engine.logits import AS_THEY_ARE
 from harness.saliency.methods.scorer import FunctionScorer
 
 MOST_IMAGES = 32  # at a time, so that progress is seen
+_WHOLE, _LOGITS = "the file", "up to the logits"
 
 
 def flatbuffer_scorer(
@@ -36,7 +37,7 @@ def flatbuffer_scorer(
     *,
     name: str,
     output: str,
-    whole: KeptArtifact | None = None,
+    whole: AtWork | None = None,
     only_scores: str = "",
     way_to_more: str = "",
     runtime: str = "auto",
@@ -50,7 +51,7 @@ def flatbuffer_scorer(
     A quantized input rounds images to its own steps, once, on the device; a float input gets them as they are.
     """
     file = _File(content, device, name=name, output=output, runtime=runtime, threads=num_threads)
-    file.parts = {content: whole} if whole is not None else {}
+    file.parts = {_WHOLE: whole} if whole is not None else {}
     [first, *_] = contents(content).inputs
     return FunctionScorer(
         file.scores,
@@ -106,30 +107,34 @@ class _File:
         runtime: str,
         threads: int,
     ) -> None:
-        self.layers, self.parts = FlatbufferLayers(content), dict[bytes, KeptArtifact]()
+        self.layers, self.parts = FlatbufferLayers(content), dict[str, AtWork]()
         self._content, self._device, self._name, self._output = content, device, name, output
         self._how: dict[str, Any] = {"runtime": runtime, "num_threads": threads}
 
     def scores(self, images: Array) -> Array:
-        return np.asarray(probabilities(self._part(self._content)(images), self._output), np.float32)
+        return np.asarray(probabilities(self._outputs(_WHOLE, lambda: self._content, images), self._output), np.float32)
 
     def logits(self, images: Array) -> Array:
         """Raises ConfigError where the file has none."""
-        cut = self._content if self._output in AS_THEY_ARE else self.layers.cut_before_head(self._output)
+        part = _WHOLE if self._output in AS_THEY_ARE else _LOGITS
+        values = self._outputs(part, self._before_head, images)
+        return np.concatenate([-values, values], axis=1) if self._output in ONE_COLUMN else values
+
+    def features(self, images: Array, layer: str) -> Array:
+        info = next(info for info in self.layers.candidates if info.name == layer)
+        values = self._outputs(f"behind {layer}", lambda: self.layers.cut_behind(layer), images)
+        return values.reshape(len(images), info.height, info.width, info.channels)
+
+    def _before_head(self) -> bytes:
+        cut = self.layers.cut_before_head(self._output)
         if cut is None:
             raise ConfigError(
                 f'model "{self._name}": its logits stand nowhere in its file, which ends in no softmax or sigmoid',
                 hint='output = "score", or a method that asks for no logits',
             )
-        values = self._part(cut)(images)
-        return np.concatenate([-values, values], axis=1) if self._output in ONE_COLUMN else values
+        return cut
 
-    def features(self, images: Array, layer: str) -> Array:
-        info = next(info for info in self.layers.candidates if info.name == layer)
-        values = self._part(self.layers.cut_behind(layer))(images)
-        return values.reshape(len(images), info.height, info.width, info.channels)
-
-    def _part(self, content: bytes) -> Callable[[Array], Array]:
-        if content not in self.parts:
-            self.parts[content] = KeptArtifact(self._device, content, **self._how)
-        return self.parts[content].outputs
+    def _outputs(self, part: str, content: Callable[[], bytes], images: Array) -> Array:
+        if part not in self.parts:
+            self.parts[part] = KeptArtifact(self._device, content(), **self._how)
+        return self.parts[part].outputs(images)
