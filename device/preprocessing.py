@@ -75,14 +75,6 @@ def _ordered(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
     return images[..., ::-1] if record["channel_order"] == "bgr" else images
 
 
-def as_pixels(inputs: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
-    """The uint8 RGB images whose inputs, by `preprocess`, are nearest to these."""
-    pixels = inputs / np.asarray(record["scale"], np.float32) + np.asarray(record["mean"], np.float32)
-    ordered = pixels[..., ::-1] if record["channel_order"] == "bgr" else pixels
-    rounded: NDArray[Any] = np.clip(np.round(ordered), 0, 255).astype(np.uint8)
-    return rounded
-
-
 def dequantize(integers: NDArray[Any], *, scale: float, zero_point: int) -> NDArray[Any]:
     """The real values that an artifact's quantized output stands for, float32."""
     return (integers.astype(np.float32) - zero_point) * np.float32(scale)

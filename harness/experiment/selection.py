@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from converters import TFLITE
 from harness.devices.device import make_device
 from harness.devices.known import THIS_HOST, known_devices
 from harness.errors import ConfigError
@@ -59,7 +60,7 @@ class Choices:
     def _judge(self, table: JudgeTable) -> Deployed:
         where = "[[quality.judge]]"
         every = (Named(name=metric.name, parameters=metric.parameters) for metric in self.metrics)
-        asking = tuple(metric for metric in every if _may_ask_an_artifact(metric))
+        asking = tuple(metric for metric in every if may_ask_an_artifact(metric))
         if table.metrics is None:
             metrics = asking
         else:
@@ -76,7 +77,7 @@ class Choices:
                 if METHODS[method.name].takes_gradients:
                     raise ConfigError(
                         f'{where} methods: expected methods of forward passes only, got "{method.name}"',
-                        hint="occlusion or rise",
+                        hint=", ".join(name for name, spec in METHODS.items() if not spec.takes_gradients),
                     )
             chosen.append(self._deployed(table, methods, (), where=where))
         return tuple(chosen)
@@ -105,10 +106,9 @@ class Choices:
     def _deployed(
         self, table: JudgeTable | OnDeviceTable, methods: tuple[Named, ...], metrics: tuple[Named, ...], *, where: str
     ) -> Deployed:
-        formats = self._file.formats if table.formats is None else table.formats
-        require_known(
-            formats, dict.fromkeys(self._file.formats), where=f"{where} formats", what="format of this experiment"
-        )
+        known = (*self._file.formats, TFLITE)
+        formats = known if table.formats is None else table.formats
+        require_known(formats, dict.fromkeys(known), where=f"{where} formats", what="format of this experiment")
         devices = {device.name: device for device in self.devices}
         names = list(devices) if table.devices is None else table.devices
         require_known(names, devices, where=f"{where} devices", what="device of this experiment")
@@ -124,7 +124,7 @@ class Choices:
         return methods
 
 
-def _may_ask_an_artifact(metric: Named) -> bool:
+def may_ask_an_artifact(metric: Named) -> bool:
     """AOPC bounds take thousands of passes, one after the other: of the float model only."""
     needs = METRICS[metric.name].needs
     return "judge" in needs and "aopc_bounds" not in needs

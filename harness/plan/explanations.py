@@ -10,17 +10,42 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from converters import TFLITE
+from harness.devices.known import THIS_HOST
+from harness.errors import ConfigError
 from harness.experiment.experiment import Agreement, Deployed, Experiment, Named
-from harness.experiment.schema import SaliencyTable
+from harness.experiment.schema import DeviceTable, SaliencyTable
+from harness.experiment.selection import may_ask_an_artifact
 from harness.models.catalogue import Model
 from harness.quality.controls import CONTROLS
 from harness.quality.metrics.metric_table import METRICS
+from harness.saliency.methods.method_table import METHODS
 from harness.stages import agreement, amplification, aopc_bounds, quality, saliency, sanity
 from harness.stages.shared import CONTROL, DeployedJudge
 from harness.store.units import Unit
 
+FORWARD = [name for name, method in METHODS.items() if not method.takes_gradients]
 POOL_IMAGES = 32  # other images that a metric may show beside the explained one: the first of the test split
 DATA_RANDOMISATION = "data_randomisation"
+
+
+def _explained(model: Model, method: str) -> Model:
+    """What a method asks: the model; of a flatbuffer, its Keras file where gradients are wanted.
+
+    Raises ConfigError where there is none.
+    """
+    if not model.is_flatbuffer or method.startswith(CONTROL) or not METHODS[method].takes_gradients:
+        return model
+    return _with_layers(model, f'[saliency] "{method}" takes gradients', ", ".join(FORWARD))
+
+
+def _with_layers(model: Model, what_it_takes: str, others: str) -> Model:
+    if model.is_flatbuffer and model.keras is None:
+        raise ConfigError(
+            f'{what_it_takes}, and model "{model.name}" is a flatbuffer, which has none',
+            hint=f'keras = "FILE" in its [[model]] table, a Keras file of the same model; or {others}',
+        )
+    return model.float_model
 
 
 class Explanations:
@@ -81,7 +106,8 @@ class Explanations:
                 yield saliency.plan_on_device(artifact, method, images, device, seed=self._experiment.seed)
 
     def _map(self, model: Model, method: Named, images: Unit) -> Unit:
-        return saliency.plan(model, method, images, target=self._table.target, seed=self._experiment.seed)
+        explained = _explained(model, method.name)
+        return saliency.plan(explained, method, images, target=self._table.target, seed=self._experiment.seed)
 
     # ------------------------------------------------------------------------------------------------- scores
     def _scored(
@@ -95,7 +121,7 @@ class Explanations:
             extra["baseline_images"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
         if "aopc_bounds" in needs:
             extra["aopc_bounds"] = aopc_bounds.plan(
-                model,
+                model.float_model,
                 metric,
                 images,
                 target=self._table.target,
@@ -105,11 +131,19 @@ class Explanations:
         yield quality.plan(maps, metric, judge=judge, **extra)
 
     def _judged_by_artifacts(self, model: Model, images: Unit) -> Iterator[Unit]:
-        for judges in self._experiment.judges:
+        for judges in self._judges(model):
             for (artifact, device), method in itertools.product(self._at_work(model, judges), judges.methods):
                 maps, judge = self._map(model, method, images), DeployedJudge(artifact=artifact, device=device)
                 for metric in judges.metrics:
                     yield from self._scored(model, maps, images, metric, judge)
+
+    def _judges(self, model: Model) -> tuple[Deployed, ...]:
+        """Those that the experiment names; else a flatbuffer judges maps itself where its Keras file does, too."""
+        if self._experiment.judges or model.keras is None:
+            return self._experiment.judges
+        metrics = tuple(metric for metric in self._experiment.metrics if may_ask_an_artifact(metric))
+        here = DeviceTable.model_validate(THIS_HOST)
+        return (Deployed(methods=self._experiment.methods, metrics=metrics, formats=(TFLITE,), devices=(here,)),)
 
     def _at_work(self, model: Model, deployed: Deployed) -> Iterator[tuple[Unit, dict[str, Any]]]:
         """The artifacts of a model on the devices where they judge or explain."""
@@ -149,6 +183,7 @@ class Explanations:
         wanted = self._experiment.sanity
         if wanted is None:
             return
+        model = _with_layers(model, "[sanity] shuffles weights of layers", "no [sanity] table")
         images = self._images_of(model, "test", wanted.images)
         yield images
         counterpart = self._experiment.counterparts.get(model.name)
@@ -165,6 +200,7 @@ class Explanations:
         wanted = self._experiment.amplification
         if wanted is None:
             return
+        model = _with_layers(model, "[amplification] follows noise through layers", "no [amplification] table")
         for images, level in itertools.product(self._batches(model, wanted.images), wanted.noise_levels):
             yield images
             yield amplification.plan(model, images, noise_level=level, seed=self._experiment.seed)

@@ -26,7 +26,9 @@ from harness.errors import BitlensError, ConfigError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
 from harness.models.catalogue import Model
+from harness.models.exported import ExportedModel
 from harness.models.flatbuffer_model import WITHOUT_LAYERS, FlatbufferModel
+from harness.models.flatbuffer_scorer import scorer_of_model
 from harness.models.loading import load_model
 from harness.models.xnnpack import XnnpackModel, has_quantizers
 from harness.outputs import PROBABILITIES, ClassMap, Probabilities, probabilities, require
@@ -63,6 +65,7 @@ class RunContext:
         self.experiment = experiment
         self.store = store
         self._loaded: _LoadedModel | None = None
+        self._file: tuple[str, FunctionScorer] | None = None  # the flatbuffer that is explained, by its model's name
 
     @cached_property
     def _datasets(self) -> list[tuple[DatasetTable, Dataset]]:
@@ -93,8 +96,11 @@ class RunContext:
 
     def model(self, name: str) -> Model:
         """The record of what explains and judges on this host."""
+        return self._own(name).float_model
+
+    def _own(self, name: str) -> Model:
         known = (*self.experiment.models, *self.experiment.counterparts.values())
-        return next(model.float_model for model in known if model.name == name)
+        return next(model for model in known if model.name == name)
 
     def keras_model(self, name: str) -> Any:
         return self._load(name).keras_model
@@ -103,9 +109,23 @@ class RunContext:
         """Raises ConfigError for a model without layers."""
         return self._load(name).engine(self.model(name).output)
 
-    def explainer(self, name: str) -> GradientEngine | FunctionScorer:
-        """What explains a model: its gradient engine, or, where it has no layers, its scores alone."""
-        return self._load(name).explainer(self.model(name).output)
+    def explainer(self, spec: Mapping[str, Any]) -> GradientEngine | FunctionScorer:
+        """What explains a unit's model: its gradient engine, or, where it has no layers, its scores alone.
+
+        A flatbuffer that has a Keras file beside it is explained by the one that the spec names.
+        """
+        own = self._own(spec["model"]["name"])
+        if own.is_flatbuffer and own.spec() == spec["model"]:
+            return self._scorer_of_file(own)
+        return self._load(own.name).explainer(self.model(own.name).output)
+
+    def _scorer_of_file(self, own: Model) -> FunctionScorer:
+        """One scorer as long as the model is at work: its agents go with it."""
+        if self._file is None or self._file[0] != own.name:
+            self._file = None
+            loaded = self._load(own.name).keras_model if own.keras is None else load_model(own)
+            self._file = own.name, scorer_of_model(loaded, own.output)
+        return self._file[1]
 
     def judge(self, name: str) -> FloatJudge:
         """The Keras model as the judge of explanations."""
@@ -174,7 +194,7 @@ class _LoadedModel:
         return self._engine
 
     def explainer(self, output: str) -> GradientEngine | FunctionScorer:
-        return self.keras_model.scorer(output) if isinstance(self.keras_model, WITHOUT_LAYERS) else self.engine(output)
+        return self.keras_model.scorer(output) if isinstance(self.keras_model, ExportedModel) else self.engine(output)
 
     def judge(self, model: Model, scores: Predict) -> FloatJudge:
         """One judge as long as the model is loaded: it remembers scores."""

@@ -7,19 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.preprocessing import as_pixels, preprocess
-from harness.devices.client import predict
 from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
-from harness.outputs import probabilities
+from harness.models.flatbuffer_scorer import flatbuffer_scorer
 from harness.quality.controls import control_maps
 from harness.quality.inputs import MetricInputs
-from harness.saliency.attribution import Attribution
+from harness.saliency.methods.scorer import FunctionScorer, watched
 from harness.stages.context import ImageSet, Progress, RunContext, device_of, output_of
 from harness.stages.shared import CONTROL, attribute
 from harness.store.units import Outcome, Unit
-
-SESSION_BYTES = 64 << 20  # of changed images at a time: each time is a fresh process on the device
 
 
 def plan(model: Model, method: Named, images: Unit, *, target: str, seed: int) -> Unit:
@@ -44,6 +40,7 @@ def plan_on_device(conversion: Unit, method: Named, images: Unit, device: dict[s
         "format": conversion.spec["format"],
         "device": device,
         "runtime": device["runtime"],
+        "inputs": "float32",  # of changed images; before, they were rounded to pixels
     }
     return Unit(kind="saliency", spec=spec, needs={"images": images.key, "conversion": conversion.key})
 
@@ -55,7 +52,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     predicted = context.scores(spec["model"]["name"], images.pixels).argmax(1)
     targets = predicted if spec["target"] == "predicted" else images.labels
     result = {
-        **_attributions(unit, images, targets, context),
+        **_attributions(unit, images, targets, context, progress),
         "images": list(images.keys),
         "targets": _plain(targets),
         "predicted": _plain(predicted),
@@ -63,7 +60,9 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     return Outcome(result=result)
 
 
-def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> dict[str, Any]:
+def _attributions(
+    unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext, progress: Progress
+) -> dict[str, Any]:
     spec = unit.spec
     if spec["method"].startswith(CONTROL):
         inputs = MetricInputs(
@@ -72,9 +71,10 @@ def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], cont
         values = control_maps(spec["method"].removeprefix(CONTROL), inputs)
         return {"blob": context.store.save_array(values), "channels": ""}
     if "device" in spec:
-        attribution = _on_device(unit, images, targets, context)
+        attribution = attribute(watched(_at_work(unit, context), progress), spec, images.pixels, targets, images.keys)
     else:
-        attribution = attribute(context.explainer(spec["model"]["name"]), spec, images.pixels, targets, images.keys)
+        explainer = watched(context.explainer(spec), progress)
+        attribution = attribute(explainer, spec, images.pixels, targets, images.keys)
     return {
         "blob": context.store.save_array(attribution.values),
         "channels": attribution.channels,
@@ -86,28 +86,16 @@ def _attributions(unit: Unit, images: ImageSet, targets: NDArray[np.int64], cont
     }
 
 
-def _on_device(unit: Unit, images: ImageSet, targets: NDArray[np.int64], context: RunContext) -> Attribution:
-    """Forward passes of the artifact on its device. What a method makes of an image is rounded to uint8 on the way."""
-    from harness.saliency.api import compute_forward
-
-    spec, record, device = unit.spec, unit.spec["model"]["preprocessing"], device_of(unit.spec)
-    artifact = context.artifact(unit.needs["conversion"])
-
-    def scores(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        pixels = as_pixels(inputs, record)
-        outputs = predict(device, artifact, pixels, preprocessing=record, runtime=spec["runtime"]).scores
-        return np.asarray(probabilities(outputs, output_of(spec)), np.float32)
-
-    inputs = preprocess(images.pixels, record)
-    return compute_forward(
-        scores,
-        spec["method"],
-        inputs,
-        targets,
-        image_keys=list(images.keys),
-        seed=spec["seed"],
-        parameters=spec["parameters"],
-        batch_size=max(1, SESSION_BYTES // inputs[0].nbytes),
+def _at_work(unit: Unit, context: RunContext) -> FunctionScorer:
+    """The artifact on its device, one process for the whole unit. A float input gets what a method makes of an image as
+    it is; a quantized one rounds it to its own steps."""
+    spec = unit.spec
+    return flatbuffer_scorer(
+        context.artifact(unit.needs["conversion"]).read_bytes(),
+        device_of(spec),
+        name=spec["model"]["name"],
+        output=output_of(spec),
+        runtime=spec["runtime"],
     )
 
 

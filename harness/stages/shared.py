@@ -95,7 +95,7 @@ def explain_of(saliency: StoredUnit, context: RunContext) -> Explain | None:
         return None
 
     def explain(images: Images, targets: Targets, keys: Sequence[str]) -> Maps:
-        attribution = attribute(context.explainer(spec["model"]["name"]), spec, images, targets, keys)
+        attribution = attribute(context.explainer(spec), spec, images, targets, keys)
         return attribution.maps(images.shape[1:3])
 
     return explain
