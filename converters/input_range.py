@@ -37,7 +37,7 @@ def without_ties(content: bytes, levels: Levels) -> bytes:
     graph = model.subgraphs[0]
     calibrated = graph.tensors[graph.inputs[0]].quantization
     low, high = chosen_range(levels, float(calibrated.min[0]), float(calibrated.max[0]))
-    for tensor in _same_values(model, graph):
+    for tensor in same_values(model, graph):
         tensor.quantization.min, tensor.quantization.max = [low], [high]
     return schema.write(model)
 
@@ -59,7 +59,7 @@ def tied_levels(content: bytes, levels: Levels) -> int:
     """How many of the pixel values of all channels lie in the middle between two steps of an artifact's int8 input."""
     model = schema.read(content)
     graph = model.subgraphs[0]
-    for tensor in _same_values(model, graph):
+    for tensor in same_values(model, graph):
         if tensor.type == schema.type_number("INT8"):
             return _ties(levels, float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]), TIE)
     return 0
@@ -94,7 +94,7 @@ def _slack(low: float, high: float) -> float:
     return 1e-6 * (high - low)
 
 
-def _same_values(model: Any, graph: Any) -> Iterator[Any]:
+def same_values(model: Any, graph: Any) -> Iterator[Any]:
     """The input's tensor, and then those that hold its values behind operators that only move or quantize them."""
     found = {graph.inputs[0]: None}
     for operator in graph.operators:
