@@ -81,10 +81,29 @@ def found(
     return declared
 
 
-def require(outputs: Outputs, kind: str, *, name: str) -> None:
-    """Raises ConfigError where outputs of the float model on real images contradict their kind."""
+def confirmed(kind: str, outputs: Outputs, *, name: str, declared: str = "") -> str:
+    """The kind that the operator at a graph's end makes, unless a person declared what is true as well.
+
+    outputs  (N, columns) on images. Rounded probabilities need not sum to 1, so that values are asked no more.
+    Raises ConfigError where outputs are not finite, and where something else was declared.
+    """
+    _require_finite(outputs, name)
+    if declared and declared != kind and (declared, kind) not in _HARMLESS:
+        raise ConfigError(
+            f'model "{name}": output = "{declared}" is contradicted by its file, whose last operator makes '
+            f"{KINDS[kind]}",
+            hint=f'output = "{kind}"',
+        )
+    return declared or kind
+
+
+def require(outputs: Outputs, kind: str, *, name: str, rounded: bool = False) -> None:
+    """Raises ConfigError where outputs of the float model on real images contradict their kind.
+
+    rounded  whether they may be rounded to 8 bits, so that sums say nothing.
+    """
     usable = outputs[np.isfinite(outputs).all(axis=1)]  # what is not finite is said by those who show or score it
-    against = contradiction(usable, kind)
+    against = contradiction(usable, kind, sums=not rounded)
     if against:
         raise ConfigError(
             f'model "{name}": its outputs are said to be {KINDS[kind]}, and {Evidence(usual=usable)}, {against}',
@@ -123,13 +142,17 @@ def ranked(outputs: Outputs, kind: str, class_map: ClassMap = None) -> NDArray[n
 def _evidence(outputs_of: Callable[[NDArray[np.float32]], Outputs], inputs: NDArray[np.float32], name: str) -> Evidence:
     usual, extreme = probes(inputs)
     images = _rows(outputs_of, inputs)
-    if not np.isfinite(images).all():
+    _require_finite(images, name)
+    others, far = (_finite(outputs_of, inputs, images.shape[1]) for inputs in (usual, extreme))
+    return Evidence(usual=np.concatenate([images, others]), extreme=far)
+
+
+def _require_finite(outputs: Outputs, name: str) -> None:
+    if not np.isfinite(outputs).all():
         raise ConfigError(
             f'model "{name}": its outputs on images hold NaN or infinite values',
             hint="check its weights and the preprocessing of the images",
         )
-    others, far = (_finite(outputs_of, inputs, images.shape[1]) for inputs in (usual, extreme))
-    return Evidence(usual=np.concatenate([images, others]), extreme=far)
 
 
 def _finite(

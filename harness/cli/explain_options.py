@@ -20,7 +20,7 @@ from harness.regular_files import MIB, read_text
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Method
-    from harness.models.completion import Picture
+    from harness.models.inferred import Picture
 
 Names = Sequence[str]
 DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
@@ -254,6 +254,8 @@ def _opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
     if model.declared is None:
         return OpenModel(model=model, keras_model=load_model(model))
     done = complete(model, pictures)
+    if done.model.unscored:
+        raise ConfigError(f'model "{model.name}": {done.model.unscored}, so that there is no class to explain')
     how = "declared" if model.output else "found by their values"
     return OpenModel(model=done.model, keras_model=done.keras_model, inferred=done.said, output_known=how)
 

@@ -38,7 +38,8 @@ def _completed(model: Model, dataset_of: Callable[[str], Dataset]) -> Model:
 
     if model.declared is None:
         return model
-    done = complete(model, _pictures(dataset_of(model.name)))
+    dataset = dataset_of(model.name)
+    done = complete(model, _pictures(dataset), dataset)
     if done.said:
         say(done.said)
     return done.model

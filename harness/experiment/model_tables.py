@@ -64,7 +64,8 @@ class ModelTable(Table):
             near = nearest(self.name or "", CATALOGUE)
             raise ValueError(f"a `path`, or a name from the catalogue such as {near}")
         of_a_file = (self.family, self.classes, self.output, self.module, self.preprocessing.model_fields_set)
-        if self.path is None and any(of_a_file):
+        of_a_flatbuffer = (self.keras, self.reference, self.background_class is not None, self.class_map is not None)
+        if self.path is None and any((*of_a_file, *of_a_flatbuffer)):
             raise ValueError("a `path` beside what is said of a file: the models of the catalogue are known")
         if self.module is not None and not self.trusted:
             raise ValueError("trusted = true beside `module`, which is code that runs with your rights")

@@ -30,6 +30,8 @@ from harness.registry import look_up
 from harness.regular_files import MIB, read_text
 
 MOST_BYTES = MIB // 4  # of an experiment file; ours have 2 KiB
+MOST_MAP = MIB  # bytes of a list of classes
+MOST_DIGITS = 6  # of a class in it
 MOST_LINE = 4000  # characters: what the parser takes for a key grows with the square of its parts
 
 
@@ -71,6 +73,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
     chosen = Choices(file)
     models = tuple(_models(file, folder=path.parent))
     require_unique([model.name for model in models], where="models", hint='`name = "OTHER"` in a [[model]] table')
+    _check_references(models)
     _one_for_each(file.dataset, [model.name for model in models])
     experiment = Experiment(
         name=path.stem,
@@ -149,8 +152,15 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
     """What the table says; `harness.models.completion` reads the rest from the file, which is not opened here."""
     assert table.path is not None
     path = _beside(folder, table.path, where="[[model]] path")
-    declared = Declared(family=table.family, classes=table.classes, **table.preprocessing.declared())
     name = table.name or _name_of(path)
+    declared = Declared(
+        family=table.family,
+        classes=table.classes,
+        background=table.background_class,
+        class_map=_class_map(table.class_map, folder, where=f'model "{name}" class_map'),
+        keras=None if table.keras is None else str(_beside(folder, table.keras, where="[[model]] keras")),
+        **table.preprocessing.declared(),
+    )
     declared.check(f'model "{name}" [model.preprocessing]')
     return Model(
         name=name,
@@ -163,8 +173,37 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
         trusted=table.trusted,
         quantization_aware=table.quantization_aware,
         module=None if table.module is None else str(_beside(folder, table.module, where="[[model]] module")),
+        reference=table.reference,
         declared=declared,
     )
+
+
+def _class_map(written: str | list[int] | None, folder: Path, *, where: str) -> tuple[int, ...] | None:
+    """The class of each label: as a list, or of a file with one on each line."""
+    if written is None or isinstance(written, list):
+        return None if written is None else tuple(written)
+    lines = read_text(_beside(folder, written, where=where), where=where, at_most=MOST_MAP).splitlines()
+    numbers = [line.strip() for line in lines if line.strip()]
+    for number, text in enumerate(numbers, start=1):
+        if not text.isdecimal() or len(text) > MOST_DIGITS:
+            raise ConfigError(
+                f'{where}: expected a class, such as 17, in line {number} of "{written}", got {shown(text)}'
+            )
+    return tuple(map(int, numbers))
+
+
+def _check_references(models: Iterable[Model]) -> None:
+    """Each model that others are compared with is one of the file, and not the same."""
+    names = {model.name: model for model in models}
+    for model in names.values():
+        if model.reference is None:
+            continue
+        if model.reference == model.name:
+            raise ConfigError(f'model "{model.name}" reference: expected another model, got its own name')
+        where = f'model "{model.name}" reference'
+        require_known([model.reference], names, where=where, what="model of this experiment")
+        if model.declared is not None and model.declared.keras is not None:
+            raise ConfigError(f"{where}: expected keras or reference, got both", hint="one of them to compare with")
 
 
 def _name_of(path: Path) -> str:

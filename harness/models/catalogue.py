@@ -44,6 +44,7 @@ class Model:
     module   the Python file with the user's own layers in the file of a trusted model.
     class_map  which class of its outputs each label is; None where they are the same.
     is_flatbuffer  a finished artifact of the user's own: it is deployed as it is, and has no layers.
+    unscored why accuracy is not defined for a flatbuffer, which is then only measured; "" for a classifier.
     keras    of a flatbuffer: a Keras file of the same model, of the same preprocessing, which has gradients.
     reference  the name of the model that a flatbuffer is compared with; None for its Keras file, or nothing.
     declared what is said of the user's own file: there until `harness.models.completion` has filled in the rest.
@@ -64,6 +65,7 @@ class Model:
     module: str | None = None
     class_map: tuple[int, ...] | None = None
     is_flatbuffer: bool = False
+    unscored: str = ""
     keras: Model | None = None
     reference: str | None = None
     declared: Declared | None = None
@@ -103,6 +105,7 @@ class Model:
             "weights_sha256": self._weights_sha256(),
             **({"shuffled": self.shuffled} if self.shuffled else {}),
             **({"output": self.output} if self.output != PROBABILITIES else {}),
+            **({"unscored": self.unscored} if self.unscored else {}),
             **({"class_map": list(self.class_map)} if self.class_map is not None else {}),
             **({"module_sha256": self._sha256_of_files("its module", Path(self.module))} if self.module else {}),
         }

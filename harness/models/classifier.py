@@ -125,8 +125,19 @@ def check_ends(model: Model, keras_model: Any) -> None:
 
 def _check_input(model: Model, keras_model: Any) -> None:
     expected, got = _image_shape(model), tuple(keras_model.input_shape)[1:]
-    if isinstance(keras_model, FlatbufferModel):
-        return
+    if not isinstance(
+        keras_model, FlatbufferModel
+    ):  # which takes any type and number of images, see device/inference.py
+        _check_floats(model, keras_model)
+    check_image(model, got)
+    if any(g not in (e, None) for g, e in zip(got, expected)):
+        raise ConfigError(
+            f'model "{model.name}": its preprocessing makes images {expected}, its input is {got}',
+            hint="height, width and the length of mean in its [model.preprocessing] table",
+        )
+
+
+def _check_floats(model: Model, keras_model: Any) -> None:
     dtype = np.dtype(getattr(keras_model.inputs[0].dtype, "name", keras_model.inputs[0].dtype)).name
     if dtype != "float32":
         raise ConfigError(
@@ -138,12 +149,6 @@ def _check_input(model: Model, keras_model: Any) -> None:
         raise ConfigError(
             f'model "{model.name}": its folder takes {batch} images at a time, expected one or any number',
             hint="an input signature (None, height, width, channels), as `model.export` of Keras writes it",
-        )
-    check_image(model, got)
-    if any(g not in (e, None) for g, e in zip(got, expected)):
-        raise ConfigError(
-            f'model "{model.name}": its preprocessing makes images {expected}, its input is {got}',
-            hint="height, width and the length of mean in its [model.preprocessing] table",
         )
 
 
@@ -181,9 +186,16 @@ def _check_output(model: Model, keras_model: Any) -> None:
             f'model "{model.name}": no classifier head: expected scores (N, {model.classes}), its output is {output}',
             hint="include_top=True, or pooling and a Dense layer of the classes behind it",
         )
-    if class_count(output[1]) != model.classes:
+    columns = class_count(output[1])
+    if model.class_map is not None:
+        if max(model.class_map) >= columns:
+            raise ConfigError(
+                f'model "{model.name}" class_map: expected classes 0 to {columns - 1}, got {max(model.class_map)}'
+            )
+        return
+    if columns != model.classes:
         tells = ", which tells two classes apart: 0 is not, 1 is" if output[1] == 1 else ""
         raise ConfigError(
             f'model "{model.name}": expected class scores (N, {model.classes}), its output is {output}{tells}',
-            hint=f"classes = {class_count(output[1])} in its [[model]] table",
+            hint=f"classes = {columns} in its [[model]] table",
         )

@@ -6,14 +6,16 @@ hand, so that keys do not depend on who wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
+from harness.datasets.dataset import Dataset
 from harness.datasets.geometry import check_channels, fit_image
 from harness.errors import ConfigError
 from harness.keras_packages import layers_of
@@ -27,20 +29,21 @@ from harness.models.classifier import (
     has_ends,
     with_ends,
 )
-from harness.models.declared import CROP, DEFAULT, NONE, NORMALIZATIONS, PAD, Declared
+from harness.models.declared import Declared
 from harness.models.exported import ExportedModel
 from harness.models.exported_preprocessing import preprocessing_of_graph
 from harness.models.files import read_model
+from harness.models.findings import Findings, by_own_preprocessing
+from harness.models.flatbuffer_completion import check_range, findings_of_flatbuffer, only_measured
 from harness.models.flatbuffer_model import FlatbufferModel
-from harness.models.own_preprocessing import OwnPreprocessing, own_preprocessing
-from harness.outputs import KINDS, MOST_IMAGES, class_count, found
+from harness.models.flatbuffer_outputs import why_no_class_scores
+from harness.models.inferred import Picture, Record, in_words, only_measured_in_words
+from harness.models.label_classes import label_classes
+from harness.models.own_preprocessing import own_preprocessing
+from harness.models.preprocessing_record import COLOURS, geometry, numbers
+from harness.outputs import MOST_IMAGES, class_count, confirmed, found, ranked
 
-WIDEST = 2 * 255  # what a model makes of black to white at most where it prepares pixels: some make -255 to 255
 GREY = 128  # of an image that stands for those of an empty data set, which the plan refuses
-COLOURS = 3  # channels of an image where neither the file nor a mean says how many
-
-Picture = NDArray[np.uint8]
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,45 +55,119 @@ class Completed:
     said: str
 
 
-def complete(model: Model, pictures: Sequence[tuple[str, Picture]]) -> Completed:
+def complete(model: Model, pictures: Sequence[tuple[str, Picture]], dataset: Dataset | None = None) -> Completed:
     """The record of a model of the user's own, as its file and what was declared say together.
 
     pictures  a few of its data set, (H, W, C) of any size, each with how a sentence calls it.
+    dataset   whose labels are told apart; None where pictures are all there is.
+    A flatbuffer that gives no class scores becomes a record that is `unscored`.
     Raises ConfigError for a file that is no classifier of such images, that leaves open what only a person can say, or
     that contradicts what was declared.
     """
     declared = model.declared or Declared()
-    keras_model = read_model(model)
-    with explained(model):
-        check_layers(model, keras_model)
-        height, width, channels = _size(model, declared, keras_model)
-        keras_model = with_ends(replace(model, preprocessing=_geometry(declared, height, width, channels)), keras_model)
-        own = _own(keras_model)
-        numbers = _numbers(model, declared, own, channels)
-        complete_model = replace(
-            model,
-            family=declared.family or ("binarized" if _is_binarized(keras_model) else "full-precision"),
-            preprocessing={**_geometry(declared, height, width, channels), **numbers},
-            classes=declared.classes or _classes(keras_model),
-            is_flatbuffer=isinstance(keras_model, FlatbufferModel),
-            declared=None,
-        )
+    opened = read_model(model)
+    if isinstance(opened, FlatbufferModel) and (why := why_no_class_scores(opened.contents)):
+        measured = only_measured(model, declared, opened, why)
+        return Completed(model=measured, keras_model=opened, said=only_measured_in_words(measured))
+    record, opened, findings = _prepared(model, declared, opened)
     for name, picture in pictures:
-        check_channels(picture, channels, name)
-    keras_model = as_classifier(complete_model, keras_model)
-    complete_model = replace(complete_model, output=_output(complete_model, keras_model, pictures))
-    said = _said(complete_model, model, own, [picture for _, picture in pictures])
-    return Completed(model=complete_model, keras_model=keras_model, said=said)
+        check_channels(picture, len(record["mean"]), name)
+    complete_model = replace(
+        model,
+        family=declared.family or findings.family,
+        preprocessing=record,
+        classes=_expected_classes(declared, _classes(opened)),
+        is_flatbuffer=isinstance(opened, FlatbufferModel),
+        declared=None,
+    )
+    classifier = as_classifier(complete_model, opened)
+    complete_model = replace(complete_model, output=_output(complete_model, classifier, findings, pictures))
+    labels = label_classes(
+        complete_model,
+        declared,
+        names=findings.names,
+        dataset=dataset,
+        predict=partial(_predicted, complete_model, classifier),
+    )
+    said = in_words(complete_model, model, findings, [p for _, p in pictures], of_labels=labels.said)
+    if labels.class_map is not None:
+        complete_model = replace(complete_model, class_map=labels.class_map, classes=len(labels.class_map))
+    if declared.keras is not None:
+        complete_model = replace(complete_model, keras=_keras_of(complete_model, declared, pictures))
+    return Completed(model=complete_model, keras_model=classifier, said=said)
+
+
+def _prepared(model: Model, declared: Declared, opened: Any) -> tuple[Record, Any, Findings]:
+    """The preprocessing record, the model with its ends, and what it says of itself."""
+    with explained(model):
+        check_layers(model, opened)
+        size = _size(model, declared, opened)
+        opened = with_ends(replace(model, preprocessing=geometry(declared, *size)), opened)
+        findings = _findings(model, declared, opened)
+        chosen = numbers(model, declared, findings.own, findings.proposed.normalization, size[2])
+        record = {**geometry(declared, *size), **chosen}
+        if isinstance(opened, FlatbufferModel):
+            check_range(model, declared, opened, record)
+    return record, opened, findings
+
+
+def _findings(model: Model, declared: Declared, opened: Any) -> Findings:
+    if isinstance(opened, FlatbufferModel):
+        return findings_of_flatbuffer(model, declared, opened)
+    if declared.keras is not None or model.reference is not None:
+        name = "keras" if declared.keras is not None else "reference"
+        raise ConfigError(
+            f'model "{model.name}" {name}: is for flatbuffers (.tflite), and "{model.weights}" is none',
+            hint="artifacts of a Keras file are compared with itself",
+        )
+    own = (preprocessing_of_graph if isinstance(opened, ExportedModel) else own_preprocessing)(opened)
+    family = "binarized" if _is_binarized(opened) else "full-precision"
+    return Findings(family=family, own=own, proposed=by_own_preprocessing(declared, own))
+
+
+def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Picture]]) -> Model:
+    """The record of the Keras file beside a flatbuffer: under its name, with its preprocessing and its classes.
+
+    Raises ConfigError for another flatbuffer, and for a model of other classes.
+    """
+    record = model.preprocessing
+    beside = replace(
+        model,
+        weights=str(declared.keras),
+        output="",
+        class_map=None,
+        is_flatbuffer=False,
+        reference=None,
+        declared=replace(
+            declared,
+            family=None,
+            classes=None,
+            height=record["height"],
+            width=record["width"],
+            channel_order=record["channel_order"],
+            normalization=None,
+            mean=tuple(record["mean"]),
+            scale=tuple(record["scale"]),
+            on_top=True,
+            background=False,
+            class_map=None,
+            keras=None,
+        ),
+    )
+    done = complete(beside, pictures).model
+    if done.is_flatbuffer:
+        raise ConfigError(f'model "{model.name}" keras: expected a Keras file, "{declared.keras}" is a flatbuffer')
+    if done.classes == model.classes:
+        return done
+    if model.class_map is None or max(model.class_map) >= done.classes:
+        raise ConfigError(
+            f'model "{model.name}" keras: expected a model of {model.classes} classes, '
+            f'"{declared.keras}" has {done.classes}'
+        )
+    return replace(done, class_map=model.class_map, classes=model.classes)
 
 
 # ----------------------------------------------------------------------------------------------------- what a file says
-def _own(keras_model: Any) -> OwnPreprocessing:
-    if isinstance(keras_model, FlatbufferModel):
-        return OwnPreprocessing()
-    look = preprocessing_of_graph if isinstance(keras_model, ExportedModel) else own_preprocessing
-    return look(keras_model)
-
-
 def _size(model: Model, declared: Declared, keras_model: Any) -> tuple[int, int, int]:
     """Height, width and channels of its images. Where both say something, the classifier's checks compare it."""
     if has_ends(keras_model):
@@ -118,139 +195,40 @@ def _built_for(keras_model: Any) -> tuple[int | None, ...]:
     return tuple(shape)[1:] if shape is not None and len(shape) == 4 else (None, None, None)
 
 
+def _expected_classes(declared: Declared, own: int) -> int:
+    """How many classes a model has to have: a person may count those alone that labels have."""
+    labelled = len(declared.class_map) if declared.class_map else own - 1 if declared.background else own
+    return own if declared.classes in (None, labelled) else declared.classes or own
+
+
 def _classes(keras_model: Any) -> int:
-    scores = tuple(keras_model.outputs[0].shape)
+    scores = tuple(
+        keras_model.output_shape if isinstance(keras_model, FlatbufferModel) else keras_model.outputs[0].shape
+    )
     return class_count(int((scores and scores[-1]) or 0))
 
 
-def _output(model: Model, keras_model: Any, pictures: Sequence[tuple[str, Picture]]) -> str:
-    """What its outputs are, by their values on the pictures."""
+def _output(model: Model, opened: Any, findings: Findings, pictures: Sequence[tuple[str, Picture]]) -> str:
+    """What its outputs are: by the operator that makes them, or by their values on the pictures."""
     fitted = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures[:MOST_IMAGES]]
-    fitted = fitted or [np.full(keras_model.input_shape[1:], GREY, np.uint8)]
+    fitted = fitted or [np.full(opened.input_shape[1:], GREY, np.uint8)]
 
     def outputs_of(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(keras_model(images, training=False))
+        return np.asarray(opened(images, training=False))
 
-    return found(outputs_of, preprocess(np.stack(fitted), model.preprocessing), name=model.name, declared=model.output)
+    inputs = preprocess(np.stack(fitted), model.preprocessing)
+    if findings.kind:
+        return confirmed(findings.kind, outputs_of(inputs), name=model.name, declared=model.output)
+    return found(outputs_of, inputs, name=model.name, declared=model.output)
+
+
+def _predicted(model: Model, opened: Any, pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(N,) the class of each image."""
+    batches = (pixels[first : first + MOST_IMAGES] for first in range(0, len(pixels), MOST_IMAGES))
+    outputs = [np.asarray(opened(preprocess(batch, model.preprocessing), training=False)) for batch in batches]
+    return ranked(np.concatenate(outputs), model.output)[:, 0]
 
 
 def _is_binarized(keras_model: Any) -> bool:
     """Larq's layers quantize their kernels, those of full-precision twins by nothing."""
     return any(getattr(layer, "kernel_quantizer", None) is not None for layer in layers_of(keras_model))
-
-
-# ----------------------------------------------------------------------------------------------------------- the record
-def _geometry(declared: Declared, height: int, width: int, channels: int) -> Record:
-    """What differs from the defaults alone: a record says no more than it must, and older ones mean the same."""
-    record: Record = {"height": height, "width": width, "resize": declared.resize, "mean": [0.0] * channels}
-    fit = declared.fit or CROP
-    if fit == CROP and height == width:
-        record["resize"] = declared.resize or height  # to cover a square is to give the shorter side its length
-    if fit != CROP:
-        record["fit"] = fit
-    if fit == PAD:
-        record["pad_colour"] = list(declared.pad_colour or (0,))
-    if declared.interpolation not in (None, "bilinear"):
-        record["interpolation"] = declared.interpolation
-    return record
-
-
-def _numbers(model: Model, declared: Declared, own: OwnPreprocessing, channels: int) -> Record:
-    """Channel order, mean and scale."""
-    preset = NORMALIZATIONS[declared.normalization or _default(declared, own)]
-    order = declared.channel_order or preset.order
-    if order == "bgr" and channels != COLOURS:
-        raise ConfigError(f'model "{model.name}": blue first means three channels, its input has {channels}')
-    mean, scale = preset.in_order(order)
-    mean, scale = declared.mean or mean, declared.scale or scale
-    if (declared.normalization, declared.mean, declared.scale) == (None, None, None) and own.width > WIDEST:
-        raise ConfigError(
-            f'model "{model.name}": it {own}: wider than pixels are, so it may take pixels that are scaled already',
-            hint='normalization = "unit" and on_top = true (--on-top) if it takes 0 to 1; normalization = "none" if it '
-            "takes the pixels themselves",
-        )
-    record = {
-        "channel_order": order,
-        "mean": _per_channel(model, declared, "mean", mean, channels),
-        "scale": _per_channel(model, declared, "scale", scale, channels),
-    }
-    scales = any(record["mean"]) or any(number != 1 for number in record["scale"])
-    if not declared.on_top and ((own.scales and scales) or (own.reorders and order == "bgr")):
-        raise ConfigError(
-            f'model "{model.name}": it {own}, and its preprocessing record does so once more',
-            hint='normalization = "none" (--normalization none), or on_top = true (--on-top) if it was trained so',
-        )
-    return record
-
-
-def _default(declared: Declared, own: OwnPreprocessing) -> str:
-    return NONE if own.scales and declared.mean is None and declared.scale is None else DEFAULT
-
-
-def _per_channel(model: Model, declared: Declared, name: str, numbers: tuple[float, ...], channels: int) -> list[float]:
-    if len(numbers) not in (1, channels):
-        what = f'normalization = "{declared.normalization}"' if declared.normalization else name
-        raise ConfigError(
-            f'model "{model.name}": expected one number of {name}, or one for each of {channels} '
-            f"channel{'s' * (channels > 1)}, {what} has {len(numbers)}"
-        )
-    return list(numbers) * channels if len(numbers) == 1 else list(numbers)
-
-
-# --------------------------------------------------------------------------------------------------------- what is said
-def _said(model: Model, before: Model, own: OwnPreprocessing, pictures: Sequence[Picture]) -> str:
-    declared = before.declared or Declared()
-    parts = [*_read(model, declared), *_prepared(model, declared, own), *_fitted(model, declared, pictures)]
-    if not before.output:
-        parts.append(f"its outputs are {KINDS[model.output]} (`output` changes it)")
-    return f'model "{model.name}": {"; ".join(parts)}' if parts else ""
-
-
-def _read(model: Model, declared: Declared) -> Iterator[str]:
-    record, read = model.preprocessing, []
-    if declared.height is None or declared.width is None:
-        read.append(f"input {record['height']}x{record['width']}x{len(record['mean'])}")
-    if declared.classes is None:
-        read.append(f"{model.classes} classes")
-    if declared.family is None:
-        read.append(model.family)
-    if read:
-        yield f"its file says {', '.join(read)}"
-
-
-def _prepared(model: Model, declared: Declared, own: OwnPreprocessing) -> Iterator[str]:
-    if str(own):
-        yield f"it {own}"
-    if declared.normalization is None and (declared.mean is None or declared.scale is None):
-        why = "since it does so itself" if own.scales else "by default, which no file says"
-        yield f"input = {arithmetic(model.preprocessing)} {why} (`normalization` changes it)"
-
-
-def _fitted(model: Model, declared: Declared, pictures: Sequence[Picture]) -> Iterator[str]:
-    record, channels = model.preprocessing, len(model.preprocessing["mean"])
-    sizes = {picture.shape[:2] for picture in pictures}
-    if declared.fit is None and declared.resize is None and sizes - {(record["height"], record["width"])}:
-        yield "pictures are scaled to cover the input and cropped at the centre (`fit` changes it)"
-    if declared.fit == PAD and declared.pad_colour is None:
-        yield "pictures are padded with black (`pad_colour` changes it)"
-    here = {picture.shape[2] for picture in pictures} - {channels}
-    if here:
-        yield "colours become greys" if channels == 1 else "greys are repeated in three channels"
-
-
-def arithmetic(record: Record) -> str:
-    """ "(pixels - 127.5) / 127.5", or with numbers for each channel where they differ."""
-    mean, scale = _short(record["mean"]), _short(record["scale"])
-    pixels = "pixels" if mean == "0" else f"(pixels - {mean})"
-    if scale == "1":
-        return pixels
-    if len(set(record["scale"])) == 1 and record["scale"][0]:
-        inverse = 1 / record["scale"][0]
-        if abs(inverse - round(inverse, 1)) < 1e-6 * inverse:
-            return f"{pixels} / {inverse:.6g}"
-    return f"{pixels} * {scale}"
-
-
-def _short(values: Sequence[float]) -> str:
-    texts = [f"{value:.6g}" for value in values]
-    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"

@@ -78,6 +78,11 @@ class Declared:
     class_map: tuple[int, ...] | None = None
     keras: str | None = None
 
+    @property
+    def says_numbers(self) -> bool:
+        """Whether anything is said of how pixels become the input."""
+        return (self.normalization, self.mean, self.scale) != (None, None, None)
+
     def check(self, where: str) -> None:
         """Raises ConfigError, which begins with `where`, for parts that contradict each other."""
         if self.normalization is not None and (self.mean is not None or self.scale is not None):
@@ -89,6 +94,11 @@ class Declared:
             raise ConfigError(
                 f'{where}: normalization = "{self.normalization}" takes blue first, got channel_order = "rgb"',
                 hint="mean and scale in numbers instead",
+            )
+        if self.class_map is not None and self.background is not None:
+            raise ConfigError(
+                f"{where}: expected class_map or background_class, got both",
+                hint="class_map alone: it has the class of each label",
             )
         if self.mean is not None and self.scale is not None:
             lengths = {len(self.mean), len(self.scale)} - {1}

@@ -6,6 +6,7 @@ at the first call and serves all others; one that ended is started once more.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,7 +56,8 @@ class FlatbufferModel:
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        return (None, *self.outputs[0].shape[1:])
+        """(None, columns): sides of length 1 are left out."""
+        return (None, math.prod(self.outputs[0].shape[1:]))
 
     @property
     def why_no_layers(self) -> str:

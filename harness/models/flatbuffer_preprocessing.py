@@ -17,6 +17,7 @@ from converters import schema
 from converters.input_range import same_values
 from converters.metadata import Metadata
 from harness.models.declared import DEFAULT, NORMALIZATIONS, Normalization
+from harness.models.findings import Proposal
 
 NEAR = 0.05  # of a preset's width: how far its ends may be from those of the input's range; our own are 2 % wider
 AT_ONE_END = 0.01  # the same, where pictures that calibrated lacked black or white, so that the other end says nothing
@@ -60,14 +61,6 @@ class Range:
     def __str__(self) -> str:
         holds = f", which holds {self.low:.4g} to {self.high:.4g}" if self.is_scaled else " without a scale"
         return f"{self.type.lower()} input{holds}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """How pixels become the input where nobody says it; `why` ends a sentence "input = ... "."""
-
-    normalization: Normalization
-    why: str
 
 
 def range_of(content: bytes) -> Range | None:

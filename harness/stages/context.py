@@ -139,7 +139,7 @@ class RunContext:
         model, predict = self.model(name), self._load(name).predict
         batches = [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
         outputs = np.concatenate([predict(preprocess(batch, model.preprocessing)) for batch in batches])
-        require(outputs, model.output, name=name)
+        require(outputs, model.output, name=name, rounded=model.is_flatbuffer)
         return outputs
 
     def scores(self, name: str, images: NDArray[np.uint8]) -> Probabilities:
@@ -254,7 +254,8 @@ def output_of(spec: Mapping[str, Any]) -> str:
 
 def class_map_of(spec: Mapping[str, Any]) -> ClassMap:
     """The class of the outputs of a unit's model for each label; None where they are the same."""
-    return spec["model"].get("class_map")
+    class_map: list[int] | None = spec["model"].get("class_map")
+    return class_map
 
 
 def in_own_classes(labels: NDArray[np.int64], spec: Mapping[str, Any]) -> NDArray[np.int64]:
