@@ -59,20 +59,22 @@ class Fidelity:
     relative_difference: float | None
     rank_correlation: float | None
 
-    def verdict(self, *, suspect_below: float, suspect_above: float = np.inf) -> tuple[str, str]:
-        """("ok", "") or ("suspect", the reason)."""
+    def verdict(
+        self, *, suspect_below: float, suspect_above: float = np.inf, reference: str = "the Keras model"
+    ) -> tuple[str, str]:
+        """("ok", "") or ("suspect", the reason). `reference` is what the artifact was compared with, in words."""
         judged = self.images - self.near_ties
         apart = f" ({self.near_ties} near-ties apart)" if self.near_ties else ""
         if self.agreement_apart is None or self.relative_difference is None:
-            return "suspect", "on every image the Keras model's own answer hangs on rounding"
+            return "suspect", f"on every image the answer of {reference} itself hangs on rounding"
         if self.agreement_apart < suspect_below:
             return "suspect", (
-                f"top-1 agrees with the Keras model on {self.agreement_apart:.1%} of {judged} images{apart}, "
+                f"top-1 agrees with {reference} on {self.agreement_apart:.1%} of {judged} images{apart}, "
                 f"expected at least {suspect_below:.0%}"
             )
         if self.relative_difference > suspect_above:
             return "suspect", (
-                f"{self.compared} differ from the Keras model's by {self.relative_difference:.1%} of their spread "
+                f"{self.compared} differ from those of {reference} by {self.relative_difference:.1%} of their spread "
                 f"on {judged} images{apart}, expected at most {suspect_above:.0%}"
             )
         return "ok", ""

@@ -106,7 +106,7 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     remove_parts(store.folder)
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
     context = RunContext(experiment, store)
-    doubts = [doubt_of_labels(model, context.dataset_of(model.name)) for model in experiment.models]
+    doubts = [doubt_of_labels(model, context.dataset_of(model.name)) for model in experiment.scored_models]
     remarks = [*context.dataset_remarks(), *filter(None, doubts)]
     for remark in remarks:
         say(remark)

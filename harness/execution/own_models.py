@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.datasets.dataset import Dataset
+from harness.errors import ConfigError
 from harness.execution.progress import say
 from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
@@ -29,6 +30,7 @@ def completed(experiment: Experiment) -> Experiment:
     dataset_of = RunContext(experiment, UnitInputs(Path())).dataset_of  # nothing of a store is asked for
     models = tuple(_completed(model, dataset_of) for model in experiment.models)
     whole = replace(experiment, models=models)
+    _check_references(whole)
     whole.check_formats()
     return whole
 
@@ -43,6 +45,23 @@ def _completed(model: Model, dataset_of: Callable[[str], Dataset]) -> Model:
     if done.said:
         say(done.said)
     return done.model
+
+
+def _check_references(experiment: Experiment) -> None:
+    """Raises ConfigError where a model cannot be compared with the one that it names."""
+    models = {model.name: model for model in experiment.models}
+    for model in experiment.models:
+        if model.reference is None:
+            continue
+        other, where = models[model.reference], f'model "{model.name}" reference'
+        if other.unscored:
+            raise ConfigError(f'{where}: expected a classifier, and of "{other.name}" {other.unscored}')
+        if other.classes != model.classes:
+            raise ConfigError(
+                f'{where}: expected a model of {model.classes} classes, got "{other.name}", which has {other.classes}'
+            )
+        if experiment.dataset_of(other.name) is not experiment.dataset_of(model.name):
+            raise ConfigError(f'{where}: expected a model that sees the same images, "{other.name}" sees other ones')
 
 
 def _pictures(dataset: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:

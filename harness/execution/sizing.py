@@ -47,7 +47,8 @@ class Size:
 
 def size_of(worker_config: WorkerConfig, experiment: Experiment, *, cores: int, available: int) -> Size:
     """As many workers as cores, as far as free memory goes: one with the largest model and the others as usual."""
-    pixels = max(model.preprocessing["height"] * model.preprocessing["width"] for model in experiment.models)
+    records = [model.preprocessing for model in experiment.scored_models]
+    pixels = max((record["height"] * record["width"] for record in records), default=0)
     largest, usual = (LARGEST, USUAL) if pixels > SMALL_IMAGE else (SMALL, SMALL)
     asked, memory = worker_config.workers, worker_config.memory_bytes
     if memory is not None:

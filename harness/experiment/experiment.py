@@ -93,6 +93,11 @@ class Experiment:
     amplification: AmplificationTable | None
     devices: tuple[DeviceTable, ...]
 
+    @property
+    def scored_models(self) -> tuple[Model, ...]:
+        """All but those that are only measured."""
+        return tuple(model for model in self.models if not model.unscored)
+
     def dataset_of(self, model: str) -> DatasetTable:
         """The images that a model sees: the table that names it, or the one that names none."""
         named = next((table for table in self.datasets if model in (table.models or ())), None)

@@ -64,6 +64,8 @@ def label_classes(
 
 def _check(model: Model, class_map: Sequence[int], classes: int) -> None:
     where = f'model "{model.name}" class_map'
+    if not class_map:
+        raise ConfigError(f"{where}: expected the class of each label, got none")
     beyond = next((index for index in class_map if index >= classes), None)
     if beyond is not None:
         raise ConfigError(f"{where}: expected classes 0 to {classes - 1}, got {beyond}")

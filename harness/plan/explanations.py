@@ -69,7 +69,7 @@ class Explanations:
         self._images_of, self._has_masks, self._artifacts = images_of, has_masks, artifacts
 
     def units(self) -> Iterator[Unit]:
-        for model in self._experiment.models:
+        for model in self._experiment.scored_models:
             for images in self._batches(model):
                 yield images
                 yield from self._of_batch(model, images)

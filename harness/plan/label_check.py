@@ -29,11 +29,6 @@ def doubt_of_labels(model: Model, dataset: Dataset) -> str:
     if model.weights == "random":  # whose answers mean nothing anyway
         return ""
     labels, known = dataset.label_range, len(dataset.class_names)
-    if (model.classes, labels.greatest) == (1001, 999):
-        return (
-            f'model "{model.name}" has 1001 classes and the greatest label is 999: if its class 0 is "background", '
-            "every label is one too low"
-        )
     if labels.complete and known < model.classes:
         return (
             f'model "{model.name}" has {model.classes} classes and its data set {known}, the first of them '

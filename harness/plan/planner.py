@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
 
-from converters import FORMATS
+from converters import FORMATS, TFLITE
 from harness.datasets.dataset import Dataset
 from harness.devices.device import kind_of
 from harness.errors import ConfigError
@@ -55,10 +55,12 @@ class _Plan:
         self._artifacts: list[Unit] = []
 
     def units(self) -> Iterator[Unit]:
-        for model in self._experiment.models:
+        for model in self._experiment.scored_models:
             check_labels(model, self._dataset_of(model.name))
             judging = self._judging(model)
-            yield from (judging, accuracy.plan_reference(model, judging))
+            yield judging
+            if not model.float_model.is_flatbuffer:
+                yield accuracy.plan_reference(model.float_model, judging)
         for model, format_name in self._experiment.artifacts():
             calibration = None
             if FORMATS[format_name].calibrated:
@@ -67,12 +69,32 @@ class _Plan:
             artifact = conversion.plan(model, format_name, calibration=calibration)
             self._artifacts.append(artifact)
             yield artifact
-            compared = self._images(model, "test", min(self._count(model, "test"), fidelity.IMAGES))
-            yield from (compared, fidelity.plan(artifact, compared))
+            if model.unscored:
+                continue
+            yield from self._compared(model, artifact)
             if model.quantization_aware or not FORMATS[format_name].restriction:
                 yield from self._judged(model, artifact)
         yield from self._latencies()
         yield from self._explanations()
+
+    def _compared(self, model: Model, artifact: Unit) -> Iterator[Unit]:
+        """The artifact with its Keras model; a flatbuffer with the model that it names, if it names one."""
+        reference = self._reference(model) if model.is_flatbuffer else model
+        if reference is None:
+            return
+        count = min(self._count(model, "test"), fidelity.IMAGES)
+        images = self._images(model, "test", count)
+        if not model.is_flatbuffer:
+            yield from (images, fidelity.plan(artifact, images))
+            return
+        same = self._images(reference, "test", count)
+        other = conversion.plan(reference, TFLITE, calibration=None) if reference.is_flatbuffer else None
+        yield from (images, same, fidelity.plan_with_reference(artifact, images, reference, same, artifact=other))
+
+    def _reference(self, model: Model) -> Model | None:
+        if model.reference is None:
+            return model.keras
+        return next(other for other in self._experiment.models if other.name == model.reference)
 
     def _judged(self, model: Model, artifact: Unit) -> Iterator[Unit]:
         judging = self._judging(model)

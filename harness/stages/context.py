@@ -96,9 +96,10 @@ class RunContext:
 
     def model(self, name: str) -> Model:
         """The record of what explains and judges on this host."""
-        return self._own(name).float_model
+        return self.own_model(name).float_model
 
-    def _own(self, name: str) -> Model:
+    def own_model(self, name: str) -> Model:
+        """The record as the experiment has it: of a flatbuffer, not of the Keras file beside it."""
         known = (*self.experiment.models, *self.experiment.counterparts.values())
         return next(model for model in known if model.name == name)
 
@@ -114,7 +115,7 @@ class RunContext:
 
         A flatbuffer that has a Keras file beside it is explained by the one that the spec names.
         """
-        own = self._own(spec["model"]["name"])
+        own = self.own_model(spec["model"]["name"])
         if own.is_flatbuffer and own.spec() == spec["model"]:
             return self._scorer_of_file(own)
         return self._load(own.name).explainer(self.model(own.name).output)

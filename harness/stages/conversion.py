@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import FORMATS
+from converters import FORMATS, TFLITE
 from converters.contents import contents
 from device.preprocessing import preprocess
+from device.runtimes import LCE_OPERATORS
 from harness.errors import ConversionError
 from harness.models.catalogue import Model
 from harness.registry import resolve
@@ -24,12 +26,13 @@ VERSIONS = ("tensorflow-cpu", "tensorflow", "tf-keras", "keras", "larq", "larq-z
 
 def plan(model: Model, format_name: str, *, calibration: Unit | None) -> Unit:
     """The unit that makes the artifact; calibrated formats build on a set of training images."""
+    depends_on = () if format_name == TFLITE else (*VERSIONS, *FORMATS[format_name].packages)
     spec = {
         "model": model.spec(),
         "architecture": model.build or "file",
         "format": format_name,
         "recipe": FORMATS[format_name].recipe,
-        "versions": {name: _version(name) for name in (*VERSIONS, *FORMATS[format_name].packages)},
+        "versions": {name: _version(name) for name in depends_on},
     }
     return Unit(kind="conversion", spec=spec, needs={"calibration": calibration.key} if calibration else {})
 
@@ -38,6 +41,8 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     from converters import ConversionError as Refused
 
     name, format_name = unit.spec["model"]["name"], unit.spec["format"]
+    if format_name == TFLITE:
+        return _finished(unit, context)
     spec = FORMATS[format_name]
     try:
         content = _content(unit, context)
@@ -60,6 +65,30 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     )
 
 
+def _finished(unit: Unit, context: RunContext) -> Outcome:
+    """A flatbuffer of the user's own: its bytes, as they were when the run was planned."""
+    model = context.own_model(unit.spec["model"]["name"])
+    content = Path(model.weights).read_bytes()
+    if model.spec() != unit.spec["model"]:
+        raise ConversionError(f'model "{model.name}": "{model.weights}" changed since the run was planned')
+    summary = contents(content)
+    is_lce = any(name.startswith(LCE_OPERATORS) for name in summary.custom_operators)
+    restriction = f"latency only: {model.unscored}" if model.unscored else ""
+    return Outcome(
+        result={
+            "blob": _saved(content, unit, context),
+            "flatbuffer_bytes": len(content),
+            "operators": "lce" if is_lce else "builtin",
+            "latency_only": bool(restriction),
+            "mark": restriction,
+            "note": "; ".join(_notes(content, unit, restriction)),
+            "calibration": None,
+            "contents": asdict(summary),
+            "peak_rss_bytes": None,
+        }
+    )
+
+
 def _notes(content: bytes, unit: Unit, restriction: str) -> Iterator[str]:
     """What the reader of the artifact must know, by its format and by its input."""
     from converters.input_range import tied_levels
@@ -67,8 +96,10 @@ def _notes(content: bytes, unit: Unit, restriction: str) -> Iterator[str]:
     spec = FORMATS[unit.spec["format"]]
     if spec.note and (said := resolve(spec.note)(content)):
         yield said
+    if restriction:
+        return
     levels = pixel_levels(unit.spec["model"]["preprocessing"])
-    if not restriction and (tied := tied_levels(content, levels)):
+    if tied := tied_levels(content, levels):
         yield (
             f"{tied} of {levels.size} pixel values lie in the middle between two steps of the int8 input: "
             "how they are rounded may differ between runtimes"

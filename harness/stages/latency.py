@@ -44,7 +44,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
     what = device_of(spec), context.artifact(unit.needs["conversion"])
     how = {
-        "preprocessing": spec["model"]["preprocessing"],
+        "preprocessing": spec["model"]["preprocessing"] or None,  # none: its inputs are random
         "num_threads": spec["num_threads"],
         "protocol": spec["protocol"],
         "runtime": spec["runtime"],
