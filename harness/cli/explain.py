@@ -8,12 +8,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from harness.cli.explain_options import ExplainOptions, OwnModelOptions, image_size
+from harness.cli.explain_model import OwnModelOptions, image_size
+from harness.cli.explain_options import ExplainOptions
 from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
 OWN = "A model file of your own"
+FLATBUFFER = "A .tflite file"
 
 
 def checked_size(text: Optional[str]) -> Optional[str]:
@@ -25,7 +27,9 @@ def checked_size(text: Optional[str]) -> Optional[str]:
 
 
 def explain(
-    model: Annotated[str, typer.Argument(help="A name from `bitlens list models`, or a Keras file of your own.")],
+    model: Annotated[
+        str, typer.Argument(help="A name from `bitlens list models`, or a Keras or .tflite file of your own.")
+    ],
     images: Annotated[list[Path], typer.Argument(help="Pictures, of any size.", metavar="IMAGE...")],
     method: Annotated[
         Optional[list[str]],
@@ -105,6 +109,18 @@ def explain(
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)
     ] = False,
+    device: Annotated[
+        Optional[str],
+        typer.Option(help="Where a flatbuffer is run: a name from `bitlens device list`.", rich_help_panel=FLATBUFFER),
+    ] = None,
+    keras: Annotated[
+        Optional[Path],
+        typer.Option(help="A Keras file of the same model, for methods of gradients.", rich_help_panel=FLATBUFFER),
+    ] = None,
+    background_class: Annotated[
+        Optional[bool],
+        typer.Option(help="Its class 0 is background: class 1 is that of the first label.", rich_help_panel=FLATBUFFER),
+    ] = None,
 ) -> None:
     """Explain single pictures: what the model sees in them, where, and how well each map explains it.
 
@@ -114,6 +130,8 @@ def explain(
         bitlens explain planted-binary photo.png --method smoothgrad --parameter noise_level=0.02
 
         bitlens explain mine.h5 photo.jpg --mean 0 --scale 0.00392157 --labels names.txt
+
+        bitlens explain mine.tflite photo.jpg --method rise --device pi4
     """
     own = OwnModelOptions(
         mean=mean,
@@ -128,6 +146,8 @@ def explain(
         output=output,
         module=module,
         trusted=trusted,
+        keras=keras,
+        background_class=background_class,
     )
     explain_pictures(
         ExplainOptions(
@@ -144,6 +164,7 @@ def explain(
             as_json=as_json,
             experiment=experiment,
             own=own,
+            device=device,
         )
     )
 
@@ -152,31 +173,35 @@ def explain_pictures(options: ExplainOptions) -> None:
     """Check all that is asked for, then load the model, then answer picture by picture."""
     from harness.cli import explain_files, explain_text
     from harness.cli.explain_image import Explainer
+    from harness.cli.explain_model import opened
     from harness.datasets.geometry import fit_image
-    from harness.execution.progress import say
+    from harness.execution.progress import count_progress, say
 
-    methods, metrics = options.chosen_methods(), options.chosen_metrics()
+    record = options.model_record()
+    methods, metrics, device = options.chosen_methods(record), options.chosen_metrics(), options.chosen_device(record)
     explain_files.check_pictures(options.images)
     explain_files.check_folder(options.out)
     pictures = [(f'image: "{path}"', explain_files.read(path)) for path in options.images]
-    opened = options.open_model(pictures)
-    model = opened.model
-    if opened.inferred:
-        say(opened.inferred)
+    done = opened(record, pictures)
+    model = done.model
+    if done.inferred:
+        say(done.inferred)
     names = options.class_names(model)
     target = options.target_class(names, model.classes)
     pixels = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures]
 
-    explainer = Explainer(model, opened.keras_model)
-    if not options.as_json:
-        print(explain_text.headline(opened))
-    records = []
-    for path, image, stem in zip(options.images, pixels, explain_files.stems(options.images, model.name), strict=True):
-        explanation = explainer.explain(
-            image, methods, key=path.name, target=target, metrics=metrics, seed=options.seed
-        )
-        written = explain_files.write(options.out, stem, image, explanation)
-        records.append(explain_text.record(path, explanation, names, written, opened))
+    with count_progress() as on_progress:
+        explainer = Explainer(model, done.keras_model, device=device, on_progress=on_progress)
         if not options.as_json:
-            print(f"\n{explain_text.as_text(records[-1])}", flush=True)
+            print(explain_text.headline(done, explainer.where))
+        records = []
+        stems = explain_files.stems(options.images, model.name)
+        for path, image, stem in zip(options.images, pixels, stems, strict=True):
+            explanation = explainer.explain(
+                image, methods, key=path.name, target=target, metrics=metrics, seed=options.seed
+            )
+            written = explain_files.write(options.out, stem, image, explanation)
+            records.append(explain_text.record(path, explanation, names, written, done))
+            if not options.as_json:
+                print(f"\n{explain_text.as_text(records[-1])}", flush=True)
     print(json.dumps(records, indent=2) if options.as_json else f"\n{explain_text.NOTE}")

@@ -1,28 +1,39 @@
 """Explain one picture and score its maps, without a run: what `bitlens explain` does between options and text.
 
-The maps are those of a run; so are the metrics, judged by the float model. Nothing is stored.
+The maps are those of a run; so are the metrics, judged by the model itself. Nothing is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
+from harness.devices.client import hello
+from harness.devices.device import Device
+from harness.devices.known import THIS_HOST
 from harness.models.catalogue import Model
 from harness.models.exported import ExportedModel
+from harness.models.flatbuffer_model import FlatbufferModel
+from harness.models.flatbuffer_scorer import scorer_of_model
+from harness.models.loading import load_model
 from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
 from harness.saliency.api import compute_many
+from harness.saliency.attribution import Attribution
 from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.methods.method_table import METHODS
 from harness.saliency.methods.scorer import FunctionScorer
 
+Engine = GradientEngine | FunctionScorer
+CountProgress = Callable[[str, int, int], None]  # (what takes long, how much of it is done, of how much)
 CONTROLS = {"random": "control: random", "centre": "control: centre"}
 
 Maps = NDArray[np.float32]
@@ -66,20 +77,66 @@ class Explanation:
 
 
 class Explainer:
-    """One model, ready for pictures one after the other. Functions compiled for the first serve the others."""
+    """One model, ready for pictures one after the other. Functions compiled for the first serve the others.
 
-    def __init__(self, model: Model, keras_model: Any) -> None:
+    A flatbuffer answers by itself what scores answer, on its device; its Keras file gives the gradients.
+    """
+
+    def __init__(
+        self, model: Model, keras_model: Any, *, device: Device | None = None, on_progress: CountProgress | None = None
+    ) -> None:
+        """device  where a flatbuffer is run; by default this host."""
         self.model = model
-        self.engine: GradientEngine | FunctionScorer = (
-            keras_model.scorer(model.output)
-            if isinstance(keras_model, ExportedModel)
-            else GradientEngine(keras_model, output=model.output)
-        )
+        self.where = ""
+        if isinstance(keras_model, FlatbufferModel):
+            self.where = device.name if device else THIS_HOST["name"]
+            threads = hello(device)["machine"]["cpus"] if device else None
+            self.engine: Engine = scorer_of_model(keras_model, model.output, device=device, num_threads=threads)
+        elif isinstance(keras_model, ExportedModel):
+            self.engine = keras_model.scorer(model.output)
+        else:
+            self.engine = GradientEngine(keras_model, output=model.output)
+        self._on_progress = on_progress
         self._judge = FloatJudge(self.probabilities)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, classes) for uint8 images (N, H, W, C) at the model's input size."""
-        return self.engine.scores(preprocess(images, self.model.preprocessing))
+        """(N, labels) for uint8 images (N, H, W, C) at the model's input size."""
+        scores = self.engine.scores(preprocess(images, self.model.preprocessing))
+        return scores if self.model.class_map is None else scores[:, list(self.model.class_map)]
+
+    def _attributions(
+        self, methods: Sequence[Method], image: NDArray[np.uint8], target: int, key: str, seed: int
+    ) -> list[Attribution]:
+        """In their order. Those by an engine share passes; those by scores take long, and are reported on."""
+        done: dict[int, Attribution] = {}
+        by_engine: list[int] = []
+        for i, method in enumerate(methods):
+            model, engine = self._explainer(method)
+            if isinstance(engine, GradientEngine):
+                by_engine.append(i)
+            else:
+                scorer = replace(engine, on_progress=self._report(f"{method.label} of {key}"))
+                done[i] = _computed(model, scorer, [method], image, target, key, seed)[0]
+        if by_engine:
+            chosen = [methods[i] for i in by_engine]
+            model, engine = self._explainer(chosen[0])
+            done |= dict(zip(by_engine, _computed(model, engine, chosen, image, target, key, seed), strict=True))
+        return [done[i] for i in range(len(methods))]
+
+    def _explainer(self, method: Method) -> tuple[Model, Engine]:
+        """Whom a method asks."""
+        if self.model.keras is None or not METHODS[method.name].takes_gradients:
+            return self.model, self.engine
+        return self.model.keras, self._keras_engine
+
+    @cached_property
+    def _keras_engine(self) -> GradientEngine:
+        """Of a flatbuffer's Keras file."""
+        assert self.model.keras is not None
+        return GradientEngine(load_model(self.model.keras), output=self.model.keras.output)
+
+    def _report(self, what: str) -> Callable[[int, int], None] | None:
+        return None if self._on_progress is None else partial(self._on_progress, what)
 
     def explain(
         self,
@@ -98,14 +155,7 @@ class Explainer:
         """
         probabilities = self.probabilities(image[None])[0]
         target = int(probabilities.argmax()) if target is None else target
-        attributions = compute_many(
-            self.engine,
-            [(method.name, method.parameters) for method in methods],
-            preprocess(image[None], self.model.preprocessing),
-            np.array([target]),
-            [key],
-            seed=seed,
-        )
+        attributions = self._attributions(methods, image, target, key, seed)
         rows = [
             ScoredMap(
                 label=method.label,
@@ -150,3 +200,23 @@ class Explainer:
             }
             for i in range(count)
         ]
+
+
+def _computed(
+    model: Model,
+    engine: Engine,
+    methods: Sequence[Method],
+    image: NDArray[np.uint8],
+    target: int,
+    key: str,
+    seed: int,
+) -> list[Attribution]:
+    """What methods say of an image's label `target`, in the classes of the model that is asked."""
+    return compute_many(
+        engine,
+        [(method.name, method.parameters) for method in methods],
+        preprocess(image[None], model.preprocessing),
+        np.array([target if model.class_map is None else model.class_map[target]]),
+        [key],
+        seed=seed,
+    )

@@ -1,90 +1,31 @@
-"""What `bitlens explain` is asked for: its options, and the methods, metrics, model and classes that they name."""
+"""What `bitlens explain` is asked for: its options, and the methods, metrics, device and classes that they name."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomllib
 
+from harness.cli.explain_model import OwnModelOptions, has_gradients, is_flatbuffer_model, model_record
 from harness.errors import ConfigError, nearest, shown
 from harness.models.catalogue import CATALOGUE, Model, model_card
-from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS, Declared
 from harness.outputs import ONE_COLUMN
-from harness.parameters import MOST_SIDE
 from harness.registry import look_up
 from harness.regular_files import MIB, read_text
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Method
-    from harness.models.inferred import Picture
+    from harness.devices.device import Device
 
 Names = Sequence[str]
 DEFAULT_METHODS = ("gradient", "smoothgrad", "gradcam")
+DEFAULT_METHODS_OF_SCORES = ("rise", "occlusion")  # of a flatbuffer
 MOST_LABELS = 16 * MIB
 MOST_DIGITS = 20  # of a class's number
 DEFAULT_METRICS = ("insertion_auc", "deletion_auc", "sparseness", "entropy", "total_variation")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnModelOptions:
-    """What a model file does not say itself, as typed: None or False where nothing was."""
-
-    mean: str | None = None
-    scale: str | None = None
-    normalization: str | None = None
-    on_top: bool = False
-    bgr: bool = False
-    size: str | None = None
-    resize: int | None = None
-    fit: str | None = None
-    interpolation: str | None = None
-    output: str | None = None
-    module: Path | None = None
-    trusted: bool = False
-
-    def given(self) -> list[str]:
-        """The options that were typed."""
-        return [f"--{name.replace('_', '-')}" for name, value in asdict(self).items() if value not in (None, False)]
-
-    def declared(self) -> Declared:
-        height, width = (None, None) if self.size is None else image_size(self.size)
-        declared = Declared(
-            height=height,
-            width=width,
-            fit=_one_of("fit", self.fit, FITS),
-            resize=self.resize,
-            interpolation=_one_of("interpolation", self.interpolation, INTERPOLATIONS),
-            channel_order="bgr" if self.bgr else None,
-            mean=None if self.mean is None else _numbers("mean", self.mean),
-            scale=None if self.scale is None else _numbers("scale", self.scale),
-            normalization=_one_of("normalization", self.normalization, tuple(NORMALIZATIONS)),
-            on_top=self.on_top,
-        )
-        declared.check("explain")
-        return declared
-
-    def model(self, path: Path) -> Model:
-        """The record of a file, as far as it was typed."""
-        from harness.models.lookup import own_file
-
-        if self.module is not None and not self.trusted:
-            raise ConfigError("--module: expected --trusted as well, since it is code that runs with your rights")
-        output = self.output or ""
-        return own_file(path, self.declared(), output=output, trusted=self.trusted, module=self.module)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenModel:
-    """A model and its Keras model; one line on what was inferred of it, and from where its outputs are known."""
-
-    model: Model
-    keras_model: Any
-    inferred: str = ""
-    output_known: str = "as all of the catalogue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +45,27 @@ class ExplainOptions:
     as_json: bool
     experiment: Path | None
     own: OwnModelOptions
+    device: str | None = None
 
-    def chosen_methods(self) -> list[Method]:
+    def chosen_methods(self, model: Model) -> list[Method]:
         """The methods asked for, each with those of the given parameters that it has.
 
-        Raises ConfigError for a parameter that none of them has, or that is out of its range.
+        Raises ConfigError for a parameter that none of them has, or that is out of its range, and for a method that
+        takes gradients of a flatbuffer alone.
         """
         from harness.cli.explain_image import Method
         from harness.saliency.methods.method_table import METHODS, parameters_of
 
-        names, given = list(dict.fromkeys(self.methods or DEFAULT_METHODS)), dict(map(_parameter, self.parameters))
+        gives_gradients = has_gradients(model)
+        default = DEFAULT_METHODS if gives_gradients else DEFAULT_METHODS_OF_SCORES
+        names, given = list(dict.fromkeys(self.methods or default)), dict(map(_parameter, self.parameters))
         for name in names:
-            look_up(METHODS, name, where="--method", what="method")
+            if look_up(METHODS, name, where="--method", what="method").takes_gradients and not gives_gradients:
+                others = ", ".join(other for other, spec in METHODS.items() if not spec.takes_gradients)
+                raise ConfigError(
+                    f'--method: "{name}" takes gradients, and "{self.model}" is a flatbuffer, which has none',
+                    hint=f"--keras FILE, a Keras file of the same model; or one of {others}",
+                )
         methods = [Method(name=name, parameters=_those_of(name, given)) for name in names]
         for method in methods:
             parameters_of(method.name, method.parameters)
@@ -127,6 +77,19 @@ class ExplainOptions:
                 hint=nearest(unused[0], known),
             )
         return methods
+
+    def chosen_device(self, model: Model) -> Device | None:
+        """Where forward passes are done; None for this host. Raises ConfigError for a model that no device runs."""
+        from harness.devices.known import find_device
+
+        if self.device is None:
+            return None
+        if not is_flatbuffer_model(model):
+            raise ConfigError(
+                f'--device: "{self.model}" is no flatbuffer, and devices run nothing else',
+                hint="`bitlens convert` makes one of it, which `bitlens explain` takes",
+            )
+        return find_device(self.device)
 
     def chosen_metrics(self) -> list[str]:
         """The metrics asked for. They need nothing beside the picture and the model: no mask, no other pictures."""
@@ -143,24 +106,9 @@ class ExplainOptions:
                 )
         return list(dict.fromkeys(names))
 
-    def open_model(self, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
-        """The model: of the catalogue, of an experiment file, or a file.
-
-        pictures  those to explain, with what a sentence calls them: a file of the user's own is looked at with them.
-        """
-        from harness.models import lookup
-
-        given = self.own.given()
-        is_file = self.experiment is None and lookup.is_file(self.model)
-        if given and not is_file:
-            raise ConfigError(f'{given[0]}: "{self.model}" is not a model file; its preprocessing is known')
-        if self.weights is not None and (is_file or self.experiment is not None):
-            raise ConfigError("--weights: is for a model of the catalogue alone, the others have theirs")
-        if self.experiment is not None:
-            return _opened(_of_experiment(self.model, self.experiment), pictures)
-        if is_file:
-            return _opened(self.own.model(Path(self.model)), pictures)
-        return _opened(lookup.named(self.model, weights=self.weights, seed=self.seed), pictures)
+    def model_record(self) -> Model:
+        """The model asked for, as far as it is known before its file is opened."""
+        return model_record(self.model, self.own, experiment=self.experiment, weights=self.weights, seed=self.seed)
 
     def class_names(self, model: Model) -> tuple[str, ...]:
         """What the classes are called: by the labels file, by our own data sets, or by their numbers.
@@ -211,53 +159,6 @@ def _those_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     first = {"base": given["base"]} if "base" in given and "base" in parameters_of(name, {}) else {}
     known = parameters_of(name, first)
     return {key: value for key, value in given.items() if key in known}
-
-
-def _numbers(name: str, text: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if not numbers or not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"--{name}: expected numbers with commas between them, got {shown(text)}")
-    return numbers
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """(height, width) of "224" or "96x128". Raises ValueError for another text."""
-    sides = text.split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and len(side) < 6 and 1 <= int(side) <= MOST_SIDE for side in sides):
-        raise ValueError(f"expected 224, or height x width such as 96x128, got {shown(text)}")
-    return int(sides[0]), int(sides[-1])
-
-
-def _one_of(name: str, text: str | None, known: Sequence[str]) -> str | None:
-    if text is not None and text not in known:
-        raise ConfigError(f"--{name}: expected one of {', '.join(known)}, got {shown(text)}", hint=nearest(text, known))
-    return text
-
-
-def _of_experiment(name: str, experiment: Path) -> Model:
-    """A model of an experiment file."""
-    from harness.experiment.reader import read_experiment
-
-    models = {model.name: model for model in read_experiment(experiment).models}
-    if name not in models:
-        raise ConfigError(f'model: expected one of {experiment.name}, got "{name}"', hint=nearest(name, models))
-    return models[name]
-
-
-def _opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
-    from harness.models.completion import complete
-    from harness.models.loading import load_model
-
-    if model.declared is None:
-        return OpenModel(model=model, keras_model=load_model(model))
-    done = complete(model, pictures)
-    if done.model.unscored:
-        raise ConfigError(f'model "{model.name}": {done.model.unscored}, so that there is no class to explain')
-    how = "declared" if model.output else "found by their values"
-    return OpenModel(model=done.model, keras_model=done.keras_model, inferred=done.said, output_known=how)
 
 
 def _known_class_names(model: Model) -> tuple[str, ...] | None:

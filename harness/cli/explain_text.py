@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.explain_image import Explanation
-from harness.cli.explain_options import OpenModel
+from harness.cli.explain_model import OpenModel
 from harness.cli.text import as_table
 from harness.errors import printable
 from harness.outputs import KINDS
@@ -44,8 +44,11 @@ def record(
     }
 
 
-def headline(opened: OpenModel) -> str:
-    """Which model with which weights, what it is fed, and what a reader must know of its maps."""
+def headline(opened: OpenModel, where: str = "") -> str:
+    """Which model with which weights, what it is fed, and what a reader must know of its maps.
+
+    where  of a flatbuffer: the device that runs it.
+    """
     model = opened.model
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
@@ -53,7 +56,11 @@ def headline(opened: OpenModel) -> str:
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}",
         f"its outputs are {KINDS[model.output]} ({opened.output_known})",
     ]
-    if model.family == "binarized":
+    if where:
+        lines.append(f"a flatbuffer: scores, and maps by forward passes, are its own, on {where}")
+    if model.keras is not None:
+        lines.append(f'gradients are those of its Keras file "{model.keras.weights}"')
+    if model.float_model.family == "binarized" and (not where or model.keras is not None):
         lines.append("gradients pass its binarized layers by a straight-through estimate")
     if model.weights == "random":
         lines.append("random weights: predictions and maps mean nothing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+COUNT_SECONDS = 5.0  # between two lines on one thing that takes long
 LINE_SECONDS = 1.0  # of the units of one stage that end within this time, one is worth a line
 ESTIMATE_SECONDS = 3600.0  # how far back a bar's rate looks: a unit may take many minutes
 
@@ -63,6 +64,41 @@ def run_progress(stages: Mapping[str, Tally]) -> Iterator[RunProgress]:
     )
     with Progress(*columns, console=Console(stderr=True), speed_estimate_period=ESTIMATE_SECONDS) as progress:
         yield _Bars(progress, stages)
+
+
+@contextmanager
+def count_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A function (what, done, of) for single things that take long: a bar on a terminal, else a line now and then."""
+    if not sys.stderr.isatty():
+        yield _Counted().report
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, of: int) -> None:
+            if what not in bars:
+                for bar in bars.values():
+                    progress.update(bar, visible=False)
+                bars[what] = progress.add_task(what, total=of)
+            progress.update(bars[what], completed=done, total=of, visible=done < of)
+
+        yield report
+
+
+class _Counted:
+    """Lines for what takes longer than COUNT_SECONDS."""
+
+    def __init__(self) -> None:
+        self._what, self._said_at = "", 0.0
+
+    def report(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._said_at = what, now
+        elif now - self._said_at >= COUNT_SECONDS and done < of:
+            self._said_at = now
+            say(f"{what}: {done} of {of}")
 
 
 def say(line: str) -> None:

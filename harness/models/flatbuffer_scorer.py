@@ -71,9 +71,9 @@ def scorer_of_model(
     output: str,
     *,
     device: Device | None = None,
-    runtime: str = "auto",
+    num_threads: int | None = None,
 ) -> FunctionScorer:
-    """The same of a flatbuffer of the user's own; by default in its own process on this host."""
+    """The same of a flatbuffer of the user's own; by default in its own process on this host, with all cores."""
     return flatbuffer_scorer(
         model.content,
         device or make_device(THIS_HOST),
@@ -82,8 +82,7 @@ def scorer_of_model(
         whole=model.here if device is None else None,
         only_scores=model.why_no_layers,
         way_to_more=model.way_to_layers,
-        runtime=runtime,
-        num_threads=cores() if device is None else 1,
+        num_threads=num_threads or cores(),
     )
 
 
