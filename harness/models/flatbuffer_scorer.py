@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from converters.contents import Tensor, contents
+from converters.contents import contents
+from converters.input_range import same_values
+from converters.schema import read, type_name
 from device.preprocessing import dequantize, stored
 from harness.cpus import cores
 from harness.devices.device import Device, make_device
@@ -52,7 +56,7 @@ def flatbuffer_scorer(
     """
     file = _File(content, device, name=name, output=output, runtime=runtime, threads=num_threads)
     file.parts = {_WHOLE: whole} if whole is not None else {}
-    [first, *_] = contents(content).inputs
+    [first, *_], quantized = contents(content).inputs, quantized_input(content)
     return FunctionScorer(
         file.scores,
         batch_size=max(1, min(MOST_IMAGES, REQUEST_BYTES // (4 * max(1, math.prod(first.shape[1:]))))),
@@ -62,7 +66,7 @@ def flatbuffer_scorer(
         feature_function=file.features,
         candidates=file.layers.candidates,
         layer_function=lambda layer: resolve(list(file.layers.candidates), layer, model_name=name),
-        rounding=None if first.type.startswith("FLOAT") else lambda images: rounded(images, first),
+        rounding=None if quantized is None else partial(rounded, steps=quantized),
     )
 
 
@@ -86,11 +90,32 @@ def scorer_of_model(
     )
 
 
-def rounded(images: Array, tensor: Tensor) -> Array:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The integers that an input is rounded to, and what they stand for."""
+
+    dtype: str
+    scale: float
+    zero_point: int
+
+
+def quantized_input(content: bytes) -> Steps | None:
+    """The steps of the first tensor of integers that holds the input's values; None where they stay floats."""
+    model = read(content)
+    for tensor in same_values(model, model.subgraphs[0]):
+        dtype = type_name(tensor.type).lower()
+        if dtype.startswith(("int", "uint")):
+            quantization = tensor.quantization
+            if quantization is None or quantization.scale is None or len(quantization.scale) == 0:
+                return Steps(dtype=dtype, scale=1.0, zero_point=0)
+            return Steps(dtype=dtype, scale=float(quantization.scale[0]), zero_point=int(quantization.zeroPoint[0]))
+    return None
+
+
+def rounded(images: Array, *, steps: Steps) -> Array:
     """The real values (N, H, W, C) that are left of images in a quantized input."""
-    scale, zero_point = tensor.scale or 1.0, tensor.zero_point or 0
-    integers = stored(images, dtype=np.dtype(tensor.type.lower()), scale=scale, zero_point=zero_point)
-    return np.asarray(dequantize(integers, scale=scale, zero_point=zero_point), np.float32)
+    integers = stored(images, dtype=np.dtype(steps.dtype), scale=steps.scale, zero_point=steps.zero_point)
+    return np.asarray(dequantize(integers, scale=steps.scale, zero_point=steps.zero_point), np.float32)
 
 
 class _File:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.tflite import Calibration, fp32, int8
+from converters.tflite import Calibration, fp32, int8, with_int8_ends
 from device.preprocessing import preprocess
 from harness.devices.device import make_device
 from harness.devices.kept_artifact import KeptArtifact
@@ -20,7 +20,7 @@ from harness.devices.transport.faults import AgentLost
 from harness.errors import ConfigError
 from harness.models.flatbuffer_layers import FlatbufferLayers
 from harness.models.flatbuffer_model import FlatbufferModel, read_flatbuffer
-from harness.models.flatbuffer_scorer import scorer_of_model
+from harness.models.flatbuffer_scorer import quantized_input, scorer_of_model
 from harness.saliency import GradientEngine, compute
 from harness.saliency.methods.scorer import FunctionScorer
 
@@ -160,11 +160,17 @@ def test_a_file_whose_logits_stand_nowhere_says_so(flatbuffer: FlatbufferModel) 
 
 
 # ---------------------------------------------------------------------------------------------------- quantized inputs
-def test_a_quantized_input_sees_what_rounding_leaves_of_an_image(quantized: FlatbufferModel) -> None:
-    scorer = scorer_of_model(quantized, "probabilities")
+@pytest.mark.parametrize("ends", ["float", "int8"])
+def test_a_quantized_input_sees_what_rounding_leaves_of_an_image(
+    ends: str, quantized: FlatbufferModel, tmp_path: Path
+) -> None:
+    """Also where the input is of floats, and the first operator rounds them."""
+    model = quantized if ends == "float" else read(with_int8_ends(quantized.content), tmp_path)
+    scorer, steps = scorer_of_model(model, "probabilities"), quantized_input(model.content)
+    assert steps is not None
     images = np.random.default_rng(3).uniform(-1.2, 1.2, (4, SIZE, SIZE, 3)).astype(np.float32)
     seen = scorer.seen(images)
-    assert 0 < np.abs(seen - np.clip(images, seen.min(), seen.max())).max() <= 0.51 * quantized.inputs[0].scale
+    assert 0 < np.abs(seen - np.clip(images, seen.min(), seen.max())).max() <= 0.501 * steps.scale
     np.testing.assert_array_equal(scorer.seen(seen), seen)
     np.testing.assert_array_equal(scorer.scores(seen), scorer.scores(images))
 
@@ -172,7 +178,8 @@ def test_a_quantized_input_sees_what_rounding_leaves_of_an_image(quantized: Flat
 def test_prepared_pixels_are_rounded_as_pixels_are(quantized: FlatbufferModel) -> None:
     """Whether the host or the device prepares them: all 256 values of a pixel give the same integers."""
     pixels = np.arange(SIZE * SIZE, dtype=np.uint8).reshape(1, SIZE, SIZE, 1).repeat(3, axis=3)
-    kept = KeptArtifact(make_device(THIS_HOST), quantized.content, preprocessing=RECORD)
+    content = with_int8_ends(quantized.content)
+    kept = KeptArtifact(make_device(THIS_HOST), content, preprocessing=RECORD)
     np.testing.assert_array_equal(kept.outputs(preprocess(pixels, RECORD)), kept.outputs(pixels))
     kept.close()
 
