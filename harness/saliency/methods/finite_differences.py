@@ -17,7 +17,7 @@ from harness.saliency.methods.scorer import Scorer
 def finite_differences(
     engine: Scorer, images: Images, *, grid: int = 14, step: float = 0.1, output: str = "score"
 ) -> Array:
-    """Map (N, grid, grid), signed: the mean of d score / d input over the values of each cell, as a quotient.
+    """Attribution (N, grid, grid, 1), signed: the mean of d score / d input over the values of each cell, as a quotient.
 
     All values of a cell, of all channels, go up together, and down together. What divides is the change that the model
     sees: a quantized input rounds, and white cannot go up. Two passes for each cell.
@@ -45,7 +45,7 @@ def finite_differences(
         cell, down = divmod(copy, 2)
         differences[i, cell] += -value if down else value
     quotients = np.divide(differences, moved, out=np.zeros_like(differences), where=moved > 0)
-    return quotients.reshape(len(images), min(grid, images.pixels.shape[1]), -1)
+    return quotients.reshape(len(images), min(grid, images.pixels.shape[1]), -1, 1)
 
 
 def _moved(engine: Scorer, pixels: Array, cells: list[tuple[slice, slice]], *, step: float) -> Array:

@@ -263,7 +263,6 @@ METHODS: dict[str, MethodSpec] = {
         signed=True,
         forward_passes="2 * grid * grid",
         backward_passes="0",
-        channels="",
         parameters=(
             Parameter(name="grid", default=14, unit="cells of a grid along each side", minimum=1, maximum=64),
             Parameter(

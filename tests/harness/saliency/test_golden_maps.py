@@ -35,6 +35,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "integrated_gradients": {"steps": 16},
     "scorecam": {"max_channels": 16},
     "rise": {"masks": 64},
+    "finite_differences": {"grid": 4},
 }
 # Of the largest block of a map. On one machine, TensorFlow 2.15, 2.19 and 2.21 differ by at most 1e-7. Other
 # processors may sum in another order, which can turn a sign in a binarized model, and with it a path of the gradient.

@@ -29,7 +29,7 @@ def rounded(images: np.ndarray) -> np.ndarray:
 
 def of_linear(image: np.ndarray, *, scorer: FunctionScorer | None = None, **parameters: float) -> np.ndarray:
     scorer = scorer or FunctionScorer(linear)
-    return compute_forward(scorer, "finite_differences", image, TARGETS[: len(image)], parameters=parameters).values
+    return compute_forward(scorer, "finite_differences", image, TARGETS[: len(image)], parameters=parameters).values[..., 0]
 
 
 def closed_form(rows: list[slice], columns: list[slice], target: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def test_with_a_small_step_a_cell_is_the_mean_of_the_gradient_in_it() -> None:
         IMAGES,
         TARGETS,
         parameters={"grid": 2, "step": 0.01, "output": "logit"},
-    ).values
+    ).values[..., 0]
     np.testing.assert_allclose(maps, cells, atol=1e-4)
 
 
