@@ -47,7 +47,9 @@ class Size:
 
 def size_of(worker_config: WorkerConfig, experiment: Experiment, *, cores: int, available: int) -> Size:
     """As many workers as cores, as far as free memory goes: one with the largest model and the others as usual."""
-    records = [model.preprocessing for model in experiment.scored_models]
+    records = [
+        model.preprocessing for model in experiment.models if model.preprocessing
+    ]  # none where it is only measured
     pixels = max((record["height"] * record["width"] for record in records), default=0)
     largest, usual = (LARGEST, USUAL) if pixels > SMALL_IMAGE else (SMALL, SMALL)
     asked, memory = worker_config.workers, worker_config.memory_bytes

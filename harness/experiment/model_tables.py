@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from harness.errors import nearest
-from harness.experiment.values import Byte, Classes, ClassNumber, Finite, Name, Numbers, Output, Side, Table
+from harness.experiment.values import Byte, Classes, ClassMap, Finite, Name, Numbers, Output, Side, Table
 from harness.models.catalogue import CATALOGUE
 
 
@@ -55,7 +55,7 @@ class ModelTable(Table):
     keras: str | None = None
     reference: str | None = None
     background_class: bool | None = None
-    class_map: str | list[ClassNumber] | None = None
+    class_map: ClassMap = None
     preprocessing: PreprocessingTable = PreprocessingTable()
 
     @model_validator(mode="after")

@@ -55,9 +55,14 @@ class ConversionTable(_Table):
 
 
 class AccuracyTable(_Table):
-    """[accuracy]: how many images of the test split judge every artifact."""
+    """[accuracy]: how many images of the test split judge every artifact; None, written "all", for all there are."""
 
-    images: Images = 500
+    images: Images | None = 500
+
+    @field_validator("images", mode="before")
+    @classmethod
+    def _all_of_them(cls, value: Any) -> Any:
+        return None if value == "all" else value
 
 
 class LatencyTable(_Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -13,10 +13,10 @@ from harness.parameters import MOST_SEED, MOST_SIDE
 
 # Numbers have an end: a slip such as 10**12 is told at once, not by a run that fills the memory or never ends.
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # of what is done one after the other
-Images = Annotated[int, Field(ge=1, le=100_000)]  # held as one array: twice the validation set of ImageNet
+MOST_IMAGES = 100_000  # held as one array: twice the validation set of ImageNet
+Images = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 Batch = Annotated[int, Field(ge=1, le=10_000)]
 Classes = Annotated[int, Field(ge=1, le=MOST_CLASSES)]
-ClassNumber = Annotated[int, Field(ge=0, lt=MOST_CLASSES)]
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
@@ -40,6 +40,15 @@ def _is_a_kind_of_outputs(output: str) -> str:
     return output
 
 
+def _is_a_class_map(written: Any) -> Any:
+    classes = written if isinstance(written, list) else [0]
+    are_classes = all(type(number) is int and 0 <= number < MOST_CLASSES for number in classes)
+    if not isinstance(written, (str, list)) or not are_classes or not classes:
+        raise ValueError("a list with the class of each label, or a file with one on each line")
+    return written
+
+
+ClassMap = Annotated[Any, AfterValidator(_is_a_class_map)]
 Output = Annotated[str, AfterValidator(_is_a_kind_of_outputs)]
 Name = Annotated[str, AfterValidator(fits_file_names)]
 

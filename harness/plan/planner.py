@@ -16,6 +16,7 @@ from harness.datasets.dataset import Dataset
 from harness.devices.device import kind_of
 from harness.errors import ConfigError
 from harness.experiment.experiment import Experiment
+from harness.experiment.values import MOST_IMAGES
 from harness.models.catalogue import Model
 from harness.plan.explanations import Explanations
 from harness.plan.label_check import check_labels
@@ -108,9 +109,20 @@ class _Plan:
         """How many images judge or calibrate. The defaults mean as many as there are, where there are fewer."""
         accuracy, conversion = self._experiment.accuracy, self._experiment.conversion
         table, wanted = (accuracy, accuracy.images) if split == "test" else (conversion, conversion.calibration_images)
+        if wanted is None:
+            return self._all(model, split)
         if table.model_fields_set:
             return wanted
         return min(wanted, max(1, self._dataset_of(model.name).size(split)))
+
+    def _all(self, model: Model, split: str) -> int:
+        size = self._dataset_of(model.name).size(split)
+        if size > MOST_IMAGES:
+            raise ConfigError(
+                f'[accuracy] images: expected at most {MOST_IMAGES:,} for model "{model.name}", all are {size:,}',
+                hint=f"images = {MOST_IMAGES}",
+            )
+        return size
 
     def _latencies(self) -> Iterator[Unit]:
         """Every artifact once a round, in an order shuffled by the seed, so that drift of the board hits all alike."""
@@ -150,7 +162,7 @@ class _Plan:
         if first + count > available:
             raise ConfigError(
                 f"[dataset]: {first + count} images of the {split} split are wanted, it has {available}",
-                hint="fewer images in [accuracy] and [saliency]"
+                hint='fewer images in [accuracy] and [saliency], or images = "all" in [accuracy]'
                 if split == "test"
                 else "a data set with training images",
             )
