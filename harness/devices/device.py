@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +12,8 @@ from harness.devices.row import checked_row
 from harness.devices.transport.session import Session
 from harness.errors import ConfigError, nearest
 from harness.registry import resolve
+
+Say = Callable[[str], None]
 
 
 class Device(Protocol):
@@ -28,7 +30,7 @@ class DeviceKind:
     """One way to reach a place where artifacts run; its parts are names "module:object", imported on first use.
 
     load     a dataclass whose fields are what a row of a device table may hold.
-    setup    a function (device, *, python) that prepares the device, can be repeated, and says what it does.
+    setup    a function (device, *, python, say) that prepares the device, can be repeated, and says what it does.
     remove   a function (device, *, python) that undoes `setup`.
     is_set_up  a function (device) that says whether `setup` was run, for kinds whose agent may not start before; "" for
                kinds that say so themselves, or need no setup. Raises DeviceError where nothing can be asked.
@@ -87,9 +89,9 @@ def make_device(row: Mapping[str, Any]) -> Device:
     return device
 
 
-def set_up(device: Device, *, python: str) -> None:
+def set_up(device: Device, *, python: str, say: Say = print) -> None:
     """Prepare a device as its kind does. `python` is the board's interpreter to build on, where there is a choice."""
-    resolve(KINDS[device.kind].setup)(device, python=python)
+    resolve(KINDS[device.kind].setup)(device, python=python, say=say)
 
 
 def take_down(device: Device, *, python: str) -> None:

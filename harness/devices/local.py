@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -33,8 +34,8 @@ class LocalDevice:
         )
 
 
-def setup(device: LocalDevice, *, python: str) -> None:
-    print(f"{device.name}: nothing to prepare, this host's own environment is used")
+def setup(device: LocalDevice, *, python: str, say: Callable[[str], None] = print) -> None:
+    say(f"{device.name}: nothing to prepare, this host's own environment is used")
 
 
 def remove(device: LocalDevice, *, python: str) -> None:

@@ -30,7 +30,9 @@ class SshDevice:
     memory_mib: int | None = None
 
     def open(self) -> AbstractContextManager[Session]:
-        return open_session(self.connection(), cache=self.cache, memory_mib=self.memory_mib)
+        return open_session(
+            self.connection(), cache=self.cache, memory_mib=self.memory_mib, own_environment=not self.python
+        )
 
     def connection(self, *, python: str | None = None) -> Connection:
         ssh = ["ssh", *_OPTIONS]

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from device import files
-from device.files import MARKER, claim_cache, discard, is_ours, write_whole
+from device.files import MARKER, claim_cache, discard, is_ours
 from device.text import printable
 from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice
 from harness.devices.transport.bootstrap import CACHE, cache_folder, travelling
+from harness.devices.transport.environment import (
+    ENVIRONMENT,
+    environment_fault,
+    list_environment,
+    listed_environment,
+)
 from harness.devices.transport.faults import Unreachable
 from harness.devices.transport.pipe import Process, open_channel
 from harness.devices.transport.replies import cleaned
@@ -45,7 +51,7 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
     if facts["installed"] == list(wanted) and not facts["problem"]:
         say("  there already")
         return {**facts, "requirements": list(wanted), "changed": False}
-    if facts["installed"]:
+    if facts["installed"] or facts["problem"]:
         say(f"  made again: {facts['problem'] or 'other packages are there'}")
     tag = f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
     fetched = wheels.fetch(wanted, target, _host_cache() / "wheels" / tag)
@@ -92,7 +98,7 @@ def _sent(file: Path) -> dict[str, Any]:
 
 def _ask(device: SshDevice, python: str, function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Let the board's own Python execute one of the functions below."""
-    script = travelling(cache_folder, _problem_of, function)
+    script = travelling(cache_folder, *ENVIRONMENT, _problem_of, function)
     place = f"cache_folder({device.cache!r}), adopt={device.cache == CACHE!r}"
     script += f"\nchannel.send({function.__name__}({place}, **channel.receive()))"
     with open_channel(device.connection(python=python), script) as (process, channel):
@@ -123,17 +129,13 @@ def _describe(folder: str, *, adopt: bool, modules_of: dict[str, str]) -> dict[s
     if os.path.lexists(folder):
         folder = claim_cache(folder, adopt=adopt)  # whose environment we would start
     venv = os.path.join(folder, "venv")
-    try:
-        with open(os.path.join(venv, "bitlens-requirements")) as file:
-            installed = file.read().split()
-    except OSError:
-        installed = []
+    installed = listed_environment(venv).get("requirements", [])
     modules = [module for name, module in modules_of.items() if any(line.startswith(name) for line in installed)]
     libc = platform.libc_ver()[1] or "0.0"
     return {
         "folder": folder,
         "installed": installed,
-        "problem": _problem_of(venv, modules) if installed else "",
+        "problem": environment_fault(venv) or (_problem_of(venv, modules) if installed else ""),
         "system": platform.platform(),
         "architecture": platform.machine(),
         "bits": struct.calcsize("P") * 8,
@@ -159,6 +161,7 @@ def _problem_of(venv: str, modules: list[str]) -> str:
 def _install(
     folder: str, *, adopt: bool, requirements: list[str], wheels: list[dict[str, Any]], modules: list[str]
 ) -> dict[str, Any]:
+    import fcntl
     import glob
     import hashlib
     import io
@@ -169,8 +172,13 @@ def _install(
 
     folder = claim_cache(folder, adopt=adopt)
     venv = os.path.join(folder, "venv")
+    lock = os.open(os.path.join(folder, "setup-lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends; another one may have made it meanwhile
+    there = listed_environment(venv).get("requirements") == requirements
+    if there and not environment_fault(venv) and not _problem_of(venv, modules):
+        return {"problem": ""}
     discard(venv)
-    # An environment's scripts hold its path, so it is made in its place; the last file says that it is whole.
+    # An environment's scripts hold its path, so it is made in its place; its last files say that it is whole.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, capture_output=True)
     site = glob.glob(os.path.join(venv, "lib", "python*", "site-packages"))[0]
     for wheel in wheels:
@@ -179,15 +187,14 @@ def _install(
         zipfile.ZipFile(io.BytesIO(wheel["content"])).extractall(site)
     problem = _problem_of(venv, modules)
     if not problem:
-        os.sync()  # thousands of files: all of them are on the disk before the one that says so
-        write_whole(os.path.join(venv, "bitlens-requirements"), "\n".join(requirements).encode())
+        list_environment(venv, requirements)
     return {"problem": problem}
 
 
 def _remove(folder: str, *, adopt: bool) -> dict[str, Any]:
     import os
 
-    ours = [os.path.join(folder, name) for name in ("venv", "agent", "artifacts")]
+    ours = [os.path.join(folder, name) for name in ("venv", "agent", "artifacts", "setup-lock")]
     there = [path for path in ours if os.path.lexists(path)]
     if there:
         folder = claim_cache(folder, adopt=adopt)

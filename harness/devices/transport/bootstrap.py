@@ -21,7 +21,8 @@ from typing import Any
 import device
 from device import files
 from device.files import claim_cache, private_folder, read_whole, write_whole
-from harness.devices.transport.faults import AgentLost, DeadlinePassed, Unreachable
+from harness.devices.transport.environment import ENVIRONMENT, environment_fault, listed_environment
+from harness.devices.transport.faults import AgentLost, DeadlinePassed, EnvironmentDamaged, Unreachable
 from harness.devices.transport.pipe import Connection, open_channel
 from harness.devices.transport.session import Session
 
@@ -30,14 +31,23 @@ CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes fi
 
 @contextmanager
 def open_session(
-    connection: Connection, *, cache: str, memory_mib: int | None = None, adopt: bool = False
+    connection: Connection,
+    *,
+    cache: str,
+    memory_mib: int | None = None,
+    adopt: bool = False,
+    own_environment: bool = False,
 ) -> Iterator[Session]:
     """A session with a fresh agent; ended on the way out, whatever happened.
 
     adopt  whether `cache` may be taken over from an earlier version without our marker, as the default one always is.
+    own_environment  whether the agent runs in the environment that setup made in `cache`, where there is one.
+    Raises EnvironmentDamaged, Unreachable and what a request raises.
     """
     digest, archive = agent_archive()
-    script = start_script(cache, digest, memory_mib=memory_mib, adopt=adopt or cache == CACHE)
+    script = start_script(
+        cache, digest, memory_mib=memory_mib, adopt=adopt or cache == CACHE, own_environment=own_environment
+    )
     with open_channel(connection, script) as (process, channel):
         session = Session(connection.device, process, channel)
         _send_agent(session, connection, archive)
@@ -49,10 +59,17 @@ def open_session(
 def _send_agent(session: Session, connection: Connection, archive: bytes) -> None:
     """The device says whether it lacks this version of the agent's source."""
     try:
-        if session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s) == {"missing": True}:
+        answer = session.receive("start", time.monotonic() + connection.connect_s, connection.connect_s)
+        if answer == {"missing": True}:
             session.send(archive, "start")
     except (AgentLost, DeadlinePassed) as error:
         raise Unreachable(str(error), hint=connection.hint) from error
+    if isinstance(answer, dict) and answer.get("damaged"):
+        raise EnvironmentDamaged(
+            f'device "{connection.device}": its environment is damaged: {answer["damaged"]}',
+            python=str(answer.get("python") or "python3"),
+            hint=f"bitlens device setup {connection.device}",
+        )
 
 
 @cache
@@ -68,10 +85,12 @@ def agent_archive() -> tuple[str, bytes]:
     return hashlib.sha256(content).hexdigest(), content
 
 
-def start_script(cache: str, digest: str, *, memory_mib: int | None = None, adopt: bool = False) -> str:
+def start_script(
+    cache: str, digest: str, *, memory_mib: int | None = None, adopt: bool = False, own_environment: bool = False
+) -> str:
     """What the device executes to start the agent; it finds `channel` in its globals."""
-    functions = travelling(cache_folder, archive_importer, _start_agent)
-    return f"{functions}\n_start_agent(channel, {cache!r}, {digest!r}, {memory_mib!r}, {adopt!r})"
+    functions = travelling(cache_folder, archive_importer, *ENVIRONMENT, _damage, _start_agent)
+    return f"{functions}\n_start_agent(channel, {cache!r}, {digest!r}, {memory_mib!r}, {adopt!r}, {own_environment!r})"
 
 
 def travelling(*functions: Callable[..., Any]) -> str:
@@ -115,13 +134,30 @@ def archive_importer(content: bytes) -> Any:
     return Importer()
 
 
-def _start_agent(channel: Any, cache: str, digest: str, memory_mib: int | None, adopt: bool) -> None:
+def _damage(venv: str) -> dict[str, str]:
+    """What is wrong with the environment that this interpreter should be of; empty where nothing is."""
+    import os
+    import sys
+
+    problem = environment_fault(venv)
+    if not problem and os.path.lexists(venv) and os.path.realpath(sys.prefix) != os.path.realpath(venv):
+        problem = "its interpreter does not start, or others could write to it"
+    return {"damaged": problem, "python": listed_environment(venv).get("python", "")} if problem else {}
+
+
+def _start_agent(
+    channel: Any, cache: str, digest: str, memory_mib: int | None, adopt: bool, own_environment: bool
+) -> None:
     """Get the agent's source unless it is there and whole, and serve."""
     import hashlib
     import os
     import sys
 
     cache = claim_cache(cache_folder(cache), adopt=adopt)
+    damage = _damage(os.path.join(cache, "venv")) if own_environment else {}
+    if damage:
+        channel.send(damage)
+        return
     path = os.path.join(private_folder(os.path.join(cache, "agent")), f"{digest}.zip")
     content = read_whole(path, digest)
     channel.send({"missing": content is None})

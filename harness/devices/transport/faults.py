@@ -2,6 +2,7 @@
 
 DeviceError
 ├── Unreachable         connecting failed, nothing was begun: may be tried again
+├── EnvironmentDamaged  the board's environment is not as setup made it: made again, and then tried again
 ├── AgentLost           the agent's process ended in the middle of a job: a crash, or killed for lack of memory
 │   ├── ConnectionCut   the connection to it broke: network, reboot, power
 │   └── LackOfMemory    it asked for more than a job may have there, and could not go on
@@ -16,6 +17,14 @@ from harness.errors import DeviceError
 
 class Unreachable(DeviceError):
     pass
+
+
+class EnvironmentDamaged(DeviceError):
+    """`python` is the board's interpreter that the environment was built on, as far as it is known."""
+
+    def __init__(self, problem: str, *, python: str, hint: str) -> None:
+        super().__init__(problem, hint=hint)
+        self.python = python
 
 
 class AgentLost(DeviceError):
