@@ -77,7 +77,9 @@ def _lines(result: BenchResult) -> Iterator[str]:
         return
     record = result.records[-1]
     yield f"  runtime   {record['runtime']} {record['runtime_version']}, delegate {record['delegate']}"
-    if record["emulated"]:
+    if record["emulated"] and record["instructions"] is None:
+        yield from _memory_line(record)
+    elif record["emulated"]:
         yield f"  cost      {record['instructions']:,} instructions per inference"
     else:
         yield from _latency_lines(result, record)
@@ -96,6 +98,10 @@ def _latency_lines(result: BenchResult, record: dict[str, Any]) -> Iterator[str]
     spread = spread_between_processes([other["samples_ns"] for other in result.records])
     between = f", {spread:.1%} between processes" if spread is not None else ""
     yield f"  samples   {len(samples)} in {len(result.records)} fresh processes{between}"
+    yield from _memory_line(record)
+
+
+def _memory_line(record: dict[str, Any]) -> Iterator[str]:
     if record["peak_rss_bytes"] is not None:
         yield f"  memory    {record['peak_rss_bytes'] / 2**20:.1f} MiB at most, Python and runtime included"
 

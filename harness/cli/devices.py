@@ -10,7 +10,9 @@ import typer
 device_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Prepare, list and remove the devices that artifacts run on."
 )
-Name = Annotated[str, typer.Argument(help="A device of ~/.config/bitlens/devices.toml, or this-host, or cortex-a72.")]
+Name = Annotated[
+    str, typer.Argument(help="A device of ~/.config/bitlens/devices.toml, or one of those that `list` always shows.")
+]
 BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build on.")]
 
 
@@ -41,6 +43,15 @@ def remove(name: Name, python: BoardPython = "python3") -> None:
     from harness.devices.known import find_device
 
     take_down(find_device(name), python=python)
+
+
+@device_app.command()
+def stop(name: Name) -> None:
+    """Switch a virtual machine off in good order; its disk stays."""
+    from harness.devices.device import stop as switch_off
+    from harness.devices.known import find_device
+
+    switch_off(find_device(name))
 
 
 def bench(

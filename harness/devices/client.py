@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from device.latency import complete_protocol
 from device.perturbation import pack
-from harness.devices.device import Device, is_emulated
+from harness.devices.device import Device, counts_instructions, is_emulated
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
 from harness.devices.retry import connected, try_whole_job_again
 from harness.devices.transport.session import Progress
@@ -114,7 +114,8 @@ def measure(
 ) -> dict[str, Any]:
     """One round of the latency protocol (device.latency.DEFAULT_PROTOCOL) in one fresh process; plain JSON values.
 
-    On an emulated device it counts instructions instead, and measures no time.
+    An emulated device gives no time: one that counts instructions counts them instead, another one does all the same
+    and leaves its times blank.
 
     preprocessing  None for a flatbuffer of which nothing is known: its inputs are then random values.
     lock_wait_s    how long to wait for another process that is measuring on the same machine.
@@ -129,7 +130,9 @@ def measure(
         preprocessing=preprocessing,
         on_progress=on_progress,
     )
-    record = _count(job, complete) if is_emulated(device) else _measure(job, complete, lock_wait_s)
+    record = _count(job, complete) if counts_instructions(device) else _measure(job, complete, lock_wait_s)
+    if is_emulated(device):
+        record = _without_time(record)
     record = {
         **_NO_TIME,
         **record,
@@ -253,7 +256,14 @@ def _count(job: Job, protocol: dict[str, Any]) -> dict[str, Any]:
         counted = session.request(
             "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
         )
-    return {**loaded, **counted, "import_ns": None, "load_ns": None}
+    return {**loaded, **counted}
+
+
+def _without_time(record: dict[str, Any]) -> dict[str, Any]:
+    """What an emulated device says besides its time, such as its memory."""
+    blanks = {name: _NO_TIME[name] for name in ("samples_ns", "warmup_ns", "first_run_ns", "steady")}
+    conditions = {**record["circumstances"], "during": []}
+    return {**record, **blanks, "import_ns": None, "load_ns": None, "energy": None, "circumstances": conditions}
 
 
 def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:

@@ -34,7 +34,9 @@ class DeviceKind:
     remove   a function (device, *, python) that undoes `setup`.
     is_set_up  a function (device) that says whether `setup` was run, for kinds whose agent may not start before; "" for
                kinds that say so themselves, or need no setup. Raises DeviceError where nothing can be asked.
-    is_emulated      whether its time is not a latency: instructions are counted instead.
+    stop     a function (device, *, say) that switches the device off, for kinds that a first use switches on.
+    is_emulated      whether its time is not a latency.
+    counts_instructions  whether it says instead how many instructions an inference executes.
     on_this_machine  whether its work takes this machine's cores.
     """
 
@@ -42,7 +44,9 @@ class DeviceKind:
     setup: str
     remove: str
     is_set_up: str = ""
+    stop: str = ""
     is_emulated: bool = False
+    counts_instructions: bool = False
     on_this_machine: bool = False
 
 
@@ -63,6 +67,16 @@ KINDS: dict[str, DeviceKind] = {
         load="harness.devices.emulated:EmulatedDevice",
         setup="harness.devices.setup.emulated_root:setup",
         remove="harness.devices.setup.emulated_root:remove",
+        is_emulated=True,
+        counts_instructions=True,
+        on_this_machine=True,
+    ),
+    "vm": DeviceKind(
+        load="harness.devices.vm:VmDevice",
+        setup="harness.devices.vm:setup",
+        remove="harness.devices.vm:remove",
+        is_set_up="harness.devices.vm:is_set_up",
+        stop="harness.devices.vm:stop",
         is_emulated=True,
         on_this_machine=True,
     ),
@@ -99,6 +113,16 @@ def take_down(device: Device, *, python: str) -> None:
     resolve(KINDS[device.kind].remove)(device, python=python)
 
 
+def stop(device: Device, *, say: Say = print) -> None:
+    """Switch it off. Raises ConfigError for a device that was not switched on from here."""
+    function = KINDS[device.kind].stop
+    if not function:
+        kinds = ", ".join(f'"{name}"' for name, kind in KINDS.items() if kind.stop)
+        problem = f'device "{device.name}": bitlens did not switch it on, and cannot switch it off'
+        raise ConfigError(problem, hint=f"a device of kind {kinds}")
+    resolve(function)(device, say=say)
+
+
 def is_set_up(device: Device) -> bool:
     """Whether nothing is known to be left of `set_up`. Raises DeviceError for a device that cannot be asked."""
     check = KINDS[device.kind].is_set_up
@@ -108,3 +132,8 @@ def is_set_up(device: Device) -> bool:
 def is_emulated(device: Device) -> bool:
     """Whether its time is not a latency."""
     return KINDS[device.kind].is_emulated
+
+
+def counts_instructions(device: Device) -> bool:
+    """Whether it says how many instructions an inference executes, instead of a latency."""
+    return KINDS[device.kind].counts_instructions

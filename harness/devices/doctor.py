@@ -201,8 +201,10 @@ def _clock(facts: Facts) -> Iterator[Finding]:
 
 
 def _emulated(facts: Facts) -> Iterator[Finding]:
-    if KINDS[facts.kind].is_emulated:
-        yield Finding(severity="ok", what="emulated: gives instructions, never a latency")
+    kind = KINDS[facts.kind]
+    if kind.is_emulated:
+        gives = "instructions" if kind.counts_instructions else "predictions and memory"
+        yield Finding(severity="ok", what=f"emulated: gives {gives}, never a latency")
 
 
 RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (

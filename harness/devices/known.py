@@ -1,4 +1,4 @@
-"""The devices that a person has: this host, the emulated board, and the rows of ~/.config/bitlens/devices.toml."""
+"""The devices that a person has: this host, the emulated boards, and the rows of ~/.config/bitlens/devices.toml."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ MOST_BYTES = 1 << 20
 BUILTIN: tuple[dict[str, Any], ...] = (
     THIS_HOST,
     {"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"},
+    {"name": "vm-bookworm", "kind": "vm", "release": "bookworm"},
+    {"name": "vm-trixie", "kind": "vm", "release": "trixie"},
 )
 
 

@@ -69,5 +69,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "python": (_is_text, "the path of an interpreter"),
     "cpu": (lambda value: _is_text(value) and bool(_WORD.fullmatch(value)), 'a name of qemu\'s such as "cortex-a72"'),
     "cache": (_is_folder, 'a folder of its own as an absolute path or one from ~/, without "..", such as "~/bitlens"'),
+    "release": (lambda value: value in ("bookworm", "trixie"), '"bookworm" or "trixie", releases of Debian'),
+    "ram_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 20), f"an integer of {LEAST_MIB} or more"),
     "memory_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 40), f"an integer of {LEAST_MIB} or more"),
 }

@@ -45,7 +45,8 @@ def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Validity:
     rules  all of them by default.
     """
     if record.get("emulated"):
-        return Validity(level="invalid", reason="emulated: time under an emulator is not a latency")
+        counted = "" if record.get("instructions") else ", and instructions are not counted there"
+        return Validity(level="invalid", reason=f"emulated: time under an emulator is not a latency{counted}")
     findings = [finding for rule in rules or RULES for finding in rule(record)]
     for level in ("invalid", "suspect"):
         reasons = [reason for severity, reason in findings if severity == level]

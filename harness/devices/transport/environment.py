@@ -1,4 +1,4 @@
-"""The private environment on a board, verified by content before anything in it is imported, as agent and artifacts are.
+"""The private environment on a board, verified by content before any of it is used, as agent and artifacts are.
 
 A power cut or a worn card leaves files that are empty, cut off or full of zeros. They are all hashed once after each
 start of the board, which is when such files appear; later jobs compare sizes, which takes milliseconds.
@@ -39,7 +39,7 @@ def list_environment(venv: str, requirements: list[str]) -> None:
 
 
 def listed_environment(venv: str) -> dict[str, Any]:
-    """{"python", "requirements", "files"} as `list_environment` left it; empty where it is damaged or was never left."""
+    """{"python", "requirements", "files"} as `list_environment` left it; empty where it is damaged or missing."""
     import json
     import os
 

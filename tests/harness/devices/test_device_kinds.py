@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,9 +30,9 @@ class Container(LocalDevice):
     image: str
 
 
-def prepare(device: Container, *, python: str) -> None:
+def prepare(device: Container, *, python: str, say: Callable[[str], None] = print) -> None:
     Path(device.image).write_text(f"built on {python}")
-    print(f"{device.name}: built")
+    say(f"{device.name}: built")
 
 
 def drop(device: Container, *, python: str) -> None:
