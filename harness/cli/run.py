@@ -68,7 +68,8 @@ def _run(
     print(f"table   {written.table}\nreport  {written.page}")
     written.check(folder, hint="the same command")
     failures = summary.failed + summary.failed_before
-    if failures:
-        raise BitlensError(
-            f"{failures} units of work failed; the report says why", hint="the same command with --retry-failed"
-        )
+    left = [f"{failures} units of work failed"] * bool(failures)
+    left += [f"{summary.away} units of work wait for boards that are away"] * bool(summary.away)
+    if left:
+        hint = "the same command with --retry-failed" if failures else "the same command, once they are back"
+        raise BitlensError(f"{', and '.join(left)}; the report says why", hint=hint)

@@ -6,6 +6,7 @@
     measure, profile or energy was cut off    never: a second attempt on a warm board is another measurement
     a crash, a passed deadline, an error      never: it would only happen again
 
+A run, which has time, also waits for a device that is away and then does again what had not begun (`had_not_begun`).
 Being cut off is `ConnectionCut`; transport/faults.py names all that can go wrong.
 """
 
@@ -18,10 +19,14 @@ from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from harness.devices.device import Device, set_up
-from harness.devices.transport.faults import ConnectionCut, EnvironmentDamaged, Unreachable
+from harness.devices.transport.faults import Away, ConnectionCut, DeadlinePassed, EnvironmentDamaged, Unreachable
 from harness.devices.transport.session import Session
+from harness.errors import DeviceError
 
 PAUSES_SECONDS = (1.0, 4.0)  # before the second attempt and the third, which is the last
+LOOK_PAUSE_SECONDS = 3.0  # between two looks at a device that is away
+HELLO_SECONDS = 30.0
+CHANGE_NOTHING = ("start", "hello", "stat", "put", "load", "predict", "perturb")  # verbs that can be repeated
 Result = TypeVar("Result")
 
 
@@ -50,6 +55,56 @@ def _healed(device: Device, stack: ExitStack) -> Session:
 def try_whole_job_again(job: Callable[[], Result]) -> Result:
     """The job's result, from a second or third attempt if the connection was cut. Only for jobs that change nothing."""
     return _try_again(job, ConnectionCut)
+
+
+def had_not_begun(error: Exception) -> bool:
+    """Whether a job that ended so may be done again once the device is back, because it left nothing behind."""
+    return isinstance(error, Away) or (isinstance(error, ConnectionCut) and error.verb in CHANGE_NOTHING)
+
+
+def may_be_away(error: Exception) -> bool:
+    """Whether the device that gave this error may not be there any more."""
+    return isinstance(error, (Away, ConnectionCut, DeadlinePassed))
+
+
+def wait_seconds(device: Device) -> float | None:
+    """How long a run waits for the device when it is away; None for a kind that never is."""
+    return getattr(device, "wait_s", None)
+
+
+def wait_for(
+    device: Device,
+    *,
+    at_most_s: float,
+    on_wait: Callable[[float], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str | None:
+    """Look until the device answers; None once it does, or what the last look found after so many seconds.
+
+    It is looked for once at least.
+
+    on_wait  told before each look how many seconds have passed.
+    """
+    began = clock()
+    while True:
+        on_wait(clock() - began)
+        problem = _why_away(device)
+        if problem is None or clock() - began + LOOK_PAUSE_SECONDS > at_most_s:
+            return problem
+        sleep(LOOK_PAUSE_SECONDS)
+
+
+def _why_away(device: Device) -> str | None:
+    """Whatever answers is there: what is wrong with it, the next job will say."""
+    try:
+        with device.open() as session:
+            session.request("hello", deadline_s=HELLO_SECONDS)
+    except (Unreachable, ConnectionCut, DeadlinePassed) as error:
+        return str(error).partition("\n  try: ")[0]
+    except DeviceError:
+        return None
+    return None
 
 
 def _try_again(attempt: Callable[[], Result], fault: type[Exception]) -> Result:

@@ -52,6 +52,10 @@ def _is_integer(value: Any, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
+def _is_number(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+
+
 def _is_host(value: Any) -> bool:
     """ssh would read a leading - as an option, also behind an @."""
     return _is_text(value) and not re.search(r"(^|@)-|\s", value)
@@ -71,5 +75,6 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cache": (_is_folder, 'a folder of its own as an absolute path or one from ~/, without "..", such as "~/bitlens"'),
     "release": (lambda value: value in ("bookworm", "trixie"), '"bookworm" or "trixie", releases of Debian'),
     "ram_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 20), f"an integer of {LEAST_MIB} or more"),
+    "wait_s": (lambda value: _is_number(value, 0, 86_400), "seconds from 0 to 86400"),
     "memory_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 40), f"an integer of {LEAST_MIB} or more"),
 }

@@ -14,10 +14,14 @@ from harness.devices.transport.session import Session
 _OPTIONS = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
 
 
+WAIT_SECONDS = 180.0  # a Raspberry Pi boots within half a minute, checks its card's file system within two
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshDevice:
     """host    as ssh's own argument: an alias, or user@address.   port, config   as ssh's -p and -F.
     python  an interpreter on the board; by default the one that `bitlens device setup` made there, or else python3.
+    wait_s  how long a run waits for the board when it is away.
     """
 
     name: str
@@ -28,6 +32,7 @@ class SshDevice:
     python: str | None = None
     cache: str = CACHE
     memory_mib: int | None = None
+    wait_s: float = WAIT_SECONDS
 
     def open(self) -> AbstractContextManager[Session]:
         return open_session(
@@ -42,6 +47,7 @@ class SshDevice:
             device=self.name,
             command=(*ssh, "--", self.host, remote_command(python or self.python, cache=self.cache)),
             address=f"ssh {self.host}",
+            is_remote=True,
             hint=shlex.join([*(word for word in ssh if word != "-T"), self.host, "python3", "--version"]),
         )
 

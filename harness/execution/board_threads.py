@@ -13,7 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.execution.task import Task, perform
+from harness.devices.device import make_device
+from harness.execution.attendance import Attendance, ReportWaiting
+from harness.execution.task import Task
 from harness.experiment.experiment import Experiment
 from harness.stages.context import RunContext
 from harness.store.remote import Storage
@@ -32,11 +34,12 @@ class BoardThreads:
         folder: Path,
         arrived: SimpleQueue[Any],
         report_progress: ReportProgress,
+        report_waiting: ReportWaiting,
         *,
         storage: Storage | None,
     ) -> None:
         self._experiment, self._folder, self._storage = experiment, folder, storage
-        self._arrived, self._report_progress = arrived, report_progress
+        self._arrived, self._report_progress, self._report_waiting = arrived, report_progress, report_waiting
         self._tasks: dict[str, SimpleQueue[Task]] = {}
         self.busy: set[str] = set()
 
@@ -50,9 +53,11 @@ class BoardThreads:
     def _serve(self, board: str) -> None:
         unit_inputs = UnitInputs(self._folder / "blobs", self._storage)
         context = RunContext(self._experiment, unit_inputs)
+        row = next((device.address() for device in self._experiment.devices if device.name == board), None)
+        attendance = Attendance(make_device(row) if row else None, self._report_waiting)
         while True:
             task = self._tasks[board].get()
             unit_inputs.set_inputs(task.inputs)
-            result = perform(task, context, partial(self._report_progress, task.unit))
+            result = attendance.perform(task, context, partial(self._report_progress, task.unit))
             self.busy.discard(board)
             self._arrived.put(result)

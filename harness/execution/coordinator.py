@@ -33,13 +33,17 @@ from harness.store.units import canonical_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """How a run ended: `done_before` units were in the store already, `done` and `failed` are those of this command."""
+    """How a run ended: `done_before` units were in the store already, `done` and `failed` are those of this command.
+
+    away  the units that were not begun, because their boards were away; the same command does them.
+    """
 
     folder: Path
     done_before: int
     done: int
     failed: int
     failed_before: int
+    away: int = 0
 
 
 def run(
@@ -89,7 +93,8 @@ def perform_missing(
     say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
     to_do = (unit for unit in store.missing() if part is None or unit.key in part)
     with run_progress({kind: _tally(kind, of_kind) for kind, of_kind in before.items()}) as progress:
-        RunLoop(store, experiment, worker_config, units=to_do, progress=progress).perform()
+        loop = RunLoop(store, experiment, worker_config, units=to_do, progress=progress)
+        loop.perform()
     after = store.counts(part)
     return RunSummary(
         folder=store.folder,
@@ -97,6 +102,7 @@ def perform_missing(
         done=_sum(after, "done") - _sum(before, "done"),
         failed=_sum(after, "failed") - _sum(before, "failed"),
         failed_before=_sum(before, "failed"),
+        away=len(loop.away),
     )
 
 
@@ -112,6 +118,7 @@ def _prepare(store: Store, experiment: Experiment) -> None:
         say(remark)
     store.replace_plan(each_unit(experiment, context.dataset_of), kinds=tuple(STAGES))
     store.set_meta("dataset_remarks", canonical_json(remarks))
+    store.set_meta("away", "{}")
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
     store.set_meta("bitlens", version("bitlens"))

@@ -122,7 +122,7 @@ class _Stage:
         seconds, here = time.monotonic() - self._began, self.done - self._before
         words = []
         if here and seconds > 0 and self.done < self.total:
-            words += [f"{60 * here / seconds:.0f}/min", f"{_duration((self.total - self.done) * seconds / here)} left"]
+            words += [f"{60 * here / seconds:.0f}/min", f"{duration((self.total - self.done) * seconds / here)} left"]
         return ", ".join([*words, *([f"{self.failed} failed"] if self.failed else [])])
 
 
@@ -188,7 +188,7 @@ class _RateColumn(ProgressColumn):
         return Text(f"{60 * task.speed:.0f}/min" if task.speed else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """In the unit that a person would use: "40 s", "12 min", "3.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"

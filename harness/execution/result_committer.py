@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.execution.task import TaskResult
+from harness.stages.unit_spec import board_of
 from harness.store.database import Store
-from harness.store.units import Unit
+from harness.store.units import Unit, canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,11 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What became of some results: those that are in the store now, and the units to do again."""
+    """What became of some results: those that are in the store now, the units to do again, and those left undone."""
 
     stored: list[TaskResult] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
+    away: list[TaskResult] = field(default_factory=list)
 
 
 class ResultCommitter:
@@ -32,6 +34,7 @@ class ResultCommitter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._away: dict[str, str] = {}  # boards that are away, and why
         self._remade: set[str] = set()  # units that were done again for the sake of another: once, and never twice
 
     def commit(self, results: Iterable[TaskResult]) -> Committed:
@@ -47,6 +50,9 @@ class ResultCommitter:
                 repeat = self._repeat(result)
                 if repeat is not None:
                     committed.repeats.append(repeat)
+                elif result.away:
+                    self._note_away(result)
+                    committed.away.append(result)
                 else:
                     self._write(result)
                     committed.stored.append(result)
@@ -57,6 +63,13 @@ class ResultCommitter:
             self._store.commit(result.unit, result.outcome, seconds=result.seconds)
         else:
             self._store.fail(result.unit, result.reason, seconds=result.seconds)
+
+    def _note_away(self, result: TaskResult) -> None:
+        """The unit stays planned; the store is told once why nothing of its board is done."""
+        board = board_of(result.unit)
+        if board is not None and board not in self._away:
+            self._away[board] = result.reason
+            self._store.set_meta("away", canonical_json(self._away))
 
     def _repeat(self, result: TaskResult) -> Repeat | None:
         """How to do a unit again, if it is worth it. What made a damaged file is forgotten: once, and never twice."""

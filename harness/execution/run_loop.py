@@ -49,8 +49,14 @@ class RunLoop:
         self._dispatcher = Dispatcher(units, board_for=self._board_for)
         self._pool = WorkerPool(worker_config, experiment, store.folder, self._arrived)
         self._boards = BoardThreads(
-            experiment, store.folder, self._arrived, self._report_progress, storage=self._pool.storage
+            experiment,
+            store.folder,
+            self._arrived,
+            self._report_progress,
+            self._report_waiting,
+            storage=self._pool.storage,
         )
+        self.away: dict[str, str] = {}  # the units that were not begun, by key, with the reason
         self._committer = ResultCommitter(store)
 
     def perform(self) -> None:
@@ -93,6 +99,10 @@ class RunLoop:
     def _task(self, queued: QueuedUnit) -> Task | None:
         """The unit with the results that it builds on; None, and a result without an outcome, if one is lacking."""
         unit = queued.unit
+        away = next((self.away[key] for key in unit.needs.values() if key in self.away), None)
+        if away is not None:
+            self._arrived.put(TaskResult(unit=unit, seconds=0.0, reason=away, away=True))
+            return None
         inputs = {key: stored for key in builds_on(unit) if (stored := self._stored(key)) is not None}
         if any(key not in inputs for key in unit.needs.values()):  # it was damaged, and is being made again
             self._arrived.put(TaskResult(unit=unit, seconds=0.0, again=True))
@@ -135,12 +145,18 @@ class RunLoop:
             if repeat.after is not None:
                 say(f"damaged or gone: what {describe(repeat.after)} made; it is made again")
             self._dispatcher.again(repeat.unit, after=repeat.after)
+        for result in committed.away:
+            self.away[result.unit.key] = result.reason
+            self._dispatcher.finished(result.unit.key)
         for result in committed.stored:
             self._dispatcher.finished(result.unit.key)
             self._report_result(result)
 
     def _report_progress(self, unit: Unit, fraction: float) -> None:
         self._progress.working_on(unit.kind, describe(unit), fraction)
+
+    def _report_waiting(self, unit: Unit, what: str) -> None:
+        self._progress.working_on(unit.kind, what, 0.0)
 
     def _report_result(self, result: TaskResult) -> None:
         unit, failed = result.unit, result.outcome is None

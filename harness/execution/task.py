@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class TaskResult:
     damaged    the input with a file that is not what its name says: it must be done again first.
     disk_full  nothing more can be saved where the unit was done, which is not the unit's fault.
     again      the unit came back undone, and is to be done elsewhere.
+    away       the unit was not begun, because its board, or that of what it needs, is away.
     """
 
     unit: Unit
@@ -45,6 +47,7 @@ class TaskResult:
     damaged: StoredUnit | None = None
     disk_full: bool = False
     again: bool = False
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +59,17 @@ class Delivery:
     has_grown: bool
 
 
-def perform(task: Task, context: RunContext, progress: Progress = lambda fraction: None) -> TaskResult:
-    """Do one unit in this process; whatever goes wrong becomes the reason."""
+def perform(
+    task: Task,
+    context: RunContext,
+    progress: Progress = lambda fraction: None,
+    *,
+    on_error: Callable[[Exception], None] = lambda error: None,
+) -> TaskResult:
+    """Do one unit in this process; whatever goes wrong becomes the reason.
+
+    on_error  given the error itself, for who must know more than the reason.
+    """
     began = time.monotonic()
     result: dict[str, Any] = {}
     try:
@@ -67,6 +79,7 @@ def perform(task: Task, context: RunContext, progress: Progress = lambda fractio
         source = next((stored for stored in task.inputs if blob in stored.result.values()), None)
         result.update(damaged=source, reason=f"the file {blob} that it needs is damaged or gone")
     except Exception as error:  # it costs this unit and what builds on it, never the run
+        on_error(error)
         trace = traceback.format_exc() + getattr(error, "remote_traceback", "")
         result.update(reason=reason_of(error), trace=trace, disk_full=is_disk_full(error))
     return TaskResult(unit=task.unit, seconds=time.monotonic() - began, **result)

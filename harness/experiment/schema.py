@@ -199,6 +199,9 @@ class AmplificationTable(_Table):
     images: Images = 32
 
 
+NOT_RECORDED = ("wait_s",)  # keys of a device that its units of work do not depend on
+
+
 class DeviceTable(BaseModel):
     """[[device]]: a place where artifacts run; keys beyond these belong to the kind."""
 
@@ -212,8 +215,8 @@ class DeviceTable(BaseModel):
         return self.model_dump(exclude={"runtime"})
 
     def spec(self) -> dict[str, Any]:
-        """The device as units of work record it."""
-        return {**self.address(), "runtime": self.runtime}
+        """The device as units of work record it: how long a run waits for it changes no result."""
+        return {**self.model_dump(exclude={"runtime", *NOT_RECORDED}), "runtime": self.runtime}
 
 
 class ExperimentFile(_Table):

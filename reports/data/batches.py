@@ -8,7 +8,8 @@ from dataclasses import replace
 from harness.store.units import StoredUnit, canonical_json
 
 JOINED = ("saliency", "quality", "agreement", "aopc_bounds", "amplification")
-STATUSES = ("done", "planned", "failed")  # best to worst
+AWAY = "away"  # not begun, because a board did not answer
+STATUSES = ("done", "planned", AWAY, "failed")  # best to worst
 OF_THE_BATCH = ("first", "count")  # what differs between the images units of one explanation
 
 

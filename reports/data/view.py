@@ -5,7 +5,9 @@ It reads and joins, and puts what earlier versions stored into today's words; it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.store.store_reader import StoreReader
 from harness.store.units import Score, StoredUnit
-from reports.data.batches import joined
+from reports.data.batches import AWAY, joined
 
 KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
 VALIDITY = ("valid", "suspect", "invalid")  # of a latency, best to worst
@@ -32,7 +34,7 @@ class RunView:
     def __init__(self, store: StoreReader) -> None:
         self.store = store
         self.damage = store.damage  # first: damaged units are read as failed ones
-        self.units = list(store.planned_units())
+        self.units = list(_marked_away(store))
         self._whole, self._parts = joined(self.units)
         self._by_key = {part.key: whole for whole in self._whole for part in self._parts[whole.key]}
 
@@ -70,9 +72,9 @@ class RunView:
         return needed
 
     def counts(self) -> dict[str, int]:
-        """How many units are done, failed and planned."""
+        """How many units are done, failed, planned, and not begun because their board was away."""
         statuses = [unit.status for unit in self.units]
-        return {status: statuses.count(status) for status in ("done", "failed", "planned")}
+        return {status: statuses.count(status) for status in ("done", "failed", "planned", AWAY)}
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
@@ -124,6 +126,24 @@ class RunView:
         return np.asarray(array[:count])
 
 
+def _board(spec: Mapping[str, Any]) -> str:
+    """The device that does a unit, or judges in it."""
+    judge = spec.get("judge")
+    return device_name(spec) or (device_name(judge) if isinstance(judge, dict) else "")
+
+
+def _marked_away(store: StoreReader) -> Iterator[StoredUnit]:
+    """The planned units; those of a board that was away, and what builds on them, say so."""
+    boards: dict[str, str] = json.loads(store.meta("away") or "{}")
+    reasons: dict[str, str] = {}
+    for unit in store.planned_units():  # what a unit builds on comes before it
+        found = boards.get(_board(unit.spec)) or next(filter(None, map(reasons.get, unit.needs.values())), None)
+        if unit.status == "planned" and found:
+            reasons[unit.key] = found
+            unit = replace(unit, status=AWAY, reason=found)
+        yield unit
+
+
 def is_judged_by_float(unit: StoredUnit) -> bool:
     """Whether the Keras model itself gave a quality unit's scores, and not an artifact."""
     return bool(unit.spec["judge"] == FLOAT)
@@ -135,7 +155,7 @@ def is_sustained(unit: StoredUnit) -> bool:
 
 
 def device_name(spec: Mapping[str, Any]) -> str:
-    """Of the unit's device or a judge's; empty for what no device did."""
+    """Of a unit's device or a judge's; empty for what no device did."""
     device = spec.get("device")
     return str(device["name"]) if device else ""
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from harness.store import StoreReader
 from reports.data import formatting
+from reports.data.batches import AWAY
 from reports.data.view import RunView
 from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
@@ -55,6 +56,7 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "name": store.meta("experiment_name") or store.folder.resolve().name,
         "counts": view.counts(),
         "total": len(view.units),
+        "away": list(dict.fromkeys(u.reason for u in view.units if u.status == AWAY)),
         "failures": [{"what": unit_words(u.kind, u.spec), "reason": u.reason} for u in failed],
         "damage": damage_sentences(view),
         "version": store.meta("bitlens") or "",

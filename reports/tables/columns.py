@@ -44,7 +44,7 @@ COMPARISON = (
         TEXT,
         "kind of latency measurement: burst, several short rounds; what a long one says is in `sustained_ns`",
     ),
-    Column("status", TEXT, "done, failed or planned: the worst of the row's units"),
+    Column("status", TEXT, "done, planned, away (a board did not answer) or failed: the worst of the row's units"),
     Column("reason", TEXT, "why the row is not done"),
     Column("mark", TEXT, "restriction: what the artifact must not be used for, e.g. latency only"),
     Column(

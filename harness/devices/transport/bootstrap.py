@@ -22,7 +22,14 @@ import device
 from device import files
 from device.files import claim_cache, private_folder, read_whole, write_whole
 from harness.devices.transport.environment import ENVIRONMENT, environment_fault, listed_environment
-from harness.devices.transport.faults import AgentLost, DeadlinePassed, EnvironmentDamaged, Unreachable
+from harness.devices.transport.faults import (
+    AgentLost,
+    Away,
+    ConnectionCut,
+    DeadlinePassed,
+    EnvironmentDamaged,
+    Unreachable,
+)
 from harness.devices.transport.pipe import Connection, open_channel
 from harness.devices.transport.session import Session
 
@@ -63,7 +70,8 @@ def _send_agent(session: Session, connection: Connection, archive: bytes) -> Non
         if answer == {"missing": True}:
             session.send(archive, "start")
     except (AgentLost, DeadlinePassed) as error:
-        raise Unreachable(str(error), hint=connection.hint) from error
+        is_away = connection.is_remote and isinstance(error, (ConnectionCut, DeadlinePassed))
+        raise (Away if is_away else Unreachable)(str(error), hint=connection.hint) from error
     if isinstance(answer, dict) and answer.get("damaged"):
         raise EnvironmentDamaged(
             f'device "{connection.device}": its environment is damaged: {answer["damaged"]}',

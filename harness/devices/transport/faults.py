@@ -2,6 +2,7 @@
 
 DeviceError
 ├── Unreachable         connecting failed, nothing was begun: may be tried again
+│   └── Away            nobody answers at a remote device's address: it is off, starting, or cut off
 ├── EnvironmentDamaged  the board's environment is not as setup made it: made again, and then tried again
 ├── AgentLost           the agent's process ended in the middle of a job: a crash, or killed for lack of memory
 │   ├── ConnectionCut   the connection to it broke: network, reboot, power
@@ -19,6 +20,10 @@ class Unreachable(DeviceError):
     pass
 
 
+class Away(Unreachable):
+    pass
+
+
 class EnvironmentDamaged(DeviceError):
     """`python` is the board's interpreter that the environment was built on, as far as it is known."""
 
@@ -28,11 +33,14 @@ class EnvironmentDamaged(DeviceError):
 
 
 class AgentLost(DeviceError):
-    """`signal` is the number of the signal that ended the agent, or 0 where there was none or none is known."""
+    """`signal` is the number of the signal that ended the agent, or 0 where there was none or none is known.
 
-    def __init__(self, problem: str, *, signal: int = 0) -> None:
+    verb  what it was asked to do.
+    """
+
+    def __init__(self, problem: str, *, signal: int = 0, verb: str = "") -> None:
         super().__init__(problem)
-        self.signal = signal
+        self.signal, self.verb = signal, verb
 
 
 class ConnectionCut(AgentLost):

@@ -21,8 +21,8 @@ from execnet import gateway_base, gateway_bootstrap
 from execnet.xspec import XSpec
 
 from device.text import printable
-from harness.devices.transport.exit_status import in_words
-from harness.devices.transport.faults import Unreachable
+from harness.devices.transport.exit_status import SSH_FAILED, in_words
+from harness.devices.transport.faults import Away, Unreachable
 
 CONNECT_SECONDS = 60.0
 GOODBYE_SECONDS = 5.0
@@ -31,6 +31,13 @@ QUOTED_BYTES = 1000  # of the beginning and of the end of the other side's stder
 # What execnet sends first is read and executed by this line; -u because the pipe carries messages, not text. Python
 # puts the current folder, which is '', on the path of -c: a statistics.py that lies there must not become ours.
 PYTHON_ARGUMENTS = ("-u", "-c", "import sys;sys.path[:]=filter(None,sys.path);exec(eval(sys.stdin.readline()))")
+
+
+# What ssh says of a host that is there and does not let us in, and of what is wrong with its own configuration.
+_REFUSALS = (
+    "Permission denied", "Host key verification failed", "Too many authentication failures", "Unable to negotiate",
+    "config file", "configuration option", "extra arguments", "Bad port",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,7 @@ class Connection:
     address: str  # what a person would call the other side: "ssh pi@pi4.local"
     hint: str = ""  # what to try when it does not answer
     connect_s: float = CONNECT_SECONDS
+    is_remote: bool = False  # whether it may be away: off, starting, or behind a network that is down
 
 
 @contextmanager
@@ -124,7 +132,8 @@ def _connect(process: Process, connection: Connection, script: str) -> Any:
     try:
         return _start_worker(process).remote_exec(script)
     except (OSError, EOFError, ValueError) as error:
-        raise Unreachable(_why_unreachable(process, connection, error), hint=connection.hint) from error
+        fault = Away if _is_away(process, connection, error) else Unreachable
+        raise fault(_why_unreachable(process, connection, error), hint=connection.hint) from error
     finally:
         watchdog.cancel()
 
@@ -143,6 +152,14 @@ def _start_worker(process: Process) -> Any:
         line = first + process.infile.readline(200)
         raise ValueError(f"expected the agent, got this text: {line.decode(errors='replace').strip()!r}")
     return execnet.Gateway(process, XSpec("popen//id=agent"))
+
+
+def _is_away(process: Process, connection: Connection, error: Exception) -> bool:
+    """Whether nobody answered; whoever answers and refuses us will go on doing so."""
+    if not connection.is_remote or isinstance(error, ValueError):
+        return False
+    words = process.stderr_quote()
+    return process.was_killed or (process.exit_status() == SSH_FAILED and not any(no in words for no in _REFUSALS))
 
 
 def _why_unreachable(process: Process, connection: Connection, error: Exception) -> str:

@@ -138,10 +138,10 @@ class Session:
         number = signal_number(status) if status is not None else 0
         report = f'device "{self.device}": the agent was lost in {verb}: {self._process.exit_report()}'
         if status == SSH_FAILED:
-            return ConnectionCut(report, signal=number)
+            return ConnectionCut(report, signal=number, verb=verb)
         if any(words in self._process.stderr_quote() for words in _NO_MEMORY):
-            return LackOfMemory(f"{self._memory_reason(verb)}\n{report}", signal=number)
-        return AgentLost(report, signal=number)
+            return LackOfMemory(f"{self._memory_reason(verb)}\n{report}", signal=number, verb=verb)
+        return AgentLost(report, signal=number, verb=verb)
 
     def _memory_reason(self, verb: str) -> str:
         limit = self.memory_limit_bytes

@@ -1,0 +1,71 @@
+"""Whether a board is there: after a lost connection it is waited for before the next unit, for a bounded time.
+
+A measurement that began is never repeated. What had not begun is done once the board is back; a board that does not come
+back ends its units as "away": they stay planned, and the same command does them another time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.devices.device import Device
+from harness.devices.retry import had_not_begun, may_be_away, wait_for, wait_seconds
+from harness.devices.transport.faults import Away
+from harness.execution.progress import duration, say
+from harness.execution.task import Task, TaskResult, perform
+from harness.stages.context import Progress, RunContext
+from harness.store.units import Unit
+
+ATTEMPTS = 3  # at a unit that a board is lost in before it begins: it may be what makes the board fall
+ReportWaiting = Callable[[Unit, str], None]  # called with the unit that waits, and for what
+
+
+class Attendance:
+    """One board's.
+
+    device  None for a place that is no device, and therefore never away.
+    """
+
+    def __init__(self, device: Device | None, report_waiting: ReportWaiting) -> None:
+        self._device, self._report_waiting = device, report_waiting
+        self._wait_s = wait_seconds(device) if device is not None else None
+        self._lost = ""  # why the board may not be there, as long as nobody has looked
+        self._away = ""  # why the board is not waited for any more
+
+    def perform(self, task: Task, context: RunContext, progress: Progress) -> TaskResult:
+        """Do a unit on the board, or find that the board is away."""
+        for attempt in range(ATTEMPTS):
+            if not self._is_there(task.unit):
+                return TaskResult(unit=task.unit, seconds=0.0, reason=self._away, away=True)
+            errors: list[Exception] = []
+            result = perform(task, context, progress, on_error=errors.append)
+            error = errors[0] if errors else None
+            if self._wait_s is None or error is None or not may_be_away(error):
+                return result
+            self._lost = str(error).partition("\n  try: ")[0]
+            if not had_not_begun(error):
+                return result
+        return replace(result, away=isinstance(error, Away))
+
+    def _is_there(self, unit: Unit) -> bool:
+        if self._away or not self._lost or self._device is None or self._wait_s is None:
+            return not self._away
+        name, most = self._device.name, duration(self._wait_s)
+        if self._wait_s:
+            say(f"{name} does not answer, and is waited for, {most} at most: {self._lost}")
+        waited = 0.0
+
+        def on_wait(seconds: float) -> None:
+            nonlocal waited
+            waited = seconds
+            self._report_waiting(unit, f"waiting for {name}, {duration(seconds)} of {most}")
+
+        problem = wait_for(self._device, at_most_s=self._wait_s, on_wait=on_wait)
+        self._lost = ""
+        if problem is None:
+            say(f"{name} is back after {duration(waited)}")
+            return True
+        self._away = f"board away: it did not answer{f' for {most}' if self._wait_s else ''}: {problem}"
+        say(f"{name} is away; its units are left for the next time: {problem}")
+        return False
