@@ -25,6 +25,12 @@ _ARM_CORES = {  # Arm Ltd. (implementer 0x41) part numbers of boards' cores, fro
     0xD09: "Cortex-A73", 0xD0A: "Cortex-A75", 0xD0B: "Cortex-A76", 0xD0C: "Neoverse-N1", 0xD41: "Cortex-A78",
     0xD42: "Cortex-A78AE", 0xD44: "Cortex-X1", 0xD46: "Cortex-A510", 0xD47: "Cortex-A710",
 }  # fmt: skip
+_HYPERVISORS = {  # what DMI calls the makers of virtual machines, and what systemd-detect-virt calls these
+    "KVM": "kvm", "OpenStack": "kvm", "KubeVirt": "kvm", "Amazon EC2": "amazon", "QEMU": "qemu", "VMware": "vmware",
+    "VMW": "vmware", "innotek GmbH": "oracle", "VirtualBox": "oracle", "Xen": "xen", "Bochs": "bochs", "HVM domU": "xen",
+    "Parallels": "parallels", "BHYVE": "bhyve", "Hyper-V": "microsoft", "Virtual Machine": "microsoft",
+    "Apple Virtualization": "apple", "Google Compute Engine": "google", "Standard PC": "qemu",
+}  # fmt: skip
 
 
 def machine(root: Path = ROOT) -> dict[str, Any]:
@@ -33,6 +39,9 @@ def machine(root: Path = ROOT) -> dict[str, Any]:
         "hostname": platform.node(),
         "pid": os.getpid(),
         "board": board_model(root),
+        "revision": board_revision(root),
+        "virtual_machine": virtual_machine(root),
+        "container": container(root),
         "cpu": cpu_model(root),
         "cpus": os.cpu_count(),
         "architecture": platform.machine(),
@@ -88,6 +97,46 @@ def board_model(root: Path = ROOT) -> str | None:
     return text.strip("\0 \n") or None if text else None
 
 
+def board_revision(root: Path = ROOT) -> str | None:
+    """A Raspberry Pi's code of model, maker, memory and revision, such as c03114; it names no single board."""
+    word = _table(root / "proc/cpuinfo").get("Revision")
+    if word is None and (root / "proc/device-tree/system/linux,revision").is_file():
+        word = (root / "proc/device-tree/system/linux,revision").read_bytes().hex().lstrip("0")
+    return word or None
+
+
+def virtual_machine(root: Path = ROOT) -> str | None:
+    """Which hypervisor this is a guest of, by systemd-detect-virt's sources and names; None on a machine of its own."""
+    tree, dmi = root / "proc/device-tree", root / "sys/class/dmi/id"
+    if "microsoft" in (read_text(root / "proc/sys/kernel/osrelease") or "").lower():
+        return "wsl"
+    if any(tree.glob("fw-cfg@*")) or "qemu," in (read_text(tree / "compatible") or ""):
+        return "qemu"
+    for text in (read_text(tree / "hypervisor/compatible"), read_text(root / "sys/hypervisor/type")):
+        if text:
+            return text.strip("\0").split("\0")[0].split(",")[-1]
+    makers = [read_text(dmi / name) or "" for name in ("product_name", "sys_vendor", "board_vendor", "bios_vendor")]
+    found = next((_HYPERVISORS[key] for key in _HYPERVISORS for maker in makers if maker.startswith(key)), None)
+    if found and not makers[0].endswith(".metal"):  # as Amazon calls machines without a hypervisor
+        return found
+    if "dummy-virt" in (read_text(tree / "compatible") or ""):
+        return "a device tree of no board"
+    flags = _table(root / "proc/cpuinfo").get("flags", "").split()
+    return "unknown hypervisor" if "hypervisor" in flags and not found else None
+
+
+def container(root: Path = ROOT) -> str | None:
+    """Which kind of container this process is in, by what its manager leaves there; None outside of one."""
+    for name in ("run/host/container-manager", "run/systemd/container"):
+        if read_text(root / name):
+            return read_text(root / name)
+    words = (read_text(root / "proc/1/environ") or "").split("\0")  # root alone may read it
+    named = next((word.partition("=")[2] for word in words if word.startswith("container=")), None)
+    marks = {".dockerenv": "docker", "run/.containerenv": "podman", "dev/lxd/sock": "lxc", "dev/.lxc": "lxc"}
+    marks["run/secrets/kubernetes.io"] = "kubernetes"
+    return named or next((kind for mark, kind in marks.items() if (root / mark).exists()), None)
+
+
 def cpu_model(root: Path = ROOT) -> str | None:
     """The processor's name; ARM kernels give numbers instead, which are looked up."""
     cpuinfo = _table(root / "proc/cpuinfo")
@@ -117,13 +166,20 @@ def clocks_khz(root: Path = ROOT) -> list[int] | None:
 
 def throttled_bits(root: Path = ROOT) -> int | None:
     """Raspberry Pi firmware's word. Bits 0-3: under-voltage, capped, throttled, soft limit now; 16-19: since boot."""
-    text = read_text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
-    if text is None and root == ROOT:
-        text = run_command("vcgencmd", "get_throttled")
+    files = sorted((root / "sys/devices/platform").glob("soc*/soc*:firmware/get_throttled"))  # a Pi 5's has an address
+    text = read_text(files[0]) if files else run_command("vcgencmd", "get_throttled") if root == ROOT else None
     try:
-        return int(text.split("=")[-1], 16) if text else None
-    except ValueError:
-        return None
+        return int(text.split("=")[-1], 16) if text else _under_voltage(root)
+    except ValueError:  # vcgencmd's words for a user who is not in the group "video"
+        return _under_voltage(root)
+
+
+def _under_voltage(root: Path) -> int | None:
+    """The one of these bits that everybody may read; where it is not set, nothing is known of the others."""
+    for name in (root / "sys/class/hwmon").glob("hwmon*/name"):
+        if read_text(name) == "rpi_volt" and read_text(name.with_name("in0_lcrit_alarm")) == "1":
+            return 0x1
+    return None
 
 
 def _governors(root: Path) -> list[str] | None:
