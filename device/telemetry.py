@@ -27,9 +27,10 @@ _ARM_CORES = {  # Arm Ltd. (implementer 0x41) part numbers of boards' cores, fro
 }  # fmt: skip
 _HYPERVISORS = {  # what DMI calls the makers of virtual machines, and what systemd-detect-virt calls these
     "KVM": "kvm", "OpenStack": "kvm", "KubeVirt": "kvm", "Amazon EC2": "amazon", "QEMU": "qemu", "VMware": "vmware",
-    "VMW": "vmware", "innotek GmbH": "oracle", "VirtualBox": "oracle", "Xen": "xen", "Bochs": "bochs", "HVM domU": "xen",
-    "Parallels": "parallels", "BHYVE": "bhyve", "Hyper-V": "microsoft", "Virtual Machine": "microsoft",
-    "Apple Virtualization": "apple", "Google Compute Engine": "google", "Standard PC": "qemu",
+    "VMW": "vmware", "innotek GmbH": "oracle", "VirtualBox": "oracle", "Xen": "xen", "Bochs": "bochs",
+    "HVM domU": "xen", "Parallels": "parallels", "BHYVE": "bhyve", "Hyper-V": "microsoft",
+    "Virtual Machine": "microsoft", "Apple Virtualization": "apple", "Google Compute Engine": "google",
+    "Standard PC": "qemu",
 }  # fmt: skip
 
 

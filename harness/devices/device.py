@@ -137,3 +137,8 @@ def is_emulated(device: Device) -> bool:
 def counts_instructions(device: Device) -> bool:
     """Whether it says how many instructions an inference executes, instead of a latency."""
     return KINDS[device.kind].counts_instructions
+
+
+def is_on_this_machine(device: Device) -> bool:
+    """Whether its work takes this machine's cores, and its clock is this machine's."""
+    return KINDS[device.kind].on_this_machine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,13 +9,16 @@ from typing import Any
 
 from harness.devices.device import KINDS, Device, is_set_up
 from harness.devices.setup.wheels import NEWEST, OLDEST, SUPPORTED_PYTHONS
-from harness.devices.validity import HOT_C
+from harness.devices.surroundings import clock_in_words, look_around
+from harness.devices.transport.session import Progress
+from harness.devices.validity import HOT_C, OTHER_CPUS_SUSPECT
 from harness.errors import DeviceError
 from harness.keras_packages import INSTALL_LARQ, is_installed
 
 LOW_DISK_BYTES = 1 << 30  # VGG16 alone is half of it
+FULL_DISK_BYTES = 64 << 20  # an artifact of the catalogue's smaller models, and the agent
 LOW_MEMORY_BYTES = 256 << 20
-CLOCK_SKEW_S = 30.0
+CLOCK_SKEW_S = 30.0  # more than this is worth a word
 BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
 
@@ -42,15 +44,21 @@ class Facts:
     stat: dict[str, Any]
     clock_ahead_s: float
     kind: str
+    name: str = "NAME"
+    settled_s: float | None = None  # how long a fresh boot was waited out
+    other_cpus: float | None = None  # how many CPUs were busy in the end
 
 
-def examine(device: Device) -> list[Finding]:
-    """Ask the device and diagnose; a device that cannot be asked is a finding too."""
+def examine(device: Device, *, say: Callable[[str], None] = lambda line: None) -> list[Finding]:
+    """Ask the device and diagnose; a device that cannot be asked is a finding too.
+
+    say  told when this takes a while: a board that has just booted is given time to come to rest.
+    """
     findings: list[Finding] = []
     try:
         findings += _setup(device)
         findings += _larq(device)
-        findings += diagnose(_ask(device))
+        findings += diagnose(_ask(device, say))
     except DeviceError as error:
         problem, _, hint = str(error).partition("\n  try: ")
         findings.append(Finding(severity="error", what=problem, hint=hint))
@@ -83,19 +91,31 @@ def _larq(device: Device) -> Iterator[Finding]:
             yield Finding(severity="ok", what=f"larq {version('larq')}, larq-zoo {version('larq-zoo')}")
 
 
-def _ask(device: Device) -> Facts:
+def _ask(device: Device, say: Callable[[str], None]) -> Facts:
     with device.open() as session:
         hello = session.request("hello", deadline_s=120)
-        asked = time.time()
-        stat = session.request("stat", deadline_s=120)
-        middle = (asked + time.time()) / 2
+        around = look_around(session, on_progress=_say_once(f"{device.name} has just started; waiting for it", say))
     return Facts(
         machine=hello["machine"],
         runtimes=hello["runtimes"],
-        stat=stat,
-        clock_ahead_s=stat["unix_time"] - middle,
+        stat=around.stat,
+        clock_ahead_s=around.clock_ahead_s or 0.0,
         kind=device.kind,
+        name=device.name,
+        settled_s=around.settled_s,
+        other_cpus=around.other_cpus,
     )
+
+
+def _say_once(line: str, say: Callable[[str], None]) -> Progress:
+    told: list[str] = []
+
+    def on_progress(report: dict[str, Any]) -> None:
+        if not told:
+            told.append(line)
+            say(line)
+
+    return on_progress
 
 
 def _system(facts: Facts) -> Iterator[Finding]:
@@ -136,7 +156,7 @@ def _runtimes(facts: Facts) -> Iterator[Finding]:
         else:
             yield Finding(severity="warning", what=runtime["reason"], hint='pip install "numpy<2", or ai-edge-litert')
     if not any(runtime["usable"] for runtime in facts.runtimes):
-        yield Finding(severity="error", what="no usable TFLite runtime", hint="bitlens device setup NAME")
+        yield Finding(severity="error", what="no usable TFLite runtime", hint=f"bitlens device setup {facts.name}")
 
 
 def _governor(facts: Facts) -> Iterator[Finding]:
@@ -168,8 +188,10 @@ def _heat(facts: Facts) -> Iterator[Finding]:
 def _room(facts: Facts) -> Iterator[Finding]:
     disk, memory = facts.stat["free_disk_bytes"], facts.stat["available_memory_bytes"]
     if disk < LOW_DISK_BYTES:
-        what = f"low disk: {disk >> 20} MiB free where artifacts are kept"
-        yield Finding(severity="warning", what=what, hint="bitlens device remove NAME drops those of old runs")
+        full = disk < FULL_DISK_BYTES
+        what = f"{'disk full' if full else 'low disk'}: {disk >> 20} MiB free where artifacts are kept"
+        hint = f"bitlens device remove {facts.name} drops those of old runs"
+        yield Finding(severity="error" if full else "warning", what=what, hint=hint)
     if memory is not None and memory < LOW_MEMORY_BYTES:
         what = f"low memory: {memory >> 20} MiB available"
         yield Finding(severity="warning", what=what, hint="stop what else runs there")
@@ -177,7 +199,11 @@ def _room(facts: Facts) -> Iterator[Finding]:
 
 def _load(facts: Facts) -> Iterator[Finding]:
     load, cpus = facts.stat["load_average"], facts.machine["cpus"] or 1
-    if load is not None and load > BUSY_LOAD_FRACTION * cpus:
+    if facts.settled_s is not None:  # the load average still remembers the start
+        if facts.other_cpus is not None and facts.other_cpus > OTHER_CPUS_SUSPECT:
+            what = f"still busy {facts.stat['uptime_s']:.0f} s after its start: {facts.other_cpus:.1f} of {cpus} CPUs"
+            yield Finding(severity="warning", what=what, hint="wait until it has started, or stop what else runs there")
+    elif load is not None and load > BUSY_LOAD_FRACTION * cpus:
         yield Finding(
             severity="warning", what=f"busy: load {load:.1f} on {cpus} CPUs", hint="stop what else runs there"
         )
@@ -196,8 +222,17 @@ def _lock(facts: Facts) -> Iterator[Finding]:
 
 def _clock(facts: Facts) -> Iterator[Finding]:
     if abs(facts.clock_ahead_s) > CLOCK_SKEW_S:
-        what = f"clock skew: its clock is {facts.clock_ahead_s:+.0f} s from this host's"
+        what = f"its clock is {clock_in_words(facts.clock_ahead_s)}; times in records are corrected"
         yield Finding(severity="warning", what=what, hint="sudo timedatectl set-ntp true")
+
+
+def _virtual(facts: Facts) -> Iterator[Finding]:
+    guest, container = facts.machine.get("virtual_machine"), facts.machine.get("container")
+    if guest and not KINDS[facts.kind].is_emulated:
+        what = f"a virtual machine ({guest}): another load on its host cannot be seen, so its latencies are suspect"
+        yield Finding(severity="warning", what=what, hint="a machine of its own for latencies that are to be trusted")
+    if container:
+        yield Finding(severity="ok", what=f"in a container ({container}), whose limits count as the board's own")
 
 
 def _emulated(facts: Facts) -> Iterator[Finding]:
@@ -219,5 +254,6 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _load,
     _lock,
     _clock,
+    _virtual,
     _emulated,
 )

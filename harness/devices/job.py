@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,12 @@ class Job:
         cpus: list[int] | None = None,
         lock: dict[str, Any] | None = None,
         cool_down: dict[str, float] | None = None,
+        before_load: Callable[[Session], None] = lambda session: None,
     ) -> Iterator[tuple[Session, dict[str, Any]]]:
         """connect -> put -> load. Yields the session and what the agent says of the loaded artifact."""
         waiting_s = (lock["wait_s"] if lock else 0) + (cool_down["max_seconds"] if cool_down else 0)
         with self.put() as (session, sha256):
+            before_load(session)
             answer = session.request(
                 "load",
                 deadline_s=LOAD_SECONDS + waiting_s,

@@ -12,24 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.devices.rounds import spread_between_processes
+
 LEVELS = ("valid", "suspect", "invalid")  # best to worst
 MIN_SAMPLES = 5  # below this there is no p50
 DRIFT_SUSPECT, DRIFT_INVALID = 0.05, 0.25  # fraction by which the last third's median differs from the first third's
 OTHER_CPUS_SUSPECT = 0.10  # CPUs that other processes kept busy, on average
 STOLEN_SUSPECT = 0.02  # fraction of all CPU time that a hypervisor gave to others
+SPREAD_SUSPECT = 0.10  # fraction by which the medians of the rounds differ; LATENCY_MARGIN of the reports, twice
+NOTE = "valid"  # the severity of what does not make a latency suspect, and must be known of it
 CLOCK_CHANGE = 0.05  # fraction by which the lowest clock while it ran is below the highest
 HOT_C = 80.0  # a Raspberry Pi's firmware starts to slow the clock at 80 °C
 _NOW_BITS = 0xF  # under-voltage, frequency capped, throttled, soft temperature limit
 _THROTTLE_WORDS = ("under-voltage", "clock capped", "throttled", "soft temperature limit")
 
 Record = dict[str, Any]
-Finding = tuple[str, str]  # (suspect | invalid, reason)
+Finding = tuple[str, str]  # (invalid | suspect | NOTE, reason)
 Rule = Callable[[Record], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validity:
-    """How far a latency can be trusted. Of all findings the worst counts, with every reason of that severity."""
+    """How far a latency can be trusted. Of all findings the worst counts, with every reason of that severity.
+
+    A valid one may have a reason too: what must be known of it.
+    """
 
     level: str
     reason: str = ""
@@ -48,7 +55,7 @@ def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Validity:
         counted = "" if record.get("instructions") else ", and instructions are not counted there"
         return Validity(level="invalid", reason=f"emulated: time under an emulator is not a latency{counted}")
     findings = [finding for rule in rules or RULES for finding in rule(record)]
-    for level in ("invalid", "suspect"):
+    for level in ("invalid", "suspect", NOTE):
         reasons = [reason for severity, reason in findings if severity == level]
         if reasons:
             return Validity(level=level, reason="; ".join(reasons))
@@ -56,9 +63,17 @@ def judge(record: Record, *, rules: tuple[Rule, ...] | None = None) -> Validity:
 
 
 def worst(records: Sequence[Record]) -> Validity:
-    """The validity of several records together: that of the worst one."""
+    """The validity of several rounds together: that of the worst one, and suspect where their medians differ too much.
+
+    What slows some of them may be out of sight: the other guests of a host, or the memory that a process was given.
+    """
     record = max(records, key=lambda record: LEVELS.index(record["verdict"]))
-    return Validity(level=record["verdict"], reason=record["verdict_reason"])
+    level, reason = record["verdict"], record["verdict_reason"]
+    spread = spread_between_processes([record.get("samples_ns", ()) for record in records])
+    if level == "invalid" or spread is None or spread <= SPREAD_SUSPECT:
+        return Validity(level=level, reason=reason)
+    reasons = [f"rounds differ: their medians by {spread:.0%}", reason if level == "suspect" else ""]
+    return Validity(level="suspect", reason="; ".join(filter(None, reasons)))
 
 
 def _too_few_samples(record: Record) -> Iterator[Finding]:
@@ -127,6 +142,15 @@ def _stolen(record: Record) -> Iterator[Finding]:
         yield "suspect", f"virtual machine: {passed['stolen'] / total:.0%} of the CPU time went to others on its host"
 
 
+def _virtual(record: Record) -> Iterator[Finding]:
+    """A guest sees neither what else its host does nor whether its processor is emulated; a container sees both."""
+    machine = record.get("machine", {})
+    if machine.get("virtual_machine"):
+        yield "suspect", f"virtual machine ({machine['virtual_machine']}): another load on its host cannot be seen"
+    if machine.get("container"):
+        yield NOTE, f"in a container ({machine['container']}), whose limits may be those of no other process"
+
+
 def _clock_changed(record: Record) -> Iterator[Finding]:
     """Only clocks read while it ran: before the start an idle machine's clock is rightly low."""
     samples = record["circumstances"]["during"][1:]
@@ -161,6 +185,7 @@ RULES: tuple[Rule, ...] = (
     _throttled,
     _other_load,
     _stolen,
+    _virtual,
     _clock_changed,
     _hot,
     _powersave,

@@ -1,7 +1,7 @@
 """Whether a board is there: after a lost connection it is waited for before the next unit, for a bounded time.
 
-A measurement that began is never repeated. What had not begun is done once the board is back; a board that does not come
-back ends its units as "away": they stay planned, and the same command does them another time.
+A measurement that began is never repeated. What had not begun is done once the board is back; the units of a board that
+does not come back end as "away": they stay planned, and the same command does them another time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Attendance:
 
     def perform(self, task: Task, context: RunContext, progress: Progress) -> TaskResult:
         """Do a unit on the board, or find that the board is away."""
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if not self._is_there(task.unit):
                 return TaskResult(unit=task.unit, seconds=0.0, reason=self._away, away=True)
             errors: list[Exception] = []

@@ -20,7 +20,7 @@ from reports.data.batches import AWAY, joined
 
 KERAS = "keras"  # the format of the reference rows: the float model itself, never converted
 VALIDITY = ("valid", "suspect", "invalid")  # of a latency, best to worst
-INVALID = VALIDITY[-1]
+SUSPECT, INVALID = VALIDITY[1:]
 FLOAT = "float"  # the judge that is the Keras model
 
 

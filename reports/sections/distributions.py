@@ -10,7 +10,7 @@ import numpy as np
 from harness.store.units import StoredUnit
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
-from reports.tables.comparison import RowId, row_id, worst_validity
+from reports.tables.comparison import RowId, row_id, together
 
 LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size
@@ -30,7 +30,7 @@ def distributions(view: RunView) -> Records:
 
 def _distribution(view: RunView, row: RowId, rounds: list[StoredUnit]) -> Records:
     samples = [ns for unit in rounds for ns in unit.result["samples_ns"]]
-    validity = worst_validity(unit.result for unit in rounds)
+    validity, _ = together([unit.result for unit in rounds])
     common = {
         **row._asdict(),
         "runtime": rounds[0].result["runtime"],

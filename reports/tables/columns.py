@@ -79,8 +79,12 @@ COMPARISON = (
     Column("sustained_seconds", WHOLE, "how long it was"),
     Column("peak_rss_bytes", WHOLE, "highest resident memory of the process: the largest of the rounds"),
     Column("flatbuffer_bytes", WHOLE, "size of the artifact"),
-    Column("verdict", TEXT, "validity of the latency: valid, suspect or invalid; the worst of the rounds"),
-    Column("verdict_reason", TEXT, "why it is not valid"),
+    Column(
+        "verdict",
+        TEXT,
+        "validity of the latency: valid, suspect or invalid; the worst of the rounds, and their spread",
+    ),
+    Column("verdict_reason", TEXT, "why it is not valid, or what to know of a valid one"),
     Column("emulated", TRUTH, "true when the device was emulated; such a row has no latency"),
     Column("instructions", WHOLE, "executed instructions per run, where the device counts them"),
     Column(

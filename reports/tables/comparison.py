@@ -12,11 +12,12 @@ import pandas as pd
 from harness.store import Prediction, StoredUnit, StoreReader
 from reports.data.batches import STATUSES
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
-from reports.data.view import INVALID, KERAS, VALIDITY, RunView, device_kind, device_name, is_sustained
+from reports.data.view import INVALID, KERAS, SUSPECT, VALIDITY, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
 from reports.tables.scores import attach_quality, quality_summary
 
 FIDELITY = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
+SPREAD_SUSPECT = 0.10  # as harness.devices.validity has it, for those who measure without a run
 COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
 
 
@@ -224,15 +225,15 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
     if not rounds:
         return {}
     results = [unit.result for unit in rounds]
-    validity = worst_validity(results)
     emulated = any(r["emulated"] for r in results)
+    validity, reason = together(results)
     facts = {
         "latency_rounds": len(results),
         "latency_samples": sum(len(r["samples_ns"]) for r in results),
         "warmup_runs": sum(len(r["warmup_ns"]) for r in results),
         "peak_rss_bytes": max(filter(None, (r["peak_rss_bytes"] for r in results)), default=None),
         "verdict": validity,
-        "verdict_reason": "; ".join(filter(None, dict.fromkeys(r["verdict_reason"] for r in results))),
+        "verdict_reason": reason,
         "emulated": emulated,
         "instructions": _middle(results, "instructions"),
         "energy_nj": _energy_nj(results),
@@ -252,8 +253,15 @@ def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
     return {}
 
 
-def worst_validity(results: Iterable[Mapping[str, Any]]) -> str:
-    return VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
+def together(results: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """The validity of rounds and every reason: that of the worst, and suspect where their medians differ too much."""
+    worst = VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
+    reasons = dict.fromkeys(result["verdict_reason"] for result in results)
+    medians = [median(result["samples_ns"]) for result in results if result["samples_ns"]]
+    spread = (max(medians) - min(medians)) / median(medians) if medians else 0.0
+    if worst != INVALID and spread > SPREAD_SUSPECT:
+        return SUSPECT, "; ".join(filter(None, [f"rounds differ: their medians by {spread:.0%}", *reasons]))
+    return worst, "; ".join(filter(None, reasons))
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,88 @@ def test_a_thermometer_that_cannot_be_read_is_left_out(pi: Path) -> None:
     assert telemetry.snapshot(pi)["temperatures_c"] is None
 
 
+DMI = "sys/class/dmi/id/{}"
+TREE = "proc/device-tree/{}"
+GUESTS = {
+    "KVM by libvirt": ({DMI.format("sys_vendor"): "QEMU"}, "qemu"),
+    "qemu's arm64 board, with its tree": ({TREE.format("fw-cfg@9020000/compatible"): "qemu,fw-cfg-mmio\0"}, "qemu"),
+    "qemu's arm64 board, without": ({TREE.format("compatible"): "linux,dummy-virt\0"}, "a device tree of no board"),
+    "Firecracker's arm64 guest": ({TREE.format("compatible"): "linux,dummy-virt\0"}, "a device tree of no board"),
+    "Graviton": ({DMI.format("sys_vendor"): "Amazon EC2", DMI.format("product_name"): "c7g.large"}, "amazon"),
+    "Graviton without a hypervisor": (
+        {DMI.format("sys_vendor"): "Amazon EC2", DMI.format("product_name"): "c7g.metal"}, None
+    ),
+    "Ampere at Google": ({DMI.format("product_name"): "Google Compute Engine"}, "google"),
+    "Hyper-V": ({DMI.format("product_name"): "Virtual Machine"}, "microsoft"),
+    "VirtualBox": ({DMI.format("bios_vendor"): "innotek GmbH"}, "oracle"),
+    "a Mac's": ({DMI.format("product_name"): "Apple Virtualization Generic Platform"}, "apple"),
+    "Windows Subsystem for Linux": ({"proc/sys/kernel/osrelease": "5.15.1-microsoft-standard-WSL2"}, "wsl"),
+    "Xen": ({"sys/hypervisor/type": "xen"}, "xen"),
+    "Xen on arm64": ({TREE.format("hypervisor/compatible"): "xen,xen-4.17\0xen,xen\0"}, "xen-4.17"),
+    "an x86 guest of who knows what": ({"proc/cpuinfo": "flags\t\t: fpu hypervisor sse2\n"}, "unknown hypervisor"),
+    "a laptop": ({DMI.format("sys_vendor"): "LENOVO", "proc/cpuinfo": "flags\t\t: fpu sse2\n"}, None),
+    "a Jetson": ({TREE.format("compatible"): "nvidia,p3768-0000+p3767-0005\0nvidia,tegra234\0"}, None),
+    "a Rock 5": ({TREE.format("compatible"): "radxa,rock-5b\0rockchip,rk3588\0"}, None),
+}  # fmt: skip
+
+
+def plant(files: dict[str, str], root: Path) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize("what", GUESTS)
+def test_a_virtual_machine_is_told_from_a_board(what: str, tmp_path: Path) -> None:
+    files, hypervisor = GUESTS[what]
+    assert telemetry.virtual_machine(plant(files, tmp_path)) == hypervisor
+
+
+def test_a_raspberry_pi_is_no_guest_and_no_container(pi: Path) -> None:
+    (pi / "proc/device-tree/compatible").write_text("raspberrypi,4-model-b\0brcm,bcm2711\0")
+    machine = telemetry.machine(pi)
+    assert (machine["virtual_machine"], machine["container"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({".dockerenv": ""}, "docker"),
+        ({"run/.containerenv": 'engine="podman"\n'}, "podman"),
+        ({"run/systemd/container": "systemd-nspawn\n"}, "systemd-nspawn"),
+        ({"run/host/container-manager": "podman\n", ".dockerenv": ""}, "podman"),
+        ({"proc/1/environ": "TERM=xterm\0container=lxc\0PATH=/bin\0"}, "lxc"),
+        ({"run/secrets/kubernetes.io/serviceaccount/token": "..."}, "kubernetes"),
+        ({"proc/1/environ": "TERM=xterm\0PATH=/bin\0"}, None),
+        ({}, None),
+    ],
+)
+def test_a_container_is_told_by_what_its_manager_leaves(
+    files: dict[str, str], kind: str | None, tmp_path: Path
+) -> None:
+    assert telemetry.container(plant(files, tmp_path)) == kind
+
+
+@pytest.mark.skipif(shutil.which("systemd-detect-virt") is None, reason="needs systemd-detect-virt")
+@pytest.mark.parametrize(
+    ("option", "ours"), [("--vm", telemetry.virtual_machine), ("--container", telemetry.container)]
+)
+def test_systemd_finds_the_same_of_this_machine(option: str, ours: Callable[[], str | None]) -> None:
+    done = subprocess.run(["systemd-detect-virt", option], capture_output=True, text=True, check=False)
+    assert (ours() is None) == (done.stdout.strip() == "none")
+
+
+def test_two_boards_of_one_kind_are_told_apart_without_their_serial_numbers(pi: Path, tmp_path: Path) -> None:
+    plant({"proc/sys/kernel/random/boot_id": "3d7c66f4\n", "proc/cpuinfo": "Serial\t: 10000000abcd\n"}, pi)
+    (pi / "proc/device-tree/system").mkdir()
+    (pi / "proc/device-tree/system/linux,revision").write_bytes(bytes.fromhex("00c03114"))
+    machine = telemetry.machine(pi)
+    assert (machine["revision"], machine["boot_id"]) == ("c03114", "3d7c66f4")
+    assert "abcd" not in str(machine)
+
+
 def test_an_unknown_arm_part_is_given_as_its_number(pi: Path) -> None:
     (pi / "proc/cpuinfo").write_text("CPU implementer : 0x41\nCPU part : 0xfff\n")
     assert telemetry.cpu_model(pi) == "ARM part 0xfff"
@@ -80,7 +165,6 @@ def test_an_unknown_arm_part_is_given_as_its_number(pi: Path) -> None:
 
 def test_peak_memory_counts_what_was_touched() -> None:
     """Physics: 64 MiB that are written to must be seen, in a process of its own."""
-    import subprocess
     import sys
 
     script = (

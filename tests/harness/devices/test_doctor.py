@@ -20,6 +20,8 @@ MACHINE = {
     "system": "Debian GNU/Linux 12",
     "python": "3.11.2",
     "libc": "glibc 2.36",
+    "virtual_machine": None,
+    "container": None,
 }
 STAT = {
     "governors": ["ondemand"],
@@ -31,13 +33,15 @@ STAT = {
     "lock_holder": None,
     "lockable": True,
     "lock_problem": None,
+    "uptime_s": 5000.0,
 }
 RUNTIME = {"name": "tflite-runtime", "version": "2.14.0", "usable": True, "reason": ""}
 
 
 def healthy(**changes: Any) -> Facts:
     machine, stat = copy.deepcopy(MACHINE), copy.deepcopy(STAT)
-    rest = {"runtimes": [RUNTIME], "clock_ahead_s": 0.1, "kind": "ssh"}
+    rest = {"runtimes": [RUNTIME], "clock_ahead_s": 0.1, "kind": "ssh", "name": "pi4"}
+    rest |= {"settled_s": None, "other_cpus": None}
     for name, value in changes.items():
         next(table for table in (machine, stat, rest) if name in table)[name] = value
     return Facts(machine=machine, stat=stat, **rest)
@@ -77,7 +81,11 @@ def test_a_healthy_board_has_nothing_that_would_spoil_a_run() -> None:
         ({"load_average": 3.0}, "warning", "busy: load 3.0 on 4 CPUs"),
         ({"lock_holder": "ada from laptop"}, "warning", "measured now by ada"),
         ({"lockable": False, "lock_problem": "it is a link"}, "error", "lock cannot be used: it is a link"),
-        ({"clock_ahead_s": -3600.0}, "warning", "clock skew: its clock is -3600 s"),
+        ({"free_disk_bytes": 3 << 20}, "error", "disk full: 3 MiB free"),
+        ({"settled_s": 120.0, "other_cpus": 1.5, "uptime_s": 170.0}, "warning", "still busy 170 s after its start"),
+        ({"virtual_machine": "kvm"}, "warning", "a virtual machine (kvm)"),
+        ({"clock_ahead_s": -60002740.0}, "warning", "its clock is 694 days behind"),
+        ({"clock_ahead_s": -3600.0}, "warning", "its clock is 60 minutes behind"),
     ],
 )
 def test_each_rule_finds_its_fault_and_says_what_to_try(changes: dict[str, Any], severity: str, words: str) -> None:
@@ -85,6 +93,23 @@ def test_each_rule_finds_its_fault_and_says_what_to_try(changes: dict[str, Any],
     assert [finding.severity for finding in faults] == [severity]
     assert words in faults[0].what
     assert faults[0].hint
+
+
+def test_no_hint_names_another_device_than_this_one_or_sends_the_reader_back_here() -> None:
+    for changes in ({"runtimes": []}, {"free_disk_bytes": 0}, {"free_disk_bytes": 100 << 20}):
+        hints = [finding.hint for finding in diagnose(healthy(**changes)) if finding.hint]
+        assert all("pi4" in hint and "NAME" not in hint and "doctor" not in hint for hint in hints)
+
+
+def test_a_fresh_boot_that_came_to_rest_is_not_called_busy() -> None:
+    facts = healthy(load_average=3.9, uptime_s=40.0, settled_s=12.0, other_cpus=0.02)
+    assert {finding.severity for finding in diagnose(facts)} == {"ok"}
+
+
+def test_a_container_is_named_and_is_no_fault() -> None:
+    findings = diagnose(healthy(container="docker"))
+    assert {finding.severity for finding in findings} == {"ok"}
+    assert any("in a container (docker)" in finding.what for finding in findings)
 
 
 def test_missing_sensors_are_not_a_finding() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.devices.validity import RULES, Validity, judge, worst
+from harness.devices.validity import RULES, SPREAD_SUSPECT, Validity, judge, worst
+from reports.tables import comparison
 
 SNAPSHOT = {
     "uptime_s": 100.0,
@@ -83,6 +84,8 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
         ),
         ({"after__temperatures_c": {"cpu": 81.0, "gpu": 40.0}}, "suspect", "hot: cpu at 81 °C"),
         ({"before__governors": ["powersave"]}, "suspect", "governor powersave"),
+        ({"machine__virtual_machine": "kvm"}, "suspect", r"virtual machine \(kvm\): another load on its host"),
+        ({"machine__container": "docker"}, "valid", r"in a container \(docker\)"),
         ({"after__swap_used_bytes": 5 << 20}, "suspect", "swapping: 5 MiB"),
     ],
 )
@@ -122,6 +125,35 @@ def test_of_several_records_the_worst_decides() -> None:
     levels = ("valid", "invalid", "suspect")
     records = [Validity(level=level, reason=f"because {level}").as_fields() for level in levels]
     assert worst(records) == Validity(level="invalid", reason="because invalid")
+
+
+@pytest.mark.parametrize(
+    ("medians", "level", "reason"),
+    [
+        ([1000, 1000, 1500], "suspect", "rounds differ: their medians by 50%"),
+        ([1000, 1120], "suspect", "rounds differ: their medians by 11%"),
+        ([1000, 1080, 1050], "valid", ""),
+        ([1000], "valid", ""),
+    ],
+)
+def test_rounds_that_differ_make_a_row_suspect_though_each_is_valid(
+    medians: list[int], level: str, reason: str
+) -> None:
+    """The guest of a busy host saw nothing, and one latency was half as long again."""
+    rounds = [{"samples_ns": [ns] * 9, **Validity(level="valid").as_fields()} for ns in medians]
+    assert worst(rounds) == Validity(level=level, reason=reason)
+    assert comparison.together(rounds) == (level, reason)  # the reports' own words for the same
+
+
+def test_the_spread_of_rounds_is_said_beside_other_reasons_and_makes_no_invalid_one_better() -> None:
+    for level, reason in (("suspect", "rounds differ: their medians by 67%; hot"), ("invalid", "hot")):
+        rounds = [{"samples_ns": [ns] * 9, **Validity(level=level, reason="hot").as_fields()} for ns in (1000, 2000)]
+        assert worst(rounds) == Validity(level=level, reason=reason)
+        assert comparison.together(rounds) == (level, reason)
+
+
+def test_the_bound_of_the_spread_is_one() -> None:
+    assert comparison.SPREAD_SUSPECT == SPREAD_SUSPECT
 
 
 def test_judging_changes_nothing() -> None:

@@ -1,4 +1,4 @@
-"""A board that is lost costs one unit: it is waited for, what had begun is not repeated, and the rest is left for later.
+"""A board that is lost costs one unit: it is waited for, what had begun is not repeated, the rest is left for later.
 
 The boards are fakes that come and go as a test says; `tests/harness/execution/test_several_boards.py` does whole runs.
 """
@@ -74,7 +74,9 @@ class Clock:
         self.now += seconds
 
 
-def do(board: Any, faults: list[Exception | None], *, units: int = 1, told: list[str] | None = None) -> list[TaskResult]:
+def do(
+    board: Any, faults: list[Exception | None], *, units: int = 1, told: list[str] | None = None
+) -> list[TaskResult]:
     told = [] if told is None else told
     attending = Attendance(board, lambda unit, what: told.append(what))
     return [attending.perform(TASK, faults, lambda fraction: None) for _ in range(units)]  # type: ignore[arg-type]
