@@ -15,6 +15,7 @@ from device import files
 from device.files import MARKER, claim_cache, discard, is_ours
 from device.text import printable
 from harness.devices.setup import wheels
+from harness.devices.setup.survey import require_room, require_suitable
 from harness.devices.ssh import SshDevice
 from harness.devices.transport.bootstrap import CACHE, cache_folder, travelling
 from harness.devices.transport.environment import (
@@ -38,6 +39,7 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
 
     python  the board's interpreter to build on.   Raises DeviceError.
     """
+    found = require_suitable(device, python=python)
     facts = describe(device, python=python)
     target = wheels.Target(
         python=tuple(facts["python"]),
@@ -53,6 +55,7 @@ def setup(device: SshDevice, *, python: str = PYTHON, say: Say = print) -> dict[
         return {**facts, "requirements": list(wanted), "changed": False}
     if facts["installed"] or facts["problem"]:
         say(f"  made again: {facts['problem'] or 'other packages are there'}")
+    require_room(device, found)
     tag = f"cp{target.python[0]}{target.python[1]}-{target.architecture}"
     fetched = wheels.fetch(wanted, target, _host_cache() / "wheels" / tag)
     say(f"  sending {', '.join(file.name for file in fetched)}")
@@ -73,6 +76,7 @@ def is_set_up(device: SshDevice) -> bool:
     """Whether the board has its environment and it starts, or the device's row names an interpreter of its own."""
     if device.python:
         return True
+    require_suitable(device, python=PYTHON)
     facts = describe(device)
     return bool(facts["installed"]) and not facts["problem"]
 
