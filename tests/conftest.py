@@ -16,6 +16,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: files that a machine 
     tempfile.tempdir = None
     atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 
+if "BITLENS_TESTS_STATE" not in os.environ:  # what is remembered of devices is the user's own
+    os.environ["XDG_STATE_HOME"] = os.environ["BITLENS_TESTS_STATE"] = tempfile.mkdtemp(prefix="bitlens-tests-state-")
+    atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
+
 keras_packages.set_up()  # before TensorFlow is imported: `tf.keras` is Keras 2 in tests
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,33 +7,57 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.options import AsJson
+
 device_app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Prepare, list and remove the devices that artifacts run on."
 )
 Name = Annotated[
-    str, typer.Argument(help="A device of ~/.config/bitlens/devices.toml, or one of those that `list` always shows.")
+    str,
+    typer.Argument(
+        help="A device of ~/.config/bitlens/devices.toml, one that `list` always shows, or user@host for a board."
+    ),
 ]
 BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build on.")]
 
 
 @device_app.command("list")
-def list_devices() -> None:
-    """List the devices that are known by name."""
-    from harness.devices.device import DEFAULT_KIND
+def list_devices(
+    probe: Annotated[bool, typer.Option(help="Ask each device how it is; none is waited for long.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """List the devices that are known by name, and the state that each is in."""
+    from harness.cli import device_states, text
     from harness.devices.known import known_devices
+    from harness.devices.overview import states
 
-    for name, row in known_devices().items():
-        rest = ", ".join(f"{key} {value}" for key, value in row.items() if key not in ("name", "kind"))
-        print(f"{name:16} {row.get('kind', DEFAULT_KIND):10} {rest}")
+    found = states(known_devices(), probe=probe)
+    print(text.as_json(device_states.as_rows(found)) if as_json else device_states.as_table(found))
 
 
 @device_app.command()
-def setup(name: Name, python: BoardPython = "python3") -> None:
+def setup(
+    name: Name,
+    python: BoardPython = "python3",
+    keep: Annotated[str, typer.Option(help="Add the board to your devices by this name.", metavar="NAME")] = "",
+) -> None:
     """Prepare a board: a private environment with NumPy and a TFLite runtime. Repeatable; says what it does."""
-    from harness.devices.device import set_up
-    from harness.devices.known import find_device
+    from harness.devices import known
+    from harness.devices.device import make_device, set_up
+    from harness.devices.remembered import note
 
-    set_up(find_device(name), python=python)
+    row = known.find_row(name)
+    kept = {**row, "name": keep} if keep else row
+    if keep:
+        known.require_free(keep)
+    set_up(make_device(kept), python=python)
+    note(kept["name"], kept)
+    if keep:
+        print(f"kept as {keep} in {known.keep(kept)}")
+    elif known.is_address(name):
+        short = known.short_name(name)
+        print(f"to keep it, repeat this with --keep {short}, or add to {known.table_path()}:\n")
+        print(known.as_toml({**row, "name": short}), end="")
 
 
 @device_app.command()
@@ -93,10 +117,17 @@ def doctor(
     name: Annotated[str, typer.Argument(help="The device to examine.", metavar="[DEVICE]")] = "this-host",
 ) -> None:
     """Find what spoils runs before they start: system, runtimes, governor, power, disk, clock, lock."""
-    from harness.devices.doctor import examine
-    from harness.devices.known import find_device
+    import sys
 
-    findings = examine(find_device(name))
+    from harness.devices.device import make_device
+    from harness.devices.doctor import examine, in_short, was_reached
+    from harness.devices.known import find_row
+    from harness.devices.remembered import note
+
+    row = find_row(name)
+    findings = examine(make_device(row), say=lambda line: print(line, file=sys.stderr))
+    if was_reached(findings):
+        note(row["name"], row, doctor=in_short(findings))
     for finding in findings:
         print(finding.as_text())
     if any(finding.severity == "error" for finding in findings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from harness.devices.device import KINDS, Device, is_set_up
 from harness.devices.setup.wheels import NEWEST, OLDEST, SUPPORTED_PYTHONS
 from harness.devices.surroundings import clock_in_words, look_around
+from harness.devices.transport.faults import AgentError, Unreachable
 from harness.devices.transport.session import Progress
 from harness.devices.validity import HOT_C, OTHER_CPUS_SUSPECT
 from harness.errors import DeviceError
@@ -21,6 +22,7 @@ LOW_MEMORY_BYTES = 256 << 20
 CLOCK_SKEW_S = 30.0  # more than this is worth a word
 BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
+_REPAIR = {"local": "pip install numpy ai-edge-litert, in that environment"}  # where `setup` prepares nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Finding:
     severity: str
     what: str
     hint: str = ""
+    is_unreachable: bool = False
 
     def as_text(self) -> str:
         return f"{self.severity:8} {self.what}" + (f"\n         try: {self.hint}" if self.hint else "")
@@ -60,9 +63,22 @@ def examine(device: Device, *, say: Callable[[str], None] = lambda line: None) -
         findings += _larq(device)
         findings += diagnose(_ask(device, say))
     except DeviceError as error:
-        problem, _, hint = str(error).partition("\n  try: ")
-        findings.append(Finding(severity="error", what=problem, hint=hint))
+        findings.append(_of_error(device, error))
     return findings
+
+
+def was_reached(findings: Sequence[Finding]) -> bool:
+    """Whether the device answered, whatever it had to say."""
+    return not any(finding.is_unreachable for finding in findings)
+
+
+def in_short(findings: Sequence[Finding]) -> str:
+    """All findings in a few words: "ok", or how many of the worst severity there are, and the first of them."""
+    for severity in ("error", "warning"):
+        worst = [finding.what for finding in findings if finding.severity == severity]
+        if worst:
+            return f"{len(worst)} {severity}{'s' if len(worst) > 1 else ''}: {worst[0].splitlines()[0]}"
+    return "ok"
 
 
 def diagnose(facts: Facts) -> list[Finding]:
@@ -71,6 +87,16 @@ def diagnose(facts: Facts) -> list[Finding]:
     if not any(finding.severity != "ok" for finding in findings):
         findings.append(Finding(severity="ok", what="nothing found that would spoil a run"))
     return findings
+
+
+def _of_error(device: Device, error: DeviceError) -> Finding:
+    """What kept the device from answering. Whoever asks the doctor is not sent to the doctor."""
+    problem, _, hint = str(error).partition("\n  try: ")
+    if isinstance(error, AgentError) and error.kind in ("ImportError", "ModuleNotFoundError"):
+        hint = _REPAIR.get(device.kind, f"bitlens device setup {device.name}")
+    elif hint.startswith("bitlens doctor"):
+        hint = ""
+    return Finding(severity="error", what=problem, hint=hint, is_unreachable=isinstance(error, Unreachable))
 
 
 def _setup(device: Device) -> Iterator[Finding]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomllib
 
+from device.files import write_whole
 from harness.devices.device import DEFAULT_KIND, Device, make_device
 from harness.errors import ConfigError, nearest, one_line
 
@@ -35,13 +38,65 @@ def known_devices(path: Path | None = None) -> dict[str, dict[str, Any]]:
 
 
 def find_device(name: str, path: Path | None = None) -> Device:
-    """The device of this name. Raises ConfigError with the nearest name."""
+    """The device of this name, or the board at this address, such as pi@raspberrypi.local.
+
+    Raises ConfigError with the nearest name.
+    """
+    return make_device(find_row(name, path))
+
+
+def find_row(name: str, path: Path | None = None) -> dict[str, Any]:
+    """The row of this name; or one for an address of ssh's, by which the board is called until its row is kept."""
     rows = known_devices(path)
-    if name not in rows:
-        raise ConfigError(
-            f'no device is called "{name}"', hint=f"{nearest(name, rows)}; or add it to {path or table_path()}"
-        )
-    return make_device(rows[name])
+    if name in rows:
+        return rows[name]
+    if is_address(name):
+        return {"name": name, "kind": "ssh", "host": name}
+    raise ConfigError(
+        f'no device is called "{name}"',
+        hint=f"{nearest(name, rows)}; or user@host for a board; or add it to {path or table_path()}",
+    )
+
+
+def is_address(name: str) -> bool:
+    """Whether it is one of ssh's own ways to name a user and a host: "pi@pi4", "ssh://pi@pi4:2222"."""
+    word = r"[^@\s/-][^@\s/]*"
+    return re.fullmatch(rf"(ssh://)?{word}@{word}|ssh://{word}", name) is not None
+
+
+def keep(row: Mapping[str, Any], path: Path | None = None) -> Path:
+    """Add a row to the user's table, behind what is there. Raises ConfigError for a name that is taken."""
+    table = path or table_path()
+    require_free(row["name"], path)
+    make_device(row)
+    try:
+        before = table.read_text(encoding="utf-8") if table.exists() else ""
+        gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(str(table.resolve()), f"{before}{gap}{as_toml(row)}".encode())
+    except OSError as error:
+        raise ConfigError(f"{table}: could not be written ({error.strerror})") from error
+    return table
+
+
+def require_free(name: str, path: Path | None = None) -> None:
+    """Raises ConfigError for a name that a device has already, or that would be taken for an address."""
+    if name in known_devices(path):
+        raise ConfigError(f'{path or table_path()}: a device is called "{name}" already', hint="another name")
+    if is_address(name):
+        raise ConfigError(f'"{name}" is an address, and expected was a name', hint=short_name(name))
+
+
+def short_name(address: str) -> str:
+    """ "pi@raspberrypi.local" -> "raspberrypi"; a number of a host says little, so that is "board"."""
+    host = address.removeprefix("ssh://").rpartition("@")[2].partition(":")[0]
+    first = host.partition(".")[0]
+    return first if re.fullmatch(r"[A-Za-z][\w-]*", first) else "board"
+
+
+def as_toml(row: Mapping[str, Any]) -> str:
+    """A row as it stands in a table of devices."""
+    return "[[device]]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in row.items())
 
 
 def _read(path: Path) -> list[Mapping[str, Any]]:

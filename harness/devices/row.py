@@ -57,8 +57,8 @@ def _is_number(value: Any, least: float, most: float) -> bool:
 
 
 def _is_host(value: Any) -> bool:
-    """ssh would read a leading - as an option, also behind an @."""
-    return _is_text(value) and not re.search(r"(^|@)-|\s", value)
+    """ssh would read a leading - as an option, also behind an @ or in a URL."""
+    return _is_text(value) and not re.search(r"(^|@|//)-|\s", value)
 
 
 def _is_folder(value: Any) -> bool:

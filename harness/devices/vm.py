@@ -19,7 +19,7 @@ from device import files
 from harness.devices.setup import board as board_setup
 from harness.devices.setup import vm_image
 from harness.devices.setup.vm_system import USER
-from harness.devices.ssh import SshDevice
+from harness.devices.ssh import WAIT_SECONDS, SshDevice
 from harness.devices.transport.bootstrap import CACHE, cache_folder
 from harness.devices.transport.pipe import Connection
 from harness.devices.transport.session import Session
@@ -54,6 +54,7 @@ class VmDevice:
     ram_mib: int = 2048
     cache: str = CACHE
     memory_mib: int | None = None
+    wait_s: float = WAIT_SECONDS
 
     @contextmanager
     def open(self) -> Iterator[Session]:

@@ -6,10 +6,14 @@ does not come back end as "away": they stay planned, and the same command does t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
+from typing import Any
 
 from harness.devices.device import Device
+from harness.devices.remembered import note
 from harness.devices.retry import had_not_begun, may_be_away, wait_for, wait_seconds
 from harness.devices.transport.faults import Away
 from harness.execution.progress import duration, say
@@ -18,17 +22,21 @@ from harness.stages.context import Progress, RunContext
 from harness.store.units import Unit
 
 ATTEMPTS = 3  # at a unit that a board is lost in before it begins: it may be what makes the board fall
+NOTE_SECONDS = 60.0
 ReportWaiting = Callable[[Unit, str], None]  # called with the unit that waits, and for what
 
 
 class Attendance:
     """One board's.
 
-    device  None for a place that is no device, and therefore never away.
+    device  None for a place that is no device, and therefore never away.   row  the device's, to remember it by.
     """
 
-    def __init__(self, device: Device | None, report_waiting: ReportWaiting) -> None:
-        self._device, self._report_waiting = device, report_waiting
+    def __init__(
+        self, device: Device | None, report_waiting: ReportWaiting, *, row: dict[str, Any] | None = None
+    ) -> None:
+        self._device, self._report_waiting, self._row = device, report_waiting, row
+        self._noted_at = -inf
         self._wait_s = wait_seconds(device) if device is not None else None
         self._lost = ""  # why the board may not be there, as long as nobody has looked
         self._away = ""  # why the board is not waited for any more
@@ -41,12 +49,20 @@ class Attendance:
             errors: list[Exception] = []
             result = perform(task, context, progress, on_error=errors.append)
             error = errors[0] if errors else None
+            if error is None:
+                self._note_seen()
             if self._wait_s is None or error is None or not may_be_away(error):
                 return result
             self._lost = str(error).partition("\n  try: ")[0]
             if not had_not_begun(error):
                 return result
         return replace(result, away=isinstance(error, Away))
+
+    def _note_seen(self) -> None:
+        """For `bitlens device list`; not after every one of many short units."""
+        if self._row is not None and time.monotonic() - self._noted_at > NOTE_SECONDS:
+            self._noted_at = time.monotonic()
+            note(self._row["name"], self._row)
 
     def _is_there(self, unit: Unit) -> bool:
         if self._away or not self._lost or self._device is None or self._wait_s is None:

@@ -54,7 +54,7 @@ class BoardThreads:
         unit_inputs = UnitInputs(self._folder / "blobs", self._storage)
         context = RunContext(self._experiment, unit_inputs)
         row = next((device.address() for device in self._experiment.devices if device.name == board), None)
-        attendance = Attendance(make_device(row) if row else None, self._report_waiting)
+        attendance = Attendance(make_device(row) if row else None, self._report_waiting, row=row)
         while True:
             task = self._tasks[board].get()
             unit_inputs.set_inputs(task.inputs)

@@ -17,6 +17,7 @@ from device.text import printable
 from harness.devices.setup import wheels
 from harness.devices.setup.survey import require_room, require_suitable
 from harness.devices.ssh import SshDevice
+from harness.devices.transport.advice import explained
 from harness.devices.transport.bootstrap import CACHE, cache_folder, travelling
 from harness.devices.transport.environment import (
     ENVIRONMENT,
@@ -116,7 +117,8 @@ def _answer(device: SshDevice, process: Process, channel: Any, arguments: dict[s
         answer: dict[str, Any] = cleaned(channel.receive(timeout=STEP_SECONDS))
     except channel.RemoteError as error:
         lines = printable(str(error)).strip().splitlines()
-        raise DeviceError(f'device "{device.name}": {lines[-1]}', hint="bitlens doctor " + device.name) from error
+        meaning, hint = explained(lines[-1], or_hint=f"bitlens doctor {device.name}")
+        raise DeviceError(f'device "{device.name}": {meaning}{lines[-1]}', hint=hint) from error
     except (OSError, EOFError, channel.TimeoutError) as error:
         seconds = time.monotonic() - started
         raise Unreachable(f'device "{device.name}": lost after {seconds:.0f} s: {process.exit_report()}') from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from device.text import printable
+from harness.devices.transport.advice import explained
 from harness.devices.transport.exit_status import SSH_FAILED, signal_number
 from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, LackOfMemory
 from harness.devices.transport.replies import BadReply, cleaned, parsed
@@ -152,12 +153,15 @@ class Session:
         """What was sent could not even be started: no NumPy there, a Python that is too old, a full disk."""
         traceback = printable(traceback)
         last = traceback.strip().splitlines()[-1]
-        problem = f'device "{self.device}": the agent ended before {verb}: {last}\n  try: bitlens doctor {self.device}'
+        meaning, hint = explained(last, or_hint=f"bitlens doctor {self.device}")
+        problem = f'device "{self.device}": {meaning}the agent ended before {verb}: {last}\n  try: {hint}'
         return AgentError(problem, kind=last.partition(":")[0], remote_traceback=traceback)
 
     def _agent_error(self, verb: str, error: dict[str, str]) -> AgentError:
+        meaning, hint = explained(error["message"])
+        problem = f'device "{self.device}": {meaning}{verb} failed: {error["kind"]}: {error["message"]}'
         return AgentError(
-            f'device "{self.device}": {verb} failed: {error["kind"]}: {error["message"]}',
+            f"{problem}\n  try: {hint}" if hint else problem,
             kind=error["kind"],
             remote_traceback=error["traceback"],
         )

@@ -10,7 +10,7 @@ import pytest
 from harness.devices.client import hello
 from harness.devices.device import make_device
 from harness.devices.emulated import EmulatedDevice
-from harness.devices.known import find_device, known_devices
+from harness.devices.known import find_device, keep, known_devices, short_name
 from harness.devices.ssh import SshDevice
 from harness.errors import ConfigError
 from tests.harness.devices.devices_under_test import SshServer
@@ -61,6 +61,49 @@ def test_a_board_behind_another_is_reached_as_the_ssh_configuration_says(ssh_ser
 def test_an_unknown_device_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'(?s)"this-hosts".*"this-host"'):
         find_device("this-hosts", tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("address", "short"),
+    [
+        ("pi@raspberrypi.local", "raspberrypi"),
+        ("pi@192.168.1.20", "board"),
+        ("root@jetson", "jetson"),
+        ("ssh://pi@pi5.lan:2222", "pi5"),
+        ("ssh://pi4", "pi4"),
+    ],
+)
+def test_a_board_needs_no_row_to_be_used(address: str, short: str, tmp_path: Path) -> None:
+    device = find_device(address, tmp_path / "none.toml")
+    assert isinstance(device, SshDevice)
+    assert (device.name, device.host) == (address, address)
+    assert short_name(address) in (short, "board")
+
+
+def test_a_row_is_kept_behind_what_the_table_has(tmp_path: Path) -> None:
+    table = tmp_path / "new" / "devices.toml"
+    keep({"name": "pi4", "kind": "ssh", "host": "pi@pi4"}, table)
+    table.write_text(table.read_text() + "# my other one, in the cellar\n")
+    keep({"name": "pi 5", "kind": "ssh", "host": "pi@pi5", "port": 2222, "cache": '/data/"b"'}, table)
+    assert "# my other one, in the cellar\n" in table.read_text()
+    rows = known_devices(table)
+    assert rows["pi4"] == {"name": "pi4", "kind": "ssh", "host": "pi@pi4"}
+    assert rows["pi 5"] == {"name": "pi 5", "kind": "ssh", "host": "pi@pi5", "port": 2222, "cache": '/data/"b"'}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("this-host", 'a device is called "this-host" already'), ("a@b", "expected was a name")]
+)
+def test_a_name_that_cannot_be_kept_is_refused(name: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        keep({"name": name, "kind": "ssh", "host": "pi@pi4"}, tmp_path / "devices.toml")
+    assert not (tmp_path / "devices.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["pi 4@home", "@pi4", "pi@", "a@b@c", "-oProxyCommand=x@y", "ssh://-x"])
+def test_what_is_no_address_is_no_device(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        find_device(name, tmp_path / "none.toml")
 
 
 def test_making_a_device_touches_nothing() -> None:
