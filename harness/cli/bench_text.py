@@ -11,7 +11,9 @@ from typing import Any
 
 from device.text import one_line
 from harness.devices.bench import BenchResult
+from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes
+from harness.devices.surroundings import CLOCK_SKEW_S, clock_in_words
 from harness.devices.sustained import Sustained
 from harness.errors import ConfigError, shown
 from harness.experiment.durations import sustained_seconds
@@ -76,7 +78,12 @@ def _lines(result: BenchResult) -> Iterator[str]:
     if not result.records:
         return
     record = result.records[-1]
+    if record.get("machine"):
+        yield f"  board     {identity(record['machine'])}"
     yield f"  runtime   {record['runtime']} {record['runtime_version']}, delegate {record['delegate']}"
+    ahead_s = record.get("circumstances", {}).get("clock_ahead_s") or 0.0
+    if abs(ahead_s) > CLOCK_SKEW_S:
+        yield f"  clock     the board's is {clock_in_words(ahead_s)}; times in the record are corrected"
     if record["emulated"] and record["instructions"] is None:
         yield from _memory_line(record)
     elif record["emulated"]:

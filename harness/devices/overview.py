@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from harness.devices.device import KINDS, Device, make_device
+from harness.devices.identity import identity
 from harness.devices.remembered import Remembered, note, remembered
 from harness.devices.transport.faults import Away, Unreachable
 from harness.errors import BitlensError
@@ -53,14 +54,6 @@ def states(rows: Mapping[str, dict[str, Any]], *, probe: bool = True, seconds: f
         State(row=row, past=remembered(name, row), **answers.get(name, {"answer": "not asked"}))
         for name, row in rows.items()
     ]
-
-
-def identity(machine: Mapping[str, Any]) -> str:
-    """ "Raspberry Pi 4 Model B Rev 1.4 (c03114), boot 3d7c66f4": which board this is, without its serial number."""
-    board = machine.get("board") or machine.get("cpu") or machine.get("architecture") or "unknown"
-    revision = f" ({machine['revision']})" if machine.get("revision") else ""
-    boot = f", boot {machine['boot_id'][:8]}" if machine.get("boot_id") else ""
-    return f"{board}{revision}{boot}"
 
 
 def _received(arrived: SimpleQueue[tuple[str, dict[str, Any]]], count: int, seconds: float) -> dict[str, Any]:

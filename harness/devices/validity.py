@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.devices.identity import model_of
 from harness.devices.rounds import spread_between_processes
 
 LEVELS = ("valid", "suspect", "invalid")  # best to worst
@@ -70,10 +71,13 @@ def worst(records: Sequence[Record]) -> Validity:
     record = max(records, key=lambda record: LEVELS.index(record["verdict"]))
     level, reason = record["verdict"], record["verdict_reason"]
     spread = spread_between_processes([record.get("samples_ns", ()) for record in records])
-    if level == "invalid" or spread is None or spread <= SPREAD_SUSPECT:
+    doubts = [f"rounds differ: their medians by {spread:.0%}"] if spread and spread > SPREAD_SUSPECT else []
+    boards = list(dict.fromkeys(model_of(record["machine"]) for record in records if record.get("machine")))
+    if len(boards) > 1:
+        doubts.append(f"rounds of different boards: {', '.join(boards)}")
+    if level == "invalid" or not doubts:
         return Validity(level=level, reason=reason)
-    reasons = [f"rounds differ: their medians by {spread:.0%}", reason if level == "suspect" else ""]
-    return Validity(level="suspect", reason="; ".join(filter(None, reasons)))
+    return Validity(level="suspect", reason="; ".join([*doubts, *([reason] if level == "suspect" else [])]))
 
 
 def _too_few_samples(record: Record) -> Iterator[Finding]:

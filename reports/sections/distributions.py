@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from harness.store.units import StoredUnit
+from reports.data.rounds import together
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
-from reports.tables.comparison import RowId, row_id, together
+from reports.tables.comparison import RowId, row_id
 
 LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
 QUANTILES = 40  # marks of one distribution: its shape, at a fraction of its size

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.store.units import StoredUnit
+from reports.data.rounds import board_of
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.distributions import LATENCY_MARGIN, QUANTILES, milliseconds, row_label
 from reports.sections.records import Records
@@ -121,6 +122,7 @@ def measurement_conditions(view: RunView) -> Records:
         {
             "label": row_label(row_id(unit)),
             "device": row_id(unit).device,
+            "board": board_of(unit.result.get("machine", {}), boot=True) if unit.status == "done" else "",
             "round": unit.spec.get("round"),
             "verdict": unit.result.get("verdict") or unit.status,
             "reason": unit.result.get("verdict_reason") or view.reason(unit),

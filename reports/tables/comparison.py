@@ -11,13 +11,13 @@ import pandas as pd
 
 from harness.store import Prediction, StoredUnit, StoreReader
 from reports.data.batches import STATUSES
+from reports.data.rounds import together
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
-from reports.data.view import INVALID, KERAS, SUSPECT, VALIDITY, RunView, device_kind, device_name, is_sustained
+from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
 from reports.tables.scores import attach_quality, quality_summary
 
 FIDELITY = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
-SPREAD_SUSPECT = 0.10  # as harness.devices.validity has it, for those who measure without a run
 COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
 
 
@@ -64,7 +64,9 @@ def devices(store: StoreReader) -> pd.DataFrame:
             continue
         known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
         conditions = {when: unit.result["circumstances"][when] for when in ("before", "after")}
-        for name, value in _flat({"machine": unit.result["machine"], **conditions}):
+        around = {name: unit.result["circumstances"].get(name) for name in ("clock_ahead_s", "settled_s")}
+        told = {name: value for name, value in around.items() if value is not None}
+        for name, value in _flat({"machine": unit.result["machine"], **conditions, **told}):
             known.setdefault(name, []).append(value)
     rows = [
         {"device": device, "device_kind": kind, "property": name, "value": _summary(values)}
@@ -251,17 +253,6 @@ def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
             names = {"burst_ns": "burst_ns", "sustained_ns": "sustained_ns", "sustained_seconds": "seconds"}
             return {column: round(speeds[name]) for column, name in names.items()}
     return {}
-
-
-def together(results: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """The validity of rounds and every reason: that of the worst, and suspect where their medians differ too much."""
-    worst = VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
-    reasons = dict.fromkeys(result["verdict_reason"] for result in results)
-    medians = [median(result["samples_ns"]) for result in results if result["samples_ns"]]
-    spread = (max(medians) - min(medians)) / median(medians) if medians else 0.0
-    if worst != INVALID and spread > SPREAD_SUSPECT:
-        return SUSPECT, "; ".join(filter(None, [f"rounds differ: their medians by {spread:.0%}", *reasons]))
-    return worst, "; ".join(filter(None, reasons))
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import pytest
 
 from harness.cli.device_states import as_rows, as_table
 from harness.devices import overview, remembered
-from harness.devices.overview import identity, states
+from harness.devices.identity import identity
+from harness.devices.overview import states
 from tests.harness.devices.devices_under_test import SshServer
 
 PI4 = {"name": "pi4", "kind": "ssh", "host": "pi@pi4"}

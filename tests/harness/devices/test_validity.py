@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from harness.devices.identity import identity
 from harness.devices.validity import RULES, SPREAD_SUSPECT, Validity, judge, worst
-from reports.tables import comparison
+from reports.data import rounds as reported
 
 SNAPSHOT = {
     "uptime_s": 100.0,
@@ -142,18 +143,37 @@ def test_rounds_that_differ_make_a_row_suspect_though_each_is_valid(
     """The guest of a busy host saw nothing, and one latency was half as long again."""
     rounds = [{"samples_ns": [ns] * 9, **Validity(level="valid").as_fields()} for ns in medians]
     assert worst(rounds) == Validity(level=level, reason=reason)
-    assert comparison.together(rounds) == (level, reason)  # the reports' own words for the same
+    assert reported.together(rounds) == (level, reason)  # the reports' own words for the same
 
 
 def test_the_spread_of_rounds_is_said_beside_other_reasons_and_makes_no_invalid_one_better() -> None:
     for level, reason in (("suspect", "rounds differ: their medians by 67%; hot"), ("invalid", "hot")):
         rounds = [{"samples_ns": [ns] * 9, **Validity(level=level, reason="hot").as_fields()} for ns in (1000, 2000)]
         assert worst(rounds) == Validity(level=level, reason=reason)
-        assert comparison.together(rounds) == (level, reason)
+        assert reported.together(rounds) == (level, reason)
+
+
+def test_rounds_of_different_boards_are_no_row_of_one() -> None:
+    """An address was given to another Pi; that one was only started anew."""
+    pi4 = {"board": "Raspberry Pi 4 Model B Rev 1.4", "revision": "c03114", "boot_id": "3d7c66f4-11"}
+    rounds = [
+        {"samples_ns": [1000] * 9, "machine": machine, **Validity(level="valid").as_fields()}
+        for machine in (pi4, {**pi4, "boot_id": "aaaaaaaa-11"}, {**pi4, "revision": "d03114"})
+    ]
+    assert worst(rounds[:2]).level == "valid"
+    found = worst(rounds)
+    assert found.level == "suspect"
+    assert found.reason == (
+        "rounds of different boards: Raspberry Pi 4 Model B Rev 1.4 (c03114), Raspberry Pi 4 Model B Rev 1.4 (d03114)"
+    )
+    assert reported.together(rounds) == (found.level, found.reason)
+    assert (
+        reported.board_of(pi4, boot=True) == identity(pi4) == "Raspberry Pi 4 Model B Rev 1.4 (c03114), boot 3d7c66f4"
+    )
 
 
 def test_the_bound_of_the_spread_is_one() -> None:
-    assert comparison.SPREAD_SUSPECT == SPREAD_SUSPECT
+    assert reported.SPREAD_SUSPECT == SPREAD_SUSPECT
 
 
 def test_judging_changes_nothing() -> None:
