@@ -1,7 +1,7 @@
 """Switching a virtual machine on and off, whoever else does the same, and whatever a crash has left behind.
 
-A board has a folder: its disk, its consoles, and how it was started last. That it runs is known from qemu's own
-process, never from a file alone; who switches it holds the folder's lock, which the kernel lets go of with its process.
+A board has a folder: its disk, its consoles, and how it was started last. Whether it runs is asked of the processes
+that there are, never of a file; who switches it holds the folder's lock, which the kernel lets go of with its process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from harness.errors import DeviceError
 QEMU = "qemu-system-aarch64"
 BOOT_SECONDS = 400.0  # 25 on an idle machine; a busy one may take ten times as long
 OFF_SECONDS = 90.0
+KERNEL_SECONDS = 30.0
 TELL_SECONDS = 20.0
+LOOK_SECONDS = 1.0
 _PORTS_TRIED = 3  # another process may take a port that was free, before qemu has it
 _NICENESS = "10"  # what is measured on this machine goes first
 _LAST_LINES = 5
@@ -55,14 +57,13 @@ class Machine:
         return self.folder / "console.log"
 
     def pid(self) -> int | None:
-        """qemu's process, if it is running."""
-        path = self.folder / "qemu.pid"
-        try:
-            pid = int(path.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return None
-        return pid if os.fsencode(path) in command else None  # else another process has that number now
+        """The process of the qemu that has its disk, if there is one."""
+        drive = os.fsencode(self._drive())
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # one that has just ended
+                if drive in (process / "cmdline").read_bytes().split(b"\0"):
+                    return int(process.name)
+        return None
 
     def port(self) -> int | None:
         """Where this machine reaches its sshd, if it is running."""
@@ -109,11 +110,8 @@ class Machine:
     def _kill(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
         _ended(pid, OFF_SECONDS)
-        (self.folder / "qemu.pid").unlink(missing_ok=True)
 
     def _start(self) -> None:
-        if self.console.exists():
-            self.console.replace(self.folder / "console-before.log")
         for _ in range(_PORTS_TRIED):
             port = _free_port()
             note = {"port": port, "ram_mib": self.ram_mib, "cpu": self.cpu}
@@ -128,6 +126,9 @@ class Machine:
     def _spawn(self, port: int) -> str:
         """Why qemu did not start; empty where it did."""
         log = self.folder / "qemu.log"
+        if self.console.exists() and self.console.stat().st_size:
+            self.console.replace(self.folder / "console-before.log")
+        self.console.write_bytes(b"")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 ["nice", "-n", _NICENESS, QEMU, *self._options(port)],
@@ -136,8 +137,9 @@ class Machine:
                 stderr=output,
                 start_new_session=True,  # it goes on when this process ends
             )
+        until = time.monotonic() + KERNEL_SECONDS
         while process.poll() is None:
-            if self.pid() is not None and self.console.exists():
+            if self.console.stat().st_size or time.monotonic() > until:  # its kernel has begun
                 return ""
             time.sleep(0.05)
         lines = printable(log.read_text(errors="replace")).strip().splitlines()
@@ -150,12 +152,14 @@ class Machine:
             *("-machine", "virt", "-accel", "tcg", "-cpu", self.cpu, "-smp", "1", "-m", str(self.ram_mib)),
             *("-kernel", str(self.folder / "kernel"), "-initrd", str(self.folder / "initrd")),
             *("-append", f"console=ttyAMA0 systemd.getty_auto=no systemd.machine_id={identity}"),
-            *("-drive", f"file={_quoted(self.folder / 'disk.img')},format=raw,if=virtio,cache=writeback"),
+            *("-drive", self._drive()),
             *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
             *("-display", "none", "-monitor", "none", "-serial", f"file:{_quoted(self.console)}"),
-            *("-pidfile", str(self.folder / "qemu.pid")),
         )
+
+    def _drive(self) -> str:
+        return f"file={_quoted(self.folder / 'disk.img')},format=raw,if=virtio,cache=writeback"
 
     def _started(self) -> dict[str, Any]:
         """How it was started last."""
@@ -182,7 +186,7 @@ class Machine:
             if now - told > TELL_SECONDS:
                 told = now
                 say(f"{self.name}: still booting after {now - began:.0f} s")
-            time.sleep(1.0)
+            time.sleep(LOOK_SECONDS)
         return time.monotonic() - began
 
     def _last_words(self) -> str:

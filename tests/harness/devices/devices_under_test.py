@@ -1,4 +1,4 @@
-"""Devices under test: this host, this host over a real sshd, and the emulated board where it has been set up."""
+"""Devices under test: this host, this host over a real sshd, and the emulated boards where they have been set up."""
 
 from __future__ import annotations
 
@@ -110,6 +110,7 @@ EXAMPLES: dict[str, Callable[[pytest.FixtureRequest], Device]] = {
     "local": lambda request: make_device({"name": "this-host", "kind": "local"}),
     "ssh": lambda request: ssh_device(request.getfixturevalue("ssh_server")),
     "emulated": lambda request: emulated_device(),
+    "vm": lambda request: vm_device(),
 }
 OF_EVERY_KIND = [pytest.param(name, marks=[pytest.mark.slow] * kind.is_emulated) for name, kind in KINDS.items()]
 
@@ -132,4 +133,14 @@ def emulated_device() -> Device:
     missing = missing_parts(device)
     if missing:
         pytest.skip(f"needs the emulated board ({', '.join(missing)}): bitlens device setup cortex-a72")
+    return device
+
+
+def vm_device(name: str = "vm-bookworm") -> Device:
+    from harness.devices.known import BUILTIN
+    from harness.devices.setup.vm_image import is_whole
+
+    device = make_device(next(row for row in BUILTIN if row["name"] == name))
+    if not is_whole(device.machine().folder):
+        pytest.skip(f"needs a virtual machine: bitlens device setup {name}")
     return device

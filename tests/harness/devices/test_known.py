@@ -16,8 +16,8 @@ from harness.errors import ConfigError
 from tests.harness.devices.devices_under_test import SshServer
 
 
-def test_this_host_and_the_emulated_board_are_known_without_a_table(tmp_path: Path) -> None:
-    assert set(known_devices(tmp_path / "none.toml")) == {"this-host", "cortex-a72"}
+def test_this_host_and_the_emulated_boards_are_known_without_a_table(tmp_path: Path) -> None:
+    assert set(known_devices(tmp_path / "none.toml")) == {"this-host", "cortex-a72", "vm-bookworm", "vm-trixie"}
     assert isinstance(find_device("cortex-a72", tmp_path / "none.toml"), EmulatedDevice)
 
 
