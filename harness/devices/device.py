@@ -36,7 +36,7 @@ class DeviceKind:
                kinds that say so themselves, or need no setup. Raises DeviceError where nothing can be asked.
     stop     a function (device, *, say) that switches the device off, for kinds that a first use switches on.
     is_emulated      whether its time is not a latency.
-    counts_instructions  whether it says instead how many instructions an inference executes.
+    counts_instructions  of an emulated one, whether it counts instructions instead.
     on_this_machine  whether its work takes this machine's cores.
     """
 
@@ -46,7 +46,7 @@ class DeviceKind:
     is_set_up: str = ""
     stop: str = ""
     is_emulated: bool = False
-    counts_instructions: bool = False
+    counts_instructions: bool = True
     on_this_machine: bool = False
 
 
@@ -68,16 +68,16 @@ KINDS: dict[str, DeviceKind] = {
         setup="harness.devices.setup.emulated_root:setup",
         remove="harness.devices.setup.emulated_root:remove",
         is_emulated=True,
-        counts_instructions=True,
         on_this_machine=True,
     ),
     "vm": DeviceKind(
         load="harness.devices.vm:VmDevice",
-        setup="harness.devices.vm:setup",
-        remove="harness.devices.vm:remove",
-        is_set_up="harness.devices.vm:is_set_up",
+        setup="harness.devices.setup.vm_image:setup",
+        remove="harness.devices.setup.vm_image:remove",
+        is_set_up="harness.devices.setup.vm_image:is_set_up",
         stop="harness.devices.vm:stop",
         is_emulated=True,
+        counts_instructions=False,
         on_this_machine=True,
     ),
 }
@@ -136,7 +136,7 @@ def is_emulated(device: Device) -> bool:
 
 def counts_instructions(device: Device) -> bool:
     """Whether it says how many instructions an inference executes, instead of a latency."""
-    return KINDS[device.kind].counts_instructions
+    return is_emulated(device) and KINDS[device.kind].counts_instructions
 
 
 def is_on_this_machine(device: Device) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import ConfigError, nearest, shown
 
+RELEASES = ("bookworm", "trixie")  # of Debian, as virtual machines
 LEAST_MIB = 256  # NumPy and a runtime ask for as much before they have loaded anything
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,=+-]*")
 
@@ -73,7 +74,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "python": (_is_text, "the path of an interpreter"),
     "cpu": (lambda value: _is_text(value) and bool(_WORD.fullmatch(value)), 'a name of qemu\'s such as "cortex-a72"'),
     "cache": (_is_folder, 'a folder of its own as an absolute path or one from ~/, without "..", such as "~/bitlens"'),
-    "release": (lambda value: value in ("bookworm", "trixie"), '"bookworm" or "trixie", releases of Debian'),
+    "release": (lambda value: value in RELEASES, '"bookworm" or "trixie", releases of Debian'),
     "ram_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 20), f"an integer of {LEAST_MIB} or more"),
     "wait_s": (lambda value: _is_number(value, 0, 86_400), "seconds from 0 to 86400"),
     "memory_mib": (lambda value: _is_integer(value, LEAST_MIB, 1 << 40), f"an integer of {LEAST_MIB} or more"),

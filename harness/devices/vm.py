@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +18,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device import files
-from harness.devices.setup import board as board_setup
-from harness.devices.setup import vm_image
-from harness.devices.setup.vm_system import USER
 from harness.devices.ssh import WAIT_SECONDS, SshDevice
 from harness.devices.transport.bootstrap import CACHE, cache_folder
 from harness.devices.transport.pipe import Connection
 from harness.devices.transport.session import Session
-from harness.devices.vm_power import Machine, Say, locked, say_beside
+from harness.devices.vm_power import Machine, Say, say_beside
 from harness.errors import DeviceError
 
-RELEASES = ("bookworm", "trixie")
+USER = "pi"  # who is logged in as, and may become root
+PARTS = ("kernel", "initrd", "disk.img", "key", "host_key.pub", "release")
+PACKAGES = {  # of Debian, by the program that is needed from them
+    "qemu-system-aarch64": "qemu-system-arm",
+    "ssh": "openssh-client",
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+}
+TO_USE, TO_BUILD = ("qemu-system-aarch64", "ssh"), tuple(PACKAGES)
+PLACES = ":/usr/sbin:/sbin"  # which a user's PATH may lack
 CONNECT_SECONDS = 300.0  # an emulated Python takes its time, on a busy machine above all
 _SSH_CONFIG = """\
 Host board
     HostName 127.0.0.1
+    Port {port}
+    User {user}
     HostKeyAlias bitlens-vm
     IdentityFile "{folder}/key"
     IdentitiesOnly yes
@@ -73,6 +83,21 @@ class BootedBoard(SshDevice):
         return dataclasses.replace(SshDevice.connection(self, python=python), connect_s=CONNECT_SECONDS)
 
 
+def require_programs(name: str, programs: tuple[str, ...] = TO_BUILD) -> None:
+    """Raises DeviceError with everything that is lacking, and the packages that have it."""
+    places = os.environ.get("PATH", "") + PLACES
+    lacking = [program for program in programs if shutil.which(program, path=places) is None]
+    if lacking:
+        packages = " ".join(PACKAGES[program] for program in lacking)
+        problem = f'device "{name}": a virtual machine needs {", ".join(lacking)}, not found on this machine'
+        raise DeviceError(problem, hint=f"apt-get install {packages}")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds an image, or a board made of one. It gets its name once all of it is on the disk."""
+    return all((folder / part).exists() for part in PARTS)
+
+
 def vm_folder(cache: str) -> Path:
     """Where images lie, by release, and boards."""
     return Path(cache_folder(cache)) / "vm"
@@ -81,46 +106,15 @@ def vm_folder(cache: str) -> Path:
 def switched_on(device: VmDevice, *, say: Say = say_beside) -> BootedBoard:
     """The board over SSH, booted if it was not. Raises DeviceError."""
     machine = device.machine()
-    if not vm_image.is_whole(machine.folder):
+    if not is_whole(machine.folder):
         problem = f'device "{device.name}": the virtual machine has not been built'
         raise DeviceError(problem, hint=f"bitlens device setup {device.name}")
     release = (machine.folder / "release").read_text()
     if release != device.release:
         problem = f'device "{device.name}": was built of Debian {release}, and its row says {device.release}'
         raise DeviceError(problem, hint=f"bitlens device remove {device.name}, and set it up again")
-    vm_image.require_programs(device.name)
+    require_programs(device.name, TO_USE)
     return _over_ssh(device, machine.switch_on(say=say))
-
-
-def setup(device: VmDevice, *, python: str = board_setup.PYTHON, say: Say = print) -> None:
-    """Build the image where it is missing, boot it, and prepare it as any board. Raises DeviceError."""
-    vm_image.require_programs(device.name)
-    folder, images = device.machine().folder, _own_folder(device)
-    with locked(images, lambda: say(f"{device.name}: another bitlens is building a virtual machine; waiting")):
-        if vm_image.is_whole(folder):
-            say(f"{device.name}: the virtual machine is there already")
-        else:
-            say(f"{device.name}: a virtual machine -> {folder}")
-            vm_image.build(device.release, images / device.release, say=say)
-            vm_image.copy(images / device.release, folder)
-    board_setup.setup(switched_on(device, say=say), python=python, say=say)
-
-
-def remove(device: VmDevice, *, python: str = "", say: Say = print) -> None:
-    """Switch it off and drop it; the image as well, where no other board has been made of it."""
-    machine = device.machine()
-    if not machine.folder.exists():
-        say(f"{device.name}: nothing to remove")
-        return
-    images = _own_folder(device)
-    with locked(images, lambda: say(f"{device.name}: another bitlens is building a virtual machine; waiting")):
-        machine.cut_power()
-        say(f"removing {machine.folder}")
-        files.discard(str(machine.folder))
-        for image in [images / release for release in RELEASES if (images / release).exists()]:
-            if image.name not in [path.read_text() for path in images.glob("boards/*/release")]:
-                say(f"removing {image}")
-                files.discard(str(image))
 
 
 def stop(device: VmDevice, *, say: Say = print) -> None:
@@ -132,15 +126,10 @@ def stop(device: VmDevice, *, say: Say = print) -> None:
     say(f"{device.name}: {'switched off' if was_on else 'is not running'}")
 
 
-def is_set_up(device: VmDevice) -> bool:
-    """Whether it is built and its environment is whole, for which it boots. Raises DeviceError."""
-    return vm_image.is_whole(device.machine().folder) and board_setup.is_set_up(switched_on(device))
-
-
 def as_root(device: VmDevice, command: str, *, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
     """What the board's root says to this command while it runs; exit status 255 where nobody answers."""
-    config, port = device.machine().folder / "ssh_config", str(device.machine().port() or 0)
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-F", str(config), "-p", port]
+    config = device.machine().folder / "ssh_config"
+    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-F", str(config)]
     order = ["ssh", *options, "--", "root@board", command]
     try:
         return subprocess.run(
@@ -155,22 +144,8 @@ def _over_ssh(device: VmDevice, port: int) -> BootedBoard:
     config = folder / "ssh_config"
     host_key = (folder / "host_key.pub").read_text()
     files.write_whole(str(folder / "known_hosts"), f"bitlens-vm {host_key}".encode())
-    files.write_whole(str(config), _SSH_CONFIG.format(folder=folder).encode())
-    return BootedBoard(
-        name=device.name, host=f"{USER}@board", port=port, config=str(config), memory_mib=device.memory_mib
-    )
-
-
-def _own_folder(device: VmDevice) -> Path:
-    """The folder of images and boards, made and known to be ours. Raises DeviceError."""
-    folder = vm_folder(device.cache)
-    try:
-        files.claim_cache(cache_folder(device.cache), adopt=device.cache == CACHE)
-        for path in (folder, folder / "boards"):
-            files.private_folder(str(path))
-    except OSError as error:
-        raise DeviceError(f"the virtual machines' folder: {error}") from error
-    return folder
+    files.write_whole(str(config), _SSH_CONFIG.format(folder=folder, port=port, user=USER).encode())
+    return BootedBoard(name=device.name, host="board", config=str(config), memory_mib=device.memory_mib)
 
 
 def _folder_name(name: str) -> str:

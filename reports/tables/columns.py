@@ -35,7 +35,7 @@ COMPARISON = (
     Column("weights", TEXT, "trained, imagenet or random; a random model has a latency, never an accuracy"),
     Column("format", TEXT, "one of `bitlens list formats`; `keras` is the float model, the reference"),
     Column("device", TEXT, "where the artifact ran; the reference runs on the host"),
-    Column("device_kind", TEXT, "local, ssh or emulated"),
+    Column("device_kind", TEXT, "local, ssh, emulated or vm"),
     Column("runtime", TEXT, "what executed the artifact"),
     Column("runtime_version", TEXT, "its version"),
     Column("num_threads", WHOLE, "threads of the runtime while latency was measured"),
@@ -140,7 +140,7 @@ LATENCY_SAMPLES = (
 DEVICES = (
     Column("schema", WHOLE, "version of this table"),
     Column("device", TEXT, "name"),
-    Column("device_kind", TEXT, "local, ssh or emulated"),
+    Column("device_kind", TEXT, "local, ssh, emulated or vm"),
     Column("property", TEXT, "a fact of the machine, or a measurement condition before.* or after.* a measurement"),
     Column("value", TEXT, "its value; different numbers as `low to high`, different texts joined by a bar"),
 )

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from device import files
 from harness.devices import vm
 from harness.devices.setup import board as board_setup
 from harness.devices.setup import vm_image
 from harness.devices.transport.bootstrap import CACHE
 from harness.devices.vm import VmDevice
+from harness.errors import DeviceError
 
 ROOT = Path(__file__).parents[2]
 RELEASE = os.environ.get("BITLENS_VM_RELEASE", "bookworm")
@@ -68,9 +70,8 @@ class Rig:
     def plain_board(self, **keys: object) -> None:
         """Let "pi" be the same machine as any board over ssh, which nobody boots; keys are those of its row."""
         self.switch_on()
-        port = self.device.machine().port()
         config = self.device.machine().folder / "ssh_config"
-        facts = {"host": "pi@board", "port": port, "config": str(config), **keys}
+        facts = {"host": "board", "config": str(config), **keys}
         lines = [f"{key} = {value!r}".replace("'", '"') for key, value in facts.items()]
         self.write_table("\n".join(["[[device]]", 'name = "pi"', 'kind = "ssh"', *lines]))
 
@@ -84,11 +85,11 @@ class Rig:
 def machine() -> Iterator[VmDevice]:
     """Made of the image, set up, and removed in the end; the image stays."""
     image = vm.vm_folder(CACHE) / RELEASE
-    if not vm_image.is_whole(image):
+    if not vm.is_whole(image):
         pytest.skip(f"NOT RUN on a booted board: there is no image of one; bitlens device setup vm-{RELEASE}")
     try:
-        vm_image.require_programs(DEVICE.name)
-    except vm_image.DeviceError as problem:
+        vm.require_programs(DEVICE.name)
+    except DeviceError as problem:
         pytest.skip(f"NOT RUN on a booted board: {problem}")
     folder = DEVICE.machine().folder
     DEVICE.machine().cut_power()
@@ -96,7 +97,7 @@ def machine() -> Iterator[VmDevice]:
     board_setup.setup(vm.switched_on(DEVICE), say=lambda line: None)
     yield DEVICE
     DEVICE.machine().cut_power()
-    vm_image.files.discard(str(folder))
+    files.discard(str(folder))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Building the image of a booted board: Debian's packages unpacked, made bootable, and put into a file with ext4.
 
 No program of the image is executed and nothing here needs root, so it takes half a minute on any processor. Whoever
-builds holds the release's lock; what was half built is thrown away by the next who builds.
+builds holds a lock; what was half built is thrown away by the next who builds.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from pathlib import Path
 
 from device import files
 from device.text import printable
+from harness.devices.row import RELEASES
+from harness.devices.setup import board as board_setup
 from harness.devices.setup.vm_initrd import initrd
 from harness.devices.setup.vm_system import configure
+from harness.devices.transport.bootstrap import CACHE, cache_folder
+from harness.devices.vm import PLACES, VmDevice, is_whole, require_programs, switched_on, vm_folder
+from harness.devices.vm_power import locked
 from harness.errors import DeviceError
 
 PACKAGES = (
@@ -27,13 +32,55 @@ PACKAGES = (
 DISK_BYTES = 4 << 30  # of which the file takes as much as is written
 _LEFT_OUT = ("./dev/*", "./boot/System.map*", "./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*")
 _MERGED = ("bin", "sbin", "lib")  # links into usr, on the release too whose packages do not bring them
-PARTS = ("kernel", "initrd", "disk.img", "key", "host_key.pub", "release")
 Say = Callable[[str], None]
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether the folder holds an image, or a board made of one. It gets its name once all of it is on the disk."""
-    return all((folder / part).exists() for part in PARTS)
+def setup(device: VmDevice, *, python: str = board_setup.PYTHON, say: Say = print) -> None:
+    """Build the image where it is missing, boot it, and prepare it as any board. Raises DeviceError."""
+    require_programs(device.name)
+    folder, images = device.machine().folder, _own_folder(device)
+    with locked(images, lambda: say(f"{device.name}: another bitlens is building a virtual machine; waiting")):
+        if is_whole(folder):
+            say(f"{device.name}: the virtual machine is there already")
+        else:
+            say(f"{device.name}: a virtual machine -> {folder}")
+            build(device.release, images / device.release, say=say)
+            copy(images / device.release, folder)
+    board_setup.setup(switched_on(device, say=say), python=python, say=say)
+
+
+def remove(device: VmDevice, *, python: str = "", say: Say = print) -> None:
+    """Switch it off and drop it; the image as well, where no other board has been made of it."""
+    machine = device.machine()
+    if not machine.folder.exists():
+        say(f"{device.name}: nothing to remove")
+        return
+    images = _own_folder(device)
+    with locked(images, lambda: say(f"{device.name}: another bitlens is building a virtual machine; waiting")):
+        machine.cut_power()
+        say(f"removing {machine.folder}")
+        files.discard(str(machine.folder))
+        for image in [images / release for release in RELEASES if (images / release).exists()]:
+            if image.name not in [path.read_text() for path in images.glob("boards/*/release")]:
+                say(f"removing {image}")
+                files.discard(str(image))
+
+
+def is_set_up(device: VmDevice) -> bool:
+    """Whether it is built and its environment is whole, for which it boots. Raises DeviceError."""
+    return is_whole(device.machine().folder) and board_setup.is_set_up(switched_on(device))
+
+
+def _own_folder(device: VmDevice) -> Path:
+    """The folder of images and boards, made and known to be ours. Raises DeviceError."""
+    folder = vm_folder(device.cache)
+    try:
+        files.claim_cache(cache_folder(device.cache), adopt=device.cache == CACHE)
+        for path in (folder, folder / "boards"):
+            files.private_folder(str(path))
+    except OSError as error:
+        raise DeviceError(f"the virtual machines' folder: {error}") from error
+    return folder
 
 
 def build(release: str, folder: Path, *, say: Say) -> None:
@@ -103,26 +150,7 @@ def _make_disk(root: Path, disk: Path) -> None:
 
 
 def _mke2fs() -> str:
-    return shutil.which("mke2fs", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "mke2fs"
-
-
-# Program, and the Debian package that it is in.
-NEEDED = {
-    "qemu-system-aarch64": "qemu-system-arm",
-    "mmdebstrap": "mmdebstrap",
-    "ssh": "openssh-client",
-    "mke2fs": "e2fsprogs",
-}
-
-
-def require_programs(name: str) -> None:
-    """Raises DeviceError with everything that is lacking, and the packages that have it."""
-    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    lacking = [program for program in NEEDED if shutil.which(program, path=places) is None]
-    if lacking:
-        packages = " ".join(NEEDED[program] for program in lacking)
-        problem = f'device "{name}": a virtual machine needs {", ".join(lacking)}, not found on this machine'
-        raise DeviceError(problem, hint=f"apt-get install {packages}")
+    return shutil.which("mke2fs", path=os.environ.get("PATH", "") + PLACES) or "mke2fs"
 
 
 def _run(command: list[str]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-USER = "pi"
+from harness.devices.vm import USER
+
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 _IDS = 1000
 _ACCOUNTS = """\

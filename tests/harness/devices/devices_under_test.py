@@ -138,7 +138,7 @@ def emulated_device() -> Device:
 
 def vm_device(name: str = "vm-bookworm") -> Device:
     from harness.devices.known import BUILTIN
-    from harness.devices.setup.vm_image import is_whole
+    from harness.devices.vm import is_whole
 
     device = make_device(next(row for row in BUILTIN if row["name"] == name))
     if not is_whole(device.machine().folder):

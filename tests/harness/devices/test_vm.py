@@ -55,7 +55,6 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VmDevice
     (programs / "qemu-system-aarch64").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setattr(vm_power, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(vm_image, "NEEDED", {"qemu-system-aarch64": "qemu-system-arm"})
     made = VmDevice(name="board", release="bookworm", cache=str(tmp_path / "cache"))
     folder = plant(made)
     (folder / "behaviour").write_text("greets")
@@ -65,10 +64,10 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VmDevice
 
 def plant(device: VmDevice) -> Path:
     """What setup would have left, as far as nobody boots it."""
-    vm._own_folder(device)
+    vm_image._own_folder(device)
     folder = device.machine().folder
     folder.mkdir()
-    for part in vm_image.PARTS:
+    for part in vm.PARTS:
         (folder / part).write_text(f"{part}\n")
     (folder / "release").write_text(device.release)
     return folder
@@ -212,14 +211,14 @@ def test_remove_drops_the_board_and_the_image_that_no_other_board_is_made_of(dev
     other = VmDevice(name="another board", release="bookworm", cache=device.cache)
     plant(other)
     device.machine().switch_on(say=str)
-    vm.remove(device, say=str)
+    vm_image.remove(device, say=str)
     assert device.machine().pid() is None
     assert not device.machine().folder.exists()
     assert (images / "bookworm").exists()
-    vm.remove(other, say=str)
+    vm_image.remove(other, say=str)
     assert not (images / "bookworm").exists()
     said: list[str] = []
-    vm.remove(other, say=said.append)
+    vm_image.remove(other, say=said.append)
     assert said == ["another board: nothing to remove"]
 
 
@@ -238,15 +237,17 @@ def test_a_row_that_was_changed_since_is_said(device: VmDevice) -> None:
 def test_a_machine_that_was_not_built_says_how_it_is(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"has not been built\n  try: bitlens device setup board"):
         vm.switched_on(VmDevice(name="board", release="bookworm", cache=str(tmp_path)))
-    assert not vm.is_set_up(VmDevice(name="board", release="bookworm", cache=str(tmp_path)))
+    assert not vm_image.is_set_up(VmDevice(name="board", release="bookworm", cache=str(tmp_path)))
 
 
 def test_all_that_is_lacking_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm_image, "NEEDED", {"no-qemu": "qemu-system-arm", "sh": "dash", "no-ssh": "openssh-client"})
-    with pytest.raises(
-        DeviceError, match=r"needs no-qemu, no-ssh, not found.*\n.*apt-get install qemu-system-arm opens"
-    ):
-        vm.setup(VmDevice(name="board", release="bookworm", cache=str(tmp_path / "cache")), say=str)
+    (tmp_path / "ssh").write_text("")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(vm, "PLACES", "")
+    packages = "qemu-system-arm mmdebstrap e2fsprogs"
+    with pytest.raises(DeviceError, match=rf"needs qemu-system-aarch64, mmdebstrap, mke2fs.*\n.*install {packages}$"):
+        vm_image.setup(VmDevice(name="board", release="bookworm", cache=str(tmp_path / "cache")), say=str)
     assert not (tmp_path / "cache").exists()
 
 
@@ -259,7 +260,7 @@ def test_what_was_half_built_is_built_again(tmp_path: Path, monkeypatch: pytest.
         built.append(scratch)
         if len(built) == 1:
             raise KeyboardInterrupt
-        for part in vm_image.PARTS:
+        for part in vm.PARTS:
             (scratch / part).write_text(part)
 
     monkeypatch.setattr(vm_image, "_build", build)
@@ -271,7 +272,7 @@ def test_what_was_half_built_is_built_again(tmp_path: Path, monkeypatch: pytest.
     assert len(built) == 2
     vm_image.copy(image, tmp_path / "board")
     assert sorted(os.listdir(tmp_path)) == ["board", "bookworm"]
-    assert {path.name: path.read_text() for path in (tmp_path / "board").iterdir()} == {n: n for n in vm_image.PARTS}
+    assert {path.name: path.read_text() for path in (tmp_path / "board").iterdir()} == {n: n for n in vm.PARTS}
 
 
 @pytest.mark.parametrize("name", ["pi 4", "../../escape", "a,b", "-rf", ".hidden", "x" * 300, "käse"])
