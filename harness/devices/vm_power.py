@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ class Machine:
         return (
             *("-machine", "virt", "-accel", "tcg", "-cpu", self.cpu, "-smp", "1", "-m", str(self.ram_mib)),
             *("-kernel", str(self.folder / "kernel"), "-initrd", str(self.folder / "initrd")),
-            *("-append", f"console=ttyAMA0 systemd.getty_auto=no systemd.machine_id={identity}"),
+            *("-append", f"console=ttyAMA0 net.ifnames=0 systemd.getty_auto=no systemd.machine_id={identity}"),
             *("-drive", self._drive()),
             *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
@@ -249,10 +249,8 @@ def _ended(pid: int, seconds: float) -> bool:
 
 
 def _is_running(pid: int) -> bool:
-    try:
-        os.waitpid(pid, os.WNOHANG)  # ours, it would stay until it is asked for
-    except ChildProcessError:
-        pass
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # one of ours would stay until it is asked for
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

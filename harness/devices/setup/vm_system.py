@@ -13,13 +13,11 @@ from harness.devices.vm import USER
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 _IDS = 1000
 _ACCOUNTS = """\
-systemd-network:x:998:998::/:/usr/sbin/nologin
 messagebus:x:997:997::/nonexistent:/usr/sbin/nologin
 sshd:x:996:65534::/run/sshd:/usr/sbin/nologin
 {user}:x:{ids}:{ids}::/home/{user}:/bin/bash
 """
 _GROUPS = """\
-systemd-network:x:998:
 systemd-journal:x:999:
 messagebus:x:997:
 {user}:x:{ids}:
@@ -31,8 +29,17 @@ _FILES = {
     "etc/machine-id": "00000000000000000000000000000001\n",  # each board is told another one when it boots
     "etc/default/locale": "LANG=C.UTF-8\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
-    "etc/systemd/network/10-board.network": (
-        "[Match]\nName=en* eth*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\nLinkLocalAddressing=no\n"
+    # The one network that there is; systemd-networkd would wait for udev to look at every device.
+    "etc/systemd/system/board-network.service": (
+        "[Unit]\nBefore=network.target ssh.service\nWants=network.target\n"
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "ExecStart=/usr/sbin/ip address add 10.0.2.15/24 dev eth0\n"
+        "ExecStart=/usr/sbin/ip link set eth0 up\n"
+        "ExecStart=/usr/sbin/ip route add default via 10.0.2.2\n"
+    ),
+    # Under emulation, looking at every device that a virtual board has takes longer than the rest of its start.
+    "etc/systemd/system/systemd-udev-trigger.service.d/board.conf": (
+        "[Service]\nExecStart=\nExecStart=-udevadm trigger --action=add --subsystem-match=block --subsystem-match=net\n"
     ),
     "etc/ssh/sshd_config.d/board.conf": "HostKey /{host_key}\nUseDNS no\nPrintMotd no\nPasswordAuthentication no\n",
     "etc/sudoers.d/board": "{user} ALL=(ALL) NOPASSWD: ALL\n",
@@ -44,10 +51,16 @@ _FILES = {
     "etc/pam.d/common-session": "session required pam_unix.so\n",
     "etc/pam.d/common-session-noninteractive": "session required pam_unix.so\n",
 }
-_WANTED_UNITS = ("ssh.service", "systemd-networkd.service")
-# Of no use to a board without internet, and each of them delays its start.
+_WANTED_UNITS = {"ssh.service": "/usr/lib/systemd/system", "board-network.service": "/etc/systemd/system"}
+# Of no use to a board that nobody sits at and that has no internet, and each of them delays its start.
 _MASKED_UNITS = (
-    "systemd-networkd-wait-online.service",
+    "systemd-logind.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "systemd-firstboot.service",
     "systemd-pcrphase.service",
     "systemd-pcrphase-sysinit.service",
@@ -88,8 +101,8 @@ def _enable_units(root: Path) -> None:
     units = root / "etc/systemd/system"
     wanted = units / "multi-user.target.wants"
     wanted.mkdir(parents=True, exist_ok=True)
-    for unit in _WANTED_UNITS:
-        _link(wanted / unit, f"/usr/lib/systemd/system/{unit}")
+    for unit, place in _WANTED_UNITS.items():
+        _link(wanted / unit, f"{place}/{unit}")
     for unit in _MASKED_UNITS:
         _link(units / unit, "/dev/null")
     _link(units / "default.target", "/usr/lib/systemd/system/multi-user.target")

@@ -32,6 +32,7 @@ from harness.devices.transport.faults import (
 )
 from harness.devices.transport.pipe import Connection, open_channel
 from harness.devices.transport.session import Session
+from harness.errors import DeviceError
 
 CACHE = "~/.cache/bitlens"  # expanded on the device; its XDG_CACHE_HOME goes first
 
@@ -72,6 +73,9 @@ def _send_agent(session: Session, connection: Connection, archive: bytes) -> Non
     except (AgentLost, DeadlinePassed) as error:
         is_away = connection.is_remote and isinstance(error, (ConnectionCut, DeadlinePassed))
         raise (Away if is_away else Unreachable)(str(error), hint=connection.hint) from error
+    if isinstance(answer, dict) and "missing_environment" in answer:
+        problem = f'device "{connection.device}": has not been set up: {answer["missing_environment"]} has no NumPy'
+        raise DeviceError(problem, hint=f"bitlens device setup {connection.device}")
     if isinstance(answer, dict) and answer.get("damaged"):
         raise EnvironmentDamaged(
             f'device "{connection.device}": its environment is damaged: {answer["damaged"]}',
@@ -144,8 +148,12 @@ def archive_importer(content: bytes) -> Any:
 
 def _damage(venv: str) -> dict[str, str]:
     """What is wrong with the environment that this interpreter should be of; empty where nothing is."""
+    import importlib.util
     import os
     import sys
+
+    if not os.path.lexists(venv) and importlib.util.find_spec("numpy") is None:
+        return {"missing_environment": sys.executable}
 
     problem = environment_fault(venv)
     if not problem and os.path.lexists(venv) and os.path.realpath(sys.prefix) != os.path.realpath(venv):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
+import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -17,8 +19,10 @@ from harness.devices.client import hello
 from harness.devices.setup import board as board_setup
 from harness.devices.setup import wheels
 from harness.devices.ssh import SshDevice
+from harness.devices.transport.bootstrap import open_session
 from harness.devices.transport.environment import environment_fault, list_environment
 from harness.devices.transport.faults import EnvironmentDamaged
+from harness.errors import DeviceError
 from tests.harness.devices.devices_under_test import FLOAT, SshServer
 
 LIBRARY = b"\x7fELF" + bytes(range(256)) * 16
@@ -159,6 +163,21 @@ def test_the_next_job_heals_the_environment_and_runs(
     assert (site_of(prepared) / "core.so").read_bytes() == LIBRARY
     hello(prepared)
     assert capfd.readouterr().err == ""
+
+
+def test_a_board_that_was_never_set_up_says_how_it_is(ssh_server: SshServer, tmp_path: Path) -> None:
+    """Its python3 is one without NumPy, as on most boards."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    board = SshDevice(name="pi4", host="board", config=str(ssh_server.config), cache=str(tmp_path / "cache"))
+    connection = board.connection()
+    command = (*connection.command[:-1], f"PATH={tmp_path}/bare/bin:$PATH; {connection.command[-1]}")
+    with (
+        pytest.raises(
+            DeviceError, match=r'device "pi4": has not been set up: .*has no NumPy\n  try: .* device setup pi4$'
+        ),
+        open_session(dataclasses.replace(connection, command=command), cache=board.cache, own_environment=True),
+    ):
+        pass
 
 
 def test_doctor_says_what_is_damaged_and_that_setup_heals_it(prepared: SshDevice) -> None:
