@@ -176,9 +176,7 @@ class Machine:
             now = time.monotonic()
             pid = self.pid()
             if pid is None or now - began > BOOT_SECONDS:
-                why = (
-                    "it switched itself off" if pid is None else f"no answer from its sshd within {BOOT_SECONDS:.0f} s"
-                )
+                why = "its qemu ended" if pid is None else f"no answer from its sshd within {BOOT_SECONDS:.0f} s"
                 raise DeviceError(
                     f'device "{self.name}": did not boot: {why}; its console ends with:\n{self._last_words()}',
                     hint=f"less {self.console}; bitlens device stop {self.name}",
