@@ -44,7 +44,7 @@ def setup(
     """Prepare a board: a private environment with NumPy and a TFLite runtime. Repeatable; says what it does."""
     from harness.devices import known
     from harness.devices.device import make_device, set_up
-    from harness.devices.remembered import note
+    from harness.devices.last_seen import note
 
     row = known.find_row(name)
     kept = {**row, "name": keep} if keep else row
@@ -122,7 +122,7 @@ def doctor(
     from harness.devices.device import make_device
     from harness.devices.doctor import examine, in_short, was_reached
     from harness.devices.known import find_row
-    from harness.devices.remembered import note
+    from harness.devices.last_seen import note
 
     row = find_row(name)
     findings = examine(make_device(row), say=lambda line: print(line, file=sys.stderr))

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.devices.device import KINDS, Device, make_device
 from harness.devices.identity import identity
-from harness.devices.remembered import Remembered, note, remembered
+from harness.devices.last_seen import Remembered, note, remembered
 from harness.devices.transport.faults import Away, Unreachable
 from harness.errors import BitlensError
 

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any
 
 from harness.devices.device import Device
-from harness.devices.remembered import note
+from harness.devices.last_seen import note
 from harness.devices.retry import had_not_begun, may_be_away, wait_for, wait_seconds
 from harness.devices.transport.faults import Away
 from harness.execution.progress import duration, say
