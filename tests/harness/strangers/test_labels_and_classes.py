@@ -73,9 +73,3 @@ def test_a_few_folders_of_many_classes_are_said_to_be_doubtful(tmp_path: Path) -
     dataset = labelled_by_folders(tmp_path, ["cat", "dog"])
     check_labels(model(1000), dataset)
     assert 'its data set 2, the first of them "cat"' in doubt_of_labels(model(1000), dataset)
-
-
-def test_a_thousand_labels_for_a_thousand_and_one_classes_may_lack_the_background(tmp_path: Path) -> None:
-    dataset = labelled_by_rows(tmp_path, [0, 999])
-    assert '"background"' in doubt_of_labels(model(1001), dataset)
-    assert doubt_of_labels(model(1000), dataset) == ""
