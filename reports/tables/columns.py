@@ -95,12 +95,20 @@ COMPARISON = (
     Column("delegate", TEXT, "delegate of the runtime"),
     Column("kernels", TEXT, "optimized or reference kernels"),
     Column("artifact_sha256", TEXT, "the artifact"),
-    Column("top1_agreement", REAL, "fraction of images with the same highest class as the Keras model"),
-    Column("max_abs_score_difference", REAL, "largest difference of a class score from the Keras model's"),
+    Column(
+        "reference",
+        TEXT,
+        "what a flatbuffer of your own is compared with: a model, or its Keras file, which has its own name; empty for "
+        "artifacts that were converted here, which are compared with their Keras model, and without a reference",
+    ),
+    Column(
+        "top1_agreement", REAL, "fraction of images with the same highest class as the Keras model or the reference"
+    ),
+    Column("max_abs_score_difference", REAL, "largest difference of a class score from theirs"),
     Column("mean_abs_score_difference", REAL, "mean difference"),
-    Column("rank_correlation", REAL, "rank correlation of the class scores with the Keras model's"),
+    Column("rank_correlation", REAL, "rank correlation of the class scores with theirs"),
     Column("fidelity", TEXT, "ok or suspect: whether the artifact still is the model"),
-    Column("fidelity_reason", TEXT, "why it is suspect"),
+    Column("fidelity_reason", TEXT, "why it is suspect, or that there is no reference"),
 )
 
 QUALITY = (

@@ -15,9 +15,9 @@ from reports.data.rounds import together
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
+from reports.tables.references import fidelity_facts, in_groups
 from reports.tables.scores import attach_quality, quality_summary
 
-FIDELITY = ("top1_agreement", "max_abs_score_difference", "mean_abs_score_difference", "rank_correlation")
 COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
 
 
@@ -103,7 +103,7 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     for row in [*timed, *(row for row in accuracy if row in untimed)]:
         tested = accuracy.get(_without_threads(row))
         rows[row] = timed.get(row, []) + ([tested] if tested else [])
-    order = {name: position for position, name in enumerate(view.models)}
+    order = {name: position for position, name in enumerate(in_groups(view))}
     return dict(sorted(rows.items(), key=lambda item: order[item[0].model]))
 
 
@@ -139,7 +139,7 @@ def _comparison_row(view: RunView, row: RowId, units: list[StoredUnit]) -> dict[
         **_runtime_facts(units),
         **_status(view, [*units, *([conversion] if conversion else [])]),
         **_artifact_facts(conversion),
-        **_fidelity_facts(view, conversion),
+        **fidelity_facts(view, conversion),
         **_accuracy_facts(view, tested, latency_only=_is_latency_only(model, conversion)),
         **_latency_facts([u for u in timed if not is_sustained(u)]),
         **_sustained_facts([u for u in timed if is_sustained(u)]),
@@ -189,18 +189,6 @@ def _artifact_facts(conversion: StoredUnit | None) -> dict[str, Any]:
 def _is_latency_only(model: dict[str, Any], conversion: StoredUnit | None) -> bool:
     """Random weights classify nothing, and an artifact with a restriction is not to be used for its answers."""
     return model["weights"] == "random" or bool(conversion and conversion.result.get("mark"))
-
-
-def _fidelity_facts(view: RunView, conversion: StoredUnit | None) -> dict[str, Any]:
-    """How closely the artifact follows the Keras model; one that could not be compared is suspect."""
-    for check in view.of_kind("fidelity"):
-        if conversion is None or check.needs["conversion"] != conversion.key or check.status == "planned":
-            continue
-        if check.status == "failed":
-            return {"fidelity": "suspect", "fidelity_reason": check.reason}
-        facts = {name: check.result[name] for name in FIDELITY}
-        return {**facts, "fidelity": check.result["status"], "fidelity_reason": check.result["reason"]}
-    return {}
 
 
 def _accuracy_facts(view: RunView, unit: StoredUnit | None, *, latency_only: bool) -> dict[str, Any]:
