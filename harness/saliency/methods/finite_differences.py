@@ -17,7 +17,7 @@ from harness.saliency.methods.scorer import Scorer
 def finite_differences(
     engine: Scorer, images: Images, *, grid: int = 14, step: float = 0.1, output: str = "score"
 ) -> Array:
-    """Attribution (N, grid, grid, 1), signed: the mean of d score / d input over the values of each cell, as a quotient.
+    """Attribution (N, grid, grid, 1), signed: the mean of d score / d input over each cell, as a quotient.
 
     All values of a cell, of all channels, go up together, and down together. What divides is the change that the model
     sees: a quantized input rounds, and white cannot go up. Two passes for each cell.

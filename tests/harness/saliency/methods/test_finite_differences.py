@@ -29,7 +29,9 @@ def rounded(images: np.ndarray) -> np.ndarray:
 
 def of_linear(image: np.ndarray, *, scorer: FunctionScorer | None = None, **parameters: float) -> np.ndarray:
     scorer = scorer or FunctionScorer(linear)
-    return compute_forward(scorer, "finite_differences", image, TARGETS[: len(image)], parameters=parameters).values[..., 0]
+    return compute_forward(scorer, "finite_differences", image, TARGETS[: len(image)], parameters=parameters).values[
+        ..., 0
+    ]
 
 
 def closed_form(rows: list[slice], columns: list[slice], target: int) -> np.ndarray:
