@@ -37,7 +37,6 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (2, SIZE, SIZE, 3), np.uint8)
 IMAGES = preprocess(PIXELS, RECORD)
 METHODS: list[tuple[str, dict[str, Any]]] = [
     ("occlusion", {"window": 0.5, "stride": 0.25}),
-    ("rise", {"masks": 40}),
     ("rise", {"masks": 40, "output": "logit"}),
     ("finite_differences", {"grid": 4}),
     ("scorecam", {}),
