@@ -90,15 +90,16 @@ class _Counted:
     """Lines for what takes longer than COUNT_SECONDS."""
 
     def __init__(self) -> None:
-        self._what, self._said_at = "", 0.0
+        self._what, self._began, self._said_at, self._before = "", 0.0, 0.0, 0
 
     def report(self, what: str, done: int, of: int) -> None:
         now = time.monotonic()
         if what != self._what:
-            self._what, self._said_at = what, now
-        elif now - self._said_at >= COUNT_SECONDS and done < of:
+            self._what, self._began, self._said_at, self._before = what, now, now, done
+        elif now - self._said_at >= COUNT_SECONDS and self._before < done < of:
             self._said_at = now
-            say(f"{what}: {done} of {of}")
+            left = (of - done) * (now - self._began) / (done - self._before)
+            say(f"{what}: {done} of {of}, {_duration(left)} left")
 
 
 def say(line: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.execution.progress import Tally, run_progress
+from harness.execution.progress import Tally, count_progress, run_progress
 
 ACCURACY = {"accuracy": Tally(doing="measuring accuracy", total=6, done=0, failed=0)}
 UNIT = "planted-float fp32 on this-host"
@@ -67,3 +67,25 @@ def test_bar_counts_what_is_done_and_failed_and_never_goes_back(monkeypatch: pyt
     assert "3/6" in last
     assert "2 failed" in last
     assert "three on zero" in last
+
+
+def test_a_single_thing_that_takes_long_is_worth_a_line_every_five_seconds(
+    pass_seconds: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with count_progress() as report:
+        for done in (32, 64, 96, 128, 160):
+            report("rise of photo.jpg", done, 160)
+            pass_seconds(3.0)
+    assert capsys.readouterr().err == "rise of photo.jpg: 96 of 160, 6 s left\n"
+
+
+def test_a_single_thing_has_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with count_progress() as report:
+        report("rise of photo.jpg", 32, 160)
+        report("occlusion of photo.jpg", 8, 36)
+    shown = terminal.getvalue()
+    assert "rise of photo.jpg" in shown
+    assert "8/36" in shown
