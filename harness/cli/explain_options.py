@@ -122,8 +122,10 @@ class ExplainOptions:
         if model.output in ONE_COLUMN and len(names) == 1:
             return f"not {names[0]}", names[0]
         if len(names) != model.classes:
+            behind = model.is_flatbuffer and len(names) == model.classes - 1
             raise ConfigError(
-                f'--labels: expected {model.classes} names, one on each line of "{self.labels}", got {len(names)}'
+                f'--labels: expected {model.classes} names, one on each line of "{self.labels}", got {len(names)}',
+                hint='--background-class if its class 0 is "background"' if behind else "",
             )
         return names
 

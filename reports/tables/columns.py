@@ -123,7 +123,11 @@ QUALITY = (
     Column("metric_parameters", TEXT, "its parameters as JSON"),
     Column("better", TEXT, "higher or lower"),
     Column("unit", TEXT, "unit of the value"),
-    Column("judge", TEXT, "`float` (the Keras model, or a flatbuffer alone) or the format of the artifact whose outputs were used"),
+    Column(
+        "judge",
+        TEXT,
+        "`float` (the Keras model, or a flatbuffer alone) or the format of the artifact whose outputs were used",
+    ),
     Column("judge_device", TEXT, "the device it ran on"),
     Column("image", TEXT, "key of the image"),
     Column("value", REAL, "the score; empty where there is none"),

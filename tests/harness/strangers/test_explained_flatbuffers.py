@@ -112,6 +112,8 @@ def test_classes_behind_background_are_numbered_and_named_as_labels_are(picture:
     plain = record_of(picture, FLOAT, "--method", "occlusion", "--target", 3, *WINDOW)
     labels = picture.parent / "names.txt"
     labels.write_text("ant\nbee\ncat\ndog\n")
+    said = refusal(FLOAT, picture, "--labels", labels)
+    assert said.endswith('got 4\n  try: --background-class if its class 0 is "background"')
     asked = ("--method", "occlusion", "--background-class", "--labels", labels, "--target", "cat", *WINDOW)
     behind = record_of(picture, FLOAT, *asked)
     assert behind["target"] == {"class": 2, "name": "cat"}
