@@ -97,12 +97,14 @@ class Agent:
         lock: dict[str, Any] | None = None,
         library: str | None = None,
         cool_down: dict[str, Any] | None = None,
+        inputs: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured.
 
         lock     {"holder", "wait_s"}: from now until this process ends, nobody else may measure on this machine.
         library  the SHA-256 of our LCE operators, put here like an artifact, for a stock runtime that needs them.
         cool_down  {"below_c", "max_seconds"}: when hot, wait before anything else.
+        inputs   what is said of its inputs, see inputs.py.
         """
         path = self._artifacts.use(sha256)
         if lock is not None:
@@ -114,8 +116,9 @@ class Agent:
         if cpus:
             _pin(cpus)  # before the runtime starts its threads, which inherit it
         operators = self._artifacts.use(library) if library else None
-        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators)
-        self._inference = Inference(engine, preprocessing)
+        said = inputs or {"shapes": {"": _image_shape(preprocessing)}} if preprocessing else inputs
+        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators, inputs=said)
+        self._inference = Inference(engine, preprocessing, inputs)
         return {
             "runtime": engine.runtime,
             "runtime_version": engine.version,
@@ -192,11 +195,19 @@ class Agent:
         return {"scores": scores.tobytes(), "shape": list(scores.shape)}
 
     def profile(
-        self, progress: Progress, *, sha256: str, runtime: str, num_threads: int, runs: int, library: str | None = None
+        self,
+        progress: Progress,
+        *,
+        sha256: str,
+        runtime: str,
+        num_threads: int,
+        runs: int,
+        library: str | None = None,
+        inputs: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """What each operator of an artifact costs."""
         operators = self._artifacts.use(library) if library else None
-        how = {"runtime": runtime, "num_threads": num_threads, "library": operators}
+        how = {"runtime": runtime, "num_threads": num_threads, "library": operators, "inputs": inputs}
         return profile.profile(self._artifacts.use(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
@@ -235,6 +246,11 @@ def _pin(cpus: list[int]) -> None:
     if not there.issuperset(cpus):
         raise ValueError(f"cpus: expected some of {sorted(there)}, got {cpus}")
     os.sched_setaffinity(0, cpus)
+
+
+def _image_shape(preprocessing: dict[str, Any]) -> list[int]:
+    """What an input takes that leaves its shape open: one image."""
+    return [1, preprocessing["height"], preprocessing["width"], len(preprocessing["mean"])]
 
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:

@@ -11,25 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import latency
+from . import inputs, latency
+from .inputs import Inputs
 
 PROGRESS_SECONDS = 0.5
-Inputs = list[NDArray[Any]]  # one array for each input of the artifact
 
 
 class Inference:
-    """An engine (runtimes.load), and how images become its input; without `preprocessing` it is only measured."""
+    """An engine (runtimes.load), and how images become its input; without `preprocessing` it is only measured.
 
-    def __init__(self, engine: Any, preprocessing: dict[str, Any] | None) -> None:
-        self.engine, self._preprocessing = engine, preprocessing
+    measured_on  what is said of the inputs then, see inputs.py.
+    """
 
-    def run(self, inputs: Inputs) -> None:
-        self.engine.set_inputs(inputs)
+    def __init__(
+        self, engine: Any, preprocessing: dict[str, Any] | None, measured_on: dict[str, Any] | None = None
+    ) -> None:
+        self.engine, self._preprocessing, self._measured_on = engine, preprocessing, measured_on or {}
+
+    def run(self, arrays: Inputs) -> None:
+        self.engine.set_inputs(arrays)
         self.engine.invoke()
 
-    def run_in_turn(self, inputs: list[Inputs]) -> Callable[[], None]:
+    def run_in_turn(self, several: list[Inputs]) -> Callable[[], None]:
         """A function that runs on the next of these inputs, over and over."""
-        turns = itertools.cycle(inputs)
+        turns = itertools.cycle(several)
         return lambda: self.run(next(turns))
 
     def scores(self, images: NDArray[Any], on_progress: Callable[[dict[str, Any]], None]) -> NDArray[Any]:
@@ -72,10 +77,7 @@ class Inference:
         """Several inputs that take turns, so that nothing is answered from a cache of the last one."""
         tensors, record = self.engine.inputs, self._preprocessing
         if record is None:
-            return [
-                [latency.random_tensor(tensor.shape, tensor.dtype, seed=seed + i) for tensor in tensors]
-                for i in range(count)
-            ]
+            return inputs.measurement_inputs(tensors, self._measured_on, count=count, seed=seed)
         batch = self._batch_size()
         size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
         images = latency.random_images(count * batch, seed=seed, **size)

@@ -182,14 +182,3 @@ def random_images(count: int, *, height: int, width: int, channels: int, seed: i
     """(count, height, width, channels) uint8 noise: real pixel values, the same for the same seed."""
     shape = (count, height, width, channels)
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def random_tensor(shape: Sequence[int], dtype: Any, *, seed: int) -> NDArray[Any]:
-    """Values for an input of which nothing but the type is known: floats in 0..1, integers over small values."""
-    generator = np.random.default_rng(seed)
-    if np.issubdtype(dtype, np.floating):
-        return generator.random(shape, np.float32).astype(dtype)
-    if np.issubdtype(dtype, np.integer):
-        bounds = np.iinfo(dtype)
-        return generator.integers(max(bounds.min, -128), min(bounds.max, 127), shape, dtype, endpoint=True)
-    return np.zeros(shape, dtype)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import flatbuffer, latency, runtimes
+from . import flatbuffer, inputs, latency, runtimes
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -22,8 +22,10 @@ Progress = Callable[[dict[str, Any]], None]
 def profile(path: str, *, runs: int, on_progress: Progress, **how: Any) -> dict[str, Any]:
     """{"method", "runtime", ..., "operators": [{"name", "prefix_ns", "ns"}]}, shortest of `runs` interleaved runs.
 
-    how  what runtimes.load takes: runtime, num_threads, library.
+    how  what runtimes.load takes: runtime, num_threads, library, inputs. Raises ValueError for a signature.
     """
+    if (how.get("inputs") or {}).get("signature"):
+        raise ValueError("a profile is of the main graph's operators, and not of another signature's")
     content = flatbuffer.read(path)
     operators = flatbuffer.operators(content)
     engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(len(operators))]
@@ -54,7 +56,7 @@ def _engine(content: bytes, how: dict[str, Any]) -> Any:
         engine = runtimes.load(file.name, **how)
     finally:
         os.remove(file.name)
-    engine.set_inputs([latency.random_tensor(tensor.shape, tensor.dtype, seed=0) for tensor in engine.inputs])
+    engine.set_inputs(inputs.measurement_inputs(engine.inputs, how.get("inputs") or {}, count=1, seed=0)[0])
     return engine
 
 

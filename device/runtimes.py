@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import flatbuffer
+from . import flatbuffer, graphs
 from .preprocessing import dequantize, preprocess, quantized, stored
 
 
@@ -143,20 +143,33 @@ def choose(names: list[str], operators: list[str], *, wanted: str = "auto") -> s
     raise RuntimeMissing(f"no runtime {wanted_for} is usable here; usable: {', '.join(names) or 'none'}")
 
 
-def load(path: str, *, runtime: str = "auto", num_threads: int = 1, library: str | None = None) -> Any:
-    """An engine with the artifact loaded and its tensors allocated. `library` is the path of our LCE operators."""
+def load(
+    path: str,
+    *,
+    runtime: str = "auto",
+    num_threads: int = 1,
+    library: str | None = None,
+    inputs: dict[str, Any] | None = None,
+) -> Any:
+    """An engine with the artifact loaded and its tensors allocated.
+
+    library  the path of our LCE operators.   inputs  the signature to run and the sizes of open shapes, see inputs.py.
+    """
     usable = [row["name"] for row in installed(library=library is not None) if row["usable"]]
     name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
     row = next(row for row in RUNTIMES if row.name == name)
     if name == "larq-compute-engine":
-        return LceEngine(row, path, num_threads=num_threads)
-    return TfliteEngine(row, path, num_threads=num_threads, library=library if row.takes_library else None)
+        return LceEngine(row, path, num_threads=num_threads, inputs=inputs or {})
+    ours = library if row.takes_library else None
+    return TfliteEngine(row, path, num_threads=num_threads, library=ours, inputs=inputs or {})
 
 
 class TfliteEngine:
     """TFLite's Python interpreter, which three packages bring under three names, with or without our operators."""
 
-    def __init__(self, runtime: Runtime, path: str, *, num_threads: int, library: str | None) -> None:
+    def __init__(
+        self, runtime: Runtime, path: str, *, num_threads: int, library: str | None, inputs: dict[str, Any]
+    ) -> None:
         started = time.perf_counter_ns()
         module = importlib.import_module(runtime.module)
         self.runtime, self.version = runtime.name, version(runtime)
@@ -167,22 +180,22 @@ class TfliteEngine:
             model_path=path, num_threads=num_threads, experimental_delegates=delegates
         )
         ours = self._delegated()
-        self._interpreter.allocate_tensors()
+        self._graph = graphs.allocated(self._interpreter, inputs)
         self.load_ns = time.perf_counter_ns() - started
-        self._inputs, self._outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._inputs, self._outputs = self._graph.inputs(), self._graph.outputs()
         self.inputs, self.outputs = _tensors(self._inputs), _tensors(self._outputs)
         # XNNPACK is the one delegate that the stock runtimes apply unasked, and not before tensors are allocated.
         applied = ["lce-ops"] * bool(library) + ["XNNPACK"] * (self._delegated() > ours)
         self.delegate = ", ".join(applied) or "none"
         self.kernels = "optimized" if library else "builtin"
-        self.invoke = self._interpreter.invoke
+        self.invoke = self._graph.invoke
 
     def set_inputs(self, arrays: list[NDArray[Any]]) -> None:
         for details, array in zip(self._inputs, arrays):
-            self._interpreter.set_tensor(details["index"], array)
+            self._graph.set_tensor(details["index"], array)
 
     def get_outputs(self) -> list[NDArray[Any]]:
-        return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
+        return [self._graph.get_tensor(details["index"]) for details in self._outputs]
 
     def _delegated(self) -> int:
         """How many pieces of the graph delegates have taken over: nodes called DELEGATE stand for them."""
@@ -196,7 +209,9 @@ class LceEngine:
 
     delegate = "none"
 
-    def __init__(self, runtime: Runtime, path: str, *, num_threads: int) -> None:
+    def __init__(self, runtime: Runtime, path: str, *, num_threads: int, inputs: dict[str, Any]) -> None:
+        if inputs.get("signature"):
+            raise ValueError(f"{runtime.name} runs the main graph alone, and no signature; another runtime does")
         started = time.perf_counter_ns()
         module = _extension(runtime)
         self.runtime, self.version = runtime.name, version(runtime)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import latency
+from . import inputs, latency
 
 US = 1e3  # nanoseconds per microsecond
 RUNTIME = "ai_edge_litert.interpreter"
@@ -88,7 +88,7 @@ def record(library: str, model: str, *, num_threads: int, runs: int, runtime: st
     interpreter = module.Interpreter(model, experimental_delegates=[delegate], num_threads=num_threads)
     interpreter.allocate_tensors()
     for details in interpreter.get_input_details():
-        random = latency.random_tensor(details["shape"], np.dtype(details["dtype"]), seed=0)
+        random = inputs.random_tensor(details["shape"], np.dtype(details["dtype"]), seed=0)
         interpreter.set_tensor(details["index"], random)
     recorded = []
     with latency.garbage_collector_off():

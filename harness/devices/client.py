@@ -110,6 +110,7 @@ def measure(
     num_threads: int = 1,
     protocol: Record | None = None,
     runtime: str = "auto",
+    inputs: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
     lock_wait_s: float = LOCK_WAIT_SECONDS,
 ) -> dict[str, Any]:
@@ -119,6 +120,7 @@ def measure(
     and leaves its times blank.
 
     preprocessing  None for a flatbuffer of which nothing is known: its inputs are then random values.
+    inputs         what is said of those (harness.devices.measured_inputs).
     lock_wait_s    how long to wait for another process that is measuring on the same machine.
     Raises DeviceError. What began to be measured is never tried again silently.
     """
@@ -129,6 +131,7 @@ def measure(
         runtime=runtime,
         num_threads=num_threads,
         preprocessing=preprocessing,
+        inputs=inputs,
         on_progress=on_progress,
     )
     record = _count(job, complete) if counts_instructions(device) else _measure(job, complete, lock_wait_s)
@@ -145,7 +148,13 @@ def measure(
 
 
 def profile(
-    device: Device, artifact_path: Path, *, num_threads: int = 1, runtime: str = "auto", runs: int = 20
+    device: Device,
+    artifact_path: Path,
+    *,
+    num_threads: int = 1,
+    runtime: str = "auto",
+    inputs: dict[str, Any] | None = None,
+    runs: int = 20,
 ) -> dict[str, Any]:
     """What each operator costs: {"method", "runtime", "delegate", "operators": [{"name", "prefix_ns", "ns"}]}.
 
@@ -164,6 +173,7 @@ def profile(
             num_threads=num_threads,
             runs=runs,
             library=job.library(session),
+            inputs=inputs,
         )
 
 
@@ -174,6 +184,7 @@ def energy(
     preprocessing: Record | None,
     num_threads: int = 1,
     runtime: str = "auto",
+    inputs: dict[str, Any] | None = None,
     idle_s: float = 3.0,
     busy_s: float = 10.0,
 ) -> dict[str, Any] | None:
@@ -184,6 +195,7 @@ def energy(
         runtime=runtime,
         num_threads=num_threads,
         preprocessing=preprocessing,
+        inputs=inputs,
     )
     with job.loaded(lock=our_lock(LOCK_WAIT_SECONDS)) as (session, _):
         answer = session.request("energy", deadline_s=PREDICT_SECONDS, idle_s=idle_s, busy_s=busy_s, seed=0)

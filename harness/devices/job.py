@@ -33,6 +33,7 @@ class Job:
     """One artifact on one device.
 
     preprocessing  how images become its input; None for an artifact that is only measured.
+    inputs         what is said of its inputs (device/inputs.py): signature, shapes, ranges and arrays.
     """
 
     device: Device
@@ -40,6 +41,7 @@ class Job:
     runtime: str
     num_threads: int
     preprocessing: Record | None = None
+    inputs: dict[str, Any] | None = None
     on_progress: Progress | None = None
 
     @contextmanager
@@ -74,6 +76,7 @@ class Job:
                 lock=lock,
                 library=self.library(session),
                 cool_down=cool_down,
+                inputs=self.inputs,
             )
             yield session, answer
 
