@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from converters.contents import contents
+from converters.inspection.details import details
 from converters.schema import NotAnArtifact
 from device import flatbuffer
 from device.text import printable
 from harness.cli.options import AsJson
 from harness.errors import ConfigError
 
+SCHEMA = 2  # of the JSON record: raised when a field goes or changes its meaning; docs/inspect.md
+
 
 def inspect(
     artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
+    graph: Annotated[bool, typer.Option("--graph", help="List every operator, in the order of its graph.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
+    from harness.cli.inspection_text import as_text
+
     record = inspect_file(artifact)
-    print(json.dumps(record, indent=2) if as_json else as_text(record))
+    print(json.dumps(record, indent=2) if as_json else as_text(record, in_order=graph))
 
 
 def inspect_file(path: Path) -> dict[str, Any]:
@@ -33,57 +38,64 @@ def inspect_file(path: Path) -> dict[str, Any]:
     named = printable(str(path))
     try:
         content = flatbuffer.read(str(path))
-        inside = asdict(contents(content))
+        inside = asdict(details(content))
     except OSError as error:
         raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error
     except NotAnArtifact as error:
         raise ConfigError(f'artifact: "{named}" is not a TFLite flatbuffer: {error}') from error
     except ValueError as error:
         raise ConfigError(f'artifact: "{named}" is {error}') from error
+    summary, lacking = inside.pop("summary"), lacking_by_runtime(inside.pop("lacking"))
+    needs_lce = any(name.startswith(_lce_operators()) for name in summary["custom_operators"])
     return {
+        "schema": SCHEMA,
         "file": printable(path.name),
         "sha256": hashlib.sha256(content).hexdigest(),
         "flatbuffer_bytes": len(content),
+        **summary,
+        "runtimes": [name for name, lacks in lacking.items() if not lacks and (needs_lce or not _only_lce(name))],
+        "lacking": lacking,
         **inside,
-        "runtimes": runtimes_for(inside["custom_operators"]),
     }
 
 
-def runtimes_for(custom_operators: Iterable[str]) -> list[str]:
-    """The runtimes that have all of an artifact's operators, those for LCE's only where it has some."""
-    from device.runtimes import LCE_OPERATORS, RUNTIMES
+def lacking_by_runtime(lacking: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """The operators that each runtime of the table lacks, when those are taken off that its row or delegate brings."""
+    from device.runtimes import RUNTIMES
 
-    needed = list(custom_operators)
-    able = [row for row in RUNTIMES if all(name.startswith(row.operators) for name in needed)]
-    return [row.name for row in able if needed or row.operators != LCE_OPERATORS]
-
-
-def as_text(record: Mapping[str, Any]) -> str:
-    from dask.utils import format_bytes
-
-    operators = ", ".join(f"{count} {name}" for name, count in record["operators"].items())
-    weights = ", ".join(f"{format_bytes(size)} {kind}" for kind, size in record["weight_bytes"].items() if size)
-    lines = [
-        ("file", f"{record['file']}, {record['flatbuffer_bytes']:,} bytes"),
-        ("sha256", record["sha256"]),
-        *(("input", _tensor(tensor)) for tensor in record["inputs"]),
-        *(("output", _tensor(tensor)) for tensor in record["outputs"]),
-        ("runs on", ", ".join(record["runtimes"]) or f"no runtime that has {', '.join(record['custom_operators'])}"),
-        ("operators", f"{sum(record['operators'].values())}: {operators}"),
-        ("MACs", readable_macs(record["macs"]) or "none"),
-        ("parameters", f"{record['parameters']:,}"),
-        ("weights", weights or "none"),
-        ("activations", f"{format_bytes(record['arena_bytes'])} at their peak, without kernels' scratch buffers"),
-    ]
-    return "\n".join(f"{name:<12} {text}" for name, text in lines)
+    return {
+        row.name: [name for name in lacking[row.name.partition("+")[0]] if not name.startswith(row.operators)]
+        for row in RUNTIMES
+    }
 
 
-def readable_macs(macs: Mapping[str, int]) -> str:
-    """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are."""
-    return ", ".join(f"{count / 1e6:.3g} M {kind}" for kind, count in macs.items() if count)
+def _lce_operators() -> tuple[str, ...]:
+    from device.runtimes import LCE_OPERATORS
+
+    return LCE_OPERATORS
 
 
-def _tensor(tensor: Mapping[str, Any]) -> str:
-    shape = "x".join(map(str, tensor["shape"]))
-    scale = "" if tensor["scale"] is None else f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
-    return f"{tensor['name']} {tensor['type'].lower()} {shape}{scale}"
+def _only_lce(runtime: str) -> bool:
+    """Runtimes for LCE's operators are named only where a file has some."""
+    from device.runtimes import RUNTIMES
+
+    return any(row.name == runtime and row.operators == _lce_operators() for row in RUNTIMES)
+
+
+def readable_macs(macs: Mapping[str, int], unknown: Mapping[str, int] | None = None) -> str:
+    """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are.
+
+    With operators that cannot be told: "at least 1.77 M float, unknown for 1 WHILE".
+    """
+    known = ", ".join(f"{_readable(count)} {kind}" for kind, count in macs.items() if count)
+    if not unknown:
+        return known
+    rest = "unknown for " + ", ".join(f"{count} {name}" for name, count in unknown.items())
+    return f"at least {known}, {rest}" if known else rest
+
+
+def _readable(count: int) -> str:
+    """Whole numbers below ten thousand, else three digits with M or G."""
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e9:.3g} G" if count >= 1e10 else f"{count / 1e6:.3g} M"

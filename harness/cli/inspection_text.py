@@ -1,0 +1,158 @@
+"""What `bitlens inspect` prints for people, of the record that it prints as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from converters.inspection.kernels import COMPILED
+from harness.cli.inspection import readable_macs
+from harness.cli.shares import percentages
+from harness.cli.text import aligned
+
+MOST_EXPENSIVE = 5  # operators that are named with their tensors; `--graph` lists all
+MOST_LACKING = 4  # operators that are named for a runtime that has not all of them
+Record = Mapping[str, Any]
+
+
+def as_text(record: Record, *, in_order: bool = False) -> str:
+    """A line for each fact, and for each graph what is expensive; `in_order` lists every operator instead."""
+    head = "\n".join(f"{name:<12} {text}" for name, text in _facts(record))
+    blocks = [_in_order(graph) if in_order else _by_type(graph) for graph in record["graphs"]]
+    return "\n\n".join([head, *(block for block in blocks if block)])
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    from dask.utils import format_bytes
+
+    yield "file", f"{record['file']}, {record['flatbuffer_bytes']:,} bytes"
+    yield "sha256", record["sha256"]
+    if record["description"]:
+        yield "made by", record["description"]
+    if record["metadata"]:
+        yield "metadata", ", ".join(record["metadata"])
+    yield from (("input", tensor_text(tensor)) for tensor in record["inputs"])
+    yield from (("output", tensor_text(tensor)) for tensor in record["outputs"])
+    yield from (("signature", _signature(signature)) for signature in record["signatures"])
+    yield from (("runs on", line) for line in _runs_on(record))
+    counts = ", ".join(f"{count} {name}" for name, count in record["operators"].items())
+    yield "operators", f"{sum(record['operators'].values())}: {counts}"
+    yield "MACs", _macs(record)
+    yield "parameters", f"{record['parameters']:,}"
+    sizes = record["weight_bytes"].items()
+    yield "weights", ", ".join(f"{format_bytes(size)} {kind}" for kind, size in sizes if size) or "none"
+    arena = record["arena_bytes"]
+    known = f"{'0 B' if arena == 0 else format_bytes(arena)} at their peak, without kernels' scratch buffers" if arena is not None else ""
+    yield "activations", known or "unknown before an inference: some sizes depend on the input"
+
+
+def _macs(record: Record) -> str:
+    text = readable_macs(record["macs"], record["macs_unknown"]) or "none"
+    free = [tensor for tensor in record["inputs"] if tensor["shape_signature"]]
+    if not free or text == "none":
+        return text
+    return f"{text}; for " + ", ".join(f"{tensor['name']} {_shape(tensor['shape'])}" for tensor in free)
+
+
+def _runs_on(record: Record) -> Iterator[str]:
+    able, custom = record["runtimes"], record["custom_operators"]
+    lacking = {name: lacks for name, lacks in record["lacking"].items() if lacks and "+" not in name}
+    if able:
+        yield ", ".join(able)
+        lce = any(name.startswith("Lce") for name in custom)
+        for name, lacks in lacking.items():
+            if not lce and name != "larq-compute-engine":
+                yield f"not on {name}: it has no {_some(lacks)}"
+        return
+    common = [one for one in next(iter(lacking.values()), []) if all(one in lacks for lacks in lacking.values())]
+    yield f"no runtime that bitlens knows: none has {_some(common or sorted({o for one in lacking.values() for o in one}))}"
+    yield from (f"{COMPILED[name]} takes {name}" for name in custom if name in COMPILED)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_LACKING} more" if len(names) > MOST_LACKING else ""
+    return ", ".join(names[:MOST_LACKING]) + more
+
+
+def _signature(signature: Record) -> str:
+    inputs, outputs = (
+        ", ".join(f"{name} {_kind(tensor)}" for name, tensor in signature[side].items()) for side in ("inputs", "outputs")
+    )
+    return f"{signature['name']}({inputs}) -> {outputs or 'nothing'}; graph {signature['graph']}"
+
+
+# ----------------------------------------------------------------------------------------------------------- graphs
+def _by_type(graph: Record) -> str:
+    """Types of operators, the most expensive first, and the most expensive operators by their tensors."""
+    rows = graph["by_type"]
+    if not rows:
+        return _title(graph) + ": no operators"
+    shares = _shares(rows)
+    lines = [(row["operator"], str(row["count"]), _count(row["macs"]), share) for row, share in zip(rows, shares)]
+    table = aligned(("operator", "count", "MACs", "share"), lines, numbers=("count", "MACs", "share"))
+    return "\n".join([_title(graph), *_indented(table), *_expensive(graph)])
+
+
+def _expensive(graph: Record) -> Iterator[str]:
+    shares = dict(zip((row["index"] for row in graph["operators"]), _shares(graph["operators"])))
+    costly = sorted((row for row in graph["operators"] if row["macs"]), key=lambda row: -row["macs"])
+    if len(costly) > 1:
+        yield "  most expensive"
+        for row in costly[:MOST_EXPENSIVE]:
+            yield f"    {_count(row['macs']):>15}  {shares[row['index']]:>7}  {row['operator']} {_outputs(row)}".rstrip()
+
+
+def _in_order(graph: Record) -> str:
+    rows = graph["operators"]
+    lines = [
+        (str(row["index"]), row["operator"], _shape(row["shape"]), _count(row["macs"]), share, _outputs(row))
+        for row, share in zip(rows, _shares(rows))
+    ]
+    if not lines:
+        return _title(graph) + ": no operators"
+    head = ("number", "operator", "shape", "MACs", "share", "writes")
+    return "\n".join([_title(graph), *_indented(aligned(head, lines, numbers=("number", "MACs", "share")))])
+
+
+def _title(graph: Record) -> str:
+    called = f", run by {', '.join(graph['called_by'])}" if graph["called_by"] else ""
+    name = f' "{graph["name"]}"' if graph["name"] else ""
+    macs = readable_macs(graph["macs"], graph["macs_unknown"]) or "none"
+    return f"graph {graph['index']}{name}{called}: MACs {macs}"
+
+
+def _shares(rows: Sequence[Record]) -> list[str]:
+    """Blank where the graph has no total, as some of its operators cannot be told."""
+    if any(row["macs"] is None for row in rows):
+        return [""] * len(rows)
+    return percentages([row["macs"] for row in rows])
+
+
+def _outputs(row: Record) -> str:
+    return ", ".join(row["outputs"])
+
+
+def _count(macs: int | None) -> str:
+    return "unknown" if macs is None else f"{macs:,}"
+
+
+def _indented(table: str) -> Iterator[str]:
+    return (f"  {line}" for line in table.splitlines())
+
+
+# ---------------------------------------------------------------------------------------------------------- tensors
+def tensor_text(tensor: Record) -> str:
+    """ "input_1 float32 ?x32x32x3": a "?" for an axis of any length."""
+    scale = "" if tensor["scale"] is None else f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"
+    return f"{tensor['name']} {_kind(tensor)}{scale}"
+
+
+def _kind(tensor: Record) -> str:
+    return f"{tensor['type'].lower()} {_shape(tensor['shape_signature'] or tensor['shape'])}"
+
+
+def _shape(shape: Sequence[int] | None) -> str:
+    """ "?x32x3", "scalar" for no axes."""
+    if shape is None:
+        return ""
+    return "x".join("?" if size < 0 else str(size) for size in shape) or "scalar"
