@@ -17,27 +17,22 @@ CUSTOM = 32  # BuiltinOperator_CUSTOM in TFLite's schema
 MOST_BYTES = 2**31 - 1  # its offsets are 31 bits wide
 MOST_CODES, MOST_NAME_BYTES = 10_000, 1000  # TFLite has 200 operators
 _MARK = b"TFL3"
-_NAMES = {  # of the builtin operators that image models are made of
-    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE",
-    9: "FULLY_CONNECTED", 14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 21: "RELU6", 22: "RESHAPE",
-    25: "SOFTMAX", 28: "TANH", 34: "PAD", 39: "TRANSPOSE", 40: "MEAN", 41: "SUB", 42: "DIV", 43: "SQUEEZE",
-    45: "STRIDED_SLICE", 49: "SPLIT", 53: "CAST", 54: "PRELU", 60: "PADV2", 61: "GREATER", 62: "GREATER_EQUAL",
-    98: "LEAKY_RELU", 114: "QUANTIZE", 117: "HARD_SWISH",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator of the main graph: its name, and the tensor that it writes first."""
+    """One operator of the main graph: its number, its name where it is a custom one, and the tensor that it writes
+    first, None where it writes none. The host names the others: it has TFLite's schema."""
 
-    name: str
-    output: int
+    builtin: int
+    custom: str
+    output: int | None
 
 
 def custom_operators(path: str) -> list[str]:
     """Names of the custom operators that the artifact needs, sorted; builtin ones are left out."""
     with _clear_errors():
-        return sorted({name for builtin, name in _operator_codes(read(path)) if builtin == CUSTOM})
+        return sorted({name for _, name in _operator_codes(read(path)) if name})
 
 
 def read(path: str) -> bytes:
@@ -59,23 +54,26 @@ def read(path: str) -> bytes:
 def operators(content: bytes) -> list[Operator]:
     """The main graph's operators, in the order in which they run."""
     with _clear_errors():
-        codes = [name for _, name in _operator_codes(content)]
+        codes = list(_operator_codes(content))
         return [
-            Operator(codes[_index(content, table)], _i32(content, _vector(content, table, 2) + 4))
+            Operator(*codes[_index(content, table)], _first(content, table, 2))
             for table in _tables(content, _graph(content), 3)
         ]
 
 
 def prefix(content: bytes, count: int) -> bytes:
-    """The same file, cut off behind its first `count` operators: their last one's output becomes the graph's."""
+    """The same file, cut off behind its first `count` operators: what they wrote last becomes the graph's output."""
     whole = operators(content)
     if not 0 < count <= len(whole):
         raise ValueError(f"expected a number of operators from 1 to the file's {len(whole)}, got {count}")
-    last = whole[count - 1]
+    written = [operator.output for operator in whole[:count] if operator.output is not None]
     with _clear_errors():
         graph, cut = _graph(content), bytearray(content)
         outputs, body = _vector(content, graph, 2), _vector(content, graph, 3)
-        struct.pack_into("<Ii", cut, outputs, 1, last.output)
+        if written and _u32(content, outputs):
+            struct.pack_into("<Ii", cut, outputs, 1, written[-1])
+        else:
+            struct.pack_into("<I", cut, outputs, 0)
         struct.pack_into("<I", cut, body, count)
         return bytes(cut)
 
@@ -89,7 +87,7 @@ def _clear_errors() -> Iterator[None]:
 
 
 def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
-    """(builtin number, name) of each entry of Model.operator_codes."""
+    """(builtin number, name of a custom one) of each entry of Model.operator_codes."""
     _require_mark(content)
     for number, table in enumerate(_tables(content, _u32(content, 0), 1)):
         if number >= MOST_CODES:
@@ -100,7 +98,7 @@ def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
         if builtin == CUSTOM and custom is not None:
             yield builtin, _string(content, custom + _u32(content, custom))
         else:
-            yield builtin, _NAMES.get(builtin, f"BUILTIN_{builtin}")
+            yield builtin, ""
 
 
 def _require_mark(content: bytes) -> None:
@@ -130,6 +128,14 @@ def _vector(content: bytes, table: int, number: int) -> int:
     if field is None:
         raise ValueError("not a sound TFLite flatbuffer: a vector is missing")
     return field + _u32(content, field)
+
+
+def _first(content: bytes, table: int, number: int) -> int | None:
+    """The first element of a vector of numbers; None where it is empty or left out."""
+    if _field(content, table, number) is None:
+        return None
+    vector = _vector(content, table, number)
+    return _i32(content, vector + 4) if _u32(content, vector) else None
 
 
 def _scalar(content: bytes, table: int, number: int) -> int:

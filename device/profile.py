@@ -1,9 +1,8 @@
 """What each operator of an artifact costs, by timing prefixes of its graph.
 
 The Python interpreters of the runtimes do not time single operators, so the graph is cut off behind its first,
-second, ... operator, each piece is timed in the same process and interleaved with the others, and the cost of an
-operator is the difference between two neighbours. An operator that a runtime fuses with its neighbour can cost less
-than nothing; the differences are given as they are, and always add up to the whole.
+second, ... operator, and each piece is timed in the same process and interleaved with the others. What follows from the
+differences between neighbours is the host's to say (harness/devices/operator_costs.py).
 """
 
 from __future__ import annotations
@@ -20,31 +19,30 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 def profile(path: str, *, runs: int, on_progress: Progress, **how: Any) -> dict[str, Any]:
-    """{"method", "runtime", ..., "operators": [{"name", "prefix_ns", "ns"}]}, shortest of `runs` interleaved runs.
+    """{"method", "runtime", ..., "prefix_ns": one for each operator}, shortest of `runs` interleaved runs.
 
     how  what runtimes.load takes: runtime, num_threads, library, inputs. Raises ValueError for a signature.
     """
     if (how.get("inputs") or {}).get("signature"):
         raise ValueError("a profile is of the main graph's operators, and not of another signature's")
     content = flatbuffer.read(path)
-    operators = flatbuffer.operators(content)
-    engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(len(operators))]
+    count = len(flatbuffer.operators(content))
+    if not count:
+        raise ValueError("its main graph has no operators, so that there is nothing to profile")
+    engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(count)]
     times: list[list[int]] = [[] for _ in engines]
     with latency.garbage_collector_off():
         for run in range(runs + 1):  # the first round warms up
             for engine, taken in zip(engines, times):
                 taken.append(_time(engine))
             on_progress({"stage": "profile", "done": run, "of": runs})
-    shortest = [min(taken[1:]) for taken in times]  # what disturbs a run only ever adds, and differences double it
     return {
         "method": "prefix timing",
         "runtime": engines[-1].runtime,
         "runtime_version": engines[-1].version,
         "delegate": engines[-1].delegate,
-        "operators": [
-            {"name": operator.name, "prefix_ns": now, "ns": now - before}
-            for operator, now, before in zip(operators, shortest, [0, *shortest])
-        ],
+        # what disturbs a run only ever adds, and differences double it
+        "prefix_ns": [min(taken[1:]) for taken in times],
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from converters.schema import NotAnArtifact, builtin_name, custom_options, read, type_name
+from converters.schema import NotAnArtifact, builtin_name, builtin_number, custom_options, read, type_name
 
 MOST_AXES = 32  # TFLite's kernels know 8 at most
 MOST_ELEMENTS = 2**48  # of one tensor: far more than any memory holds
@@ -73,13 +73,13 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One operator. `known` says whether its number is in the schema that is read with; inputs left out are None."""
+    """One operator. A builtin one that is newer than the schema is called BUILTINOPERATOR_<number>; inputs left out are
+    None."""
 
     name: str
     number: int
     version: int
     custom: bool
-    known: bool
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     options: dict[str, Any]
@@ -183,16 +183,14 @@ def _graph(model: Any, written: Any, constants: _Constants) -> Graph:
 
 def _operator(model: Any, written: Any, tensors: tuple[Tensor, ...]) -> Operator:
     code = model.operatorCodes[written.opcodeIndex]
-    custom = code.customCode is not None
     # `deprecatedBuiltinCode` is one byte wide and all that files older than schema 3a have
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    name = builtin_name(number)
+    custom = number == builtin_number("CUSTOM")
     return Operator(
-        name=_text(code.customCode) if custom else name,
+        name=(_text(code.customCode) if custom else "") or builtin_name(number),
         number=number,
         version=int(code.version),
         custom=custom,
-        known=not name.startswith("BUILTIN"),
         inputs=tuple(_at(tensors, i) if i >= 0 else None for i in _some(written.inputs)),
         outputs=tuple(_at(tensors, i) for i in _some(written.outputs)),
         options=_options(written),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from device.text import one_line
+from harness.cli.profile_text import profile_lines
 from harness.devices.bench import BenchResult
 from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes
@@ -122,8 +123,7 @@ def _extra_lines(result: BenchResult) -> Iterator[str]:
         millijoules = result.energy["joules_per_inference"] * 1000
         yield f"  energy    about {millijoules:.2f} mJ per inference (estimate: {result.energy['source']})"
     if result.profile is not None:
-        yield f"  operators by {result.profile['method']}, delegate {result.profile['delegate']}"
-        yield from (f"    {_ms(row['ns']):>12}  {row['name']}" for row in result.profile["operators"])
+        yield from profile_lines(result.profile)
 
 
 def _doubt(record: dict[str, Any] | None) -> str:

@@ -11,6 +11,7 @@ from harness.cli.shares import percentages
 from harness.cli.text import aligned
 
 MOST_EXPENSIVE = 5  # operators that are named with their tensors; `--graph` lists all
+MOST_CHARACTERS = 60  # of a tensor's name
 MOST_LACKING = 4  # operators that are named for a runtime that has not all of them
 Record = Mapping[str, Any]
 
@@ -99,13 +100,13 @@ def _expensive(graph: Record) -> Iterator[str]:
     if len(costly) > 1:
         yield "  most expensive"
         for row in costly[:MOST_EXPENSIVE]:
-            yield f"    {_count(row['macs']):>15}  {shares[row['index']]:>7}  {row['operator']} {_outputs(row)}".rstrip()
+            yield f"    {_count(row['macs']):>15}  {shares[row['index']]:>7}  {row['operator']} {tensor_names(row['outputs'])}".rstrip()
 
 
 def _in_order(graph: Record) -> str:
     rows = graph["operators"]
     lines = [
-        (str(row["index"]), row["operator"], _shape(row["shape"]), _count(row["macs"]), share, _outputs(row))
+        (str(row["index"]), row["operator"], _shape(row["shape"]), _count(row["macs"]), share, tensor_names(row['outputs']))
         for row, share in zip(rows, _shares(rows))
     ]
     if not lines:
@@ -141,6 +142,12 @@ def _indented(table: str) -> Iterator[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------- tensors
+def tensor_names(names: Sequence[str]) -> str:
+    """Of a tensor that stands for several layers, fused, the first name; long ones are cut."""
+    firsts = [name.split(";")[0] + (";…" if ";" in name else "") for name in names]
+    return ", ".join(name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in firsts)
+
+
 def tensor_text(tensor: Record) -> str:
     """ "input_1 float32 ?x32x32x3": a "?" for an axis of any length."""
     scale = "" if tensor["scale"] is None else f", scale {tensor['scale']:.6g}, zero point {tensor['zero_point']}"

@@ -17,6 +17,7 @@ from device.latency import complete_protocol
 from device.perturbation import pack
 from harness.devices.device import Device, counts_instructions, is_emulated, is_on_this_machine
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
+from harness.devices.operator_costs import operator_costs
 from harness.devices.retry import connected, try_whole_job_again
 from harness.devices.surroundings import Surroundings, look_around
 from harness.devices.transport.session import Progress
@@ -156,7 +157,7 @@ def profile(
     inputs: dict[str, Any] | None = None,
     runs: int = 20,
 ) -> dict[str, Any]:
-    """What each operator costs: {"method", "runtime", "delegate", "operators": [{"name", "prefix_ns", "ns"}]}.
+    """What each operator costs: {"method", "runtime", ..., "total_ns", "operators": [...]} as in operator_costs.py.
 
     The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
     Raises DeviceError, for an emulated device too: its time means nothing.
@@ -165,7 +166,7 @@ def profile(
         raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
     job = Job(device=device, artifact=artifact_path, runtime=runtime, num_threads=num_threads)
     with job.put() as (session, sha256):
-        return session.request(
+        answer = session.request(
             "profile",
             deadline_s=PREDICT_SECONDS,
             sha256=sha256,
@@ -175,6 +176,7 @@ def profile(
             library=job.library(session),
             inputs=inputs,
         )
+    return operator_costs(answer, artifact_path)
 
 
 def energy(

@@ -17,6 +17,7 @@ import numpy as np
 
 from converters import FORMATS, TFLITE, FormatSpec
 from converters.fidelity import Answers, Fidelity, compare, logits_of, relative_differences
+from converters.schema import builtin_name
 from device.flatbuffer import operators, prefix
 from device.preprocessing import preprocess
 from harness.devices.client import PredictResult, predict
@@ -174,7 +175,7 @@ def _predict(spec: Mapping[str, Any], path: Path, images: ImageSet, progress: Pr
 
 def _before_softmax(content: bytes) -> bytes | None:
     """The artifact cut off before its softmax, or None when it does not end in one."""
-    names = [operator.name for operator in operators(content)]
+    names = [operator.custom or builtin_name(operator.builtin) for operator in operators(content)]
     if "SOFTMAX" not in names:
         return None
     last = len(names) - 1 - names[::-1].index("SOFTMAX")
