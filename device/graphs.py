@@ -41,7 +41,7 @@ class SignatureGraph:
     and outputs and allocates at every call, so this makes the calls that it makes, one by one."""
 
     def __init__(self, interpreter: Any, signature: str) -> None:
-        self._interpreter, self.signature = interpreter, signature
+        self.signature = signature
         self._runner = interpreter.get_signature_runner(signature)
         self._wrapper, self._number = self._runner._interpreter_wrapper, self._runner._subgraph_index
         self.invoke = partial(self._wrapper.Invoke, self._number)
@@ -64,7 +64,7 @@ class SignatureGraph:
     def allocate(self) -> None:
         """The main graph first, for then the interpreter gives all its graphs to XNNPACK; it may lack a size itself."""
         with suppress(RuntimeError, ValueError):
-            self._interpreter.allocate_tensors()
+            self._wrapper.AllocateTensors()
         self._wrapper.AllocateTensors(self._number)
 
 

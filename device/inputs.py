@@ -1,7 +1,7 @@
 """What an artifact is measured on: arrays that the host sent, or random values of each input's type and range.
 
-The host says it in one plain record {"signature", "shapes", "ranges", "arrays"}; all but the first go by the names of
-inputs, and the shape of "" is that of an input which is not named.
+The host says it in one plain record {"signature", "names", "shapes", "ranges", "arrays"}. The names are those of the
+inputs in order, by which the others go; the shape of "" is that of an input which is not named.
 """
 
 from __future__ import annotations

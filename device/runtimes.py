@@ -221,7 +221,11 @@ class LceEngine:
         started = time.perf_counter_ns()
         self._interpreter = module.LiteInterpreter(content, num_threads, False, False, False)
         self.load_ns = time.perf_counter_ns() - started
-        self.inputs, self.outputs = self._tensors("input"), self._tensors("output")
+        self.inputs, self.outputs = self._tensors("input", inputs.get("names")), self._tensors("output")
+        for tensor in self.inputs:
+            wanted = (inputs.get("shapes") or {}).get(tensor.name, tensor.shape)
+            if tuple(wanted) != tensor.shape:
+                raise ValueError(f'{runtime.name} runs input "{tensor.name}" as {tensor.shape} alone, not as {wanted}')
         # LCE's fast kernels are written for aarch64; elsewhere it falls back on portable code.
         self.kernels = "optimized" if platform.machine() in ("aarch64", "arm64") else "reference"
         self._arguments: list[NDArray[Any]] = []
@@ -237,12 +241,18 @@ class LceEngine:
     def get_outputs(self) -> list[NDArray[Any]]:
         return self._results
 
-    def _tensors(self, side: str) -> list[Tensor]:
+    def _tensors(self, side: str, names: list[str] | None = None) -> list[Tensor]:
         columns = [
             getattr(self._interpreter, f"{side}_{column}") for column in ("shapes", "types", "scales", "zero_points")
         ]
         return [
-            Tensor(f"{side}_{i}", tuple(shape), np.dtype(dtype), float(scale or 0), int(zero_point or 0))
+            Tensor(
+                names[i] if names else f"{side}_{i}",
+                tuple(shape),
+                np.dtype(dtype),
+                float(scale or 0),
+                int(zero_point or 0),
+            )
             for i, (shape, dtype, scale, zero_point) in enumerate(zip(*columns))
         ]
 

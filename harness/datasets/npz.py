@@ -120,6 +120,17 @@ def _arrays(archive: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, Val
     return arrays
 
 
+def read_arrays(path: Path, *, where: str) -> dict[str, Values]:
+    """All arrays of an .npz file by name. Raises ConfigError that begins with `where`."""
+    with (
+        open_regular(path, where=where, at_most=MOST_ARRAYS) as file,
+        reading(path, where=where, kind="an .npz file of arrays"),
+        archive_in(file) as archive,
+    ):
+        stored = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        return _arrays(archive, dict(zip(stored, stored, strict=True)))
+
+
 def _check_header(file: Any, entry: zipfile.ZipInfo) -> None:
     """An array is allocated as its header says, so that has to fit the bytes that follow."""
     version = _NPY.read_magic(file)
