@@ -1,0 +1,183 @@
+"""Artifacts of models by name, to be timed and for nothing else: no data set, no training, no download.
+
+Latency does not depend on weights, so those that would have to be fetched are random, and int8 is calibrated on random
+images. A process of its own converts, so that what TensorFlow takes of the memory is free again before anything is
+timed. Artifacts stay in the cache, named by all that determines them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters import BINARIZED, FORMATS
+from device.files import claim_cache, private_folder
+from harness.errors import BitlensError, ConfigError, ConversionError, nearest
+from harness.execution.progress import say
+from harness.models.catalogue import CATALOGUE, Model
+from harness.models.declared import Declared
+from harness.models.lookup import named, own_file
+from harness.native.build import cache_directory
+from harness.stages import conversion
+from harness.store.atomic_files import write_atomically
+from harness.temporary import own_folder
+
+CALIBRATION_IMAGES = 4
+RECIPE = 1  # part of every artifact's name: raise it when this module makes others of the same model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyArtifact:
+    """A model in a format, and where it lies or why it could not be made."""
+
+    name: str
+    path: Path | None
+    failure: BitlensError | None = None
+
+
+def model_of(name: str, *, size: tuple[int, int] | None) -> Model:
+    """A model of the catalogue with weights that are here, or a file of the user's own. Raises ConfigError.
+
+    size  height and width, for a file that leaves them open.
+    """
+    if name in CATALOGUE:
+        return named(name, weights=None if CATALOGUE[name].weights == "trained" else "random")
+    height, width = size or (None, None)
+    return own_file(Path(name), Declared(height=height, width=width), output="", trusted=False, module=None)
+
+
+def formats_of(model: Model, formats: Sequence[str]) -> list[str]:
+    """Those of `formats` that fit the model; where none are named, lce for a binarized one and fp32 for others.
+
+    Raises ConfigError where none fits.
+    """
+    if not formats:
+        return ["lce" if _is_binarized(model) else "fp32"]
+    fitting = [name for name in formats if not model.family or model.family in FORMATS[name].families]
+    if not fitting:
+        known = [name for name, spec in FORMATS.items() if model.family in spec.families]
+        problem = f'model "{model.name}" is {model.family}, and --format {",".join(formats)} is for others'
+        raise ConfigError(problem, hint=f"--format {','.join(known)}")
+    return fitting
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises ConfigError for a format that does not exist."""
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(f'--format: there is no format "{name}"', hint=nearest(name, FORMATS))
+
+
+def artifacts_of(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
+    """The model in each format, from the cache or converted now; a format that fails holds up no other."""
+    folder = _cache()
+    paths = {name: folder / f"{_key(model, name)}.tflite" for name in formats}
+    missing = {name: path for name, path in paths.items() if not path.is_file()}
+    if missing:
+        say(f"{model.name}: converting to {', '.join(missing)}, {_weights(model)}, for latency only")
+    failures = _converted(model, missing) if missing else {}
+    return [
+        LatencyArtifact(
+            name=f"{_title(model)} {name}", path=None if name in failures else path, failure=failures.get(name)
+        )
+        for name, path in paths.items()
+    ]
+
+
+def _title(model: Model) -> str:
+    return Path(model.weights).name if model.declared is not None else model.name
+
+
+def _weights(model: Model) -> str:
+    calibrated = "int8 ranges by random images"
+    return f"{'random' if model.weights == 'random' else 'its own'} weights, {calibrated}"
+
+
+def _is_binarized(model: Model) -> bool:
+    from harness.models.safety import examined
+
+    if model.declared is None:
+        return model.family == BINARIZED
+    with examined(model.name, Path(model.weights), trusted=model.trusted) as file:
+        return file.origin.has_larq_layers
+
+
+def _cache() -> Path:
+    """A folder of ours alone: what lies there is sent to boards."""
+    folder = cache_directory().parent
+    try:
+        return Path(private_folder(os.path.join(claim_cache(str(folder), adopt=True), "bench")))
+    except OSError as error:
+        raise BitlensError(f"the cache of artifacts: {error}", hint="XDG_CACHE_HOME with another folder") from error
+
+
+def _key(model: Model, format_name: str) -> str:
+    unit = conversion.plan(model, format_name, calibration=None)
+    size = model.declared and (model.declared.height, model.declared.width)
+    return hashlib.sha256(f"{RECIPE} {CALIBRATION_IMAGES} {size} {unit.key}".encode()).hexdigest()
+
+
+def _converted(model: Model, paths: dict[str, Path]) -> dict[str, BitlensError]:
+    """Write the artifacts; why not, by format."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_keep_stdout_for_results) as process:
+        try:
+            sentences = process.submit(_convert_all, model, paths).result()
+        except BrokenProcessPool:
+            sentences = dict.fromkeys(paths, ("its conversion ended without a word: a crash, or a lack of memory", ""))
+    return {
+        name: ConversionError(f'model "{model.name}" as {name}: {problem}', hint=hint)
+        for name, (problem, hint) in sentences.items()
+    }
+
+
+def _keep_stdout_for_results() -> None:
+    os.dup2(2, 1)
+
+
+def _convert_all(model: Model, paths: dict[str, Path]) -> dict[str, tuple[str, str]]:
+    """In the other process: (what went wrong, what to try) for formats that failed."""
+    with own_folder() as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            model, keras_model = _loaded(model)
+        except BitlensError as error:
+            return dict.fromkeys(paths, (str(error), ""))
+        failures = {}
+        for name, path in paths.items():
+            try:
+                write_atomically(path, _content(model, keras_model, name))
+            except Exception as error:  # converters raise their own, and TensorFlow all sorts
+                failures[name] = (str(error) or type(error).__name__, getattr(error, "hint", ""))
+        return failures
+
+
+def _loaded(model: Model) -> tuple[Model, Any]:
+    from harness.models.completion import complete_for_timing
+    from harness.models.loading import load_model
+
+    return (model, load_model(model)) if model.declared is None else complete_for_timing(model)
+
+
+def _content(model: Model, keras_model: Any, format_name: str) -> bytes:
+    from converters.tflite import Calibration
+    from device.latency import random_images
+    from device.preprocessing import preprocess
+    from harness.registry import resolve
+
+    spec, record = FORMATS[format_name], model.preprocessing
+    if model.family not in spec.families:
+        raise ConfigError(f"it is {model.family}, and the format is for {' and '.join(spec.families)} models")
+    size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
+    images = preprocess(random_images(CALIBRATION_IMAGES, seed=0, **size), record)
+    calibration = Calibration(images=lambda: iter(images), levels=conversion.pixel_levels(record))
+    content: bytes = resolve(spec.convert)(keras_model, calibration if spec.calibrated else None)
+    return bytes(resolve(spec.finish)(content)) if spec.finish else content
