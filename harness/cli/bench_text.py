@@ -11,6 +11,7 @@ from typing import Any
 
 from device.text import one_line
 from harness.cli.profile_text import profile_lines
+from harness.cli.text import aligned
 from harness.devices.bench import BenchResult
 from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes
@@ -20,6 +21,7 @@ from harness.errors import ConfigError, shown
 from harness.experiment.durations import sustained_seconds
 from reports.data.stats import percentile, percentile_interval
 
+MOST_INPUTS = 4  # that are shown of an artifact
 RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
 
 
@@ -56,12 +58,50 @@ def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
 
 def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
     """For people: milliseconds, blanks where the samples do not support a number, and how valid it all is."""
-    blocks = [
-        "\n".join([f"{one_line(name)}, {_threads(row.num_threads)}", *_lines(row)])
-        for name, rows in results.items()
-        for row in rows
-    ]
-    return "\n".join([*blocks, *_ranking_lines(results)])
+    blocks = [block for name, rows in results.items() for block in _blocks(one_line(name), rows)]
+    return "\n".join([*blocks, *_ranking_lines(results), *_side_by_side(results)])
+
+
+def _blocks(name: str, rows: Sequence[BenchResult]) -> Iterator[str]:
+    """A block for each thread count; a line for each way in which a file failed altogether."""
+    if any(row.records for row in rows):
+        yield from ("\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)]) for row in rows)
+    else:
+        reasons = dict.fromkeys(failure for row in rows for failure in row.failures)
+        yield from (f"{name}: failed: {reason.removeprefix(f'{name}: ')}" for reason in reasons)
+
+
+def _side_by_side(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str]:
+    """Several results in a table: what a median run costs, and how often the fastest would run in that time."""
+    rows = [(one_line(name), row) for name, rows in results.items() for row in rows]
+    if len(rows) < 2 or not any(row.records for _, row in rows):
+        return
+    least = min((cost for _, row in rows if (cost := _cost(row)) is not None and _counts(row)), default=None)
+    yield ""
+    yield aligned(("", "threads", "p50", "ratio", "validity"), (_cells(name, row, least) for name, row in rows))
+
+
+def _cells(name: str, row: BenchResult, least: float | None) -> list[str]:
+    threads, cost = str(row.num_threads or ""), _cost(row)
+    if not row.records or cost is None:
+        return [name, threads, "", "", "failed" if not row.records else row.validity.level]
+    shown_cost = f"{cost:,} instructions" if row.records[-1]["emulated"] else _ms(cost)
+    ratio = f"{cost / least:.2f}" if least and _counts(row) else ""
+    return [name, threads, shown_cost, ratio, row.validity.level]
+
+
+def _cost(row: BenchResult) -> int | None:
+    """The median time of a run, or its instructions on an emulated device."""
+    if not row.records:
+        return None
+    record = row.records[-1]
+    instructions: int | None = record["instructions"] if record["emulated"] else None
+    return instructions if record["emulated"] else percentile(row.samples_ns, 50)
+
+
+def _counts(row: BenchResult) -> bool:
+    """Whether a result may be compared: not an invalid time."""
+    return row.validity.level != "invalid" or bool(row.records and row.records[-1]["emulated"])
 
 
 def _ranking_lines(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str]:
@@ -75,9 +115,12 @@ def _ranking_lines(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str
 
 
 def _lines(result: BenchResult) -> Iterator[str]:
-    yield from (f"  failed    {failure}" for failure in result.failures)
+    yield from (f"  failed    {failure}" for failure in dict.fromkeys(result.failures))
     if not result.records:
         return
+    if result.inputs:
+        more = len(result.inputs) - MOST_INPUTS
+        yield f"  inputs    {'; '.join(result.inputs[:MOST_INPUTS])}{f' and {more} more' if more > 0 else ''}"
     record = result.records[-1]
     if record.get("machine"):
         yield f"  board     {identity(record['machine'])}"

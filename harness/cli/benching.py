@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
+
+from harness.errors import ConfigError
+
+INPUTS = "What it is timed on"
 
 
 def bench(
     artifacts: Annotated[
-        list[Path], typer.Argument(help="Any TFLite flatbuffers.", metavar="FILE.tflite ...", exists=True)
+        list[str],
+        typer.Argument(help="TFLite flatbuffers, Keras files, names from `bitlens list models`.", metavar="MODEL..."),
     ],
+    format_: Annotated[
+        Optional[str],
+        typer.Option(
+            "--format", help="Of models that are converted, separated by commas; lce for binarized ones, else fp32."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where to run it.")] = "this-host",
     threads: Annotated[str, typer.Option(help="Thread counts, separated by commas.")] = "1",
     runtime: Annotated[str, typer.Option(help="A runtime's name, or auto.")] = "auto",
@@ -20,11 +31,46 @@ def bench(
     sustained: Annotated[str, typer.Option(help="Also run on for so long, such as 30min, and compare.")] = "",
     energy: Annotated[bool, typer.Option("--energy", help="Also estimate the energy of an inference.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Also say what each operator costs.")] = False,
+    signature: Annotated[
+        Optional[str], typer.Option(help="Of a file with several, the one to time.", rich_help_panel=INPUTS)
+    ] = None,
+    input_shape: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            help="Of an input whose file leaves it open; may be repeated.",
+            metavar="[NAME=]1x224x224x3",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
+    input_range: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            help="Random values from LOW to below HIGH; may be repeated.",
+            metavar="[NAME=]LOW:HIGH",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
+    input_: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--input",
+            help="Arrays by the inputs' names, instead of random values.",
+            metavar="FILE.npz",
+            rich_help_panel=INPUTS,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The raw records, as JSON output.")] = False,
 ) -> None:
-    """Measure any flatbuffer on any device: load, first run, p50, p90, p99, and how valid the numbers are."""
-    from harness.cli import bench_text
-    from harness.devices import bench as benching
+    """Measure any model on any device: load, first run, p50, p90, p99, and how valid the numbers are.
+
+    A flatbuffer is timed as it is. A model of the catalogue or a Keras file is converted first, without a data set:
+    with random weights where the trained ones are not here, which changes no latency.
+
+        bitlens bench mine.tflite mobilenet-v2 quicknet --format int8,lce --device pi4
+    """
+    from harness.cli import bench_options, bench_text
+    from harness.devices.bench import Bench, bench_all, failed
+    from harness.devices.bench_files import prepare
     from harness.devices.known import find_device
 
     what: dict[str, Any] = {
@@ -37,7 +83,19 @@ def bench(
         "energy": energy,
         "profile": profile,
     }
-    results = benching.bench_all([benching.Bench(artifact=artifact, **what) for artifact in artifacts])
+    request = bench_options.input_request(signature, input_shape or (), input_range or (), input_)
+    targets = bench_options.targets(artifacts, format_.split(",") if format_ is not None else (), request)
+    prepared = prepare(targets.files, request)
+    failures = {**targets.failures, **prepared.failures}
+    if not prepared.inputs and all(isinstance(failure, ConfigError) for failure in failures.values()):
+        raise ConfigError("\n".join(map(str, failures.values())))
+    measured = bench_all(
+        [
+            Bench(name=name, artifact=targets.files[name], inputs=inputs, **what)
+            for name, inputs in prepared.inputs.items()
+        ]
+    )
+    results = {name: measured[name] if name in measured else failed(failures[name]) for name in targets.names}
     print(bench_text.as_json(results) if as_json else bench_text.as_text(results))
     if any(row.failures for rows in results.values() for row in rows):
         raise typer.Exit(1)

@@ -1,27 +1,37 @@
-"""`bitlens bench`: any flatbuffer by anyone, on any device, in interleaved rounds of fresh processes."""
+"""`bitlens bench`: flatbuffers by anyone, on any device, in interleaved rounds of fresh processes."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.devices import client
 from harness.devices.device import Device
+from harness.devices.measured_inputs import MeasuredInputs
 from harness.devices.rounds import interleaved
 from harness.devices.sustained import Sustained, measure_sustained
+from harness.devices.transport.faults import AgentError
 from harness.devices.validity import Validity, worst
-from harness.errors import DeviceError
+from harness.errors import BitlensError, ConfigError
+
+MOST_CHARACTERS = 600  # of what is said of a failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What is asked for. Times in seconds; `sustained_s` 0 leaves that part out."""
+    """What is asked for. Times in seconds; `sustained_s` 0 leaves that part out.
 
+    name    by which results go; requests of one call have different ones.
+    inputs  what it is measured on; None for random values of fixed shapes.
+    """
+
+    name: str
     artifact: Path
     device: Device
+    inputs: MeasuredInputs | None = None
     threads: tuple[int, ...] = (1,)
     runtime: str = "auto"
     rounds: int = 3
@@ -34,14 +44,16 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchResult:
-    """All rounds of one thread count; `failures` says what became of rounds that gave no record."""
+    """All rounds of one thread count, 0 where none could be begun; `failures` says what became of rounds that gave no
+    record, `inputs` what all were measured on."""
 
     num_threads: int
     records: tuple[dict[str, Any], ...]
     failures: tuple[str, ...]
     long_record: dict[str, Any] | None = None
     energy: dict[str, Any] | None = None
-    profile: dict[str, Any] | None = field(default=None)
+    profile: dict[str, Any] | None = None
+    inputs: tuple[str, ...] = ()
 
     @property
     def samples_ns(self) -> list[int]:
@@ -58,46 +70,86 @@ class BenchResult:
         return worst(self.records) if self.records else Validity(level="invalid", reason="no round gave a record")
 
 
-def bench(request: Bench) -> list[BenchResult]:
-    """Measure all rounds, one thread count beside the other; a round that fails is kept as a failure."""
-    records: dict[int, list[dict[str, Any]]] = {count: [] for count in request.threads}
-    failures: dict[int, list[str]] = {count: [] for count in request.threads}
-    for _, name in interleaved([str(count) for count in request.threads], rounds=request.rounds, seed=request.seed):
-        try:
-            records[int(name)].append(_measure(request, int(name), {"min_seconds": request.seconds}))
-        except DeviceError as error:
-            failures[int(name)].append(str(error))
-    return [_result(request, count, records[count], failures[count]) for count in request.threads]
-
-
-def _result(request: Bench, count: int, records: list[dict[str, Any]], failures: list[str]) -> BenchResult:
-    """The rounds and, where they worked, the extras that were asked for."""
-    result = BenchResult(num_threads=count, records=tuple(records), failures=tuple(failures))
-    if not records:
-        return result
-    where: dict[str, Any] = {"num_threads": count, "runtime": request.runtime}
-    extras: dict[str, Any] = {}
-    if request.sustained_s:
-        long: dict[str, Any] = {"seconds": request.sustained_s, "protocol": {}, "preprocessing": None}
-        extras["long_record"] = measure_sustained(request.device, request.artifact, **long, **where)
-    if request.energy:
-        extras["energy"] = client.energy(request.device, request.artifact, preprocessing=None, **where)
-    if request.profile:
-        extras["profile"] = client.profile(request.device, request.artifact, **where)
-    return dataclasses.replace(result, **extras)
-
-
-def _measure(request: Bench, count: int, protocol: dict[str, Any]) -> dict[str, Any]:
-    return client.measure(
-        request.device,
-        request.artifact,
-        preprocessing=None,
-        num_threads=count,
-        protocol=protocol,
-        runtime=request.runtime,
-    )
-
-
 def bench_all(requests: Sequence[Bench]) -> dict[str, list[BenchResult]]:
-    """Results by artifact, as it was named on the command line."""
-    return {str(request.artifact): bench(request) for request in requests}
+    """Results by the requests' names, a row for each thread count.
+
+    All of them take turns, round by round. A round that fails is kept as a failure; where the agent was well and said
+    why, the next round would fail as well, and is not begun.
+    """
+    tallies = {f"{count} {request.name}": _Tally(request, count) for request in requests for count in request.threads}
+    rounds = max((request.rounds for request in requests), default=0)
+    for _, turn in interleaved(list(tallies), rounds=rounds, seed=requests[0].seed if requests else 0):
+        tallies[turn].measure()
+    results: dict[str, list[BenchResult]] = {request.name: [] for request in requests}
+    for tally in tallies.values():
+        results[tally.request.name].append(tally.result())
+    return results
+
+
+class _Tally:
+    """The rounds of one request with one number of threads, so far."""
+
+    def __init__(self, request: Bench, count: int) -> None:
+        self.request, self._count = request, count
+        self._records: list[dict[str, Any]] = []
+        self._failures: list[str] = []
+        self._is_over = False
+
+    def measure(self) -> None:
+        """One round."""
+        if self._is_over:
+            return
+        try:
+            protocol = {"min_seconds": self.request.seconds}
+            self._records.append(client.measure(*self._what, protocol=protocol, preprocessing=None, **self._how))
+        except BitlensError as error:
+            self._failures.append(_line(error))
+            self._is_over = isinstance(error, (AgentError, ConfigError))
+
+    def result(self) -> BenchResult:
+        """The rounds and, where they worked, the extras that were asked for."""
+        result = BenchResult(
+            num_threads=self._count,
+            records=tuple(self._records),
+            failures=tuple(self._failures),
+            inputs=tuple(self.request.inputs.said) if self.request.inputs else (),
+        )
+        if not self._records:
+            return result
+        extras: dict[str, Any] = {}
+        try:
+            for name, value in self._extras():
+                extras[name] = value
+        except BitlensError as error:
+            extras["failures"] = (*result.failures, _line(error))
+        return dataclasses.replace(result, **extras)
+
+    def _extras(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        request = self.request
+        if request.sustained_s:
+            long: dict[str, Any] = {"seconds": request.sustained_s, "protocol": {}, "preprocessing": None}
+            yield "long_record", measure_sustained(*self._what, **long, **self._how)
+        if request.energy:
+            yield "energy", client.energy(*self._what, preprocessing=None, **self._how)
+        if request.profile:
+            yield "profile", client.profile(*self._what, **self._how)
+
+    @property
+    def _what(self) -> tuple[Device, Path]:
+        return self.request.device, self.request.artifact
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        inputs = self.request.inputs.record if self.request.inputs else None
+        return {"num_threads": self._count, "runtime": self.request.runtime, "inputs": inputs}
+
+
+def failed(failure: BitlensError) -> list[BenchResult]:
+    """The results of what could not even be begun."""
+    return [BenchResult(num_threads=0, records=(), failures=(_line(failure),))]
+
+
+def _line(error: BitlensError) -> str:
+    """Runtimes say what they do not like in several lines."""
+    words = "; try: ".join(" ".join(part.split()) for part in str(error).split("\n  try: "))
+    return words if len(words) <= MOST_CHARACTERS else f"{words[:MOST_CHARACTERS]} …"

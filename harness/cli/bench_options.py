@@ -1,0 +1,145 @@
+"""What `bitlens bench` is told of models, formats and inputs, as the rest of the harness takes it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from device.text import printable
+from harness.devices.measured_inputs import InputRequest
+from harness.errors import BitlensError, ConfigError, nearest, shown
+from harness.models.catalogue import CATALOGUE
+
+MOST_ELEMENTS = 2**31 - 1  # of a tensor
+FLATBUFFERS = (".tflite", ".lite")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What is to be timed, by the names that results go by, in order: files, and why others are not there."""
+
+    names: tuple[str, ...]
+    files: dict[str, Path]
+    failures: dict[str, BitlensError]
+
+
+def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest) -> Targets:
+    """Flatbuffers as they are, models converted. Raises ConfigError before anything is converted where a name means
+    nothing, or a format fits no model."""
+    from harness.execution.latency_artifacts import artifacts_of, check_formats, formats_of, model_of
+
+    check_formats(formats)
+    names = list(dict.fromkeys(names))
+    for name in names:
+        _check_exists(name)
+    size = _image_size(request)
+    models = {name: model_of(name, size=size) for name in names if not is_flatbuffer(name)}
+    if formats and not models:
+        raise ConfigError("--format: expected a model to convert, got flatbuffers alone, which are what they are")
+    planned = {name: formats_of(model, formats) for name, model in models.items()}
+    files: dict[str, Path] = {}
+    failures: dict[str, BitlensError] = {}
+    order: list[str] = []
+    for name in names:
+        if name not in models:
+            order.append(name)
+            files[name] = Path(name)
+            continue
+        for artifact in artifacts_of(models[name], planned[name]):
+            order.append(artifact.name)
+            if artifact.failure is not None:
+                failures[artifact.name] = artifact.failure
+            elif artifact.path is not None:
+                files[artifact.name] = artifact.path
+    return Targets(names=tuple(order), files=files, failures=failures)
+
+
+def is_flatbuffer(name: str) -> bool:
+    """By its content; what is called one is one, however broken."""
+    path = Path(name)
+    if name in CATALOGUE or path.is_dir():
+        return False
+    try:
+        with path.open("rb") as file:
+            return path.suffix in FLATBUFFERS or file.read(8)[4:] == b"TFL3"
+    except OSError:
+        return path.suffix in FLATBUFFERS
+
+
+def _check_exists(name: str) -> None:
+    if name in CATALOGUE or Path(name).exists():
+        return
+    if Path(name).suffix or "/" in name:
+        raise ConfigError(f'found no file "{printable(name)}"')
+    problem = f'expected a file or a model of the catalogue, got "{printable(name)}"'
+    raise ConfigError(problem, hint=f"{nearest(name, CATALOGUE)}; `bitlens list models` shows all")
+
+
+def _image_size(request: InputRequest) -> tuple[int, int] | None:
+    """The size of images for a Keras file that leaves it open."""
+    shape = request.shapes.get("", ())
+    return (shape[1], shape[2]) if len(shape) == 4 else None
+
+
+def input_request(
+    signature: str | None, shapes: Sequence[str], ranges: Sequence[str], file: Path | None
+) -> InputRequest:
+    """The options --signature, --input-shape, --input-range and --input. Raises ConfigError."""
+    return InputRequest(
+        signature=signature,
+        shapes=_named("--input-shape", shapes, _shape),
+        ranges=_named("--input-range", ranges, _range),
+        arrays=_arrays(file) if file is not None else {},
+    )
+
+
+def _named(option: str, texts: Sequence[str], parse: Callable[[str], Value | None]) -> dict[str, Value]:
+    """ "ids=1x128" -> {"ids": (1, 128)}; without a name, of the one input that there is."""
+    values: dict[str, Value] = {}
+    for text in texts:
+        name, _, said = text.rpartition("=")
+        value = parse(said)
+        if value is None:
+            raise ConfigError(f"{option}: expected {_EXPECTED[option]}, got {shown(text)}")
+        if name in values:
+            raise ConfigError(f"{option}: two values for {shown(name) if name else 'the input'}", hint="one of them")
+        values[name] = value
+    return values
+
+
+_EXPECTED = {
+    "--input-shape": "sizes such as 1x224x224x3 or ids=1x128",
+    "--input-range": "the least number and the one that is too great, such as 0:1000 or ids=0:1000",
+}
+
+
+def _shape(text: str) -> tuple[int, ...] | None:
+    if not re.fullmatch(r"[1-9]\d{,9}(x[1-9]\d{,9})*", text):
+        return None
+    sizes = tuple(int(size) for size in text.split("x"))
+    return sizes if math.prod(sizes) <= MOST_ELEMENTS else None
+
+
+def _range(text: str) -> tuple[float, float] | None:
+    low, _, high = text.partition(":")
+    try:
+        pair = _number(low), _number(high)
+    except ValueError:
+        return None
+    return pair if all(map(math.isfinite, pair)) and pair[0] < pair[1] else None
+
+
+def _number(text: str) -> float:
+    """An integer as it is: a float would round those above 2**53."""
+    return int(text) if re.fullmatch(r"\s*[+-]?\d{1,20}\s*", text) else float(text)
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    from harness.datasets.npz import read_arrays
+
+    return read_arrays(path, where="--input")
