@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from device.text import printable
 from harness.devices.measured_inputs import InputRequest
 from harness.errors import BitlensError, ConfigError, nearest, shown
+from harness.execution.latency_artifacts import LatencyArtifact, artifacts_of, check_formats, formats_of, model_of
 from harness.models.catalogue import CATALOGUE
 
 MOST_ELEMENTS = 2**31 - 1  # of a tensor
@@ -25,14 +26,13 @@ class Targets:
 
     names: tuple[str, ...]
     files: dict[str, Path]
+    notes: dict[str, str]
     failures: dict[str, BitlensError]
 
 
 def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest) -> Targets:
     """Flatbuffers as they are, models converted. Raises ConfigError before anything is converted where a name means
     nothing, or a format fits no model."""
-    from harness.execution.latency_artifacts import artifacts_of, check_formats, formats_of, model_of
-
     check_formats(formats)
     names = list(dict.fromkeys(names))
     for name in names:
@@ -42,21 +42,21 @@ def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest)
     if formats and not models:
         raise ConfigError("--format: expected a model to convert, got flatbuffers alone, which are what they are")
     planned = {name: formats_of(model, formats) for name, model in models.items()}
-    files: dict[str, Path] = {}
-    failures: dict[str, BitlensError] = {}
-    order: list[str] = []
-    for name in names:
-        if name not in models:
-            order.append(name)
-            files[name] = Path(name)
-            continue
-        for artifact in artifacts_of(models[name], planned[name]):
-            order.append(artifact.name)
-            if artifact.failure is not None:
-                failures[artifact.name] = artifact.failure
-            elif artifact.path is not None:
-                files[artifact.name] = artifact.path
-    return Targets(names=tuple(order), files=files, failures=failures)
+    artifacts = [
+        artifact
+        for name in names
+        for artifact in (artifacts_of(models[name], planned[name]) if name in models else [_as_it_is(name)])
+    ]
+    return Targets(
+        names=tuple(dict.fromkeys(artifact.name for artifact in artifacts)),
+        files={artifact.name: artifact.path for artifact in artifacts if artifact.path is not None},
+        notes={artifact.name: artifact.note for artifact in artifacts},
+        failures={artifact.name: artifact.failure for artifact in artifacts if artifact.failure is not None},
+    )
+
+
+def _as_it_is(name: str) -> LatencyArtifact:
+    return LatencyArtifact(name=name, note="", path=Path(name))
 
 
 def is_flatbuffer(name: str) -> bool:

@@ -118,6 +118,8 @@ def _lines(result: BenchResult) -> Iterator[str]:
     yield from (f"  failed    {failure}" for failure in dict.fromkeys(result.failures))
     if not result.records:
         return
+    if result.note:
+        yield f"  model     {result.note}"
     if result.inputs:
         more = len(result.inputs) - MOST_INPUTS
         yield f"  inputs    {'; '.join(result.inputs[:MOST_INPUTS])}{f' and {more} more' if more > 0 else ''}"

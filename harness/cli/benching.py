@@ -91,7 +91,7 @@ def bench(
         raise ConfigError("\n".join(map(str, failures.values())))
     measured = bench_all(
         [
-            Bench(name=name, artifact=targets.files[name], inputs=inputs, **what)
+            Bench(name=name, note=targets.notes[name], artifact=targets.files[name], inputs=inputs, **what)
             for name, inputs in prepared.inputs.items()
         ]
     )

@@ -25,6 +25,7 @@ class Bench:
     """What is asked for. Times in seconds; `sustained_s` 0 leaves that part out.
 
     name    by which results go; requests of one call have different ones.
+    note    what is to be said of the artifact.
     inputs  what it is measured on; None for random values of fixed shapes.
     """
 
@@ -32,6 +33,7 @@ class Bench:
     artifact: Path
     device: Device
     inputs: MeasuredInputs | None = None
+    note: str = ""
     threads: tuple[int, ...] = (1,)
     runtime: str = "auto"
     rounds: int = 3
@@ -54,6 +56,7 @@ class BenchResult:
     energy: dict[str, Any] | None = None
     profile: dict[str, Any] | None = None
     inputs: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def samples_ns(self) -> list[int]:
@@ -113,6 +116,7 @@ class _Tally:
             records=tuple(self._records),
             failures=tuple(self._failures),
             inputs=tuple(self.request.inputs.said) if self.request.inputs else (),
+            note=self.request.note,
         )
         if not self._records:
             return result

@@ -15,17 +15,21 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from converters import BINARIZED, FORMATS
 from device.files import claim_cache, private_folder
+from device.latency import random_images
+from device.preprocessing import preprocess
 from harness.errors import BitlensError, ConfigError, ConversionError, nearest
 from harness.execution.progress import say
 from harness.models.catalogue import CATALOGUE, Model
 from harness.models.declared import Declared
 from harness.models.lookup import named, own_file
 from harness.native.build import cache_directory
+from harness.registry import resolve
 from harness.stages import conversion
 from harness.store.atomic_files import write_atomically
 from harness.temporary import own_folder
@@ -36,9 +40,10 @@ RECIPE = 1  # part of every artifact's name: raise it when this module makes oth
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyArtifact:
-    """A model in a format, and where it lies or why it could not be made."""
+    """A model in a format, and where it lies or why it could not be made. `note` says what its weights are."""
 
     name: str
+    note: str
     path: Path | None
     failure: BitlensError | None = None
 
@@ -82,23 +87,27 @@ def artifacts_of(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
     paths = {name: folder / f"{_key(model, name)}.tflite" for name in formats}
     missing = {name: path for name, path in paths.items() if not path.is_file()}
     if missing:
-        say(f"{model.name}: converting to {', '.join(missing)}, {_weights(model)}, for latency only")
+        say(f"{_title(model)}: converting to {', '.join(missing)}")
     failures = _converted(model, missing) if missing else {}
     return [
         LatencyArtifact(
-            name=f"{_title(model)} {name}", path=None if name in failures else path, failure=failures.get(name)
+            name=f"{_title(model)} {name}",
+            note=_note(model, name),
+            path=None if name in failures else path,
+            failure=failures.get(name),
         )
         for name, path in paths.items()
     ]
 
 
 def _title(model: Model) -> str:
-    return Path(model.weights).name if model.declared is not None else model.name
+    return model.weights if model.declared is not None else model.name
 
 
-def _weights(model: Model) -> str:
-    calibrated = "int8 ranges by random images"
-    return f"{'random' if model.weights == 'random' else 'its own'} weights, {calibrated}"
+def _note(model: Model, format_name: str) -> str:
+    weights = {"random": "random weights", "trained": "trained weights"}.get(model.weights, "the weights of the file")
+    ranges = ", int8 ranges of random images" if FORMATS[format_name].calibrated else ""
+    return f"converted with {weights}{ranges}: for latency only"
 
 
 def _is_binarized(model: Model) -> bool:
@@ -128,36 +137,51 @@ def _key(model: Model, format_name: str) -> str:
 def _converted(model: Model, paths: dict[str, Path]) -> dict[str, BitlensError]:
     """Write the artifacts; why not, by format."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_keep_stdout_for_results) as process:
-        try:
-            sentences = process.submit(_convert_all, model, paths).result()
-        except BrokenProcessPool:
-            sentences = dict.fromkeys(paths, ("its conversion ended without a word: a crash, or a lack of memory", ""))
+    with own_folder() as folder:
+        log = folder / "log"
+        with ProcessPoolExecutor(1, mp_context=spawn, initializer=_write_to, initargs=(log,)) as process:
+            try:
+                failures = process.submit(_convert_all, model, paths, folder).result()
+            except BrokenProcessPool:
+                failures = dict.fromkeys(paths, (f"the process that converted it ended: {_last_line(log)}", ""))
     return {
-        name: ConversionError(f'model "{model.name}" as {name}: {problem}', hint=hint)
-        for name, (problem, hint) in sentences.items()
+        name: ConversionError(f"{_title(model)} {name}: {problem}", hint=hint)
+        for name, (problem, hint) in failures.items()
     }
 
 
-def _keep_stdout_for_results() -> None:
-    os.dup2(2, 1)
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "a crash, or a lack of memory")
 
 
-def _convert_all(model: Model, paths: dict[str, Path]) -> dict[str, tuple[str, str]]:
-    """In the other process: (what went wrong, what to try) for formats that failed."""
-    with own_folder() as folder:
-        tempfile.tempdir = str(folder)
+# ----------------------------------------------------------------------------------- in the process that converts
+def _write_to(log: Path) -> None:
+    """What TensorFlow says while it converts is nobody's news, and stdout is for results."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+
+
+def _convert_all(model: Model, paths: dict[str, Path], scratch: Path) -> dict[str, tuple[str, str]]:
+    """(what went wrong, what to try) for formats that failed."""
+    tempfile.tempdir = str(scratch)
+    try:
+        model, keras_model = _loaded(model)
+    except BitlensError as error:
+        return dict.fromkeys(paths, (str(error), ""))
+    failures = {}
+    unfinished = cache(lambda convert, calibrated: resolve(convert)(keras_model, _calibration(model, calibrated)))
+    for name, path in paths.items():
+        spec = FORMATS[name]
         try:
-            model, keras_model = _loaded(model)
-        except BitlensError as error:
-            return dict.fromkeys(paths, (str(error), ""))
-        failures = {}
-        for name, path in paths.items():
-            try:
-                write_atomically(path, _content(model, keras_model, name))
-            except Exception as error:  # converters raise their own, and TensorFlow all sorts
-                failures[name] = (str(error) or type(error).__name__, getattr(error, "hint", ""))
-        return failures
+            if model.family not in spec.families:
+                raise ConfigError(f"it is {model.family}, and the format is for {' and '.join(spec.families)} models")
+            content = unfinished(spec.convert, spec.calibrated)
+            write_atomically(path, resolve(spec.finish)(content) if spec.finish else content)
+        except Exception as error:  # converters raise their own, and TensorFlow all sorts
+            failures[name] = (str(error) or type(error).__name__, getattr(error, "hint", ""))
+    return failures
 
 
 def _loaded(model: Model) -> tuple[Model, Any]:
@@ -167,17 +191,12 @@ def _loaded(model: Model) -> tuple[Model, Any]:
     return (model, load_model(model)) if model.declared is None else complete_for_timing(model)
 
 
-def _content(model: Model, keras_model: Any, format_name: str) -> bytes:
+def _calibration(model: Model, calibrated: bool) -> Any:
     from converters.tflite import Calibration
-    from device.latency import random_images
-    from device.preprocessing import preprocess
-    from harness.registry import resolve
 
-    spec, record = FORMATS[format_name], model.preprocessing
-    if model.family not in spec.families:
-        raise ConfigError(f"it is {model.family}, and the format is for {' and '.join(spec.families)} models")
+    if not calibrated:
+        return None
+    record = model.preprocessing
     size = {"height": record["height"], "width": record["width"], "channels": len(record["mean"])}
     images = preprocess(random_images(CALIBRATION_IMAGES, seed=0, **size), record)
-    calibration = Calibration(images=lambda: iter(images), levels=conversion.pixel_levels(record))
-    content: bytes = resolve(spec.convert)(keras_model, calibration if spec.calibrated else None)
-    return bytes(resolve(spec.finish)(content)) if spec.finish else content
+    return Calibration(images=lambda: iter(images), levels=conversion.pixel_levels(record))
