@@ -226,7 +226,8 @@ def _fitting(one: _Input, array: NDArray[Any] | None) -> NDArray[Any] | None:
     wanted = np.dtype(one.type) if one.type in _RANDOM else None
     if wanted is None or not _holds(wanted, array):
         problem = f"{one.where}: input {one}: expected an array of {one.type}, got {array.dtype}"
-        raise ConfigError(f"{problem}{_outside(wanted, array)}", hint=f'np.savez with array.astype("{one.type}")')
+        outside = _outside(wanted, array)
+        raise ConfigError(f"{problem}{outside}", hint="" if outside else f'np.savez with array.astype("{one.type}")')
     return array.astype(wanted)
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cli.bench_text import as_json, as_text, parse_sustained, parse_threads
-from harness.devices.bench import Bench, BenchResult, bench, bench_all
+from harness.devices import client
+from harness.devices.bench import Bench, BenchResult, bench_all
 from harness.devices.device import make_device
+from harness.devices.transport.faults import AgentError, AgentLost
 from harness.errors import ConfigError
 from tests.harness.devices.devices_under_test import ARTIFACTS
 
 HOST = make_device({"name": "this-host", "kind": "local"})
 
 
+def request(artifact: Path, **more: Any) -> Bench:
+    return Bench(name="it", artifact=artifact, device=HOST, **{"rounds": 1, "seconds": 0.0, **more})
+
+
 def test_every_thread_count_gets_its_rounds_and_its_lines() -> None:
-    request = Bench(
-        artifact=ARTIFACTS / "int8.tflite", device=HOST, threads=(1, 2), rounds=2, seconds=0.0, profile=True
-    )
-    results = bench(request)
+    results = bench_all([request(ARTIFACTS / "int8.tflite", threads=(1, 2), rounds=2, profile=True)])["it"]
     assert [result.num_threads for result in results] == [1, 2]
     assert [len(result.records) for result in results] == [2, 2]
     text = as_text({"int8.tflite": results})
@@ -40,15 +45,14 @@ def test_every_thread_count_gets_its_rounds_and_its_lines() -> None:
 
 
 def test_a_round_that_fails_is_a_line_and_never_a_zero() -> None:
-    request = Bench(artifact=ARTIFACTS / "float.tflite", device=HOST, rounds=1, runtime="hexagon")
-    text = as_text(bench_all([request]))
-    assert 'failed    device "this-host": load failed: RuntimeMissing' in text
+    text = as_text(bench_all([request(ARTIFACTS / "float.tflite", runtime="hexagon")]))
+    assert text.startswith('it: failed: device "this-host": load failed: RuntimeMissing')
     assert "p50" not in text
 
 
 @pytest.mark.parametrize("name", ["\033[31mred", "\u202egnp", "one\ntwo", "\x9b2J", "\udcff"])
 def test_a_file_s_name_reaches_no_terminal_as_it_is(name: str) -> None:
-    heading, _ = as_text({name: [BenchResult(num_threads=1, records=(), failures=("gone",))]}).splitlines()
+    [heading] = as_text({name: [BenchResult(num_threads=1, records=(), failures=("gone",))]}).splitlines()
     assert heading.startswith(("\\", "one\\n"))
     assert heading.isprintable()
 
@@ -56,8 +60,59 @@ def test_a_file_s_name_reaches_no_terminal_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/mem", "empty.tflite"])
 def test_what_has_no_bytes_or_no_end_is_refused_before_it_is_sent(path: str, tmp_path: Path) -> None:
     (tmp_path / "empty.tflite").touch()
-    with pytest.raises(ConfigError, match=r"is empty|is not a plain file"):
-        bench(Bench(artifact=tmp_path / path, device=HOST, rounds=1, seconds=0.0))
+    [result] = bench_all([request(tmp_path / path)])["it"]
+    assert re.search("is empty|is not a plain file", result.failures[0])
+
+
+def test_artifacts_take_turns_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr(client, "measure", lambda device, artifact, **how: measured.append(artifact.name) or {})
+    bench_all([Bench(name=name, artifact=Path(name), device=HOST, rounds=4) for name in "abc"])
+    assert [sorted(measured[start : start + 3]) for start in range(0, 12, 3)] == [["a", "b", "c"]] * 4
+    assert len({tuple(measured[start : start + 3]) for start in range(0, 12, 3)}) > 1
+
+
+def test_what_an_agent_refuses_is_not_asked_again_and_a_crash_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = {"a": AgentError("no such operator", kind="ValueError", remote_traceback=""), "b": AgentLost("crashed")}
+    measured: list[str] = []
+
+    def measure(device: Any, artifact: Path, **how: Any) -> Any:
+        measured.append(artifact.name)
+        raise faults[artifact.name]
+
+    monkeypatch.setattr(client, "measure", measure)
+    results = bench_all([Bench(name=name, artifact=Path(name), device=HOST, rounds=3) for name in "ab"])
+    assert (measured.count("a"), measured.count("b")) == (1, 3)
+    assert as_text(results).splitlines() == ["a: failed: no such operator", "b: failed: crashed"]
+
+
+def result(median_ns: int, level: str = "valid", **more: Any) -> BenchResult:
+    record = {"runtime": "ai-edge-litert", "runtime_version": "2.1", "delegate": "none", "emulated": False}
+    record |= {"load_ns": 1, "first_run_ns": 1, "peak_rss_bytes": None, "verdict": level, "verdict_reason": ""}
+    return BenchResult(num_threads=1, records=({**record, "samples_ns": [median_ns] * 5, **more},), failures=())
+
+
+def test_several_results_stand_side_by_side_with_their_ratio_to_the_fastest() -> None:
+    failed = BenchResult(num_threads=0, records=(), failures=("gone",))
+    results = {
+        "slow": [result(3_000_000)],
+        "fast": [result(2_000_000, "suspect")],
+        "odd": [result(1_000_000, "invalid")],
+    }
+    table = as_text({**results, "none": [failed]}).split("\n\n")[-1]
+    assert [line.split() for line in table.splitlines()] == [
+        ["threads", "p50", "ratio", "validity"],
+        ["slow", "1", "3.000", "ms", "1.50", "valid"],
+        ["fast", "1", "2.000", "ms", "1.00", "suspect"],
+        ["odd", "1", "1.000", "ms", "invalid"],
+        ["none", "failed"],
+    ]
+    assert "threads" not in as_text({"alone": [result(1)]})
+
+
+def test_an_emulated_device_is_compared_by_instructions() -> None:
+    pair = {name: [result(1, "invalid", emulated=True, instructions=n)] for name, n in (("a", 3000), ("b", 2000))}
+    assert "a  1        3,000 instructions  1.50   invalid" in as_text(pair)
 
 
 def test_the_validity_is_that_of_the_worst_round() -> None:
