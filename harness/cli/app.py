@@ -23,6 +23,7 @@ VERBS = {
     "report": "harness.cli.reports:report",
     "compare": "harness.cli.reports:compare",
     "serve": "harness.cli.reports:serve",
+    "export": "harness.cli.exporting:export",
     "bench": "harness.cli.benching:bench",
     "doctor": "harness.cli.devices:doctor",
     "device": "harness.cli.devices:device_app",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.cli.inspection import readable_macs
 from harness.cli.text import Rows, aligned
-from harness.store.folder import output_errors_explained
 from harness.store.store_reader import StoreReader, read_store
 from harness.store.units import StoredUnit
 
@@ -72,26 +70,6 @@ def as_text(table: Rows) -> str:
 def as_markdown(table: Rows) -> str:
     rule = ["---", "---", *["--:"] * (len(HEAD) - 3), "---"]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (HEAD, rule, *map(_line, table)))
-
-
-def link_artifacts(folder: Path) -> Path:
-    """<folder>/artifacts/<model>-<format>.tflite, a link to each artifact where the store keeps it."""
-    links = folder / "artifacts"
-    with output_errors_explained(f'links in "{links}"'):
-        links.mkdir(exist_ok=True)
-        for name, target in read_store(folder, _artifacts).items():
-            link = links / f"{name}.tflite"
-            link.unlink(missing_ok=True)
-            link.symlink_to(os.path.relpath(target, links))
-    return links
-
-
-def _artifacts(store: StoreReader) -> dict[str, Path]:
-    return {
-        f"{unit.spec['model']['name']}-{unit.spec['format']}": store.blob_path(unit.result["blob"])
-        for unit in store.planned_units("conversion")
-        if unit.status == "done"
-    }
 
 
 def _line(row: Mapping[str, Any]) -> list[str]:

@@ -42,6 +42,7 @@ def convert(
     from harness.cli import artifact_table
     from harness.execution.coordinator import run
     from harness.experiment.reader import read_experiment
+    from harness.store.artifact_files import name_artifacts
 
     if (experiment is None) != all_:
         raise ConfigError("convert: expected an experiment file, or --all", hint="bitlens convert --all")
@@ -52,7 +53,7 @@ def convert(
     rows = artifact_table.rows(folder)
     print(artifact_table.as_json(rows) if as_json else artifact_table.as_text(rows))
     if not as_json:
-        print(f"artifacts  {artifact_table.link_artifacts(folder)}")
+        print(f"artifacts  {name_artifacts(folder).folder}")
     failures = summary.failed + summary.failed_before
     if failures:
         raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")

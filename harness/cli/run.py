@@ -64,6 +64,7 @@ def _run(
     summary = coordinator.run(
         experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
     )
+    _name_artifacts(folder)
     written = write_report(folder)
     print(f"table   {written.table}\nreport  {written.page}")
     written.check(folder, hint="the same command")
@@ -73,3 +74,15 @@ def _run(
     if left:
         hint = "the same command with --retry-failed" if failures else "the same command, once they are back"
         raise BitlensError(f"{', and '.join(left)}; the report says why", hint=hint)
+
+
+def _name_artifacts(folder: Path) -> None:
+    """What cannot be done here spoils no run: `bitlens export` says it again."""
+    from harness.execution.progress import say
+    from harness.store.artifact_files import name_artifacts
+
+    try:
+        for remark in name_artifacts(folder).remarks:
+            say(remark)
+    except BitlensError as error:
+        say(str(error))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli.artifact_table import as_json, as_markdown, as_text, link_artifacts, rows
+from harness.cli.artifact_table import as_json, as_markdown, as_text, rows
 from harness.cli.convert import ALL
 from harness.experiment.reader import read_experiment
 from harness.store import Outcome, Store, Unit
@@ -66,12 +66,6 @@ def test_text_gives_the_reason_of_what_is_not_in_order(folder: Path) -> None:
     assert "50.0% (2 near-ties)" in text
     assert "mine int8: top-1 agrees on half" in text
     assert "mine lce: no layer is binarized" in text
-
-
-def test_artifacts_are_linked_by_model_and_format(folder: Path) -> None:
-    links = link_artifacts(folder)
-    assert sorted(path.name for path in links.iterdir()) == ["mine-fp32.tflite", "mine-int8.tflite"]
-    assert (links / "mine-fp32.tflite").read_bytes() == b"fp32"
 
 
 def test_documents_show_the_table_of_the_stored_run() -> None:
