@@ -86,7 +86,9 @@ class Costs:
             return Cost()
         if not called:
             count = multiplications(operator)
-            return _unknown(operator) if count is None else Cost(Counter({arithmetic(operator): count} if count else {}))
+            return (
+                _unknown(operator) if count is None else Cost(Counter({arithmetic(operator): count} if count else {}))
+            )
         if self._running & set(called):  # graphs that run themselves
             return _unknown(operator)
         costs = [self.of_graph(number) for number in called]

@@ -36,4 +36,6 @@ def _lacks(has: dict[str, Any], operators: list[Operator]) -> Iterator[str]:
             if operator.name not in has["custom"]:
                 yield operator.name
         elif operator.version > has["builtin"].get(operator.name, 0):
-            yield operator.name if operator.name not in has["builtin"] else f"{operator.name} version {operator.version}"
+            yield (
+                operator.name if operator.name not in has["builtin"] else f"{operator.name} version {operator.version}"
+            )

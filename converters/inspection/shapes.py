@@ -59,7 +59,9 @@ def _that_hold(graph: Graph) -> dict[int, tuple[int, ...]]:
     hold |= {tensor.index: tensor.shape for tensor in graph.inputs if tensor.free_axes == (0,)}
     for operator in graph.operators:
         if all(tensor is None or tensor.index in hold for tensor in operator.inputs):
-            hold |= {out.index: out.shape for out in operator.outputs if out.free_axes == (0,) and _holds(operator, out)}
+            hold |= {
+                out.index: out.shape for out in operator.outputs if out.free_axes == (0,) and _holds(operator, out)
+            }
     return hold
 
 

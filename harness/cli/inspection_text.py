@@ -43,7 +43,11 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     sizes = record["weight_bytes"].items()
     yield "weights", ", ".join(f"{format_bytes(size)} {kind}" for kind, size in sizes if size) or "none"
     arena = record["arena_bytes"]
-    known = f"{'0 B' if arena == 0 else format_bytes(arena)} at their peak, without kernels' scratch buffers" if arena is not None else ""
+    known = (
+        f"{'0 B' if arena == 0 else format_bytes(arena)} at their peak, without kernels' scratch buffers"
+        if arena is not None
+        else ""
+    )
     yield "activations", known or "unknown before an inference: some sizes depend on the input"
 
 
@@ -65,8 +69,9 @@ def _runs_on(record: Record) -> Iterator[str]:
             if not lce and name != "larq-compute-engine":
                 yield f"not on {name}: it has no {_some(lacks)}"
         return
-    common = [one for one in next(iter(lacking.values()), []) if all(one in lacks for lacks in lacking.values())]
-    yield f"no runtime that bitlens knows: none has {_some(common or sorted({o for one in lacking.values() for o in one}))}"
+    everywhere = [one for one in next(iter(lacking.values()), []) if all(one in lacks for lacks in lacking.values())]
+    anywhere = dict.fromkeys(one for lacks in lacking.values() for one in lacks)
+    yield f"no runtime that bitlens knows: none has {_some(everywhere or list(anywhere))}"
     yield from (f"{COMPILED[name]} takes {name}" for name in custom if name in COMPILED)
 
 
@@ -77,7 +82,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _signature(signature: Record) -> str:
     inputs, outputs = (
-        ", ".join(f"{name} {_kind(tensor)}" for name, tensor in signature[side].items()) for side in ("inputs", "outputs")
+        ", ".join(f"{name} {_kind(tensor)}" for name, tensor in signature[side].items())
+        for side in ("inputs", "outputs")
     )
     return f"{signature['name']}({inputs}) -> {outputs or 'nothing'}; graph {signature['graph']}"
 
@@ -100,13 +106,21 @@ def _expensive(graph: Record) -> Iterator[str]:
     if len(costly) > 1:
         yield "  most expensive"
         for row in costly[:MOST_EXPENSIVE]:
-            yield f"    {_count(row['macs']):>15}  {shares[row['index']]:>7}  {row['operator']} {tensor_names(row['outputs'])}".rstrip()
+            share, names = shares[row["index"]], tensor_names(row["outputs"])
+            yield f"    {_count(row['macs']):>15}  {share:>7}  {row['operator']} {names}".rstrip()
 
 
 def _in_order(graph: Record) -> str:
     rows = graph["operators"]
     lines = [
-        (str(row["index"]), row["operator"], _shape(row["shape"]), _count(row["macs"]), share, tensor_names(row['outputs']))
+        (
+            str(row["index"]),
+            row["operator"],
+            _shape(row["shape"]),
+            _count(row["macs"]),
+            share,
+            tensor_names(row["outputs"]),
+        )
         for row, share in zip(rows, _shares(rows))
     ]
     if not lines:

@@ -71,12 +71,19 @@ def _tf() -> Any:
     return tf
 
 
-# ------------------------------------------------------------------------------------------------------ families of TFLite
+# ------------------------------------------------------------------------------------ families of operators
 def elementwise(x: Any) -> Any:
     tf = _tf()
     y = tf.abs(x) + tf.exp(x) * tf.sin(x) - tf.cos(x) / (tf.sqrt(tf.abs(x)) + 1)
     y = tf.maximum(tf.nn.relu(y), tf.nn.relu6(x)) + tf.nn.leaky_relu(x) + tf.nn.elu(x) + tf.tanh(x) + tf.sigmoid(x)
-    y += tf.floor(x) + tf.math.ceil(x) + tf.round(x) + tf.math.rsqrt(tf.abs(x) + 1) + tf.square(x) + tf.pow(tf.abs(x), 2.5)
+    y += (
+        tf.floor(x)
+        + tf.math.ceil(x)
+        + tf.round(x)
+        + tf.math.rsqrt(tf.abs(x) + 1)
+        + tf.square(x)
+        + tf.pow(tf.abs(x), 2.5)
+    )
     y = tf.where(tf.logical_and(x > 0, y < 1), y, -x)
     return tf.math.squared_difference(tf.minimum(y, 3.0), tf.math.log(tf.abs(x) + 1)) + tf.math.floormod(x, 2.0)
 
@@ -107,7 +114,9 @@ def picked(x: Any, ids: Any) -> Any:
 def resized(x: Any) -> Any:
     tf = _tf()
     y = tf.image.resize(x, (8, 8)) + tf.image.resize(x, (8, 8), "nearest")
-    return tf.nn.depth_to_space(tf.nn.space_to_depth(tf.nn.max_pool2d(y, 2, 2, "SAME") + tf.nn.avg_pool2d(y, 2, 2, "SAME"), 2), 2)
+    return tf.nn.depth_to_space(
+        tf.nn.space_to_depth(tf.nn.max_pool2d(y, 2, 2, "SAME") + tf.nn.avg_pool2d(y, 2, 2, "SAME"), 2), 2
+    )
 
 
 def normalized(x: Any) -> Any:
@@ -133,7 +142,9 @@ def endless_loop(x: Any) -> Any:
 
 def either(x: Any, yes: Any) -> Any:
     tf = _tf()
-    return tf.cond(yes, lambda: x @ tf.constant(_ones(6, 9)) @ tf.constant(_ones(9, 4)), lambda: x @ tf.constant(_ones(6, 4)))
+    return tf.cond(
+        yes, lambda: x @ tf.constant(_ones(6, 9)) @ tf.constant(_ones(9, 4)), lambda: x @ tf.constant(_ones(6, 4))
+    )
 
 
 def convolved(x: Any) -> Any:
@@ -160,7 +171,9 @@ def by_module(build: Callable[[Any], Any]) -> Callable[[], bytes]:
         with tempfile.TemporaryDirectory() as folder:
             module, signatures = build(tf)
             tf.saved_model.save(module, folder, signatures=signatures)
-            return _converted(tf.lite.TFLiteConverter.from_saved_model(folder), {"experimental_enable_resource_variables": True})
+            return _converted(
+                tf.lite.TFLiteConverter.from_saved_model(folder), {"experimental_enable_resource_variables": True}
+            )
 
     return made
 
@@ -193,7 +206,9 @@ def looked_up(tf: Any) -> Any:
     module = tf.Module()
     keys, values = tf.constant([1, 2, 3], tf.int64), tf.constant(["cat", "dog", "bird"])
     module.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), "none")
-    module.find = tf.function(lambda ids: {"names": module.table.lookup(ids)}, input_signature=[tf.TensorSpec((2,), tf.int64, name="ids")])
+    module.find = tf.function(
+        lambda ids: {"names": module.table.lookup(ids)}, input_signature=[tf.TensorSpec((2,), tf.int64, name="ids")]
+    )
     return module, {"serving_default": module.find}
 
 
@@ -229,7 +244,8 @@ ROWS: dict[str, Row] = {
     ),
     "transposed convolution of volumes": Row(
         build=of(
-            lambda x: _tf().nn.conv3d_transpose(x, _ones(2, 2, 2, 3, 2), (1, 4, 6, 8, 3), [1, 2, 2, 2, 1]), (1, 2, 3, 4, 2)
+            lambda x: _tf().nn.conv3d_transpose(x, _ones(2, 2, 2, 3, 2), (1, 4, 6, 8, 3), [1, 2, 2, 2, 1]),
+            (1, 2, 3, 4, 2),
         ),
         macs={"float": 2 * 3 * 4 * 2 * 2 * 2 * 2 * 3},
         parameters=2 * 2 * 2 * 3 * 2,
@@ -248,11 +264,14 @@ ROWS: dict[str, Row] = {
     "spectrum": Row(
         build=of(lambda x: _tf().abs(_tf().signal.rfft2d(x)), (1, 4, 4)), unknown={"RFFT2D": 1}, parameters=None
     ),
-    # ---------------------------------------------------------------------------------------------- control and state
+    # ----------------------------------------------------------------------------------------------- control and state
     "loop of five": Row(build=of(counted_loop, (1, 6)), macs={"float": 5 * 36}, parameters=None),
     "loop until it is enough": Row(build=of(endless_loop, (1, 6)), unknown={"WHILE": 1}, parameters=None),
     "one or the other": Row(
-        build=of(either, (1, 6), ((), "bool")), macs={"float": 6 * 4}, unknown={"IF": 1}, parameters=6 * 9 + 9 * 4 + 6 * 4
+        build=of(either, (1, 6), ((), "bool")),
+        macs={"float": 6 * 4},
+        unknown={"IF": 1},
+        parameters=6 * 9 + 9 * 4 + 6 * 4,
     ),
     "LSTM of Keras": Row(
         build=of_layers(lambda k: k.LSTM(16, bias_initializer="ones"), shape=(20, 8)),
@@ -266,7 +285,7 @@ ROWS: dict[str, Row] = {
     "variables": Row(build=by_module(counter), macs={"float": 6 * 4}, parameters=None),
     "two signatures, converted": Row(build=by_module(two_ways), macs={"float": 6 * 4}, parameters=None),
     "texts by number": Row(build=by_module(looked_up), parameters=None),
-    # ------------------------------------------------------------------------------------------------------ free axes
+    # ------------------------------------------------------------------------------------------------------- free axes
     "any number of images": Row(
         build=of(convolved, (None, 8, 8, 2)),
         macs={"float": CONV},
@@ -286,12 +305,12 @@ ROWS: dict[str, Row] = {
         shapes={"": [2, 7]},
     ),
     "two inputs": Row(
-        build=of(lambda a, b: a @ _tf().constant(_ones(6, 4)) + b, (1, 6), (1, 4)), macs={"float": 6 * 4}, parameters=None
+        build=of(lambda a, b: a @ _tf().constant(_ones(6, 4)) + b, (1, 6), (1, 4)),
+        macs={"float": 6 * 4},
+        parameters=None,
     ),
     # --------------------------------------------------------------------------------------------------- quantization
-    "images in floats": Row(
-        build=of(image_model, IMAGE), macs={"float": IMAGE_MACS}, parameters=IMAGE_PARAMETERS
-    ),
+    "images in floats": Row(build=of(image_model, IMAGE), macs={"float": IMAGE_MACS}, parameters=IMAGE_PARAMETERS),
     "images with weights in half floats": Row(
         build=of(image_model, IMAGE, smaller=True, half=True),
         macs={"float": IMAGE_MACS},
@@ -327,7 +346,7 @@ ROWS: dict[str, Row] = {
         macs={"int16": IMAGE_MACS},
         parameters=IMAGE_PARAMETERS,
     ),
-    # ------------------------------------------------------------------------------------------------------ other people's
+    # -------------------------------------------------------------------------------------- other people's
     "an operator of TensorFlow, converted": Row(
         build=of(lambda x: _tf().linalg.inv(x), (1, 4, 4), sets=SELECT),
         unknown={"FlexMatrixInverse": 1},

@@ -10,13 +10,18 @@ import numpy as np
 
 from converters import schema
 
-DTYPES = {"FLOAT32": "<f4", "FLOAT16": "<f2", "INT8": "<i1", "UINT8": "<u1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8"}
-OPTIONS = {  # operators whose options are not called <Name>Options
-    "MUL": "Mul", "ADD": "Add", "CONV_2D": "Conv2D", "CONV_3D": "Conv3D", "CONV_3D_TRANSPOSE": "Conv3D",
-    "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "BATCH_MATMUL": "BatchMatMul", "LSTM": "LSTM", "RNN": "RNN", "SVDF": "SVDF",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM", "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN",
-    "BIDIRECTIONAL_SEQUENCE_LSTM": "BidirectionalSequenceLSTM", "BIDIRECTIONAL_SEQUENCE_RNN": "BidirectionalSequenceRNN",
-    "STABLEHLO_COMPOSITE": "StableHLOComposite", "MAX_POOL_2D": "Pool2D", "SUM": "Reducer", "RELU": "", "LOGICAL_AND": "LogicalAnd",
+DTYPES = {
+    "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
+    "INT8": "<i1",
+    "UINT8": "<u1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+}
+OPTIONS = {  # operators whose options are not called as they are
+    "CONV_3D_TRANSPOSE": "Conv3D", "UNIDIRECTIONAL_SEQUENCE_RNN": "SequenceRNN", "MAX_POOL_2D": "Pool2D",
+    "SUM": "Reducer", "RELU": "",
 }  # fmt: skip
 SECOND_UNION = ("STABLEHLO_COMPOSITE",)  # `builtinOptions2`
 
@@ -43,7 +48,12 @@ class Graph:
     ) -> int:
         """`data` "ones" stands for a constant of ones, bytes for themselves; `free` are axes of any length."""
         tensor = schema.objects().TensorT()
-        tensor.shape, tensor.type, tensor.isVariable, tensor.hasRank = list(shape), schema.type_number(kind), variable, True
+        tensor.shape, tensor.type, tensor.isVariable, tensor.hasRank = (
+            list(shape),
+            schema.type_number(kind),
+            variable,
+            True,
+        )
         tensor.name = name or f"tensor_{len(self.written.tensors)}"
         if free:
             tensor.shapeSignature = [-1 if i in free else size for i, size in enumerate(shape)]
@@ -113,7 +123,9 @@ class Made:
             return 0
         buffer = schema.objects().BufferT()
         if data is not None:
-            buffer.data = np.frombuffer(data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes(), np.uint8)
+            buffer.data = np.frombuffer(
+                data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes(), np.uint8
+            )
         self.model.buffers.append(buffer)
         return len(self.model.buffers) - 1
 
@@ -196,11 +208,9 @@ def _maps(ends: dict[str, int]) -> list[Any]:
 
 def _set_options(operator: Any, name: str, options: dict[str, Any]) -> None:
     objects = schema.objects()
-    stem = OPTIONS.get(name, "".join(word.capitalize() for word in name.split("_")))
-    written = getattr(objects, f"{stem}OptionsT", None) if stem else None
+    wanted = f"{OPTIONS.get(name, name.replace('_', ''))}OptionsT".lower()
+    written = next((value for key, value in vars(objects).items() if key.lower() == wanted), None)
     if written is None:
-        written = next((value for key, value in vars(objects).items() if key.lower() == f"{stem}optionst".lower()), None)
-    if written is None or not stem:
         assert not options, f"{name} has no options"
         return
     made, union = written(), "BuiltinOptions2" if name in SECOND_UNION else "BuiltinOptions"

@@ -145,7 +145,16 @@ FULL_LSTM_PARAMETERS = FULL_LSTM + 4 * 5 + 4  # and biases of the gates and of t
 def coupled_lstm(file: Made, graph: Graph) -> None:
     """No input gate: three of everything."""
     source = graph.input(1, 6, 3)
-    weights = [*gates(graph, 5, 3, first=1), *gates(graph, 5, 5, first=1), -1, -1, -1, *gates(graph, 5, first=1), -1, -1]
+    weights = [
+        *gates(graph, 5, 3, first=1),
+        *gates(graph, 5, 5, first=1),
+        -1,
+        -1,
+        -1,
+        *gates(graph, 5, first=1),
+        -1,
+        -1,
+    ]
     states = [graph.tensor(1, 5, variable=True), graph.tensor(1, 5, variable=True)]
     inputs = [source, *weights, *states, -1, -1, -1, -1]
     out = graph.tensor(1, 6, 5)
@@ -177,7 +186,13 @@ def bidirectional_lstm(file: Made, graph: Graph) -> None:
 def rnn(name: str, *lead: int) -> Callable[[Made, Graph], None]:
     def build(file: Made, graph: Graph) -> None:
         source, out = graph.input(*lead, 3), graph.tensor(*lead, 5)
-        inputs = [source, graph.weights(5, 3), graph.weights(5, 5), graph.weights(5), graph.tensor(lead[0], 5, variable=True)]
+        inputs = [
+            source,
+            graph.weights(5, 3),
+            graph.weights(5, 5),
+            graph.weights(5),
+            graph.tensor(lead[0], 5, variable=True),
+        ]
         graph.output(graph.operator(name, inputs, [out], fusedActivationFunction=4))
 
     return build
@@ -354,9 +369,7 @@ def nothing(file: Made, graph: Graph) -> None:
 
 def grey(file: Made, graph: Graph) -> None:
     image, weights, bias = graph.input(1, 28, 28, 1), graph.weights(2, 3, 3, 1), graph.weights(2)
-    graph.output(
-        graph.operator("CONV_2D", [image, weights, bias], [graph.tensor(1, 28, 28, 2)], strideW=1, strideH=1)
-    )
+    graph.output(graph.operator("CONV_2D", [image, weights, bias], [graph.tensor(1, 28, 28, 2)], strideW=1, strideH=1))
 
 
 def two_signatures() -> bytes:
@@ -412,9 +425,7 @@ ROWS: dict[str, Row] = {
     "LSTM without an input gate": Row(
         build=of(coupled_lstm), macs={"float": 6 * 3 * (5 * 3 + 5 * 5)}, parameters=3 * (5 * 3 + 5 * 5 + 5)
     ),
-    "LSTM in one matrix": Row(
-        build=of(basic_lstm), macs={"float": 2 * 20 * 8}, parameters=20 * 8 + 20
-    ),
+    "LSTM in one matrix": Row(build=of(basic_lstm), macs={"float": 2 * 20 * 8}, parameters=20 * 8 + 20),
     "LSTM both ways": Row(
         build=of(bidirectional_lstm),
         macs={"float": 4 * 2 * 4 * (5 * 3 + 5 * 5)},
@@ -435,9 +446,7 @@ ROWS: dict[str, Row] = {
     "a loop whose limit is handed through": Row(build=loop(limit_as_input=True), macs={"float": 3 * 36}, parameters=36),
     "a loop in a loop": Row(build=loop(times=2), macs={"float": 3 * (36 + 3 * 36)}, parameters=2 * 36),
     "a loop that ends by what it computes": Row(build=loop(limit=None), unknown={"WHILE": 1}, parameters=36 + 1),
-    "a loop whose counter stands still": Row(
-        build=loop(step=0, start=10), unknown={"WHILE": 1}, parameters=36
-    ),
+    "a loop whose counter stands still": Row(build=loop(step=0, start=10), unknown={"WHILE": 1}, parameters=36),
     "a loop whose counter would wrap": Row(
         build=loop(limit=2**31 - 1, start=2**31 - 2, step=2), unknown={"WHILE": 1}, parameters=36, timed_by=None
     ),
@@ -446,16 +455,26 @@ ROWS: dict[str, Row] = {
         build=branches(4, 9), macs={"float": 6 * 4}, unknown={"IF": 1}, parameters=6 * 4 + 6 * 9
     ),
     "a graph that runs itself": Row(build=runs_itself, unknown={"IF": 1}, timed_by=(), reason="process ended"),
-    "a composite": Row(build=of(composite), macs={"float": 6 * 4}, parameters=6 * 4, timed_by=NEWEST_ONLY, reason="206"),
+    "a composite": Row(
+        build=of(composite), macs={"float": 6 * 4}, parameters=6 * 4, timed_by=NEWEST_ONLY, reason="206"
+    ),
     "a detection head": Row(build=of(detection), parameters=10 * 4),
     "an operator that no runtime has": Row(
-        build=of(custom("SentencepieceOp")), unknown={"SentencepieceOp": 1}, timed_by=(), reason="SentencepieceOp", **DENSE
+        build=of(custom("SentencepieceOp")),
+        unknown={"SentencepieceOp": 1},
+        timed_by=(),
+        reason="SentencepieceOp",
+        **DENSE,
     ),
     "a part compiled for the Edge TPU": Row(
         build=of(custom("edgetpu-custom-op")), unknown={"edgetpu-custom-op": 1}, timed_by=(), reason="edgetpu", **DENSE
     ),
     "an operator of TensorFlow": Row(
-        build=of(custom("FlexMatrixInverse")), unknown={"FlexMatrixInverse": 1}, timed_by=(), reason="Flex|runtime", **DENSE
+        build=of(custom("FlexMatrixInverse")),
+        unknown={"FlexMatrixInverse": 1},
+        timed_by=(),
+        reason="Flex|runtime",
+        **DENSE,
     ),
     "a builtin operator of tomorrow": Row(
         build=of(newer(300)), unknown={"BUILTINOPERATOR_300": 1}, timed_by=(), reason="300", **DENSE
@@ -464,7 +483,11 @@ ROWS: dict[str, Row] = {
     "metadata and labels behind the file": Row(build=with_metadata, macs={"float": 12 * 7}, parameters=12 * 7),
     "texts from a list": Row(build=of(texts)),
     "a text as input": Row(
-        build=of(text_input), unknown={"SentencepieceOp": 1}, parameters=20 * 4, timed_by=(), reason="Sentencepiece|type"
+        build=of(text_input),
+        unknown={"SentencepieceOp": 1},
+        parameters=20 * 4,
+        timed_by=(),
+        reason="Sentencepiece|type",
     ),
     "no operators": Row(build=of(nothing)),
     "a grey image": Row(build=of(grey), macs={"float": 28 * 28 * 2 * 3 * 3}, parameters=2 * 3 * 3 + 2),

@@ -66,7 +66,9 @@ def test_inspect_shows_each_in_words_and_as_json(name: str, folder: Path) -> Non
         assert sum(row["count"] for row in graph["by_type"]) == len(graph["operators"])
         if not graph["macs_unknown"]:
             whole = sum(graph["macs"].values())
-            assert sum(row["macs"] for row in graph["operators"]) == sum(row["macs"] for row in graph["by_type"]) == whole
+            assert (
+                sum(row["macs"] for row in graph["operators"]) == sum(row["macs"] for row in graph["by_type"]) == whole
+            )
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,9 @@ def test_inspect_shows_each_in_words_and_as_json(name: str, folder: Path) -> Non
 def test_a_runtime_gives_a_number_or_the_reason_that_inspect_foresees(runtime: str, which: str, folder: Path) -> None:
     if runtime not in INSTALLED:
         pytest.skip(f"needs {runtime}")
-    asked = {name: (file_of(name, folder), ROWS[name].shapes) for name in NAMES[which] if ROWS[name].timed_by is not None}
+    asked = {
+        name: (file_of(name, folder), ROWS[name].shapes) for name in NAMES[which] if ROWS[name].timed_by is not None
+    }
     for name, answer in timed(runtime, asked).items():
         able = runtime in inspect_file(asked[name][0])["runtimes"]
         if runtime in BOTH:
