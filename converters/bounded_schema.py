@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,22 +23,39 @@ class TooMuch(ValueError):
     """A file that would have to be read more often, or further, than any sound one."""
 
 
-class Content(bytes):
+class _Bounded:
     """A file's bytes, and how much more of them may be read."""
 
-    tables_left: int
-    bytes_left: int
+    tables_left = MOST_TABLES
+    bytes_left = 0
 
-    @classmethod
-    def of(cls, content: bytes) -> Content:
-        bounded = cls(content)
-        bounded.tables_left, bounded.bytes_left = MOST_TABLES, READINGS * len(content) + SPARE_BYTES
-        return bounded
+    def begin(self) -> None:
+        self.tables_left, self.bytes_left = MOST_TABLES, READINGS * len(self) + SPARE_BYTES  # type: ignore[arg-type]
 
     def spend(self, size: int) -> None:
         self.bytes_left -= size
-        if size > len(self) or self.bytes_left < 0:
+        if size > len(self) or self.bytes_left < 0:  # type: ignore[arg-type]
             raise TooMuch("its vectors are longer than the file")
+
+
+class Content(_Bounded, bytes):
+    """Of a file that fits into memory."""
+
+    @classmethod
+    def of(cls, content: bytes | Mapped) -> Content | Mapped:
+        bounded = content if isinstance(content, Mapped) else cls(content)
+        bounded.begin()
+        return bounded
+
+
+class Mapped(_Bounded, mmap):
+    """Of a file over 2 GB: only what is looked at is read from the disk."""
+
+    @classmethod
+    def of_file(cls, path: Path) -> Mapped:
+        """Raises OSError."""
+        with path.open("rb") as file:
+            return cls(file.fileno(), 0, access=ACCESS_READ)
 
 
 @cache
@@ -73,7 +92,7 @@ def _counting(table: Any) -> Any:
 
         def __init__(self, content: Any, at: int) -> None:
             super().__init__(content, at)
-            if isinstance(content, Content):
+            if isinstance(content, _Bounded):
                 content.tables_left -= 1
                 if content.tables_left < 0:
                     raise TooMuch(f"it has more than {MOST_TABLES:,} tables")

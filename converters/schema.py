@@ -25,7 +25,7 @@ class NotAnArtifact(ValueError):
     """Bytes that are not a sound TFLite flatbuffer; the message says why."""
 
 
-def read(content: bytes) -> Any:
+def read(content: bytes | bounded_schema.Mapped) -> Any:
     """The whole flatbuffer as the schema's objects (ModelT); weights stay views of `content`.
 
     Raises NotAnArtifact.
@@ -128,7 +128,7 @@ def _name_of(enumeration: str, number: int) -> str:
 
 
 @contextmanager
-def _sound(content: bytes) -> Iterator[None]:
+def _sound(content: bytes | bounded_schema.Mapped) -> Iterator[None]:
     """The generated readers trust offsets: whatever they stumble over in foreign bytes is one kind of error."""
     if content[4:8] != b"TFL3":
         raise NotAnArtifact(f"expected the mark TFL3 at byte 4, got {content[4:8]!r}")

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from converters.bounded_schema import Mapped
 from converters.contents import Contents, Tensor, damage_explained, shown, summary
+from converters.inspection import reading
 from converters.inspection.activations import activation_bytes
 from converters.inspection.costs import Cost, Costs, calls, total
 from converters.inspection.kernels import lacking
@@ -45,7 +47,11 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphDetails:
-    """One graph. `called_by` are the operators that run it, as "WHILE of graph 0"; `by_type` the most expensive first."""
+    """One graph.
+
+    called_by  the operators that run it, as "WHILE of graph 0".
+    by_type    the most expensive first.
+    """
 
     index: int
     name: str
@@ -81,7 +87,7 @@ class Details:
     lacking: dict[str, tuple[str, ...]]
 
 
-def details(content: bytes, shapes: Shapes | None = None) -> Details:
+def details(content: bytes | Mapped, shapes: Shapes | None = None) -> Details:
     """All that a flatbuffer says of itself; with shapes that a runtime worked out, of it at these shapes.
 
     Raises NotAnArtifact.
@@ -143,8 +149,8 @@ def _graph(index: int, graph: Graph, callers: tuple[str, ...], costs: list[Cost]
     )
 
 
-def _shape(tensor: object) -> tuple[int, ...]:
-    end = shown(tensor)  # type: ignore[arg-type]
+def _shape(tensor: reading.Tensor) -> tuple[int, ...]:
+    end = shown(tensor)
     return end.shape_signature or end.shape
 
 

@@ -25,7 +25,7 @@ def table() -> dict[str, Any]:
 
 
 def lacking(file: File) -> dict[str, tuple[str, ...]]:
-    """The operators of any of its graphs that each runtime of the table has no kernel for, as in the message of `_lack`."""
+    """The operators of any of its graphs that each runtime of the table has no kernel for, or not in their version."""
     operators = [operator for graph in file.graphs for operator in graph.operators]
     return {runtime: tuple(dict.fromkeys(_lacks(has, operators))) for runtime, has in table().items()}
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from converters.inspection.reading import Graph, Operator, Tensor
 
-_INTEGERS = {"INT32": np.int32, "INT64": np.int64}
+MOST_COMPARISONS = 16
+_BYTES = {"INT32": 4, "INT64": 8}
 _NO_ACTIVATION = 0
 
 
@@ -18,9 +19,6 @@ def trip_count(loop: Operator, condition: Graph, body: Graph) -> int | None:
     counts = [_count(loop, condition, body, operator) if operator else None for operator in comparisons]
     known = [count for count in counts if count is not None]
     return min(known) if known and len(known) == len(counts) else None
-
-
-MOST_COMPARISONS = 16
 
 
 def _comparisons(graph: Graph, result: Tensor, deep: int) -> Iterator[Operator | None]:
@@ -43,8 +41,9 @@ def _count(loop: Operator, condition: Graph, body: Graph, less: Operator) -> int
     start, step = _value(loop.needed(counter)), _step(body, counter)
     if limit is None or start is None or step is None or step <= 0:
         return None
-    largest = np.iinfo(_INTEGERS[less.needed(0).type]).max if less.needed(0).type in _INTEGERS else 0
-    return max(0, -(-(limit - start) // step)) if limit - 1 + step <= largest else None  # beyond, it would wrap
+    if limit - 1 + step >= 2 ** (8 * _BYTES.get(less.needed(0).type, 0) - 1):
+        return None  # it would wrap
+    return max(0, -(-(limit - start) // step))
 
 
 def _limit(loop: Operator, condition: Graph, body: Graph, tensor: Tensor) -> int | None:
@@ -68,9 +67,9 @@ def _step(body: Graph, counter: int) -> int | None:
 
 def _value(tensor: Tensor) -> int | None:
     """Of a constant that is one whole number and lies in this file."""
-    if tensor.type not in _INTEGERS or tensor.elements != 1 or tensor.constant is None or tensor.constant.data is None:
+    if tensor.type not in _BYTES or tensor.elements != 1 or tensor.constant is None or tensor.constant.data is None:
         return None
-    return int(np.frombuffer(bytes(tensor.constant.data), np.dtype(_INTEGERS[tensor.type]).newbyteorder("<"))[0])
+    return int(np.frombuffer(bytes(tensor.constant.data), f"<i{_BYTES[tensor.type]}")[0])
 
 
 def _producer(graph: Graph, tensor: Tensor) -> Operator | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from converters.bounded_schema import Mapped
 from converters.schema import NotAnArtifact, builtin_name, builtin_number, custom_options, read, type_name
 
 MOST_AXES = 32  # TFLite's kernels know 8 at most
@@ -125,7 +126,7 @@ class File:
     metadata: tuple[str, ...]
 
 
-def read_file(content: bytes) -> File:
+def read_file(content: bytes | Mapped) -> File:
     """Raises NotAnArtifact; whoever reads on catches the rest of `schema.DAMAGE`."""
     model = read(content)
     constants = _Constants(model, content)
@@ -147,7 +148,7 @@ def printable(text: str) -> str:
 class _Constants:
     """Where tensors' bytes lie: in the flatbuffer, behind it (files over 2 GB), or in another file."""
 
-    def __init__(self, model: Any, content: bytes) -> None:
+    def __init__(self, model: Any, content: bytes | Mapped) -> None:
         self._buffers, self._content = _some(model.buffers), content
         self._external = {entry.id: entry for entry in _some(getattr(model, "externalBuffers", None))}
 

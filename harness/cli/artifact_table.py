@@ -45,6 +45,7 @@ def _row(conversion: StoredUnit, fidelity: StoredUnit | None) -> dict[str, Any]:
         "status": conversion.status,
         "flatbuffer_bytes": made.get("flatbuffer_bytes"),
         "macs": made.get("contents", {}).get("macs", {}),
+        "macs_unknown": made.get("contents", {}).get("macs_unknown", {}),
         "parameters": made.get("contents", {}).get("parameters"),
         "arena_bytes": made.get("contents", {}).get("arena_bytes"),
         "seconds": conversion.seconds,
@@ -82,7 +83,7 @@ def _line(row: Mapping[str, Any]) -> list[str]:
         "" if agreement is None else f"{agreement:.1%}{ties}",
         _number(row["max_abs_logit_difference"]),
         "" if row["relative_difference"] is None else f"{row['relative_difference']:.2%}",
-        readable_macs(row["macs"]),
+        readable_macs(row["macs"], row.get("macs_unknown")),
         "" if row["seconds"] is None else f"{row['seconds']:.1f}",
         row["fidelity"] or "",
     ]

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from converters.bounded_schema import Mapped
 from converters.inspection.details import details
 from converters.schema import NotAnArtifact
 from device import flatbuffer
@@ -18,6 +19,7 @@ from device.text import printable
 from harness.cli.options import AsJson
 from harness.errors import ConfigError
 
+MOST_BYTES = 2**35  # of a file: what is hashed in a minute
 SCHEMA = 2  # of the JSON record: raised when a field goes or changes its meaning; docs/inspect.md
 
 
@@ -37,7 +39,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
     """The record of a file, plain JSON. Raises ConfigError when it is not a TFLite flatbuffer."""
     named = printable(str(path))
     try:
-        content = flatbuffer.read(str(path))
+        content = _content(path)
         inside = asdict(details(content))
     except OSError as error:
         raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error
@@ -57,6 +59,14 @@ def inspect_file(path: Path) -> dict[str, Any]:
         "lacking": lacking,
         **inside,
     }
+
+
+def _content(path: Path) -> bytes | Mapped:
+    """A file over 2 GB has its constants behind the flatbuffer, of which only places and sizes are asked."""
+    size = path.stat().st_size if path.is_file() else 0
+    if size > MOST_BYTES:
+        raise ValueError(f"too large: it has {size:,} bytes, and at most {MOST_BYTES:,} are read")
+    return Mapped.of_file(path) if size > flatbuffer.MOST_BYTES else flatbuffer.read(str(path))
 
 
 def lacking_by_runtime(lacking: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -98,4 +108,4 @@ def _readable(count: int) -> str:
     """Whole numbers below ten thousand, else three digits with M or G."""
     if count < 10_000:
         return f"{count:,}"
-    return f"{count / 1e9:.3g} G" if count >= 1e10 else f"{count / 1e6:.3g} M"
+    return f"{count / 1e9:.3g} G" if count >= 1e9 else f"{count / 1e6:.3g} M"

@@ -10,6 +10,8 @@ from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 from reports.tables import comparison
 
+NOTHING_MADE: Mapping[str, Any] = {"sha256": "", "parameters": None, "macs": {}, "macs_unknown": {}}
+
 
 def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
     store = run.view.store
@@ -30,7 +32,7 @@ def _artifacts(view: RunView) -> list[dict[str, Any]]:
             "format": unit.spec["format"],
             "versions": {name: value for name, value in unit.spec["versions"].items() if value},
             "reason": view.reason(unit),
-            **(_made(unit.result) if unit.status == "done" else {"sha256": "", "parameters": None, "macs": {}}),
+            **(_made(unit.result) if unit.status == "done" else NOTHING_MADE),
         }
         for unit in view.of_kind("conversion")
     ]
@@ -40,4 +42,5 @@ def _made(result: Mapping[str, Any]) -> dict[str, Any]:
     """The artifact, and its multiply-accumulates of one inference by arithmetic."""
     contents = result["contents"]
     macs = {name: count for name, count in contents["macs"].items() if count}
-    return {"sha256": result["blob"], "parameters": contents["parameters"], "macs": macs}
+    unknown = contents.get("macs_unknown", {})  # older runs did not look
+    return {"sha256": result["blob"], "parameters": contents["parameters"], "macs": macs, "macs_unknown": unknown}

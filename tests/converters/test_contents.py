@@ -40,7 +40,8 @@ WEIGHTS = 27 * 32 + 32 + 9 * 32 * 64 + 64 * 5 + 5
 
 def test_multiplications_and_weights_of_a_float_model_are_those_by_hand() -> None:
     inside = contents(fp32(small_model()))
-    assert inside.macs == {"binary": 0, "int8": 0, "float": FIRST + SECOND + CLASSIFIER}
+    assert inside.macs == {"binary": 0, "int8": 0, "int16": 0, "float": FIRST + SECOND + CLASSIFIER, "other": 0}
+    assert inside.macs_unknown == {}
     assert inside.operators["CONV_2D"] == 2
     assert inside.custom_operators == ()
     # the converter adds a bias of zeros to the convolution that has none
@@ -51,7 +52,7 @@ def test_multiplications_and_weights_of_a_float_model_are_those_by_hand() -> Non
 
 def test_binary_convolution_counts_as_binary_and_takes_a_bit_for_each_weight() -> None:
     inside = contents(lce(small_model(binarized=True)))
-    assert inside.macs == {"binary": SECOND, "int8": 0, "float": FIRST + CLASSIFIER}
+    assert inside.macs == {"binary": SECOND, "int8": 0, "int16": 0, "float": FIRST + CLASSIFIER, "other": 0}
     assert inside.weight_bytes["binary"] == 9 * 32 * 64 / 8
     assert set(inside.custom_operators) == {"LceBconv2d", "LceQuantize"}
 

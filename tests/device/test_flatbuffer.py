@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from converters import schema
 from device import flatbuffer
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -25,8 +26,10 @@ def test_artifacts_of_builtin_operators_need_no_custom_ones(name: str) -> None:
 
 
 def test_operators_are_listed_in_the_order_in_which_they_run() -> None:
-    names = [operator.name for operator in flatbuffer.operators((ARTIFACTS / "float.tflite").read_bytes())]
+    operators = flatbuffer.operators((ARTIFACTS / "float.tflite").read_bytes())
+    names = [schema.builtin_name(operator.builtin) for operator in operators]
     assert names == ["CONV_2D", "CONV_2D", "MEAN", "FULLY_CONNECTED", "SOFTMAX"]
+    assert [operator.custom for operator in flatbuffer.operators(LCE)][2:4] == ["LceQuantize", "LceBconv2d"]
 
 
 def test_a_prefix_has_so_many_operators_and_ends_in_the_last_ones_output() -> None:

@@ -157,19 +157,19 @@ def with_constants_behind(content: bytes) -> bytes:
     constants = [bytes(buffer.data) if buffer.data is not None else b"" for buffer in model.buffers]
     for buffer, data in zip(model.buffers, constants):
         buffer.data, buffer.offset, buffer.size = None, 2 if data else 0, len(data)
-    start = -(-len(_packed(model)) // 16) * 16  # the flatbuffer is as long, whatever the numbers in it are
+    start = -(-len(packed(model)) // 16) * 16  # the flatbuffer is as long, whatever the numbers in it are
     places = []
     for data in constants:
         places.append(start)
         start += -(-len(data) // 16) * 16
     for buffer, place, data in zip(model.buffers, places, constants):
         buffer.offset = place if data else 0
-    front = _packed(model)
+    front = packed(model)
     behind = b"".join(data.ljust(-(-len(data) // 16) * 16, b"\0") for data in constants)
     return front.ljust(-(-len(front) // 16) * 16, b"\0") + behind
 
 
-def _packed(model: Any) -> bytes:
+def packed(model: Any) -> bytes:
     """By the generated writers: `schema.write` leaves the places of constants out."""
     import flatbuffers
 

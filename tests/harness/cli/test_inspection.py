@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from converters import schema
+from device import flatbuffer
 from harness.cli.app import app
-from harness.cli.inspection import as_text, inspect_file, runtimes_for
+from harness.cli.inspection import inspect_file
+from harness.cli.inspection_text import as_text, tensor_names
 from harness.errors import ConfigError
+from tests.flatbuffers.hand_made import packed
+from tests.flatbuffers.hand_rows import ROWS
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 
@@ -35,20 +42,116 @@ def test_text_shows_operators_multiplications_and_memory() -> None:
     assert "576 B binary" in text
 
 
+def of_row(name: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """Record and text of a file of the table."""
+    path = folder / "some.tflite"
+    path.write_bytes(ROWS[name].build())
+    record = inspect_file(path)
+    return record, as_text(record)
+
+
 def test_binary_operators_need_lce_or_ours() -> None:
-    able = runtimes_for(["LceBconv2d", "LceQuantize"])
-    assert "larq-compute-engine" in able
-    assert not {"ai-edge-litert", "tflite-runtime", "tensorflow"} & set(able)
+    able = inspect_file(ARTIFACTS / "lce.tflite")["runtimes"]
+    assert able == ["ai-edge-litert+lce-ops", "tflite-runtime+lce-ops", "larq-compute-engine"]
 
 
-def test_flex_operators_need_tensorflow() -> None:
-    assert runtimes_for(["FlexMatrixInverse"]) == ["tensorflow"]
+def test_flex_operators_need_tensorflow(tmp_path: Path) -> None:
+    record, text = of_row("an operator of TensorFlow", tmp_path)
+    assert record["runtimes"] == ["tensorflow"]
+    assert "runs on      tensorflow\n" in text
+    assert "not on tflite-runtime: it has no FlexMatrixInverse" in text
 
 
-def test_operators_that_nobody_knows_run_nowhere(tmp_path: Path) -> None:
-    assert runtimes_for(["Digamma", "LceBconv2d"]) == []
-    record = {**inspect_file(ARTIFACTS / "float.tflite"), "custom_operators": ("Digamma",), "runtimes": []}
-    assert "no runtime that has Digamma" in as_text(record)
+def test_a_detection_head_is_in_every_stock_runtime(tmp_path: Path) -> None:
+    record, _ = of_row("a detection head", tmp_path)
+    assert record["runtimes"] == ["ai-edge-litert", "tflite-runtime", "tensorflow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("an operator that no runtime has", "no runtime that bitlens knows: none has SentencepieceOp"),
+        ("a builtin operator of tomorrow", "no runtime that bitlens knows: none has BUILTINOPERATOR_300"),
+        ("a version of tomorrow", "no runtime that bitlens knows: none has RELU version 99"),
+        ("a part compiled for the Edge TPU", "the Edge TPU's delegate takes edgetpu-custom-op"),
+    ],
+)
+def test_what_no_runtime_has_runs_nowhere(name: str, said: str, tmp_path: Path) -> None:
+    record, text = of_row(name, tmp_path)
+    assert record["runtimes"] == []
+    assert said in text
+
+
+def test_a_runtime_that_is_too_old_for_a_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    record, text = of_row("a composite", tmp_path)
+    assert record["lacking"]["tflite-runtime"] == ["STABLEHLO_COMPOSITE"]
+    assert "ai-edge-litert" in record["runtimes"]
+    assert "tflite-runtime" not in record["runtimes"]
+    assert "not on tflite-runtime: it has no STABLEHLO_COMPOSITE" in text
+
+
+def test_what_cannot_be_told_is_unknown_and_a_part_is_at_least_that(tmp_path: Path) -> None:
+    assert "\nMACs         unknown for 1 WHILE\n" in of_row("a loop that ends by what it computes", tmp_path)[1]
+    assert "\nMACs         at least 24 float, unknown for 1 IF\n" in of_row("branches of different cost", tmp_path)[1]
+
+
+def test_free_axes_are_question_marks_and_what_is_counted_says_for_which_shape(tmp_path: Path) -> None:
+    record, text = of_row("LSTM over any number of sequences", tmp_path)
+    assert record["inputs"][0]["shape_signature"] == (-1, 7, 3)
+    assert "float32 ?x7x3\n" in text
+    assert "float; for tensor_0 2x7x3\n" in text
+    assert "unknown before an inference" in of_row("LSTM over sequences of any length", tmp_path)[1]
+
+
+def test_signatures_are_listed_with_the_names_that_callers_use(tmp_path: Path) -> None:
+    record, text = of_row("two signatures with the same weights", tmp_path)
+    assert [signature["name"] for signature in record["signatures"]] == ["encode", "decode"]
+    assert "signature    decode(x float32 4x6) -> y float32 4x6; graph 1\n" in text
+    assert record["graphs"][1]["macs"]["float"] == 4 * 36
+
+
+def test_graphs_say_who_runs_them(tmp_path: Path) -> None:
+    assert 'graph 2 "body_0", run by WHILE of graph 0: MACs 36 float' in of_row("a loop of three rounds", tmp_path)[1]
+
+
+def test_the_most_expensive_comes_first_and_the_order_of_the_graph_on_request() -> None:
+    artifact = str(ARTIFACTS / "lce.tflite")
+    text, in_order = (CliRunner().invoke(app, ["inspect", artifact, *more]).stdout for more in ((), ("--graph",)))
+    tables = [one.partition('graph 0 "main"')[2] for one in (text, in_order)]
+    places = [[table.index(name) for name in ("LceBconv2d", "CONV_2D")] for table in tables]
+    assert places[0] == sorted(places[0])
+    assert places[1] == sorted(places[1], reverse=True)
+
+
+def test_a_tensor_of_many_fused_layers_goes_by_the_first() -> None:
+    assert tensor_names(["a/b;c/d", "e"]) == "a/b;…, e"
+    assert tensor_names(["x" * 100]) == "x" * 60 + "…"
+
+
+def test_a_file_over_2_gb_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flatbuffer, "MOST_BYTES", 100)
+    record, _ = of_row("constants behind the flatbuffer", tmp_path)
+    assert record["parameters"] == 12 * 7
+    assert record["sha256"] == hashlib.sha256((tmp_path / "some.tflite").read_bytes()).hexdigest()
+
+
+@pytest.mark.slow
+def test_constants_beyond_2_gb_are_counted(tmp_path: Path) -> None:
+    model = schema.read(ROWS["constants behind the flatbuffer"].build())
+    for buffer in model.buffers:
+        buffer.offset += 2**31 if buffer.size else 0
+    path = tmp_path / "large.tflite"
+    path.write_bytes(packed(model))
+    with path.open("r+b") as file:
+        file.truncate(2**31 + 4096)
+    record = inspect_file(path)
+    assert (record["parameters"], record["flatbuffer_bytes"]) == (12 * 7, 2**31 + 4096)
+
+
+def test_a_file_whose_constants_are_cut_off_says_so(tmp_path: Path) -> None:
+    (tmp_path / "some.tflite").write_bytes(ROWS["constants behind the flatbuffer"].build()[:-100])
+    with pytest.raises(ConfigError, match=r"it is cut off: it has [\d,]+ bytes, and its constants end at byte"):
+        inspect_file(tmp_path / "some.tflite")
 
 
 def test_missing_and_foreign_files_are_one_sentence(tmp_path: Path) -> None:
