@@ -93,12 +93,12 @@ def details(content: bytes | Mapped, shapes: Shapes | None = None) -> Details:
     Raises NotAnArtifact.
     """
     with damage_explained():
-        file = read_file(content)
-        fixed = for_stored_images(with_shapes(file, shapes or {}))
+        file = with_shapes(read_file(content), shapes or {})
+        fixed = for_stored_images(file)
         return Details(
             description=file.description,
             metadata=file.metadata,
-            summary=summary(with_shapes(file, shapes or {})),
+            summary=summary(file),
             signatures=tuple(
                 SignatureDetails(
                     name=signature.name,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 
 from converters.bounded_schema import Mapped
 from converters.inspection.details import details
+from converters.inspection.shapes import Shapes
 from converters.schema import NotAnArtifact
 from device import flatbuffer
 from device.text import printable
@@ -26,21 +27,32 @@ SCHEMA = 2  # of the JSON record: raised when a field goes or changes its meanin
 def inspect(
     artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
     graph: Annotated[bool, typer.Option("--graph", help="List every operator, in the order of its graph.")] = False,
+    input_shape: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Of an input whose file leaves it open; may be repeated.", metavar="[NAME=]1x224x224x3"),
+    ] = None,
+    signature: Annotated[Optional[str], typer.Option(help="Whose inputs have these shapes.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it."""
+    """Show what is inside a flatbuffer: operators, multiply-accumulates, weights, memory, and what can execute it.
+
+    Nothing is run, unless shapes are given: then a runtime works out those of all tensors.
+    """
     from harness.cli.inspection_text import as_text
 
-    record = inspect_file(artifact)
+    record = inspect_file(artifact, shapes=input_shape or (), signature=signature)
     print(json.dumps(record, indent=2) if as_json else as_text(record, in_order=graph))
 
 
-def inspect_file(path: Path) -> dict[str, Any]:
-    """The record of a file, plain JSON. Raises ConfigError when it is not a TFLite flatbuffer."""
+def inspect_file(path: Path, *, shapes: Sequence[str] = (), signature: str | None = None) -> dict[str, Any]:
+    """The record of a file, plain JSON; `shapes` are those of inputs, as on the command line.
+
+    Raises ConfigError when it is not a TFLite flatbuffer, and what `worked_out_shapes` raises.
+    """
     named = printable(str(path))
     try:
         content = _content(path)
-        inside = asdict(details(content))
+        inside = asdict(details(content, _worked_out(path, content, shapes, signature)))
     except OSError as error:
         raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error
     except NotAnArtifact as error:
@@ -67,6 +79,17 @@ def _content(path: Path) -> bytes | Mapped:
     if size > MOST_BYTES:
         raise ValueError(f"too large: it has {size:,} bytes, and at most {MOST_BYTES:,} are read")
     return Mapped.of_file(path) if size > flatbuffer.MOST_BYTES else flatbuffer.read(str(path))
+
+
+def _worked_out(path: Path, content: bytes | Mapped, shapes: Sequence[str], signature: str | None) -> Shapes:
+    if not shapes and signature is None:
+        return {}
+    if isinstance(content, Mapped):
+        raise ConfigError(f"--input-shape: expected a file of at most {flatbuffer.MOST_BYTES:,} bytes")
+    from harness.cli.bench_options import input_request
+    from harness.devices.worked_out_shapes import worked_out_shapes
+
+    return worked_out_shapes(path, content, input_request(signature, shapes, (), None))
 
 
 def lacking_by_runtime(lacking: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:

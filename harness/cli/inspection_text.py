@@ -52,8 +52,11 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _macs(record: Record) -> str:
+    """With the shapes that it holds for where inputs have free axes, or how to have it where it cannot be told."""
     text = readable_macs(record["macs"], record["macs_unknown"]) or "none"
     free = [tensor for tensor in record["inputs"] if tensor["shape_signature"]]
+    if free and record["macs_unknown"]:
+        return f"{text}; for shapes of your own: --input-shape"
     if not free or text == "none":
         return text
     return f"{text}; for " + ", ".join(f"{tensor['name']} {_shape(tensor['shape'])}" for tensor in free)

@@ -15,9 +15,9 @@ from device import flatbuffer
 from harness.cli.app import app
 from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text, tensor_names
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DeviceError
 from tests.flatbuffers.hand_made import packed
-from tests.flatbuffers.hand_rows import ROWS
+from tests.flatbuffers.hand_rows import FULL_LSTM, ROWS
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 
@@ -101,6 +101,34 @@ def test_free_axes_are_question_marks_and_what_is_counted_says_for_which_shape(t
     assert "float32 ?x7x3\n" in text
     assert "float; for tensor_0 2x7x3\n" in text
     assert "unknown before an inference" in of_row("LSTM over sequences of any length", tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "macs"),
+    [
+        ("LSTM over sequences of any length", "2x9x3", 2 * 9 * FULL_LSTM),
+        ("LSTM over any number of sequences", "2x7x3", 2 * 7 * FULL_LSTM),
+    ],
+)
+def test_with_shapes_a_runtime_works_out_the_rest(name: str, shape: str, macs: int, tmp_path: Path) -> None:
+    of_row(name, tmp_path)
+    record = inspect_file(tmp_path / "some.tflite", shapes=[shape])
+    assert record["macs"]["float"] == macs
+    assert (record["macs_unknown"], record["inputs"][0]["shape_signature"]) == ({}, None)
+    assert record["arena_bytes"] is not None
+
+
+def test_shapes_of_inputs_that_are_not_there_or_do_not_fit_are_refused(tmp_path: Path) -> None:
+    of_row("LSTM over sequences of any length", tmp_path)
+    for shape in ("words=1x2", "2x9x4", "2x9"):
+        with pytest.raises(ConfigError, match=r"some\.tflite"):
+            inspect_file(tmp_path / "some.tflite", shapes=[shape])
+
+
+def test_a_file_that_does_not_run_says_why_its_shapes_stay_open(tmp_path: Path) -> None:
+    of_row("an operator that no runtime has", tmp_path)
+    with pytest.raises(DeviceError, match=r"some\.tflite: a run .* failed: .*SentencepieceOp"):
+        inspect_file(tmp_path / "some.tflite", shapes=["1x6"])
 
 
 def test_signatures_are_listed_with_the_names_that_callers_use(tmp_path: Path) -> None:
