@@ -56,16 +56,19 @@ def as_json(results: Mapping[str, Sequence[BenchResult]]) -> str:
     return json.dumps({name: [dataclasses.asdict(row) for row in rows] for name, rows in results.items()}, indent=2)
 
 
-def as_text(results: Mapping[str, Sequence[BenchResult]]) -> str:
-    """For people: milliseconds, blanks where the samples do not support a number, and how valid it all is."""
-    blocks = [block for name, rows in results.items() for block in _blocks(one_line(name), rows)]
+def as_text(results: Mapping[str, Sequence[BenchResult]], *, in_order: bool = False) -> str:
+    """For people: milliseconds, blanks where the samples do not support a number, and how valid it all is.
+
+    in_order  profiles list every operator in the graph's order.
+    """
+    blocks = [block for name, rows in results.items() for block in _blocks(one_line(name), rows, in_order)]
     return "\n".join([*blocks, *_ranking_lines(results), *_side_by_side(results)])
 
 
-def _blocks(name: str, rows: Sequence[BenchResult]) -> Iterator[str]:
+def _blocks(name: str, rows: Sequence[BenchResult], in_order: bool) -> Iterator[str]:
     """A block for each thread count; a line for each way in which a file failed altogether."""
     if any(row.records for row in rows):
-        yield from ("\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row)]) for row in rows)
+        yield from ("\n".join([f"{name}, {_threads(row.num_threads)}", *_lines(row, in_order)]) for row in rows)
     else:
         reasons = dict.fromkeys(failure for row in rows for failure in row.failures)
         yield from (f"{name}: failed: {reason.removeprefix(f'{name}: ')}" for reason in reasons)
@@ -114,7 +117,7 @@ def _ranking_lines(results: Mapping[str, Sequence[BenchResult]]) -> Iterator[str
             yield f"sustained speed {word} the ranking of the artifacts, {_threads(count)}"
 
 
-def _lines(result: BenchResult) -> Iterator[str]:
+def _lines(result: BenchResult, in_order: bool) -> Iterator[str]:
     yield from (f"  failed    {failure}" for failure in dict.fromkeys(result.failures))
     if not result.records:
         return
@@ -136,7 +139,7 @@ def _lines(result: BenchResult) -> Iterator[str]:
         yield f"  cost      {record['instructions']:,} instructions per inference"
     else:
         yield from _latency_lines(result, record)
-    yield from _extra_lines(result)
+    yield from _extra_lines(result, in_order)
     validity = result.validity
     yield f"  validity  {validity.level}" + (f": {validity.reason}" if validity.reason else "")
 
@@ -159,7 +162,7 @@ def _memory_line(record: dict[str, Any]) -> Iterator[str]:
         yield f"  memory    {record['peak_rss_bytes'] / 2**20:.1f} MiB at most, Python and runtime included"
 
 
-def _extra_lines(result: BenchResult) -> Iterator[str]:
+def _extra_lines(result: BenchResult, in_order: bool) -> Iterator[str]:
     if result.sustained is not None:
         long = result.sustained
         first = f"{_ms(long.burst_ns)} at first: x {long.slowdown:.2f}"
@@ -168,7 +171,7 @@ def _extra_lines(result: BenchResult) -> Iterator[str]:
         millijoules = result.energy["joules_per_inference"] * 1000
         yield f"  energy    about {millijoules:.2f} mJ per inference (estimate: {result.energy['source']})"
     if result.profile is not None:
-        yield from profile_lines(result.profile)
+        yield from profile_lines(result.profile, in_order=in_order)
 
 
 def _doubt(record: dict[str, Any] | None) -> str:

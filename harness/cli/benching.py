@@ -30,7 +30,10 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Least time of one round.", min=0, max=86_400)] = 1.0,
     sustained: Annotated[str, typer.Option(help="Also run on for so long, such as 30min, and compare.")] = "",
     energy: Annotated[bool, typer.Option("--energy", help="Also estimate the energy of an inference.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Also say what each operator costs.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Also say what operators cost.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="With --profile: every operator, in its graph's order.")
+    ] = False,
     signature: Annotated[
         Optional[str], typer.Option(help="Of a file with several, the one to time.", rich_help_panel=INPUTS)
     ] = None,
@@ -73,6 +76,8 @@ def bench(
     from harness.devices.bench_files import prepare
     from harness.devices.known import find_device
 
+    if graph and not profile:
+        raise ConfigError("--graph: expected --profile as well, whose operators it lists")
     what: dict[str, Any] = {
         "device": find_device(device),
         "threads": bench_text.parse_threads(threads),
@@ -96,6 +101,6 @@ def bench(
         ]
     )
     results = {name: measured[name] if name in measured else failed(failures[name]) for name in targets.names}
-    print(bench_text.as_json(results) if as_json else bench_text.as_text(results))
+    print(bench_text.as_json(results) if as_json else bench_text.as_text(results, in_order=graph))
     if any(row.failures for rows in results.values() for row in rows):
         raise typer.Exit(1)

@@ -52,7 +52,7 @@ def headline(opened: OpenModel, where: str = "") -> str:
     model = opened.model
     fed, weights = model.preprocessing, model.weights if model.weights_path is None else "trained"
     lines = [
-        f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {fed['channel_order']}, "
+        f"{model.name}: {model.family}, {weights} weights, {fed['height']}x{fed['width']} {_channels(fed)}, "
         f"input = (pixels - {_numbers(fed['mean'])}) * {_numbers(fed['scale'])}",
         f"its outputs are {KINDS[model.output]} ({opened.output_known})",
     ]
@@ -65,6 +65,11 @@ def headline(opened: OpenModel, where: str = "") -> str:
     if model.weights == "random":
         lines.append("random weights: predictions and maps mean nothing")
     return "\n".join(lines)
+
+
+def _channels(fed: Mapping[str, Any]) -> str:
+    """An order is one of three channels."""
+    return "grey" if len(fed["mean"]) == 1 else str(fed["channel_order"])
 
 
 def _numbers(values: Sequence[float]) -> str:

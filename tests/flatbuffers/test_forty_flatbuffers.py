@@ -8,11 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from converters.contents import contents
 from device import runtimes
+from harness.cli.app import app
 from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text
+from harness.devices import client
+from harness.devices.device import make_device
 from tests.flatbuffers import converted_rows, hand_rows
 from tests.flatbuffers.table import BOTH
 from tests.flatbuffers.timing import timed
@@ -88,3 +92,23 @@ def test_a_runtime_gives_a_number_or_the_reason_that_inspect_foresees(runtime: s
             assert isinstance(answer, int) or re.search(ROWS[name].reason, answer), (name, answer)
         if name not in (ANOTHER_FILE, ITSELF):  # which have all their operators, and cannot run
             assert isinstance(answer, int) == able, (name, answer)
+
+
+def test_the_command_times_what_it_can_and_says_why_not_of_the_rest(folder: Path) -> None:
+    timed_names = ("uint8, one scale for all", "LSTM over a sequence")
+    paths = {name: str(file_of(name, folder)) for name in (*timed_names, "an operator that no runtime has")}
+    arguments = ["bench", *paths.values(), "--rounds", "1", "--seconds", "0", "--json"]
+    answer = CliRunner().invoke(app, arguments)
+    rows = {name: json.loads(answer.stdout)[path][0] for name, path in paths.items()}
+    assert all(rows[name]["records"][0]["samples_ns"] for name in timed_names)
+    assert "SentencepieceOp" in rows["an operator that no runtime has"]["failures"][0]
+    assert answer.exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["a loop of three rounds", "variables", "SVDF"])
+def test_a_profile_of_loops_and_state_adds_up_and_names_every_operator(name: str, folder: Path) -> None:
+    path = file_of(name, folder)
+    profile = client.profile(make_device({"name": "this-host", "kind": "local"}), path, runs=2)
+    names = [row["operator"] for row in inspect_file(path)["graphs"][0]["operators"]]
+    assert [row["name"] for row in profile["operators"]] == names
+    assert sum(row["ns"] for row in profile["operators"]) == profile["total_ns"]
