@@ -113,22 +113,3 @@ def _only_lce(runtime: str) -> bool:
     from device.runtimes import RUNTIMES
 
     return any(row.name == runtime and row.operators == _lce_operators() for row in RUNTIMES)
-
-
-def readable_macs(macs: Mapping[str, int], unknown: Mapping[str, int] | None = None) -> str:
-    """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are.
-
-    With operators that cannot be told: "at least 1.77 M float, unknown for 1 WHILE".
-    """
-    known = ", ".join(f"{_readable(count)} {kind}" for kind, count in macs.items() if count)
-    if not unknown:
-        return known
-    rest = "unknown for " + ", ".join(f"{count} {name}" for name, count in unknown.items())
-    return f"at least {known}, {rest}" if known else rest
-
-
-def _readable(count: int) -> str:
-    """Whole numbers below ten thousand, else three digits with M or G."""
-    if count < 10_000:
-        return f"{count:,}"
-    return f"{count / 1e9:.3g} G" if count >= 1e9 else f"{count / 1e6:.3g} M"

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from converters.inspection.kernels import COMPILED
-from harness.cli.inspection import readable_macs
 from harness.cli.shares import percentages
 from harness.cli.text import aligned
 
@@ -156,6 +155,25 @@ def _count(macs: int | None) -> str:
 
 def _indented(table: str) -> Iterator[str]:
     return (f"  {line}" for line in table.splitlines())
+
+
+def readable_macs(macs: Mapping[str, int], unknown: Mapping[str, int] | None = None) -> str:
+    """ "42.5 M binary, 1.77 M float": multiply-accumulates by kind of arithmetic, those that there are.
+
+    With operators that cannot be told: "at least 1.77 M float, unknown for 1 WHILE".
+    """
+    known = ", ".join(f"{_readable(count)} {kind}" for kind, count in macs.items() if count)
+    if not unknown:
+        return known
+    rest = "unknown for " + ", ".join(f"{count} {name}" for name, count in unknown.items())
+    return f"at least {known}, {rest}" if known else rest
+
+
+def _readable(count: int) -> str:
+    """Whole numbers below ten thousand, else three digits with M or G."""
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e9:.3g} G" if count >= 1e9 else f"{count / 1e6:.3g} M"
 
 
 # ---------------------------------------------------------------------------------------------------------- tensors

@@ -2,73 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
+from tests.flatbuffers.converting import by_module, of, of_layers
+from tests.flatbuffers.converting import ones as _ones
+from tests.flatbuffers.converting import tensorflow as _tf
 from tests.flatbuffers.table import Row
-
-
-def of(function: Callable[..., Any], *inputs: Any, **how: Any) -> Callable[[], bytes]:
-    """The flatbuffer of a function of inputs with these shapes, of floats unless it is (shape, type).
-
-    `how` sets attributes of the converter.
-    """
-
-    def made() -> bytes:
-        import tensorflow as tf
-
-        typed = [one if one and isinstance(one[-1], str) else (one, "float32") for one in inputs]
-        whole = tf.function(function).get_concrete_function(*(tf.TensorSpec(*one) for one in typed))
-        return _converted(tf.lite.TFLiteConverter.from_concrete_functions([whole]), how)
-
-    return made
-
-
-def of_layers(*layers: Callable[[Any], Any], shape: tuple[int, ...], **how: Any) -> Callable[[], bytes]:
-    """The flatbuffer of a Keras model for one input of a shape: layers are made by functions of `tf.keras.layers`."""
-
-    def made() -> bytes:
-        import tensorflow as tf
-
-        model = tf.keras.Sequential([tf.keras.Input(shape, 1), *(layer(tf.keras.layers) for layer in layers)])
-        return _converted(tf.lite.TFLiteConverter.from_keras_model(model), how)
-
-    return made
-
-
-def _converted(converter: Any, how: dict[str, Any]) -> bytes:
-    import tensorflow as tf
-
-    how = dict(how)
-    sets, images = how.pop("sets", None), how.pop("images", None)
-    if how.pop("smaller", False) or images:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if sets:
-        converter.target_spec.supported_ops = [getattr(tf.lite.OpsSet, name) for name in sets]
-    if images:
-        converter.representative_dataset = lambda: _images(images)
-    if how.pop("half", False):
-        converter.target_spec.supported_types = [tf.float16]
-    for name, value in how.items():
-        setattr(converter, name, getattr(tf, value) if isinstance(value, str) else value)
-    return bytes(converter.convert())
-
-
-def _images(shape: tuple[int, ...]) -> Iterator[list[Any]]:
-    random = np.random.default_rng(0)
-    return ([random.random(shape, np.float32)] for _ in range(4))
-
-
-def _ones(*shape: int) -> Any:
-    return np.ones(shape, np.float32)
-
-
-def _tf() -> Any:
-    import tensorflow as tf
-
-    return tf
 
 
 # ------------------------------------------------------------------------------------ families of operators
@@ -151,33 +90,6 @@ def convolved(x: Any) -> Any:
     return _tf().nn.conv2d(x, _ones(3, 3, 2, 4), 2, "SAME")
 
 
-def image_model(x: Any) -> Any:
-    """A small one for every way to quantize: no two constants are equal, for equal ones are stored once."""
-    tf, random = _tf(), np.random.default_rng(0)
-    draw = lambda *shape: tf.constant(random.standard_normal(shape, np.float32))  # noqa: E731
-    y = tf.nn.relu(tf.nn.conv2d(x, draw(3, 3, 2, 16), 2, "SAME") + draw(16))
-    y = tf.nn.relu(tf.nn.depthwise_conv2d(y, draw(3, 3, 16, 1), [1, 1, 1, 1], "SAME") + draw(16))
-    return tf.reshape(y, (1, 4 * 4 * 16)) @ draw(4 * 4 * 16, 10) + draw(10)
-
-
-def by_module(build: Callable[[Any], Any]) -> Callable[[], bytes]:
-    """A module's signatures, by way of a SavedModel, as files with state and several signatures are made."""
-
-    def made() -> bytes:
-        import tempfile
-
-        import tensorflow as tf
-
-        with tempfile.TemporaryDirectory() as folder:
-            module, signatures = build(tf)
-            tf.saved_model.save(module, folder, signatures=signatures)
-            return _converted(
-                tf.lite.TFLiteConverter.from_saved_model(folder), {"experimental_enable_resource_variables": True}
-            )
-
-    return made
-
-
 def counter(tf: Any) -> Any:
     module = tf.Module()
     module.state = tf.Variable(tf.zeros((1, 4)))
@@ -213,12 +125,8 @@ def looked_up(tf: Any) -> Any:
 
 
 SELECT = ("TFLITE_BUILTINS", "SELECT_TF_OPS")
-INT16 = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",)
 CONV = 4 * 4 * 4 * 3 * 3 * 2  # a stride of 2 over 8 x 8 images of 2 channels, to 4 channels
 LSTM_STEP, GRU_STEP = 4 * 16 * (8 + 16), 3 * 16 * (8 + 16)
-IMAGE = (1, 8, 8, 2)
-IMAGE_MACS = 4 * 4 * 16 * 3 * 3 * 2 + 4 * 4 * 16 * 3 * 3 + 4 * 4 * 16 * 10
-IMAGE_PARAMETERS = 3 * 3 * 2 * 16 + 16 + 3 * 3 * 16 + 16 + 4 * 4 * 16 * 10 + 10
 
 ROWS: dict[str, Row] = {
     "convolution": Row(build=of(convolved, (1, 8, 8, 2)), macs={"float": CONV}, parameters=3 * 3 * 2 * 4 + 4),
@@ -264,7 +172,6 @@ ROWS: dict[str, Row] = {
     "spectrum": Row(
         build=of(lambda x: _tf().abs(_tf().signal.rfft2d(x)), (1, 4, 4)), unknown={"RFFT2D": 1}, parameters=None
     ),
-    # ----------------------------------------------------------------------------------------------- control and state
     "loop of five": Row(build=of(counted_loop, (1, 6)), macs={"float": 5 * 36}, parameters=None),
     "loop until it is enough": Row(build=of(endless_loop, (1, 6)), unknown={"WHILE": 1}, parameters=None),
     "one or the other": Row(
@@ -285,7 +192,6 @@ ROWS: dict[str, Row] = {
     "variables": Row(build=by_module(counter), macs={"float": 6 * 4}, parameters=None),
     "two signatures, converted": Row(build=by_module(two_ways), macs={"float": 6 * 4}, parameters=None),
     "texts by number": Row(build=by_module(looked_up), parameters=None),
-    # ------------------------------------------------------------------------------------------------------- free axes
     "any number of images": Row(
         build=of(convolved, (None, 8, 8, 2)),
         macs={"float": CONV},
@@ -309,44 +215,6 @@ ROWS: dict[str, Row] = {
         macs={"float": 6 * 4},
         parameters=None,
     ),
-    # --------------------------------------------------------------------------------------------------- quantization
-    "images in floats": Row(build=of(image_model, IMAGE), macs={"float": IMAGE_MACS}, parameters=IMAGE_PARAMETERS),
-    "images with weights in half floats": Row(
-        build=of(image_model, IMAGE, smaller=True, half=True),
-        macs={"float": IMAGE_MACS},
-        parameters=IMAGE_PARAMETERS,
-    ),
-    "images with weights in int8": Row(
-        build=of(image_model, IMAGE, smaller=True),
-        # weights of fewer than 1024 numbers stay floats
-        macs={"int8": 4 * 4 * 16 * 10, "float": IMAGE_MACS - 4 * 4 * 16 * 10},
-        parameters=IMAGE_PARAMETERS,
-        timed_by=("ai-edge-litert",),
-        reason="FULLY_CONNECTED.*version",
-    ),
-    "images in int8": Row(
-        build=of(image_model, IMAGE, images=IMAGE, sets=("TFLITE_BUILTINS_INT8",)),
-        macs={"int8": IMAGE_MACS},
-        parameters=IMAGE_PARAMETERS,
-    ),
-    "images in int8 with uint8 ends": Row(
-        build=of(
-            image_model,
-            IMAGE,
-            images=IMAGE,
-            sets=("TFLITE_BUILTINS_INT8",),
-            inference_input_type="uint8",
-            inference_output_type="uint8",
-        ),
-        macs={"int8": IMAGE_MACS},
-        parameters=IMAGE_PARAMETERS,
-    ),
-    "images in int16": Row(
-        build=of(image_model, IMAGE, images=IMAGE, sets=INT16),
-        macs={"int16": IMAGE_MACS},
-        parameters=IMAGE_PARAMETERS,
-    ),
-    # -------------------------------------------------------------------------------------- other people's
     "an operator of TensorFlow, converted": Row(
         build=of(lambda x: _tf().linalg.inv(x), (1, 4, 4), sets=SELECT),
         unknown={"FlexMatrixInverse": 1},

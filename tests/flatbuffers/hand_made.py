@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,23 @@ class Made:
 
     def __bytes__(self) -> bytes:
         return schema.write(self.model)
+
+
+def of(build: Callable[[Made, Graph], None]) -> Callable[[], bytes]:
+    """A file of one graph, or of what `build` adds to it."""
+
+    def made() -> bytes:
+        file = Made()
+        build(file, file.graph())
+        return bytes(file)
+
+    return made
+
+
+def dense(graph: Graph, source: int, depth: int, units: int, *, batch: int = 1, **kinds: Any) -> int:
+    """A fully connected layer of floats without biases."""
+    output = graph.tensor(batch, units)
+    return graph.operator("FULLY_CONNECTED", [source, graph.weights(units, depth, **kinds), -1], [output])
 
 
 def with_constants_behind(content: bytes) -> bytes:

@@ -17,11 +17,11 @@ from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text
 from harness.devices import client
 from harness.devices.device import make_device
-from tests.flatbuffers import converted_rows, hand_rows
+from tests.flatbuffers import converted_rows, hand_rows, loop_rows, quantized_rows, recurrent_rows
 from tests.flatbuffers.table import BOTH
 from tests.flatbuffers.timing import timed
 
-ROWS = {**hand_rows.ROWS, **converted_rows.ROWS}
+ROWS = hand_rows.ROWS | loop_rows.ROWS | recurrent_rows.ROWS | converted_rows.ROWS | quantized_rows.ROWS
 ANOTHER_FILE, ITSELF = "constants in another file", "a graph that runs itself"
 MARKED = [pytest.param(name, marks=[pytest.mark.slow] * row.slow) for name, row in ROWS.items()]
 NAMES = {"quick": [name for name, row in ROWS.items() if not row.slow], "all": list(ROWS)}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters.contents import contents
-from tests.flatbuffers.hand_rows import ROWS, loop
+from tests.flatbuffers.loop_rows import ROWS, loop
 
 BODY = 36  # multiply-accumulates of one round: 6 x 6
 

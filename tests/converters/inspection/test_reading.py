@@ -6,8 +6,8 @@ import pytest
 
 from converters.contents import contents
 from converters.inspection.details import details
-from tests.flatbuffers.hand_made import Graph, Made
-from tests.flatbuffers.hand_rows import ROWS, of
+from tests.flatbuffers.hand_made import Graph, Made, of
+from tests.flatbuffers.loop_rows import ROWS
 
 
 def test_a_scale_without_a_zero_point_has_the_zero_point_0() -> None:

@@ -16,9 +16,11 @@ from harness.cli.app import app
 from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text, tensor_names
 from harness.errors import ConfigError, DeviceError
+from tests.flatbuffers import hand_rows, loop_rows, recurrent_rows
 from tests.flatbuffers.hand_made import packed
-from tests.flatbuffers.hand_rows import FULL_LSTM, ROWS
+from tests.flatbuffers.recurrent_rows import FULL_LSTM
 
+ROWS = hand_rows.ROWS | loop_rows.ROWS | recurrent_rows.ROWS
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 
 
