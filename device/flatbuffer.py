@@ -45,7 +45,7 @@ def read(path: str) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a sound TFLite flatbuffer: it is not a plain file")
         if status.st_size > MOST_BYTES:
-            raise ValueError(f"not a sound TFLite flatbuffer: it has {status.st_size:,} bytes, more than one can have")
+            raise ValueError(f"not a sound TFLite flatbuffer: it has {status.st_size:,} bytes, more than are read")
         head = file.read(8)
         _require_mark(head)
         return head + file.read()

@@ -119,9 +119,7 @@ def _require_plain_file(artifact: Path) -> None:
         if status.st_size == 0:  # as those of /proc are, whatever can be read from them
             raise ConfigError(f'artifact: "{named}" is empty')
         if status.st_size > MOST_BYTES:
-            raise ConfigError(
-                f'artifact: "{named}" has more than the {MOST_BYTES >> 20} MiB that a flatbuffer can have'
-            )
+            raise ConfigError(f'artifact: "{named}" has more than the {MOST_BYTES >> 20} MiB that a device takes')
         artifact.open("rb").close()
     except OSError as error:
         raise ConfigError(f'artifact: "{named}" could not be read ({error.strerror})') from error

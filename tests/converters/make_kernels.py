@@ -83,13 +83,13 @@ def main() -> None:
         return _one(*sys.argv[1:])
     table = {}
     for runtime in RUNTIMES_ASKED:
-        table[runtime.name] = {"version": runtimes.version(runtime), **_asked(runtime.name, "builtin")}
-        table[runtime.name]["custom"] = [custom for custom in CUSTOM if _asked(runtime.name, custom)["has"]]
+        table[runtime.name] = {"version": runtimes.version(runtime), **asked(runtime.name, "builtin")}
+        table[runtime.name]["custom"] = [custom for custom in CUSTOM if asked(runtime.name, custom)["has"]]
     TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
     return None
 
 
-def _asked(name: str, what: str) -> dict[str, Any]:
+def asked(name: str, what: str) -> dict[str, Any]:
     """In a process of its own: a kernel may crash that is begun without its options, and is there all the same."""
     command = [sys.executable, "-m", "tests.converters.make_kernels", name, what]
     child = subprocess.run(command, capture_output=True, text=True, check=False)

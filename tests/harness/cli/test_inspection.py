@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from converters import schema
-from device import flatbuffer
+from converters.inspection import kernels
+from device import flatbuffer, runtimes
 from harness.cli.app import app
 from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text, tensor_names
 from harness.errors import ConfigError, DeviceError
+from tests.converters import make_kernels
 from tests.flatbuffers import hand_rows, loop_rows, recurrent_rows
 from tests.flatbuffers.hand_made import packed
 from tests.flatbuffers.recurrent_rows import FULL_LSTM
@@ -190,3 +192,24 @@ def test_missing_and_foreign_files_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "not.tflite").write_text("hello, this is not a flatbuffer")
     with pytest.raises(ConfigError, match="is not a sound TFLite flatbuffer: expected the mark TFL3"):
         inspect_file(tmp_path / "not.tflite")
+
+
+def test_the_documents_show_what_the_command_prints_and_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "inspect.md").read_text()
+    record = inspect_file(ARTIFACTS / "lce.tflite")
+    assert "\n".join(f"    {line}".rstrip() for line in as_text(record).splitlines()) in page
+    graph = record["graphs"][0]
+    for fields in (record, graph, graph["by_type"][0], graph["operators"][0], record["inputs"][0]):
+        assert [name for name in fields if f"`{name}`" not in page] == []
+    for runtime, has in kernels.table().items():
+        assert f"{runtime} {has['version']}" in page
+
+
+@pytest.mark.parametrize(
+    "name", ["ai-edge-litert", "tflite-runtime", pytest.param("tensorflow", marks=pytest.mark.slow)]
+)
+def test_runtimes_have_the_operators_that_the_table_says(name: str) -> None:
+    has = kernels.table()[name]
+    if not any(row["name"] == name and row["version"] == has["version"] for row in runtimes.installed()):
+        pytest.skip(f"needs {name} {has['version']}")
+    assert make_kernels.asked(name, "builtin")["builtin"] == has["builtin"]
