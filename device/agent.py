@@ -19,7 +19,8 @@ import numpy as np
 
 from . import energy, instructions, latency, locking, memory, perturbation, profile, runtimes, telemetry
 from .artifacts import Artifacts
-from .inference import Inference, Inputs
+from .inference import Inference
+from .inputs import Inputs
 
 PROTOCOL = 1
 DEADLINE_GRACE_S = 2.0  # the host's own deadline passes first, so that its message is the one that is read

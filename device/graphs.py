@@ -17,14 +17,15 @@ class MainGraph:
 
     signature = None
 
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
+    def __init__(self, interpreter: Any, names: Sequence[str]) -> None:
+        self._interpreter, self._names = interpreter, names
         self.set_tensor, self.get_tensor = interpreter.set_tensor, interpreter.get_tensor
         self.invoke = interpreter.invoke
 
     def inputs(self) -> list[dict[str, Any]]:
         details = self._interpreter.get_input_details()
-        return [{**d, "name": name} for d, name in zip(details, inputs.unique([d["name"] for d in details]))]
+        names = self._names if len(self._names) == len(details) else inputs.unique([d["name"] for d in details])
+        return [{**d, "name": name} for d, name in zip(details, names)]
 
     def outputs(self) -> list[dict[str, Any]]:
         return list(self._interpreter.get_output_details())
@@ -73,9 +74,14 @@ def allocated(interpreter: Any, wanted: Mapping[str, Any]) -> MainGraph | Signat
 
     Raises ValueError for a shape that stays open, and what the runtime raises.
     """
-    signature, shapes = wanted.get("signature"), wanted.get("shapes") or {}
-    graph = SignatureGraph(interpreter, signature) if signature else MainGraph(interpreter)
-    for tensor in graph.inputs():
+    signature, shapes, names = (wanted.get(key) for key in ("signature", "shapes", "names"))
+    shapes, names = shapes or {}, names or []
+    graph = SignatureGraph(interpreter, signature) if signature else MainGraph(interpreter, names)
+    details = graph.inputs()
+    unknown = sorted(set(names) - {tensor["name"] for tensor in details})
+    if unknown:
+        raise ValueError(f"the runtime knows no input {', '.join(unknown)}")
+    for tensor in details:
         axes = [int(size) for size in tensor["shape_signature"]]
         shape = inputs.filled(tensor["name"], axes, shapes.get(tensor["name"], shapes.get("")))
         if shape != [int(size) for size in tensor["shape"]]:

@@ -43,8 +43,8 @@ def measurement_inputs(tensors: Sequence[Any], record: Mapping[str, Any], *, cou
         if tensor.name in sent:
             return sent[tensor.name]
         try:
-            how = {"scaled": bool(tensor.scale), "bounds": ranges.get(tensor.name)}
-            return random_tensor(tensor.shape, tensor.dtype, seed=seed + turn, **how)
+            bounds, scaled = ranges.get(tensor.name), bool(tensor.scale)
+            return random_tensor(tensor.shape, tensor.dtype, seed=seed + turn, scaled=scaled, bounds=bounds)
         except ValueError as error:
             raise ValueError(f'input "{tensor.name}": {error}; send it an array') from error
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from device.flatbuffer import MOST_BYTES
 from device.text import printable
 from harness.devices.measured_inputs import InputRequest
 from harness.errors import BitlensError, ConfigError, nearest, shown
 from harness.execution.latency_artifacts import LatencyArtifact, artifacts_of, check_formats, formats_of, model_of
-from harness.models.catalogue import CATALOGUE
+from harness.models.catalogue import CATALOGUE, Model
+from harness.regular_files import open_regular
 
 MOST_ELEMENTS = 2**31 - 1  # of a tensor
-FLATBUFFERS = (".tflite", ".lite")
+FLATBUFFERS, MARK = (".tflite", ".lite"), b"TFL3"  # by name, and by the bytes 4 to 8
 Value = TypeVar("Value")
 
 
@@ -41,11 +43,13 @@ def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest)
     models = {name: model_of(name, size=size) for name in names if not is_flatbuffer(name)}
     if formats and not models:
         raise ConfigError("--format: expected a model to convert, got flatbuffers alone, which are what they are")
-    planned = {name: formats_of(model, formats) for name, model in models.items()}
+    for name, model in models.items():
+        if name in CATALOGUE:
+            formats_of(model, formats)
     artifacts = [
         artifact
         for name in names
-        for artifact in (artifacts_of(models[name], planned[name]) if name in models else [_as_it_is(name)])
+        for artifact in (_converted(models[name], formats) if name in models else [_as_it_is(name)])
     ]
     return Targets(
         names=tuple(dict.fromkeys(artifact.name for artifact in artifacts)),
@@ -53,6 +57,14 @@ def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest)
         notes={artifact.name: artifact.note for artifact in artifacts},
         failures={artifact.name: artifact.failure for artifact in artifacts if artifact.failure is not None},
     )
+
+
+def _converted(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
+    """A file that is no model costs itself alone."""
+    try:
+        return artifacts_of(model, formats_of(model, formats))
+    except ConfigError as error:
+        return [LatencyArtifact(name=model.weights, note="", path=None, failure=error)]
 
 
 def _as_it_is(name: str) -> LatencyArtifact:
@@ -64,11 +76,13 @@ def is_flatbuffer(name: str) -> bool:
     path = Path(name)
     if name in CATALOGUE or path.is_dir():
         return False
+    if path.suffix in FLATBUFFERS:
+        return True
     try:
-        with path.open("rb") as file:
-            return path.suffix in FLATBUFFERS or file.read(8)[4:] == b"TFL3"
-    except OSError:
-        return path.suffix in FLATBUFFERS
+        with open_regular(path, where=name, at_most=MOST_BYTES) as file:
+            return file.read(8)[4:] == MARK
+    except ConfigError:
+        return False
 
 
 def _check_exists(name: str) -> None:

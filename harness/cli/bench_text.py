@@ -192,4 +192,5 @@ def _threads(count: int) -> str:
 
 
 def _ms(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.3f} ms"
+    """What took less than ten microseconds in two digits that count, and so never as zero."""
+    return f"{nanoseconds / 1e6:.3f} ms" if nanoseconds >= 10_000 or not nanoseconds else f"{nanoseconds / 1e6:.2g} ms"

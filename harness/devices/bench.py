@@ -13,7 +13,7 @@ from harness.devices.device import Device
 from harness.devices.measured_inputs import MeasuredInputs
 from harness.devices.rounds import interleaved
 from harness.devices.sustained import Sustained, measure_sustained
-from harness.devices.transport.faults import AgentError
+from harness.devices.transport.faults import AgentError, Unreachable
 from harness.devices.validity import Validity, worst
 from harness.errors import BitlensError, ConfigError
 
@@ -77,7 +77,7 @@ def bench_all(requests: Sequence[Bench]) -> dict[str, list[BenchResult]]:
     """Results by the requests' names, a row for each thread count.
 
     All of them take turns, round by round. A round that fails is kept as a failure; where the agent was well and said
-    why, the next round would fail as well, and is not begun.
+    why, or could not be reached, the next round would fail as well, and is not begun.
     """
     tallies = {f"{count} {request.name}": _Tally(request, count) for request in requests for count in request.threads}
     rounds = max((request.rounds for request in requests), default=0)
@@ -107,7 +107,7 @@ class _Tally:
             self._records.append(client.measure(*self._what, protocol=protocol, preprocessing=None, **self._how))
         except BitlensError as error:
             self._failures.append(_line(error))
-            self._is_over = isinstance(error, (AgentError, ConfigError))
+            self._is_over = isinstance(error, (AgentError, ConfigError, Unreachable))
 
     def result(self) -> BenchResult:
         """The rounds and, where they worked, the extras that were asked for."""
@@ -132,7 +132,7 @@ class _Tally:
         request = self.request
         if request.sustained_s:
             long: dict[str, Any] = {"seconds": request.sustained_s, "protocol": {}, "preprocessing": None}
-            yield "long_record", measure_sustained(*self._what, **long, **self._how)
+            yield "long_record", measure_sustained(request.device, request.artifact, **long, **self._how)
         if request.energy:
             yield "energy", client.energy(*self._what, preprocessing=None, **self._how)
         if request.profile:

@@ -9,12 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device.perturbation import pack
 from harness.devices import validity
 from harness.devices.client import hello, measure, predict
 from harness.devices.device import Device, counts_instructions, is_emulated, make_device
 from harness.devices.transport.faults import AgentError
 from harness.native import build
-from tests.harness.devices.devices_under_test import ARTIFACTS, QUICK, RECORD, SshServer, emulated_device, ssh_device
+from tests.harness.devices.devices_under_test import (
+    ARTIFACTS,
+    FLOAT,
+    QUICK,
+    RECORD,
+    SshServer,
+    emulated_device,
+    ssh_device,
+)
 
 THIS_HOST = {"name": "this-host", "kind": "local"}
 
@@ -102,6 +111,15 @@ def test_an_agents_error_brings_its_traceback_and_the_next_job_runs(device: Devi
         predict(device, hostile, oracle("float")[0], preprocessing=RECORD)
     assert "flatbuffer.py" in caught.value.remote_traceback
     assert hello(device)["protocol"] == 1
+
+
+def test_an_artifact_is_measured_on_arrays_that_were_sent(device: Device) -> None:
+    image = np.zeros((1, 8, 8, 3), np.float32)
+    inputs = {"signature": None, "names": ["it"], "shapes": {}, "ranges": {}, "arrays": {"it": pack(image)}}
+    record = measure(device, FLOAT, preprocessing=None, protocol=QUICK, inputs=inputs)
+    assert [tensor["name"] for tensor in record["inputs"]] == ["it"]
+    with pytest.raises(AgentError, match="ValueError"):
+        measure(device, FLOAT, preprocessing=None, inputs={**inputs, "arrays": {"it": pack(image[:, :4])}})
 
 
 def test_an_artifact_is_sent_once(device: Device, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +123,19 @@ def test_a_flatbuffer_is_one_by_its_content_or_by_its_name(tmp_path: Path) -> No
     (tmp_path / "broken.tflite").write_bytes(b"")
     (tmp_path / "saved.tflite").mkdir()
     (tmp_path / "x.h5").write_bytes(b"\x89HDF")
-    found = {name: is_flatbuffer(str(tmp_path / name)) for name in ("renamed", "broken.tflite", "saved.tflite", "x.h5")}
-    assert found == {"renamed": True, "broken.tflite": True, "saved.tflite": False, "x.h5": False}
+    os.mkfifo(tmp_path / "pipe")
+    names = ("renamed", "broken.tflite", "saved.tflite", "x.h5", "pipe")
+    assert [name for name in names if is_flatbuffer(str(tmp_path / name))] == ["renamed", "broken.tflite"]
     assert not is_flatbuffer("quicknet")
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x89HDF\r\n\x1a\n cut off"])
+def test_a_keras_file_that_is_none_costs_itself_alone(content: bytes, tmp_path: Path, conversions: list[Any]) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(content)
+    chosen = targets([str(path), str(ARTIFACTS / "float.tflite"), "planted-float"], [], NOTHING)
+    assert isinstance(chosen.failures[str(path)], ConfigError)
+    assert list(chosen.files) == [str(ARTIFACTS / "float.tflite"), "planted-float fp32"]
 
 
 @pytest.mark.slow
