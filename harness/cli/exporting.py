@@ -26,6 +26,6 @@ def export(
     for remark in written.remarks:
         say(remark)
     if written.damaged:
-        raise BitlensError("\n".join(written.damaged), hint="the run's command again, which makes them anew")
+        raise BitlensError("\n".join(written.damaged), hint="the run's command again, which makes them again")
     if not written.files:
         raise ConfigError(f'run folder "{run}": it has no artifact yet', hint="bitlens run, or bitlens convert")

@@ -1,13 +1,22 @@
-"""Flatbuffers as strangers bring them to be timed, each of a tiny function: made here by TFLite's own converter."""
+"""Flatbuffers as strangers bring them to be timed, each of a tiny function: made here by TFLite's own converter, and
+given to `bitlens bench` as on a command line."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.devices.measured_inputs import FileInputs, InputRequest, MeasuredInputs
+from harness.errors import BitlensError
+
+QUICK = ("--rounds", "1", "--seconds", "0")
 ROWS = 1000  # of the table that embeddings look up
 
 
@@ -22,6 +31,27 @@ def write(folder: Path, *names: str) -> list[str]:
     for name in names:
         (folder / f"{name}.tflite").write_bytes(flatbuffer(name))
     return [str(folder / f"{name}.tflite") for name in names]
+
+
+def bench(*arguments: str) -> tuple[int, str]:
+    """The exit code, and what is printed; of an error, the sentence."""
+    result = CliRunner().invoke(app, ["bench", *arguments, *QUICK])
+    if isinstance(result.exception, BitlensError):
+        return result.exception.exit_code, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout
+
+
+def record_of(path: str, *options: str) -> dict[str, Any]:
+    code, text = bench(path, *options, "--json")
+    assert code == 0, text
+    record: dict[str, Any] = json.loads(text)[path][0]["records"][0]
+    return record
+
+
+def asked(name: str, signature: str | None = None, **request: Any) -> MeasuredInputs:
+    inputs = FileInputs(flatbuffer(name), signature=signature, where=f"{name}.tflite")
+    return inputs.measured(InputRequest(signature=signature, **request))
 
 
 def _converted(function: Callable[..., Any], *specs: tuple[Any, str, str], custom: bool = False) -> bytes:
