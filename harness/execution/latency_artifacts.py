@@ -77,7 +77,7 @@ def formats_of(model: Model, formats: Sequence[str]) -> list[str]:
 def check_formats(formats: Sequence[str]) -> None:
     """Raises ConfigError for a format that does not exist."""
     for name in formats:
-        if name not in FORMATS:
+        if name not in FORMATS or not FORMATS[name].convert:  # or one to which nothing is converted
             raise ConfigError(f'--format: there is no format "{name}"', hint=nearest(name, FORMATS))
 
 
@@ -185,10 +185,10 @@ def _convert_all(model: Model, paths: dict[str, Path], scratch: Path) -> dict[st
 
 
 def _loaded(model: Model) -> tuple[Model, Any]:
-    from harness.models.completion import complete_for_timing
     from harness.models.loading import load_model
+    from harness.models.timed import load_to_time
 
-    return (model, load_model(model)) if model.declared is None else complete_for_timing(model)
+    return (model, load_model(model)) if model.declared is None else load_to_time(model)
 
 
 def _calibration(model: Model, calibrated: bool) -> Any:
