@@ -127,7 +127,7 @@ def _named(option: str, texts: Sequence[str], parse: Callable[[str], Value | Non
 
 
 _EXPECTED = {
-    "--input-shape": "sizes such as 1x224x224x3 or ids=1x128",
+    "--input-shape": "sizes such as 1x224x224x3 or ids=1x128, 2^31 values at most",
     "--input-range": "the least number and the one that is too great, such as 0:1000 or ids=0:1000",
 }
 
