@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import BINARIZED, FORMATS
-from device.files import claim_cache, private_folder
+from device.files import claim_cache, matches, private_folder
 from device.latency import random_images
 from device.preprocessing import preprocess
 from harness.errors import BitlensError, ConfigError, ConversionError, nearest
@@ -31,7 +31,7 @@ from harness.models.lookup import named, own_file
 from harness.native.build import cache_directory
 from harness.registry import resolve
 from harness.stages import conversion
-from harness.store.atomic_files import write_atomically
+from harness.store.atomic_files import write_together
 from harness.temporary import own_folder
 
 CALIBRATION_IMAGES = 4
@@ -85,7 +85,7 @@ def artifacts_of(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
     """The model in each format, from the cache or converted now; a format that fails holds up no other."""
     folder = _cache()
     paths = {name: folder / f"{_key(model, name)}.tflite" for name in formats}
-    missing = {name: path for name, path in paths.items() if not path.is_file()}
+    missing = {name: path for name, path in paths.items() if not _is_whole(path)}
     if missing:
         say(f"{_title(model)}: converting to {', '.join(missing)}")
     failures = _converted(model, missing) if missing else {}
@@ -98,6 +98,22 @@ def artifacts_of(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
         )
         for name, path in paths.items()
     ]
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write an artifact into the cache, its hash beside it, both closed to others whatever the umask says."""
+    beside = path.with_suffix(".sha256")
+    write_together({path: content, beside: hashlib.sha256(content).hexdigest()})
+    for file in (path, beside):
+        file.chmod(0o600)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether it is there as it was made: what a disk or a person altered is made again."""
+    try:
+        return matches(str(path), path.with_suffix(".sha256").read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _title(model: Model) -> str:
@@ -178,7 +194,7 @@ def _convert_all(model: Model, paths: dict[str, Path], scratch: Path) -> dict[st
             if model.family not in spec.families:
                 raise ConfigError(f"it is {model.family}, and the format is for {' and '.join(spec.families)} models")
             content = unfinished(spec.convert, spec.calibrated)
-            write_atomically(path, resolve(spec.finish)(content) if spec.finish else content)
+            keep(path, resolve(spec.finish)(content) if spec.finish else content)
         except Exception as error:  # converters raise their own, and TensorFlow all sorts
             failures[name] = (str(error) or type(error).__name__, getattr(error, "hint", ""))
     return failures

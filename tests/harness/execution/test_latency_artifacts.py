@@ -15,7 +15,7 @@ from harness.cli.bench_options import is_flatbuffer, targets
 from harness.devices.measured_inputs import InputRequest
 from harness.errors import ConfigError, ConversionError
 from harness.execution import latency_artifacts
-from harness.execution.latency_artifacts import artifacts_of, formats_of, model_of
+from harness.execution.latency_artifacts import artifacts_of, formats_of, keep, model_of
 
 ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 NOTHING = InputRequest()
@@ -36,7 +36,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         asked.append(tuple(paths))
         for name, path in paths.items():
             if name != "int8":
-                path.write_text(f"{model.name} {name}")
+                keep(path, f"{model.name} {name}".encode())
         return {"int8": ConversionError("no integers")} if "int8" in paths else {}
 
     monkeypatch.setattr(latency_artifacts, "_converted", converted)
@@ -91,6 +91,27 @@ def test_what_is_converted_once_is_taken_from_the_cache(conversions: list[Any], 
     assert {artifact.path.parent for artifact in first if artifact.path} == {cache}
     artifacts_of(model, ["fp16", "dynamic"])
     assert conversions[1:] == [("dynamic",)]
+
+
+def test_where_files_are_open_to_a_group_the_cache_is_one_all_the_same(conversions: list[Any]) -> None:
+    before = os.umask(0o002)
+    try:
+        for _ in range(2):
+            artifacts_of(model_of("planted-float", size=None), ["fp32"])
+    finally:
+        os.umask(before)
+    assert conversions == [("fp32",)]
+
+
+def test_what_was_altered_in_the_cache_is_converted_again(conversions: list[Any]) -> None:
+    model = model_of("planted-float", size=None)
+    [artifact] = artifacts_of(model, ["fp32"])
+    assert artifact.path is not None
+    artifact.path.write_bytes(artifact.path.read_bytes()[:5])
+    artifacts_of(model, ["fp32"])
+    artifact.path.with_suffix(".sha256").unlink()
+    artifacts_of(model, ["fp32"])
+    assert conversions == [("fp32",)] * 3
 
 
 def test_other_weights_are_another_artifact(conversions: list[Any], tmp_path: Path) -> None:
