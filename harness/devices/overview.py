@@ -57,7 +57,8 @@ def states(rows: Mapping[str, dict[str, Any]], *, probe: bool = True, seconds: f
 
 
 def _received(arrived: SimpleQueue[tuple[str, dict[str, Any]]], count: int, seconds: float) -> dict[str, Any]:
-    until, answers = time.monotonic() + seconds, {}
+    until = time.monotonic() + seconds
+    answers: dict[str, Any] = {}
     try:
         while len(answers) < count:
             name, answer = arrived.get(timeout=max(until - time.monotonic(), 0.001))

@@ -168,4 +168,5 @@ def _why_unreachable(process: Process, connection: Connection, error: Exception)
         return f"{start}: no answer from {connection.address} within {connection.connect_s:g} s"
     if isinstance(error, ValueError):
         return f"{start}: {connection.address}: {error}"
-    return f"{start}: {connection.address}: {process.exit_report()}"
+    words = process.stderr_quote() if process.exit_status() == SSH_FAILED else ""  # ssh's own, which say why
+    return f"{start}: {connection.address}: {words or process.exit_report()}"

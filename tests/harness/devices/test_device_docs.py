@@ -9,8 +9,9 @@ import pytest
 
 from device.latency import DEFAULT_PROTOCOL
 from device.runtimes import RUNTIMES
-from harness.devices import validity
+from harness.devices import surroundings, validity
 from harness.devices.device import KINDS
+from harness.devices.ssh import WAIT_SECONDS
 from harness.devices.transport import faults
 from harness.registry import resolve
 from reports.data.stats import SMALLEST_SAMPLE
@@ -25,7 +26,7 @@ def test_every_kind_key_and_runtime_is_documented(name: str) -> None:
     assert f"`{name}`" in DEVICES
 
 
-@pytest.mark.parametrize("fault", ["Unreachable", "ConnectionCut", "AgentLost", "DeadlinePassed", "AgentError"])
+@pytest.mark.parametrize("fault", ["Unreachable", "Away", "ConnectionCut", "AgentLost", "DeadlinePassed", "AgentError"])
 def test_every_fault_is_documented(fault: str) -> None:
     assert hasattr(faults, fault)
     assert f"`{fault}`" in DEVICES
@@ -35,6 +36,9 @@ def test_the_documented_bounds_are_those_of_the_code() -> None:
     assert f"differ by {validity.DRIFT_SUSPECT:.0%} | by {validity.DRIFT_INVALID:.0%}".replace("%", " %") in MEASURING
     assert f"{validity.OTHER_CPUS_SUSPECT} CPUs kept busy by others" in MEASURING
     assert f"{validity.STOLEN_SUSPECT:.0%} of the CPU time stolen".replace("%", " %") in MEASURING
+    assert f"by more than {validity.SPREAD_SUSPECT:.0%} of the middle one".replace("%", " %") in MEASURING
+    assert f"beyond {surroundings.CLOCK_SKEW_S:.0f} s the times" in MEASURING
+    assert f"; {WAIT_SECONDS:.0f} by default" in DEVICES
     assert f"a sensor at {validity.HOT_C:.0f} °C" in MEASURING
     assert f"a sensor reads {DEFAULT_PROTOCOL['cool_below_c']:.0f} °C or more" in MEASURING
     assert f"`min_runs`\n({DEFAULT_PROTOCOL['min_runs']})" in MEASURING

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.cli.device_states import as_rows, as_table
-from harness.devices import overview, remembered
+from harness.devices import last_seen, overview
 from harness.devices.identity import identity
 from harness.devices.overview import states
 from tests.harness.devices.devices_under_test import SshServer
@@ -36,7 +36,7 @@ def test_reachable_and_lost_devices_are_told_apart_with_what_is_known_of_each(ss
             {"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"},
         )
     }
-    remembered.note("off", rows["off"], doctor="1 warning: under-voltage now", clock=lambda: 0.0)
+    last_seen.note("off", rows["off"], doctor="1 warning: under-voltage now", clock=lambda: 0.0)
     board, off, stranger, emulated = states(rows, seconds=60)
     assert board.answer == "reachable"
     assert board.runtime.split()[0] in ("ai-edge-litert", "tflite-runtime", "larq-compute-engine")
@@ -70,26 +70,26 @@ def test_nothing_is_asked_where_nobody_wants_to(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_was_seen_is_remembered_until_the_row_is_another() -> None:
-    remembered.note("pi4", PI4, doctor="ok", clock=lambda: 100.0)
-    remembered.note("pi4", PI4, clock=lambda: 200.0)
-    known = remembered.remembered("pi4", PI4)
+    last_seen.note("pi4", PI4, doctor="ok", clock=lambda: 100.0)
+    last_seen.note("pi4", PI4, clock=lambda: 200.0)
+    known = last_seen.remembered("pi4", PI4)
     assert (known.seen_at, known.doctor, known.doctor_at) == (200.0, "ok", 100.0)
-    assert remembered.remembered("pi4", {**PI4, "host": "pi@pi5"}).seen_at is None
+    assert last_seen.remembered("pi4", {**PI4, "host": "pi@pi5"}).seen_at is None
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"pi4": 5}', '{"pi4": {"row": 1, "new": 2}}', "null"])
 def test_a_memory_that_is_damaged_is_empty(content: str) -> None:
-    remembered.path().parent.mkdir(parents=True)
-    remembered.path().write_text(content)
-    assert remembered.remembered("pi4", PI4).seen_at is None
-    remembered.note("pi4", PI4, clock=lambda: 1.0)
-    assert remembered.remembered("pi4", PI4).seen_at == 1.0
+    last_seen.path().parent.mkdir(parents=True)
+    last_seen.path().write_text(content)
+    assert last_seen.remembered("pi4", PI4).seen_at is None
+    last_seen.note("pi4", PI4, clock=lambda: 1.0)
+    assert last_seen.remembered("pi4", PI4).seen_at == 1.0
 
 
 def test_a_memory_that_cannot_be_written_is_done_without(state_home: Path) -> None:
     state_home.write_text("a file where a folder should be")
-    remembered.note("pi4", PI4)
-    assert remembered.remembered("pi4", PI4).seen_at is None
+    last_seen.note("pi4", PI4)
+    assert last_seen.remembered("pi4", PI4).seen_at is None
 
 
 @pytest.mark.parametrize(
@@ -108,5 +108,5 @@ def test_a_board_has_an_identity_without_a_serial_number(machine: dict[str, Any]
 
 
 def test_the_memory_is_plain_json_of_its_own_user(state_home: Path) -> None:
-    remembered.note("pi4", PI4)
+    last_seen.note("pi4", PI4)
     assert list(json.loads((state_home / "bitlens/devices.json").read_text())) == ["pi4"]

@@ -154,7 +154,7 @@ def test_the_spread_of_rounds_is_said_beside_other_reasons_and_makes_no_invalid_
 
 
 def test_rounds_of_different_boards_are_no_row_of_one() -> None:
-    """An address was given to another Pi; that one was only started again."""
+    """An address was given to another Pi; that one was only rebooted."""
     pi4 = {"board": "Raspberry Pi 4 Model B Rev 1.4", "revision": "c03114", "boot_id": "3d7c66f4-11"}
     rounds = [
         {"samples_ns": [1000] * 9, "machine": machine, **Validity(level="valid").as_fields()}
