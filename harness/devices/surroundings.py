@@ -14,8 +14,7 @@ from typing import Any
 from harness.devices.transport.session import Progress, Session
 from harness.devices.validity import OTHER_CPUS_SUSPECT, other_cpus
 
-FRESH_BOOT_S = 180.0  # how long after its start a machine may be busy with starting
-SETTLE_AT_MOST_S = 120.0
+FRESH_BOOT_S = 180.0  # how long after its start a machine may be busy with starting, and is waited for
 LOOK_S = 2.0  # over which it is seen how busy the machine is
 CLOCK_SKEW_S = 2.0  # less than this may be the way of the answer
 STAT_SECONDS = 120.0
@@ -66,7 +65,7 @@ def look_around(
         waited = clock() - began
         if on_progress is not None:
             on_progress({"stage": "settling", "waited_s": waited})
-        if busy is None or busy <= OTHER_CPUS_SUSPECT or waited >= SETTLE_AT_MOST_S:
+        if busy is None or busy <= OTHER_CPUS_SUSPECT or (stat["uptime_s"] or FRESH_BOOT_S) >= FRESH_BOOT_S:
             return Surroundings(stat=stat, clock_ahead_s=ahead, settled_s=waited, other_cpus=busy)
 
 

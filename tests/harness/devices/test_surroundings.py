@@ -11,7 +11,6 @@ import pytest
 from harness.devices.surroundings import (
     FRESH_BOOT_S,
     LOOK_S,
-    SETTLE_AT_MOST_S,
     Surroundings,
     clock_in_words,
     look_around,
@@ -72,7 +71,7 @@ def test_a_fresh_board_that_is_quiet_costs_one_look() -> None:
 
 def test_the_wait_is_bounded() -> None:
     around = look(Board(uptime_s=20.0, busy=lambda at: 1.0))
-    assert around.settled_s == SETTLE_AT_MOST_S
+    assert around.settled_s == FRESH_BOOT_S - 20.0
     assert around.other_cpus == pytest.approx(1.0)
 
 
