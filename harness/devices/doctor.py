@@ -22,7 +22,7 @@ LOW_MEMORY_BYTES = 256 << 20
 CLOCK_SKEW_S = 30.0  # more than this is worth a word
 BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
-_REPAIR = {"local": "pip install numpy ai-edge-litert, in that environment"}  # where `setup` prepares nothing
+_REPAIR = {"local": "pip install -U numpy ai-edge-litert, in that environment"}  # where `setup` prepares nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +180,13 @@ def _runtimes(facts: Facts) -> Iterator[Finding]:
         if runtime["usable"]:
             yield Finding(severity="ok", what=f"runtime {runtime['name']} {runtime['version']}")
         else:
-            yield Finding(severity="warning", what=runtime["reason"], hint='pip install "numpy<2", or ai-edge-litert')
+            yield Finding(severity="warning", what=runtime["reason"], hint=_repair(facts))
     if not any(runtime["usable"] for runtime in facts.runtimes):
-        yield Finding(severity="error", what="no usable TFLite runtime", hint=f"bitlens device setup {facts.name}")
+        yield Finding(severity="error", what="no usable TFLite runtime", hint=_repair(facts))
+
+
+def _repair(facts: Facts) -> str:
+    return _REPAIR.get(facts.kind, f"bitlens device setup {facts.name}")
 
 
 def _governor(facts: Facts) -> Iterator[Finding]:

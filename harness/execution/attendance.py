@@ -53,7 +53,7 @@ class Attendance:
                 self._note_seen()
             if self._wait_s is None or error is None or not may_be_away(error):
                 return result
-            self._lost = str(error).partition("\n  try: ")[0]
+            self._lost = _sentence(str(error).partition("\n  try: ")[0])
             if not had_not_begun(error):
                 return result
         return replace(result, away=isinstance(error, Away))
@@ -82,6 +82,12 @@ class Attendance:
         if problem is None:
             say(f"{name} is back after {duration(waited)}")
             return True
+        problem = _sentence(problem)
         self._away = f"board away: it did not answer{f' for {most}' if self._wait_s else ''}: {problem}"
         say(f"{name} is away; its units are left for the next time: {problem}")
         return False
+
+
+def _sentence(text: str) -> str:
+    """On one line, as progress and tables want it."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

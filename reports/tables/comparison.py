@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from harness.store import Prediction, StoredUnit, StoreReader
-from reports.data.batches import STATUSES
+from reports.data.batches import AWAY, STATUSES
 from reports.data.rounds import together
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
@@ -160,7 +160,9 @@ def _status(view: RunView, units: Sequence[StoredUnit]) -> dict[str, Any]:
     """The worst status of the row's units, and every distinct reason."""
     unfinished = [unit for unit in units if unit.status != "done"]
     to_explain = [unit for unit in unfinished if unit.reason] or unfinished  # what failed, not what waits for it
-    reasons = dict.fromkeys(f"{_stage(unit)}: {view.reason(unit)}" for unit in to_explain)
+    reasons = dict.fromkeys(
+        view.reason(unit) if unit.status == AWAY else f"{_stage(unit)}: {view.reason(unit)}" for unit in to_explain
+    )
     blocked = any("failed:" in view.reason(u) for u in units if u.status == "planned")
     worst = max((u.status for u in units), key=STATUSES.index)
     return {"status": "failed" if blocked else worst, "reason": "; ".join(reasons)}

@@ -118,7 +118,7 @@ class Process(gateway_base.Popen2IO):
             self._stderr.seek(-QUOTED_BYTES, os.SEEK_END)
             words += b"\n...\n"
         words += self._stderr.read()
-        return printable(words.decode(errors="replace").strip())
+        return printable(words.decode(errors="replace").replace("\r\n", "\n").strip())
 
     def exit_report(self) -> str:
         """How the process ended, and what it wrote to stderr."""
