@@ -23,6 +23,7 @@ CLOCK_SKEW_S = 30.0  # more than this is worth a word
 BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
 _REPAIR = {"local": "pip install -U numpy ai-edge-litert, in that environment"}  # where `setup` prepares nothing
+_NUMPY = 'pip install "numpy<2", or ai-edge-litert'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +181,9 @@ def _runtimes(facts: Facts) -> Iterator[Finding]:
         if runtime["usable"]:
             yield Finding(severity="ok", what=f"runtime {runtime['name']} {runtime['version']}")
         else:
-            yield Finding(severity="warning", what=runtime["reason"], hint=_repair(facts))
+            yield Finding(
+                severity="warning", what=runtime["reason"], hint=_NUMPY if facts.kind == "local" else _repair(facts)
+            )
     if not any(runtime["usable"] for runtime in facts.runtimes):
         yield Finding(severity="error", what="no usable TFLite runtime", hint=_repair(facts))
 
