@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from device.latency import complete_protocol
 from device.perturbation import pack
-from harness.devices.device import Device, counts_instructions, is_emulated, is_on_this_machine
+from harness.devices.device import Device, counts_instructions, is_emulated
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
 from harness.devices.operator_costs import operator_costs
 from harness.devices.retry import connected, try_whole_job_again
-from harness.devices.surroundings import Surroundings, look_around
+from harness.devices.surroundings import Lookout
 from harness.devices.transport.session import Progress
 from harness.devices.validity import judge
 from harness.errors import DeviceError
@@ -261,15 +261,11 @@ def _perturb(
 def _measure(job: Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
     deadline_s = protocol["max_seconds"] + protocol["warmup_max_seconds"] + MEASURE_MARGIN_SECONDS
     cooling = {"below_c": protocol["cool_below_c"], "max_seconds": protocol["cool_max_seconds"]}
-    how: dict[str, Any] = {"cpus": protocol["cpus"], "lock": our_lock(lock_wait_s), "cool_down": cooling}
-    around: list[Surroundings] = []
-    if not is_on_this_machine(job.device):
-        how["before_load"] = lambda session: around.append(look_around(session, on_progress=job.on_progress))
+    around, lock = Lookout(job.device, job.on_progress), our_lock(lock_wait_s)
+    how: dict[str, Any] = {"cpus": protocol["cpus"], "lock": lock, "cool_down": cooling, "before_load": around.look}
     with job.loaded(**how) as (session, loaded):
         measured = session.request("measure", deadline_s=deadline_s, on_progress=job.on_progress, protocol=protocol)
-    if around:
-        measured["circumstances"] = around[0].corrected(measured["circumstances"])
-    return {**loaded, **measured}
+    return {**loaded, **measured, "circumstances": around.corrected(measured["circumstances"])}
 
 
 def _count(job: Job, protocol: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.devices.device import Device, is_on_this_machine
 from harness.devices.transport.session import Progress, Session
 from harness.devices.validity import OTHER_CPUS_SUSPECT, other_cpus
 
@@ -67,6 +68,24 @@ def look_around(
             on_progress({"stage": "settling", "waited_s": waited})
         if busy is None or busy <= OTHER_CPUS_SUSPECT or (stat["uptime_s"] or FRESH_BOOT_S) >= FRESH_BOOT_S:
             return Surroundings(stat=stat, clock_ahead_s=ahead, settled_s=waited, other_cpus=busy)
+
+
+class Lookout:
+    """What a job needs of this: look once the device is there, and correct what it measured.
+
+    A device on this machine has this machine's clock, and starts with it.
+    """
+
+    def __init__(self, device: Device, on_progress: Progress | None) -> None:
+        self._is_elsewhere, self._on_progress = not is_on_this_machine(device), on_progress
+        self._seen: Surroundings | None = None
+
+    def look(self, session: Session) -> None:
+        if self._is_elsewhere:
+            self._seen = look_around(session, on_progress=self._on_progress)
+
+    def corrected(self, conditions: dict[str, Any]) -> dict[str, Any]:
+        return self._seen.corrected(conditions) if self._seen else conditions
 
 
 def _stat(session: Session) -> tuple[dict[str, Any], float | None]:
