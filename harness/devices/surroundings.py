@@ -55,8 +55,7 @@ def look_around(
 ) -> Surroundings:
     """Ask a device for its sensors and its clock; one that has just booted is waited for until it is quiet."""
     stat, ahead = _stat(session)
-    uptime_s = stat.get("uptime_s")
-    if uptime_s is None or uptime_s >= FRESH_BOOT_S:
+    if not _has_just_booted(stat):
         return Surroundings(stat=stat, clock_ahead_s=ahead)
     began = clock()
     while True:
@@ -66,7 +65,7 @@ def look_around(
         waited = clock() - began
         if on_progress is not None:
             on_progress({"stage": "settling", "waited_s": waited})
-        if busy is None or busy <= OTHER_CPUS_SUSPECT or (stat["uptime_s"] or FRESH_BOOT_S) >= FRESH_BOOT_S:
+        if busy is None or busy <= OTHER_CPUS_SUSPECT or not _has_just_booted(stat):
             return Surroundings(stat=stat, clock_ahead_s=ahead, settled_s=waited, other_cpus=busy)
 
 
@@ -93,7 +92,13 @@ def _stat(session: Session) -> tuple[dict[str, Any], float | None]:
     asked = time.time()
     stat = session.request("stat", deadline_s=STAT_SECONDS)
     middle = (asked + time.time()) / 2
-    return stat, stat["unix_time"] - middle if "unix_time" in stat else None
+    board_time = stat.get("unix_time")
+    return stat, board_time - middle if isinstance(board_time, float) else None
+
+
+def _has_just_booted(stat: dict[str, Any]) -> bool:
+    uptime_s = stat.get("uptime_s")
+    return isinstance(uptime_s, float) and uptime_s < FRESH_BOOT_S
 
 
 def clock_in_words(ahead_s: float) -> str:

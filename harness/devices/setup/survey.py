@@ -22,6 +22,11 @@ FULL_BYTES = 16 << 20  # with less than this nothing can be kept there at all
 NEEDED_BYTES = 300 << 20  # for the environment, while it is being unpacked
 ARCHITECTURES = ("aarch64", "x86_64")
 _MARK = "bitlens-survey "
+_FORM: dict[str, Any] = {
+    "python": list, "executable": (str, type(None)), "others": list, "has_venv": bool, "is_snap": bool, "bits": int,
+    "machine": str, "system": (str, type(None)), "musl": bool, "folder": str, "place": str, "write_problem": str,
+    "free_bytes": int, "is_noexec": bool,
+}  # fmt: skip
 Fault = tuple[str, str]  # (what is wrong, what to do about it)
 
 
@@ -55,7 +60,14 @@ def survey(device: SshDevice, *, python: str) -> dict[str, Any]:
         facts = json.loads(lines[0][len(_MARK) :]) if lines else {}
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
-    return cleaned(facts) if isinstance(facts, dict) else {}
+    return cleaned(facts) if _is_answer(facts) else {}
+
+
+def _is_answer(facts: Any) -> bool:
+    """Whether this has the form of an answer of ours: a board may say anything."""
+    if not isinstance(facts, dict) or not all(isinstance(facts.get(name), form) for name, form in _FORM.items()):
+        return False
+    return len(facts["python"]) == 2 and all(type(number) is int for number in facts["python"])
 
 
 def faults(facts: dict[str, Any], *, name: str, python: str) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ Most are faked by what the board reports; some are interpreters that are wrong, 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -182,3 +183,14 @@ def test_a_board_that_greets_at_login_is_understood_all_the_same(here: SshDevice
     python.write_text(f'#!/bin/sh\necho "Welcome to your Pi"\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     assert survey(here, python=str(python))["bits"] == 64
+
+
+OTHER_FORMS = ("", "null", "[]", "{}", '{"python": "3"}', json.dumps({**GOOD, "bits": "64"}))
+
+
+@pytest.mark.parametrize("answer", OTHER_FORMS)
+def test_an_answer_of_another_form_is_none(here: SshDevice, tmp_path: Path, answer: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho 'bitlens-survey {answer}'\n")
+    python.chmod(0o755)
+    assert survey(here, python=str(python)) == {}
