@@ -20,7 +20,7 @@ from harness.devices.setup import board as board_setup
 from harness.devices.setup.vm_initrd import initrd
 from harness.devices.setup.vm_system import configure
 from harness.devices.transport.bootstrap import CACHE, cache_folder
-from harness.devices.vm import PLACES, VmDevice, is_whole, require_programs, switched_on, vm_folder
+from harness.devices.vm import PLACES, TO_BUILD, TO_USE, VmDevice, is_whole, require_programs, switched_on, vm_folder
 from harness.devices.vm_power import locked
 from harness.errors import DeviceError
 
@@ -37,8 +37,9 @@ Say = Callable[[str], None]
 
 def setup(device: VmDevice, *, python: str = board_setup.PYTHON, say: Say = print) -> None:
     """Build the image where it is missing, boot it, and prepare it as any board. Raises DeviceError."""
-    require_programs(device.name)
-    folder, images = device.machine().folder, _own_folder(device)
+    folder = device.machine().folder
+    require_programs(device.name, TO_USE if is_whole(folder) else TO_BUILD)
+    images = _own_folder(device)
     with locked(images, lambda: say(f"{device.name}: another bitlens is building a virtual machine; waiting")):
         if is_whole(folder):
             say(f"{device.name}: the virtual machine is there already")
@@ -113,6 +114,7 @@ def _make_beside(folder: Path, make: Callable[[Path], None]) -> None:
 def _build(release: str, scratch: Path, say: Say) -> None:
     root, packages = scratch / "root", scratch / "packages.tar"
     options = ["--quiet", "--variant=extract", "--architectures=arm64", '--aptopt=APT::Install-Recommends "false"']
+    options += [] if os.geteuid() == 0 else ["--mode=chrootless"]  # which asks for no rights, and executes nothing
     _run(["mmdebstrap", *options, *(f"--include={names}" for names in PACKAGES), release, str(packages)])
     _unpack(packages, root)
     for key in ("key", "host_key"):

@@ -89,6 +89,8 @@ def configure(root: Path, *, public_key: str, host_key: Path) -> None:
         _write(root, name, text.format(**names), mode=0o440 if name.startswith("etc/sudoers") else 0o644)
     if not (root / "etc/ssh/sshd_config").exists():
         shutil.copy(root / "usr/share/openssh/sshd_config", root / "etc/ssh/sshd_config")
+    for program in ("sudo", "su", "passwd"):  # which unpacking without rights takes from them
+        (root / "usr/bin" / program).chmod(0o4755)
     for home in ("root", f"home/{USER}"):
         _write(root, f"{home}/.ssh/authorized_keys", public_key, mode=0o600)
         (root / home / ".ssh").chmod(0o700)
