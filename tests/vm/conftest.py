@@ -2,6 +2,7 @@
 
 BITLENS_VM_RELEASE  bookworm (the default) or trixie.
 BITLENS_VM_CUTS     how many power cuts, 20 by default.
+BITLENS_VM_KEEP     where it is set, the machine stays for the next time, which saves its set-up.
 """
 
 from __future__ import annotations
@@ -92,12 +93,13 @@ def machine() -> Iterator[VmDevice]:
     except DeviceError as problem:
         pytest.skip(f"NOT RUN on a booted board: {problem}")
     folder = DEVICE.machine().folder
-    DEVICE.machine().cut_power()
-    vm_image.copy(image, folder)
+    if not vm.is_whole(folder):
+        vm_image.copy(image, folder)
     board_setup.setup(vm.switched_on(DEVICE), say=lambda line: None)
     yield DEVICE
     DEVICE.machine().cut_power()
-    files.discard(str(folder))
+    if "BITLENS_VM_KEEP" not in os.environ:
+        files.discard(str(folder))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,18 @@ SIZES: dict[str, Callable[[Path], object]] = {
     "requirements cut to nothing": lambda venv: (venv / "bitlens-requirements").write_text(""),
     "a setup that was cut off": lambda venv: (venv / "bitlens-requirements").unlink(),
 }
+
+
+def test_all_files_are_on_the_disk_before_the_list_that_vouches_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    replace, sync = os.replace, os.fsync
+    monkeypatch.setattr(os, "sync", lambda: done.append("all"))
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("one"), sync(number)))
+    monkeypatch.setattr(os, "replace", lambda part, path: (done.append(Path(path).name), replace(part, path)))
+    plant(tmp_path / "venv")
+    assert done == ["all", "one", "bitlens-contents", "one", "one", "bitlens-requirements", "one"]
 
 
 @pytest.mark.parametrize("how", SIZES)
