@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -64,7 +65,8 @@ def _answer(agent: Agent, request: dict[str, Any], channel: Any) -> dict[str, An
 def _described_error(error: Exception) -> dict[str, str]:
     """Some errors of the runtimes have no message; then where it happened is the reason that there is."""
     where = traceback.extract_tb(error.__traceback__)[-1:]
-    reason = str(error).strip() or f"no reason was given, in {where[0].name if where else 'the agent'}"
+    said = re.sub(r"(?<=\S)(?=Node number \d)", "; ", str(error).strip())  # TFLite sets no space between sentences
+    reason = said or f"no reason was given, in {where[0].name if where else 'the agent'}"
     return {"kind": type(error).__name__, "message": reason, "traceback": traceback.format_exc()}
 
 
@@ -99,6 +101,7 @@ class Agent:
         library: str | None = None,
         cool_down: dict[str, Any] | None = None,
         inputs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Load an artifact that was put here. `preprocessing` None: its inputs are random, and it is only measured.
 
@@ -106,6 +109,7 @@ class Agent:
         library  the SHA-256 of our LCE operators, put here like an artifact, for a stock runtime that needs them.
         cool_down  {"below_c", "max_seconds"}: when hot, wait before anything else.
         inputs   what is said of its inputs, see inputs.py.
+        options  of the runtime, see runtimes.load; a delegate that was put here goes by its SHA-256.
         """
         path = self._artifacts.use(sha256)
         if lock is not None:
@@ -118,12 +122,15 @@ class Agent:
             _pin(cpus)  # before the runtime starts its threads, which inherit it
         operators = self._artifacts.use(library) if library else None
         said = inputs or {"shapes": {"": _image_shape(preprocessing)}} if preprocessing else inputs
-        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, library=operators, inputs=said)
+        how: dict[str, Any] = {"library": operators, "inputs": said, "options": self._resolved(options, sha256)}
+        engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, **how)
         self._inference = Inference(engine, preprocessing, inputs)
         return {
             "runtime": engine.runtime,
             "runtime_version": engine.version,
             "delegate": engine.delegate,
+            "taken": engine.taken,
+            "weight_cache": getattr(engine, "weight_cache", None),
             "kernels": engine.kernels,
             "import_ns": engine.import_ns,
             "load_ns": engine.load_ns,
@@ -205,10 +212,14 @@ class Agent:
         runs: int,
         library: str | None = None,
         inputs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """What each operator of an artifact costs."""
         operators = self._artifacts.use(library) if library else None
         how = {"runtime": runtime, "num_threads": num_threads, "library": operators, "inputs": inputs}
+        how["options"] = self._resolved(
+            {**(options or {}), "weight_cache": None}, sha256
+        )  # of the whole, not of pieces
         return profile.profile(self._artifacts.use(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:
@@ -222,6 +233,15 @@ class Agent:
 
     def bye(self, progress: Progress) -> dict[str, Any]:
         return {}
+
+    def _resolved(self, options: dict[str, Any] | None, sha256: str) -> dict[str, Any]:
+        """The options of a runtime with files in the place of what stands for them."""
+        options = dict(options or {})
+        if options.pop("sent", False):
+            options["delegate"] = self._artifacts.use(options["delegate"])
+        if options.get("weight_cache"):
+            options["weight_cache"] = self._artifacts.beside(sha256, "weights")
+        return options
 
     def _loaded(self) -> Inference:
         if self._inference is None:

@@ -39,6 +39,10 @@ class Artifacts:
         os.utime(path)
         return path
 
+    def beside(self, sha256: str, what: str) -> str:
+        """Where a runtime may keep something of an artifact for a day: _remove_stale_uploads drops it."""
+        return os.path.join(files.private_folder(self._folder), f"part-{what}-{sha256}")
+
     def receive(self, sha256: str, *, size: int, offset: int, content: bytes) -> bool:
         """Take the next piece; whether the artifact is here and whole. The first, empty piece only asks for that."""
         if files.is_whole(self._path(sha256), sha256):

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import flatbuffer, graphs
+from . import delegates, flatbuffer, graphs
+from .compiled import CompiledEngine
 from .preprocessing import dequantize, preprocess, quantized, stored
 
 
@@ -33,20 +34,22 @@ class Runtime:
     distributions: tuple[str, ...]
     operators: tuple[str, ...] = ()  # prefixes of the custom operators that it brings
     takes_library: bool = False  # brings them by our delegate library (device/lce_ops/), which the host sends
+    xnnpack: tuple[str, ...] = ()  # the types of operators that it gives to XNNPACK unasked
 
 
+Record = dict[str, Any]
 LCE_OPERATORS = ("Lce",)
 _LITERT = ("ai_edge_litert", "ai_edge_litert.interpreter", ("ai-edge-litert",))
 _TFLITE = ("tflite_runtime", "tflite_runtime.interpreter", ("tflite-runtime",))
-# In the order in which `auto` prefers them: the newest XNNPACK first. tflite-runtime 2.14 runs int8 without it.
+_TENSORFLOW = ("tensorflow", "tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow"))
+_ALL, _FLOATS = ("float", "int8"), ("float",)
+# In the order in which `auto` prefers them: the newest XNNPACK first. tflite-runtime ends with 2.14.
 RUNTIMES = (
-    Runtime("ai-edge-litert", *_LITERT),
-    Runtime("tflite-runtime", *_TFLITE),
-    Runtime(
-        "tensorflow", "tensorflow", "tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow"), ("Flex",)
-    ),
-    Runtime("ai-edge-litert+lce-ops", *_LITERT, LCE_OPERATORS, takes_library=True),
-    Runtime("tflite-runtime+lce-ops", *_TFLITE, LCE_OPERATORS, takes_library=True),
+    Runtime("ai-edge-litert", *_LITERT, xnnpack=_ALL),
+    Runtime("tflite-runtime", *_TFLITE, xnnpack=_FLOATS),
+    Runtime("tensorflow", *_TENSORFLOW, ("Flex",), xnnpack=_ALL),
+    Runtime("ai-edge-litert+lce-ops", *_LITERT, LCE_OPERATORS, takes_library=True, xnnpack=_ALL),
+    Runtime("tflite-runtime+lce-ops", *_TFLITE, LCE_OPERATORS, takes_library=True, xnnpack=_FLOATS),
     Runtime(
         "larq-compute-engine",
         "larq_compute_engine",
@@ -103,7 +106,8 @@ def installed(*, library: bool = False) -> list[dict[str, Any]]:
     for runtime in RUNTIMES:
         if importlib.util.find_spec(runtime.package) is not None and library >= runtime.takes_library:
             reason = unusable_reason(runtime.name, np.__version__)
-            rows.append({"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason})
+            row = {"name": runtime.name, "version": version(runtime), "usable": not reason, "reason": reason}
+            rows.append({**row, "xnnpack": list(runtime.xnnpack)})
     return rows
 
 
@@ -150,43 +154,59 @@ def load(
     num_threads: int = 1,
     library: str | None = None,
     inputs: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Any:
     """An engine with the artifact loaded and its tensors allocated.
 
     library  the path of our LCE operators.   inputs  the signature to run and the sizes of open shapes, see inputs.py.
+    options  {"delegate", "delegate_name", "delegate_options", "xnnpack", "accelerator", "weight_cache"}, all optional.
     """
     usable = [row["name"] for row in installed(library=library is not None) if row["usable"]]
     name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
     row = next(row for row in RUNTIMES if row.name == name)
+    options = {key: value for key, value in (options or {}).items() if value not in (None, {}, "")}
+    how: dict[str, Any] = {"num_threads": num_threads, "inputs": inputs or {}}
     if name == "larq-compute-engine":
-        return LceEngine(row, path, num_threads=num_threads, inputs=inputs or {})
-    ours = library if row.takes_library else None
-    return TfliteEngine(row, path, num_threads=num_threads, library=ours, inputs=inputs or {})
+        if options:
+            raise ValueError(f"{name} has no options, and got {', '.join(options)}")
+        return LceEngine(row, path, **how)
+    if "accelerator" in options:
+        if how["inputs"].get("signature"):
+            raise ValueError("an accelerator runs the main graph alone, and no signature")
+        engine = CompiledEngine(row.package, path, num_threads=num_threads, **options)
+        engine.runtime, engine.version = row.name, version(row)
+        engine.inputs, engine.outputs = _tensors(engine.sources), _tensors(engine.targets)
+        return engine
+    return TfliteEngine(row, path, library=library if row.takes_library else None, options=options, **how)
 
 
 class TfliteEngine:
     """TFLite's Python interpreter, which three packages bring under three names, with or without our operators."""
 
     def __init__(
-        self, runtime: Runtime, path: str, *, num_threads: int, library: str | None, inputs: dict[str, Any]
+        self, runtime: Runtime, path: str, *, num_threads: int, library: str | None, inputs: Record, options: Record
     ) -> None:
         started = time.perf_counter_ns()
         module = importlib.import_module(runtime.module)
         self.runtime, self.version = runtime.name, version(runtime)
         self.import_ns = time.perf_counter_ns() - started
         started = time.perf_counter_ns()
-        delegates = [module.load_delegate(library)] if library else None
-        self._interpreter = module.Interpreter(
-            model_path=path, num_threads=num_threads, experimental_delegates=delegates
-        )
-        ours = self._delegated()
+        plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        resolver = {"experimental_op_resolver_type": plain} if options.get("xnnpack") is False else {}
+        self._interpreter = module.Interpreter(model_path=path, num_threads=num_threads, **resolver)
+        delegation = delegates.Delegation(self._interpreter)
+        asked = options.get("delegate"), options.get("delegate_name", ""), options.get("delegate_options", {})
+        for file, name, settings in ((library, "lce-ops", {}), asked):
+            if file is not None:
+                delegation.apply(name, delegates.opened(module, file, settings, name=name))
         self._graph = graphs.allocated(self._interpreter, inputs)
+        # XNNPACK is the one delegate that the stock runtimes apply unasked, and not before tensors are allocated.
+        delegation.applied("XNNPACK")
         self.load_ns = time.perf_counter_ns() - started
         self._inputs, self._outputs = self._graph.inputs(), self._graph.outputs()
         self.inputs, self.outputs = _tensors(self._inputs), _tensors(self._outputs)
-        # XNNPACK is the one delegate that the stock runtimes apply unasked, and not before tensors are allocated.
-        applied = ["lce-ops"] * bool(library) + ["XNNPACK"] * (self._delegated() > ours)
-        self.delegate = ", ".join(applied) or "none"
+        self.taken: dict[str, list[int] | None] = delegation.taken(whole=self._graph.signature is None)
+        self.delegate = ", ".join(name for name, operators in self.taken.items() if operators != []) or "none"
         self.kernels = "optimized" if library else "builtin"
         self.invoke = self._graph.invoke
 
@@ -196,11 +216,6 @@ class TfliteEngine:
 
     def get_outputs(self) -> list[NDArray[Any]]:
         return [self._graph.get_tensor(details["index"]) for details in self._outputs]
-
-    def _delegated(self) -> int:
-        """How many pieces of the graph delegates have taken over: nodes called DELEGATE stand for them."""
-        nodes = self._interpreter._get_ops_details()
-        return sum(node["op_name"] == "DELEGATE" for node in nodes)
 
 
 class LceEngine:
@@ -215,6 +230,7 @@ class LceEngine:
         started = time.perf_counter_ns()
         module = _extension(runtime)
         self.runtime, self.version = runtime.name, version(runtime)
+        self.taken: dict[str, list[int] | None] = {}
         self.import_ns = time.perf_counter_ns() - started
         with open(path, "rb") as file:
             content = file.read()
