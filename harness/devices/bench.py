@@ -12,6 +12,7 @@ from harness.devices import client
 from harness.devices.device import Device
 from harness.devices.measured_inputs import MeasuredInputs
 from harness.devices.rounds import interleaved
+from harness.devices.runtime_choice import AUTO, Runtime
 from harness.devices.sustained import Sustained, measure_sustained
 from harness.devices.transport.faults import AgentError, Unreachable
 from harness.devices.validity import Validity, worst
@@ -35,7 +36,7 @@ class Bench:
     inputs: MeasuredInputs | None = None
     note: str = ""
     threads: tuple[int, ...] = (1,)
-    runtime: str = "auto"
+    runtime: Runtime = AUTO
     rounds: int = 3
     seconds: float = 1.0
     sustained_s: float = 0.0

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from device.latency import complete_protocol
 from device.perturbation import pack
+from harness.devices.delegation import delegation
 from harness.devices.device import Device, counts_instructions, is_emulated
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
 from harness.devices.operator_costs import operator_costs
 from harness.devices.retry import connected, try_whole_job_again
+from harness.devices.runtime_choice import AUTO, Runtime, as_choice
 from harness.devices.surroundings import Lookout
 from harness.devices.transport.session import Progress
 from harness.devices.validity import judge
@@ -53,7 +55,7 @@ def predict(
     images_uint8: NDArray[np.uint8],
     *,
     preprocessing: Record,
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     num_threads: int = 1,
     on_progress: Progress | None = None,
 ) -> PredictResult:
@@ -81,7 +83,7 @@ def perturb(
     ranks: NDArray[Any],
     steps: Sequence[int],
     preprocessing: Record,
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     num_threads: int = 1,
     on_progress: Progress | None = None,
 ) -> NDArray[np.float32]:
@@ -110,7 +112,7 @@ def measure(
     preprocessing: Record | None,
     num_threads: int = 1,
     protocol: Record | None = None,
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     inputs: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
     lock_wait_s: float = LOCK_WAIT_SECONDS,
@@ -141,6 +143,7 @@ def measure(
     record = {
         **_NO_TIME,
         **record,
+        **delegation(record, artifact_path, record.pop("taken", None), as_choice(runtime)),
         "num_threads": num_threads,
         "protocol": complete,
         "emulated": is_emulated(device),
@@ -153,7 +156,7 @@ def profile(
     artifact_path: Path,
     *,
     num_threads: int = 1,
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     inputs: dict[str, Any] | None = None,
     runs: int = 20,
 ) -> dict[str, Any]:
@@ -170,11 +173,10 @@ def profile(
             "profile",
             deadline_s=PREDICT_SECONDS,
             sha256=sha256,
-            runtime=runtime,
             num_threads=num_threads,
             runs=runs,
-            library=job.library(session),
             inputs=inputs,
+            **job.executed_by(session),
         )
     return operator_costs(answer, artifact_path)
 
@@ -185,7 +187,7 @@ def energy(
     *,
     preprocessing: Record | None,
     num_threads: int = 1,
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     inputs: dict[str, Any] | None = None,
     idle_s: float = 3.0,
     busy_s: float = 10.0,

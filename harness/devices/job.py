@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from device.delegates import machine_of
 from device.files import hash_of
 from device.flatbuffer import MOST_BYTES, custom_operators
-from device.runtimes import LCE_OPERATORS
+from device.runtimes import LCE_OPERATORS, RUNTIMES
 from device.text import printable
-from harness.devices.device import Device
+from harness.devices.device import DEFAULT_KIND, Device
 from harness.devices.retry import connected
+from harness.devices.runtime_choice import AUTO, Runtime, as_choice
 from harness.devices.transport.session import Progress, Session
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DeviceError
 from harness.native import build
 
 Record = Mapping[str, Any]
@@ -38,7 +40,7 @@ class Job:
 
     device: Device
     artifact: Path
-    runtime: str
+    runtime: Runtime
     num_threads: int
     preprocessing: Record | None = None
     inputs: dict[str, Any] | None = None
@@ -62,39 +64,79 @@ class Job:
     ) -> Iterator[tuple[Session, dict[str, Any]]]:
         """connect -> put -> load. Yields the session and what the agent says of the loaded artifact."""
         waiting_s = (lock["wait_s"] if lock else 0) + (cool_down["max_seconds"] if cool_down else 0)
-        with self.put() as (session, sha256):
+        chosen = as_choice(self.runtime)
+        with self.put() as (session, sha256), chosen.named_in_faults():
             before_load(session)
+            how = self.executed_by(session)
             answer = session.request(
                 "load",
                 deadline_s=LOAD_SECONDS + waiting_s,
                 on_progress=self.on_progress,
                 sha256=sha256,
-                runtime=self.runtime,
                 num_threads=self.num_threads,
                 preprocessing=_plain(self.preprocessing),
                 cpus=cpus,
                 lock=lock,
-                library=self.library(session),
                 cool_down=cool_down,
                 inputs=self.inputs,
+                **how,
             )
-            yield session, answer
+            ours = how["options"].get("sent") or (self.device.kind == DEFAULT_KIND and chosen.delegate_sha256)
+            origin = None if chosen.delegate is None else "this host" if ours else "the device"
+            yield session, {**answer, **chosen.answers_for(answer["runtime"]), "delegate_from": origin}
 
-    def library(self, session: Session) -> str | None:
+    def executed_by(self, session: Session) -> dict[str, Any]:
+        """What `load` and `profile` are told of the runtime; what it needs of this host's is put there."""
+        chosen = as_choice(self.runtime)
+        said = {key: chosen.record().get(key) for key in ("xnnpack", "accelerator", "weight_cache")}
+        return {
+            "runtime": chosen.base,
+            "library": self._library(session),
+            "options": {**said, **self._delegate(session)},
+        }
+
+    def _library(self, session: Session) -> str | None:
         """Put our LCE operators there if the artifact needs them; their SHA-256.
 
         Where nothing can build them, a device with Larq Compute Engine's own interpreter does without.
         """
-        if not _needs_lce(self.artifact) or self.runtime == LCE_RUNTIME:
+        base = as_choice(self.runtime).base
+        without = (runtime.name for runtime in RUNTIMES if not runtime.takes_library)
+        if not _needs_lce(self.artifact) or base in without:
             return None
         answer = session.request("hello", deadline_s=HELLO_SECONDS)
         try:
             path = build.library(answer["machine"]["architecture"])
         except build.NoCompiler:
-            if self.runtime == "auto" and any(runtime["name"] == LCE_RUNTIME for runtime in answer["runtimes"]):
+            if base == AUTO and any(runtime["name"] == LCE_RUNTIME for runtime in answer["runtimes"]):
                 return None
             raise
         return _put(session, path)
+
+    def _delegate(self, session: Session) -> dict[str, Any]:
+        """Which library the agent shall load: its own by that name or path, or this host's, put there.
+
+        Raises DeviceError for a file of this host that is for another machine, or not the one that was planned with.
+        """
+        chosen = as_choice(self.runtime)
+        if chosen.delegate is None:
+            return {}
+        told: dict[str, Any] = {"delegate": chosen.delegate, "delegate_name": chosen.shown_delegate}
+        told["delegate_options"] = dict(chosen.options)
+        if chosen.delegate_sha256 is None:
+            return told
+        if _sha256_of(Path(chosen.delegate)) != chosen.delegate_sha256:
+            raise DeviceError(f'delegate "{chosen.delegate}": it changed since this was planned', hint="run it again")
+        if self.device.kind == DEFAULT_KIND:
+            return told
+        there = session.request("hello", deadline_s=HELLO_SECONDS)["machine"]["architecture"]
+        built_for = machine_of(chosen.delegate)
+        if built_for != there and chosen.of_host:
+            what = f'delegate "{chosen.shown_delegate}": it is built for {built_for or "no machine"}'
+            raise DeviceError(f'{what}, and device "{self.device.name}" is {there}', hint="one built for that")
+        if built_for != there:
+            return told
+        return {**told, "delegate": _put(session, Path(chosen.delegate)), "sent": True}
 
 
 def our_lock(wait_s: float) -> dict[str, Any]:
@@ -102,9 +144,16 @@ def our_lock(wait_s: float) -> dict[str, Any]:
     return {"holder": f"{getpass.getuser()} from {socket.gethostname()}", "wait_s": wait_s}
 
 
+def _sha256_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hash_of(file)
+    except OSError as error:
+        raise ConfigError(f'"{printable(str(path))}" could not be read ({error.strerror})') from error
+
+
 def _put(session: Session, path: Path, on_progress: Progress | None = None) -> str:
-    with path.open("rb") as file:
-        sha256 = hash_of(file)
+    sha256 = _sha256_of(path)
     session.put(sha256, path, deadline_s=PUT_SECONDS, on_progress=on_progress)
     return sha256
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from harness.devices.identity import model_of
@@ -182,6 +183,20 @@ def _swapping(record: Record) -> Iterator[Finding]:
         yield "suspect", f"swapping: {(after - before) >> 20} MiB went to swap meanwhile"
 
 
+def _fallback(record: Record) -> Iterator[Finding]:
+    """A delegate that was asked for and took nothing: what was timed is the CPU."""
+    for delegate in idle_delegates(record):
+        yield "suspect", f"delegate {delegate} took 0 of {record['delegation']['operators']} operators"
+
+
+def idle_delegates(record: Record) -> list[str]:
+    """The delegates that were asked for, by a path or by `xnnpack = true`, and took nothing."""
+    asked, taken = record.get("options") or {}, (record.get("delegation") or {}).get("taken", {})
+    names = ["XNNPACK"] * (asked.get("xnnpack") is True)
+    names += [PurePath(asked["delegate"]).name] if "delegate" in asked else []
+    return [name for name in names if taken.get(name) == 0]
+
+
 RULES: tuple[Rule, ...] = (
     _too_few_samples,
     _never_steady,
@@ -194,6 +209,7 @@ RULES: tuple[Rule, ...] = (
     _hot,
     _powersave,
     _swapping,
+    _fallback,
 )
 
 # A long measurement looks for heat and what comes of it; finding them does not spoil it.

@@ -96,6 +96,26 @@ def test_each_rule_finds_its_fault(changes: dict[str, Any], level: str, reason: 
     assert re.search(reason, validity.reason), validity.reason
 
 
+IDLE = {"operators": 31, "taken": {"libedgetpu.so.1": 0, "XNNPACK": 31}}
+
+
+@pytest.mark.parametrize(
+    ("options", "delegation", "reason"),
+    [
+        ({"delegate": "/usr/lib/libedgetpu.so.1"}, IDLE, "delegate libedgetpu.so.1 took 0 of 31 operators"),
+        ({"xnnpack": True}, {"operators": 5, "taken": {"XNNPACK": 0}}, "delegate XNNPACK took 0 of 5 operators"),
+        ({"delegate": "libedgetpu.so.1"}, {**IDLE, "taken": {"libedgetpu.so.1": 1}}, ""),
+        ({"xnnpack": False}, {"operators": 5, "taken": {"XNNPACK": 0}}, ""),  # as was asked for
+        ({"delegate": "libedgetpu.so.1"}, {**IDLE, "taken": {"libedgetpu.so.1": None}}, ""),  # not known
+        ({"delegate": "libedgetpu.so.1"}, None, ""),
+        (None, {"operators": 5, "taken": {"XNNPACK": 0}}, ""),
+    ],
+)
+def test_a_delegate_that_was_asked_for_and_took_nothing_is_suspect(options: Any, delegation: Any, reason: str) -> None:
+    validity = judge({**GOOD, "options": options, "delegation": delegation})
+    assert (validity.level, validity.reason) == ("suspect" if reason else "valid", reason)
+
+
 def test_sticky_bits_from_before_the_run_are_not_its_fault() -> None:
     assert judge(spoiled(before__throttled_bits=0xF0000, after__throttled_bits=0xF0000)).level == "valid"
 
