@@ -18,11 +18,12 @@ from harness.errors import ConfigError, printable, shown
 from harness.experiment.experiment import Experiment
 from harness.experiment.messages import explain_mistake
 from harness.experiment.model_tables import ModelTable
+from harness.experiment.names import require_known, require_unique
 from harness.experiment.schema import (
     DatasetTable,
     ExperimentFile,
 )
-from harness.experiment.selection import Choices, require_known, require_unique
+from harness.experiment.selection import Choices
 from harness.experiment.values import fits_file_names
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.declared import Declared
@@ -70,7 +71,7 @@ def _parsed(text: str, *, name: str) -> dict[str, Any]:
 def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
     require_known(file.formats, FORMATS, where="formats", what="format")
     datasets = tuple(_opened_as(path.parent, table) for table in file.dataset)
-    chosen = Choices(file)
+    chosen = Choices(file, folder=path.parent)
     models = tuple(_models(file, folder=path.parent))
     require_unique([model.name for model in models], where="models", hint='`name = "OTHER"` in a [[model]] table')
     _check_references(models)

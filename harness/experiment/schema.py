@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from harness.datasets.reading import colour_of
 from harness.devices.device import DEFAULT_KIND
+from harness.devices.runtime_choice import AUTO, RUNTIME_OPTIONS, RuntimeChoice
 from harness.experiment.durations import sustained_seconds
 from harness.experiment.model_tables import ModelTable
 from harness.experiment.values import Batch, Count, Cpu, Images, Name, Rounds, Seed, Table, Threads
 from harness.quality.agreement_metrics import AGREEMENTS
+
+Runtimes = Annotated[list[str], Field(min_length=1)]
 
 
 class _Table(BaseModel):
@@ -202,13 +214,49 @@ class AmplificationTable(_Table):
 NOT_RECORDED = ("wait_s",)  # keys of a device that its units of work do not depend on
 
 
+def _one_value(value: Any) -> Any:
+    if not isinstance(value, (str, int, float)):
+        raise ValueError("a text, a number, true or false")
+    return value
+
+
+class RuntimeTable(_Table):
+    """[[runtime]]: a runtime with options, by a name of its own; harness.devices.runtime_choice says what they are.
+
+    options  of the delegate: texts, numbers and truths by name.
+    """
+
+    name: Name
+    base: str = AUTO
+    delegate: str | None = None
+    options: dict[str, Annotated[Any, AfterValidator(_one_value)]] = {}
+    xnnpack: bool | None = None
+    accelerator: str | None = None
+    weight_cache: bool = False
+
+
 class DeviceTable(BaseModel):
-    """[[device]]: a place where artifacts run; keys beyond these belong to the kind."""
+    """[[device]]: a place where artifacts run; keys beyond these belong to the kind.
+
+    runtime  what executes artifacts there, one or several, each of which gives rows; by default those of `runtimes`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: Name
     kind: str = DEFAULT_KIND
-    runtime: str = "auto"
+    runtime: Runtimes = [AUTO]
+    _chosen: RuntimeChoice | None = PrivateAttr(None)
+
+    @field_validator("runtime", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def with_runtime(self, name: str, chosen: RuntimeChoice | None) -> DeviceTable:
+        """The same device with one of its runtimes; `chosen` for one that a [[runtime]] table names."""
+        table = self.model_copy(update={"runtime": [name]})
+        table._chosen = chosen
+        return table
 
     def address(self) -> dict[str, Any]:
         """What `harness.devices.make_device` needs: everything but how the device is used."""
@@ -216,7 +264,9 @@ class DeviceTable(BaseModel):
 
     def spec(self) -> dict[str, Any]:
         """The device as units of work record it: how long a run waits for it changes no result."""
-        return {**self.model_dump(exclude={"runtime", *NOT_RECORDED}), "runtime": self.runtime}
+        options = {RUNTIME_OPTIONS: self._chosen.record()} if self._chosen is not None else {}
+        address = self.model_dump(exclude={"runtime", *NOT_RECORDED})
+        return {**address, "runtime": self.runtime[0], **options}
 
 
 class ExperimentFile(_Table):
@@ -237,6 +287,8 @@ class ExperimentFile(_Table):
     amplification: AmplificationTable | None = None
     devices: list[str] = []
     device: list[DeviceTable] = []
+    runtimes: Runtimes = [AUTO]
+    runtime: list[RuntimeTable] = []
 
     @field_validator("dataset", mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from converters import TFLITE
@@ -12,6 +13,8 @@ from harness.devices.device import make_device
 from harness.devices.known import THIS_HOST, known_devices
 from harness.errors import ConfigError
 from harness.experiment.experiment import Agreement, Deployed, Metric, Named, Sanity
+from harness.experiment.names import require_known, require_unique
+from harness.experiment.runtimes import with_runtimes
 from harness.experiment.schema import (
     DeviceTable,
     ExperimentFile,
@@ -25,7 +28,6 @@ from harness.experiment.schema import (
 from harness.quality.agreement_metrics import AGREEMENTS
 from harness.quality.evaluation import metric_parameters
 from harness.quality.metrics.metric_table import METRICS
-from harness.registry import look_up
 from harness.saliency.methods.method_table import METHODS, parameters_of
 
 MOST_VARIANTS = 1000  # of one method or metric by lists of values
@@ -34,7 +36,7 @@ MOST_VARIANTS = 1000  # of one method or metric by lists of values
 class Choices:
     """What the tables on explanations choose among the methods, metrics, formats and devices of the file."""
 
-    def __init__(self, file: ExperimentFile) -> None:
+    def __init__(self, file: ExperimentFile, *, folder: Path) -> None:
         self._file = file
         saliency, quality = file.saliency or SaliencyTable(), file.quality or QualityTable()
         self._saliency, self._quality = saliency, quality
@@ -45,8 +47,9 @@ class Choices:
         for name in ("agreement", "sanity", "amplification"):
             if getattr(file, name) is not None and file.saliency is None:
                 raise ConfigError(f"[{name}]: expected a [saliency] table beside it, which says what is explained")
-        self.devices = tuple(_devices(file))
-        require_unique([device.name for device in self.devices], where="devices")
+        devices = tuple(_devices(file))
+        require_unique([device.name for device in devices], where="devices")
+        self.devices = tuple(with_runtimes(file, devices, folder=folder))
 
     def _metric(self, table: MetricTable) -> Iterator[Metric]:
         require_known(table.methods or (), METHODS, where="[quality] methods", what="method")
@@ -109,7 +112,9 @@ class Choices:
         known = (*self._file.formats, TFLITE)
         formats = known if table.formats is None else table.formats
         require_known(formats, dict.fromkeys(known), where=f"{where} formats", what="format of this experiment")
-        devices = {device.name: device for device in self.devices}
+        devices: dict[str, DeviceTable] = {}
+        for device in self.devices:
+            devices.setdefault(device.name, device)  # of its runtimes, the first
         names = list(devices) if table.devices is None else table.devices
         require_known(names, devices, where=f"{where} devices", what="device of this experiment")
         return Deployed(
@@ -174,14 +179,3 @@ def _among(chosen: Iterable[Named], available: tuple[Named, ...], *, where: str,
             values = ", ".join(f"{name} = {value}" for name, value in one.parameters.items())
             got = f'"{one.name}"' + (f" ({values})" if values else "")
             raise ConfigError(f"{where}: expected one of the {of}, got {got}")
-
-
-def require_known(names: Iterable[str], table: Mapping[str, Any], *, where: str, what: str) -> None:
-    for name in names:
-        look_up(table, name, where=where, what=what)
-
-
-def require_unique(names: list[str], *, where: str, hint: str = "") -> None:
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ConfigError(f'{where}: expected every name once, got "{min(twice)}" more than once', hint=hint)

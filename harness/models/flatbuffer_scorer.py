@@ -20,6 +20,7 @@ from converters.schema import read, type_name
 from device.preprocessing import dequantize, stored
 from harness.cpus import cores
 from harness.devices.device import Device, make_device
+from harness.devices.runtime_choice import AUTO, Runtime
 from harness.devices.kept_artifact import REQUEST_BYTES, KeptArtifact
 from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError
@@ -44,7 +45,7 @@ def flatbuffer_scorer(
     whole: AtWork | None = None,
     only_scores: str = "",
     way_to_more: str = "",
-    runtime: str = "auto",
+    runtime: Runtime = AUTO,
     num_threads: int = 1,
 ) -> FunctionScorer:
     """What a device makes of prepared float images (n, H, W, C) with this file.
@@ -128,7 +129,7 @@ class _File:
         *,
         name: str,
         output: str,
-        runtime: str,
+        runtime: Runtime,
         threads: int,
     ) -> None:
         self.layers, self.parts = FlatbufferLayers(content), dict[str, AtWork]()

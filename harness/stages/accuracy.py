@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.devices.client import predict
+from harness.devices.runtime_choice import runtime_of
 from harness.models.catalogue import Model
 from harness.outputs import INDEPENDENT, THRESHOLD, ClassMap, probabilities, ranked
 from harness.stages.context import ImageSet, Progress, RunContext, as_fraction, class_map_of, device_of, output_of
@@ -49,7 +50,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
             context.artifact(unit.needs["conversion"]),
             images.pixels,
             preprocessing=spec["model"]["preprocessing"],
-            runtime=spec["runtime"],
+            runtime=runtime_of(spec["device"]),
             on_progress=as_fraction(progress),
         )
         outputs, ran_on = done.scores, {"runtime": done.runtime, "runtime_version": done.runtime_version}

@@ -22,6 +22,7 @@ from harness.datasets.dataset import Dataset
 from harness.datasets.dataset_kinds import open_dataset
 from harness.devices.device import Device, make_device
 from harness.devices.known import THIS_HOST
+from harness.devices.runtime_choice import RUNTIME_OPTIONS
 from harness.errors import BitlensError, ConfigError
 from harness.experiment.experiment import Experiment
 from harness.experiment.schema import DatasetTable
@@ -244,7 +245,9 @@ class _LoadedModel:
 
 def device_of(spec: Mapping[str, Any]) -> Device:
     """The device of a unit; this host where the spec names none."""
-    row = {key: value for key, value in spec.get("device", THIS_HOST).items() if key != "runtime"}
+    row = {
+        key: value for key, value in spec.get("device", THIS_HOST).items() if key not in ("runtime", RUNTIME_OPTIONS)
+    }
     return make_device(row)
 
 

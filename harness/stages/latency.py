@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.devices.client import measure
+from harness.devices.runtime_choice import runtime_of
 from harness.devices.sustained import measure_sustained
 from harness.experiment.schema import LatencyTable
 from harness.stages.context import Progress, RunContext, as_fraction, device_of
@@ -47,7 +48,7 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
         "preprocessing": spec["model"]["preprocessing"] or None,  # none: its inputs are random
         "num_threads": spec["num_threads"],
         "protocol": spec["protocol"],
-        "runtime": spec["runtime"],
+        "runtime": runtime_of(spec["device"]),
         "on_progress": as_fraction(progress),
     }
     if "sustained_s" in spec:

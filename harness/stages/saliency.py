@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.devices.runtime_choice import runtime_of
 from harness.experiment.experiment import Named
 from harness.models.catalogue import Model
 from harness.models.flatbuffer_scorer import flatbuffer_scorer
@@ -95,7 +96,7 @@ def _at_work(unit: Unit, context: RunContext) -> FunctionScorer:
         device_of(spec),
         name=spec["model"]["name"],
         output=output_of(spec),
-        runtime=spec["runtime"],
+        runtime=runtime_of(spec["device"]),
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from device.preprocessing import preprocess
 from harness.devices.client import perturb, predict
 from harness.devices.device import Device
+from harness.devices.runtime_choice import Runtime, runtime_of
 from harness.outputs import ClassMap, probabilities
 from harness.quality.inputs import Explain, Images, Judge, Maps, Scores, Targets, Values
 from harness.saliency.attribution import Attribution
@@ -46,7 +47,7 @@ def judge_of(unit: Unit, context: RunContext) -> Judge:
         preprocessing=deployed["model"]["preprocessing"],
         output=output_of(deployed),
         class_map=class_map_of(deployed),
-        runtime=judge["runtime"],
+        runtime=runtime_of(judge["device"]),
     )
 
 
@@ -64,7 +65,7 @@ class DeviceJudge:
         preprocessing: Mapping[str, Any],
         output: str,
         class_map: ClassMap = None,
-        runtime: str,
+        runtime: Runtime,
     ) -> None:
         self._device, self._artifact, self._head = device, artifact, (output, class_map)
         self._how: dict[str, Any] = {"preprocessing": preprocessing, "runtime": runtime}

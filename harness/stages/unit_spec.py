@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.devices.device import kind_of
+from harness.devices.runtime_choice import AUTO
 from harness.saliency.methods.method_table import METHODS, parameters_of
 from harness.store.units import StoredUnit, Unit
 
@@ -52,6 +53,7 @@ def describe(unit: Unit | StoredUnit) -> str:
         words.append(f"by {spec['judge']['format']} on {spec['judge']['device']['name']}")
     if spec.get("device"):
         words.append(f"on {spec['device']['name']}")
+        words += [f"with {runtime}" for runtime in (spec["device"].get("runtime", AUTO),) if runtime != AUTO]
     if "sustained_s" in spec:
         words.append("sustained")
     if "num_threads" in spec:
