@@ -12,6 +12,7 @@ HISTORY = {
     1: "2026-11-23: first version",
     2: "2026-11-26: `verdict` says `invalid` where it said `void`, also for runs that were measured before",
     3: "2026-11-27: `exact_match`, and `top5` is empty where a model has five classes or fewer",
+    4: "2026-11-27: which operators delegates ran, and runtimes with options of their own",
 }
 SCHEMA = max(HISTORY)
 
@@ -38,6 +39,7 @@ COMPARISON = (
     Column("device_kind", TEXT, "local, ssh, emulated or vm"),
     Column("runtime", TEXT, "what executed the artifact"),
     Column("runtime_version", TEXT, "its version"),
+    Column("runtime_base", TEXT, "the runtime beneath one that the experiment names and gives options"),
     Column("num_threads", WHOLE, "threads of the runtime while latency was measured"),
     Column(
         "mode",
@@ -92,7 +94,12 @@ COMPARISON = (
         WHOLE,
         "estimated energy per run in nJ, idle power subtracted; empty without a sensor, or where nobody asked",
     ),
-    Column("delegate", TEXT, "delegate of the runtime"),
+    Column("delegate", TEXT, "delegates that took operators"),
+    Column("delegated", TEXT, "how many each took, such as `XNNPACK 29`; `some` where a runtime does not say how many"),
+    Column("operators", WHOLE, "operators of the artifact's main graph"),
+    Column("operators_delegated", WHOLE, "how many of them delegates ran; the rest ran in the runtime's own kernels"),
+    Column("macs_delegated", REAL, "their share of the multiply-accumulates, 0 to 1; empty where that is not known"),
+    Column("runtime_note", TEXT, "what to know of the latency, such as int8 without XNNPACK or a delegate left idle"),
     Column("kernels", TEXT, "optimized or reference kernels"),
     Column("artifact_sha256", TEXT, "the artifact"),
     Column(

@@ -15,6 +15,7 @@ from reports.data.rounds import together
 from reports.data.stats import Interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
+from reports.tables.delegation import delegation_facts
 from reports.tables.references import fidelity_facts, in_groups
 from reports.tables.scores import attach_quality, quality_summary
 
@@ -178,7 +179,7 @@ def _runtime_facts(units: Iterable[StoredUnit]) -> dict[str, Any]:
     """The runtime that really ran, where the plan said `auto`."""
     for unit in units:
         if "runtime_version" in unit.result:
-            return {name: unit.result[name] for name in ("runtime", "runtime_version")}
+            return {name: unit.result.get(name) for name in ("runtime", "runtime_version", "runtime_base")}
     return {}
 
 
@@ -231,6 +232,7 @@ def _latency_facts(rounds: Sequence[StoredUnit]) -> dict[str, Any]:
         "energy_nj": _energy_nj(results),
         "delegate": results[0]["delegate"],
         "kernels": results[0]["kernels"],
+        **delegation_facts(results[0]),
     }
     return facts | ({} if emulated or validity == INVALID else _times(results))
 
