@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from device.flatbuffer import MOST_BYTES
 from device.text import printable
 from harness.devices.measured_inputs import InputRequest
+from harness.devices.runtime_choice import RuntimeChoice, chosen
 from harness.errors import BitlensError, ConfigError, nearest, shown
 from harness.execution.latency_artifacts import LatencyArtifact, artifacts_of, check_formats, formats_of, model_of
 from harness.models.catalogue import CATALOGUE, Model
@@ -98,6 +99,19 @@ def _image_size(request: InputRequest) -> tuple[int, int] | None:
     """The size of images for a Keras file that leaves it open."""
     shape = request.shapes.get("", ())
     return (shape[1], shape[2]) if len(shape) == 4 else None
+
+
+def runtime(*, options: Sequence[str], **said: Any) -> RuntimeChoice:
+    """The options --runtime, --delegate, --delegate-option and so on. Raises ConfigError."""
+    pairs: dict[str, str] = {}
+    for text in options:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ConfigError(f"--delegate-option: expected KEY=VALUE, got {shown(text)}")
+        if key in pairs:
+            raise ConfigError(f"--delegate-option: two values for {shown(key)}", hint="one of them")
+        pairs[key] = value
+    return chosen({**said, "options": pairs}, folder=Path.cwd(), where="bench")
 
 
 def input_request(

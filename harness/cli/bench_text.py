@@ -22,6 +22,7 @@ from harness.experiment.durations import sustained_seconds
 from reports.data.stats import percentile, percentile_interval
 
 MOST_INPUTS = 4  # that are shown of an artifact
+MOST_OUTSIDE = 6  # types of operators in one line
 RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
 
 
@@ -129,7 +130,8 @@ def _lines(result: BenchResult, in_order: bool) -> Iterator[str]:
     record = result.records[-1]
     if record.get("machine"):
         yield f"  board     {identity(record['machine'])}"
-    yield f"  runtime   {record['runtime']} {record['runtime_version']}, delegate {record['delegate']}"
+    yield f"  runtime   {record['runtime']} {record['runtime_version']}, delegate {record['delegate']}{_origin(record)}"
+    yield from _delegation_lines(record)
     ahead_s = record.get("circumstances", {}).get("clock_ahead_s") or 0.0
     if abs(ahead_s) > CLOCK_SKEW_S:
         yield f"  clock     the board's is {clock_in_words(ahead_s)}; times in the record are corrected"
@@ -142,6 +144,27 @@ def _lines(result: BenchResult, in_order: bool) -> Iterator[str]:
     yield from _extra_lines(result, in_order)
     validity = result.validity
     yield f"  validity  {validity.level}" + (f": {validity.reason}" if validity.reason else "")
+
+
+def _origin(record: dict[str, Any]) -> str:
+    """Which file a delegate was, where a person named one."""
+    where = record.get("delegate_from")
+    return f"; {record['options']['delegate']} is a file of {where}" if where else ""
+
+
+def _delegation_lines(record: dict[str, Any]) -> Iterator[str]:
+    """Who runs how many of the operators, and what that is worth."""
+    delegation = record.get("delegation")
+    if delegation is not None:
+        who = [f"{name} {'some' if count is None else count}" for name, count in delegation["taken"].items()]
+        share = f", {delegation['macs_share']:.1%} of the MACs" if delegation["macs_share"] is not None else ""
+        yield f"  operators {delegation['operators']}, by delegates: {', '.join(who) or 'none'}{share}"
+        if delegation["outside"] and any(delegation["taken"].values()):
+            left = [f"{count} {name}" for name, count in delegation["outside"].items()]
+            more = f" and {len(left) - MOST_OUTSIDE} more types" if len(left) > MOST_OUTSIDE else ""
+            yield f"            outside of them: {', '.join(left[:MOST_OUTSIDE])}{more}"
+    if record.get("runtime_note"):
+        yield f"  note      {record['runtime_note']}"
 
 
 def _latency_lines(result: BenchResult, record: dict[str, Any]) -> Iterator[str]:

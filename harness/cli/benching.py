@@ -10,6 +10,7 @@ import typer
 from harness.errors import ConfigError
 
 INPUTS = "What it is timed on"
+RUNTIME = "What executes it"
 
 
 def bench(
@@ -25,7 +26,30 @@ def bench(
     ] = None,
     device: Annotated[str, typer.Option(help="Where to run it.")] = "this-host",
     threads: Annotated[str, typer.Option(help="Thread counts, separated by commas.")] = "1",
-    runtime: Annotated[str, typer.Option(help="A runtime's name, or auto.")] = "auto",
+    runtime: Annotated[str, typer.Option(help="A runtime's name, or auto.", rich_help_panel=RUNTIME)] = "auto",
+    delegate: Annotated[
+        Optional[str],
+        typer.Option(
+            help="A shared library: ./ours.so of this host, or a path or bare name of the device's.",
+            metavar="PATH",
+            rich_help_panel=RUNTIME,
+        ),
+    ] = None,
+    delegate_option: Annotated[
+        Optional[list[str]],
+        typer.Option(help="For the delegate; may be repeated.", metavar="KEY=VALUE", rich_help_panel=RUNTIME),
+    ] = None,
+    xnnpack: Annotated[
+        Optional[bool],
+        typer.Option("--xnnpack/--no-xnnpack", help="Expect XNNPACK, or leave it out.", rich_help_panel=RUNTIME),
+    ] = None,
+    accelerator: Annotated[
+        Optional[str],
+        typer.Option(help="Of ai-edge-litert: cpu, gpu or npu.", metavar="NAME", rich_help_panel=RUNTIME),
+    ] = None,
+    weight_cache: Annotated[
+        bool, typer.Option("--weight-cache", help="Let XNNPACK keep its weights there.", rich_help_panel=RUNTIME)
+    ] = False,
     rounds: Annotated[int, typer.Option(help="Fresh processes for each thread count.", min=1, max=1000)] = 3,
     seconds: Annotated[float, typer.Option(help="Least time of one round.", min=0, max=86_400)] = 1.0,
     sustained: Annotated[str, typer.Option(help="Also run on for so long, such as 30min, and compare.")] = "",
@@ -81,7 +105,14 @@ def bench(
     what: dict[str, Any] = {
         "device": find_device(device),
         "threads": bench_text.parse_threads(threads),
-        "runtime": runtime,
+        "runtime": bench_options.runtime(
+            base=runtime,
+            delegate=delegate,
+            options=delegate_option or (),
+            xnnpack=xnnpack,
+            accelerator=accelerator,
+            weight_cache=weight_cache or None,
+        ),
         "rounds": rounds,
         "seconds": seconds,
         "sustained_s": bench_text.parse_sustained(sustained),
