@@ -14,7 +14,7 @@ from converters import FORMATS
 from harness.cli import text
 from harness.cli.options import AsJson
 from harness.cli.text import Rows
-from harness.errors import ConfigError
+from harness.errors import BitlensError, ConfigError
 from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.parameters import Parameter
 from harness.quality.metrics.metric_table import METRICS
@@ -108,19 +108,37 @@ def datasets() -> Rows:
 
 
 def runtimes() -> Rows:
+    """`operators` says of runtimes with our operators where these come from, or why they cannot be had."""
     from device.runtimes import RUNTIMES, installed
 
-    here = {row["name"]: row for row in installed()}
-    return [
-        {
-            "name": runtime.name,
-            "version": here.get(runtime.name, {}).get("version"),
-            "usable_here": here.get(runtime.name, {}).get("usable", False),
-            "custom_operators": list(runtime.operators),
-            "reason": here.get(runtime.name, {"reason": "not installed"})["reason"],
-        }
-        for runtime in RUNTIMES
-    ]
+    here = {row["name"]: row for row in installed(library=True)}
+    ours, problem = _our_operators()
+    rows = []
+    for runtime in RUNTIMES:
+        row = here.get(runtime.name, {"version": None, "usable": False, "reason": "not installed"})
+        lacking = problem if runtime.takes_library and row["usable"] else ""
+        rows.append(
+            {
+                "name": runtime.name,
+                "version": row["version"],
+                "usable_here": row["usable"] and not lacking,
+                "xnnpack": list(runtime.xnnpack),
+                "custom_operators": list(runtime.operators),
+                "operators": ours if runtime.takes_library else "its own",
+                "reason": row["reason"] or lacking,
+            }
+        )
+    return rows
+
+
+def _our_operators() -> tuple[str, str]:
+    """Where our LCE operators for this host come from, and why they cannot be had."""
+    from harness.native.build import host_target, source_of
+
+    try:
+        return source_of(host_target()), ""
+    except BitlensError as error:
+        return "", str(error).partition("\n")[0]
 
 
 def layers(model_name: str | None) -> Rows:

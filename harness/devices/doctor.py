@@ -8,6 +8,8 @@ from importlib.metadata import version
 from typing import Any
 
 from harness.devices.device import KINDS, Device, is_set_up
+from harness.devices.finding import Finding
+from harness.devices.runtime_findings import runtime_findings
 from harness.devices.setup.wheels import NEWEST, OLDEST, SUPPORTED_PYTHONS
 from harness.devices.surroundings import clock_in_words, look_around
 from harness.devices.transport.faults import AgentError, Unreachable
@@ -24,19 +26,6 @@ BUSY_LOAD_FRACTION = 0.5
 _OLDEST_GLIBC = (2, 27)  # ai-edge-litert's wheels; tflite-runtime's need 2.34
 _REPAIR = {"local": "pip install -U numpy ai-edge-litert, in that environment"}  # where `setup` prepares nothing
 _NUMPY = 'pip install "numpy<2", or ai-edge-litert'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """`severity` is error (nothing will run), warning (results will suffer) or ok."""
-
-    severity: str
-    what: str
-    hint: str = ""
-    is_unreachable: bool = False
-
-    def as_text(self) -> str:
-        return f"{self.severity:8} {self.what}" + (f"\n         try: {self.hint}" if self.hint else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +166,8 @@ def _libc(facts: Facts) -> Iterator[Finding]:
 
 
 def _runtimes(facts: Facts) -> Iterator[Finding]:
-    for runtime in facts.runtimes:
-        if runtime["usable"]:
-            yield Finding(severity="ok", what=f"runtime {runtime['name']} {runtime['version']}")
-        else:
-            yield Finding(
-                severity="warning", what=runtime["reason"], hint=_NUMPY if facts.kind == "local" else _repair(facts)
-            )
+    mend = _NUMPY if facts.kind == "local" else _repair(facts)
+    yield from runtime_findings(facts.runtimes, facts.machine.get("architecture", ""), mend=mend)
     if not any(runtime["usable"] for runtime in facts.runtimes):
         yield Finding(severity="error", what="no usable TFLite runtime", hint=_repair(facts))
 

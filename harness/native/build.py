@@ -53,6 +53,15 @@ def library(target: str) -> Path:
     return _found_or_built(target, lce_build.source_hash(), LIBRARY)
 
 
+def source_of(target: str) -> str:
+    """Where the operators for `target` would come from, in words; builds nothing. Raises ConfigError or NoCompiler."""
+    place = _place(target, lce_build.source_hash(), LIBRARY)
+    if (PREBUILT / place).exists() or _is_as_it_was_built(cache_directory() / place):
+        return "built already"
+    compiler = compiler_for(target)
+    return f"built here when needed, by {'ziglang' if 'ziglang' in compiler else Path(compiler[0]).name}"
+
+
 def winograd_library(target: str = "") -> Path:
     """Float convolutions for `target`, by default this machine; found, built and refused as the operators are."""
     return _found_or_built(target or host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
@@ -77,10 +86,14 @@ def prebuild(folder: Path) -> None:
             print(path)
 
 
-def _found_or_built(target: str, source_hash: str, name: str) -> Path:
+def _place(target: str, source_hash: str, name: str) -> Path:
     if target not in TARGETS:
         raise ConfigError(f'the LCE operators have no target "{target}"', hint=nearest(target, TARGETS))
-    place = Path(f"{target}-{source_hash}") / name
+    return Path(f"{target}-{source_hash}") / name
+
+
+def _found_or_built(target: str, source_hash: str, name: str) -> Path:
+    place = _place(target, source_hash, name)
     if (PREBUILT / place).exists():
         return PREBUILT / place
     path = _own_cache_directory() / place

@@ -81,6 +81,22 @@ def test_a_library_that_came_with_the_wheel_needs_no_compiler(tmp_path: Path, mo
         assert tmp_path / "prebuilt" in path.parents
 
 
+def test_where_a_library_would_come_from_is_said_without_building_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(build, "PREBUILT", tmp_path / "none")
+    monkeypatch.setattr(build, "compiler_for", lambda target: ["/usr/bin/g++"])
+    assert build.source_of("aarch64") == "built here when needed, by g++"
+    monkeypatch.setattr(build, "compiler_for", lambda target: [sys.executable, "-m", "ziglang", "c++"])
+    assert build.source_of("aarch64") == "built here when needed, by ziglang"
+    assert not (tmp_path / "cache").exists()
+    prebuilt = tmp_path / "none" / f"aarch64-{lce_build.source_hash()}" / build.LIBRARY
+    prebuilt.parent.mkdir(parents=True)
+    prebuilt.touch()
+    assert build.source_of("aarch64") == "built already"
+
+
 def test_a_library_of_other_sources_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(build, "PREBUILT", tmp_path / "prebuilt")

@@ -11,6 +11,7 @@ import pytest
 from harness.cli.listing import METHODS, methods
 from harness.cli.main import main
 from harness.models.catalogue import CATALOGUE, catalogue_model
+from harness.native import build
 
 
 def bitlens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
@@ -158,3 +159,36 @@ def test_the_table_of_methods_shows_defaults_as_an_experiment_file_writes_them(
     assert "  layer=last_activation relu=true invert=false ste=own  " in lines["gradcam"]
     assert lines["gradient"].split()[1] == "yes"
     assert lines["rise"].split()[1] == "masks=1000"
+
+
+def test_runtimes_with_our_operators_are_usable_where_these_can_be_had(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "source_of", lambda target: "built here when needed, by g++")
+    rows = {row["name"]: row for row in listed_runtimes(capsys, monkeypatch)}
+    for name in ("ai-edge-litert", "tflite-runtime"):
+        if rows[name]["usable_here"]:
+            assert rows[f"{name}+lce-ops"]["usable_here"]
+            assert rows[f"{name}+lce-ops"]["operators"] == "built here when needed, by g++"
+            assert rows[f"{name}+lce-ops"]["xnnpack"] == rows[name]["xnnpack"]
+
+
+def test_runtimes_with_our_operators_say_why_these_cannot_be_had(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(target: str) -> str:
+        raise build.NoCompiler("no C++ compiler here", hint="ziglang")
+
+    monkeypatch.setattr(build, "source_of", no_compiler)
+    rows = {row["name"]: row for row in listed_runtimes(capsys, monkeypatch)}
+    for name in ("ai-edge-litert", "tflite-runtime"):
+        if rows[name]["usable_here"]:
+            assert not rows[f"{name}+lce-ops"]["usable_here"]
+            assert rows[f"{name}+lce-ops"]["reason"] == "no C++ compiler here"
+
+
+def listed_runtimes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    code, printed = bitlens(capsys, monkeypatch, "list", "runtimes", "--json")
+    assert code == 0
+    rows: list[dict[str, Any]] = json.loads(printed)
+    return rows

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.devices.device import make_device
 from harness.devices.doctor import Facts, diagnose, examine
+from harness.native import build
 from tests.harness.devices.devices_under_test import SshServer
 
 MACHINE = {
@@ -17,6 +19,7 @@ MACHINE = {
     "cpu": "Cortex-A72",
     "cpus": 4,
     "bits": 64,
+    "architecture": "aarch64",
     "system": "Debian GNU/Linux 12",
     "python": "3.11.2",
     "libc": "glibc 2.36",
@@ -35,7 +38,9 @@ STAT = {
     "lock_problem": None,
     "uptime_s": 5000.0,
 }
-RUNTIME = {"name": "tflite-runtime", "version": "2.14.0", "usable": True, "reason": ""}
+RUNTIME = {
+    "name": "ai-edge-litert", "version": "2.3.0", "usable": True, "reason": "", "xnnpack": ["float", "int8"],
+}  # fmt: skip
 
 
 def healthy(**changes: Any) -> Facts:
@@ -71,6 +76,7 @@ def test_a_healthy_board_has_nothing_that_would_spoil_a_run() -> None:
             "warning",
             "numpy < 2",
         ),
+        ({"runtimes": [{**RUNTIME, "xnnpack": ["float"]}]}, "warning", "no runtime here gives int8 to XNNPACK"),
         ({"governors": ["powersave"]}, "warning", "powersave"),
         ({"throttled_bits": 0x50001}, "warning", "under-voltage now"),
         ({"throttled_bits": 0x10000}, "warning", "under-voltage since"),
@@ -141,3 +147,21 @@ def test_a_board_that_was_not_set_up_is_a_finding(ssh_server: SshServer, tmp_pat
     findings = examine(make_device(row))
     assert findings[0].what == 'device "pi4" has not been set up'
     assert findings[0].hint == "bitlens device setup pi4"
+
+
+def test_each_runtime_says_what_it_gives_to_xnnpack() -> None:
+    findings = diagnose(healthy(runtimes=[RUNTIME, {**RUNTIME, "name": "tflite-runtime", "xnnpack": ["float"]}]))
+    said = [finding.what for finding in findings]
+    assert "runtime ai-edge-litert 2.3.0, XNNPACK for float and int8" in said
+    assert "runtime tflite-runtime 2.3.0, XNNPACK for float" in said
+
+
+def test_a_host_that_cannot_build_our_operators_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_compiler(target: str) -> list[str]:
+        raise build.NoCompiler(f"no C++ compiler for {target} is installed")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(build, "compiler_for", no_compiler)
+    monkeypatch.setattr(build, "PREBUILT", tmp_path)
+    found = [finding for finding in diagnose(healthy()) if finding.severity == "warning"]
+    assert [finding.what for finding in found] == ["no C++ compiler for aarch64 is installed"]
