@@ -27,8 +27,8 @@ from harness.errors import DeviceError
 SUITE = "bookworm"  # the Raspberry Pi OS of the day: Python 3.11, glibc 2.36
 PACKAGES = "python3,libstdc++6,ca-certificates"
 TARGET = wheels.Target(python=(3, 11), architecture="aarch64", glibc=(2, 36))
-# Both runtimes: the one that boards with this Python use, and the newer one.
-REQUIREMENTS = (*wheels.requirements(TARGET), "ai-edge-litert>=2.1.6")
+# Both runtimes: the one that boards with this Python get, and the one that older ones have.
+REQUIREMENTS = (*wheels.TFLITE, wheels.LITERT[1])
 PLUGIN_SOURCE = Path(__file__).with_name("instructions.c")
 PLUGIN_APIS = range(1, 9)  # qemu 7.2 speaks 1; newer ones refuse it, and say so
 # The runtimes read the processor's features here, and crash on those of the host. One Cortex-A72 of four.

@@ -17,10 +17,11 @@ from harness.errors import DeviceError
 
 OLDEST, NEWEST = (3, 9), (3, 14)
 SUPPORTED_PYTHONS = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
-# tflite-runtime has wheels up to Python 3.11 and fails with NumPy 2, which it does not say.
-_TFLITE = ("numpy>=1.23.2,<2", "tflite-runtime==2.14.0")
-_LITERT = ("numpy>=1.26", "ai-edge-litert>=2.1.6")
-_LAST_TFLITE = (3, 11)
+# tflite-runtime has wheels up to Python 3.11, fails with NumPy 2, which it does not say, and runs int8 without XNNPACK.
+TFLITE = ("numpy>=1.23.2,<2", "tflite-runtime==2.14.0")
+LITERT = ("numpy>=1.26", "ai-edge-litert>=2.1.6")
+_TFLITE_GLIBC, _LITERT_GLIBC = (2, 34), (2, 27)
+_FIRST_LITERT = (3, 10)
 MODULES = {  # what an environment must be able to import when it has these packages
     "numpy": "numpy", "tflite-runtime": "tflite_runtime.interpreter", "ai-edge-litert": "ai_edge_litert.interpreter",
 }  # fmt: skip
@@ -44,11 +45,11 @@ def requirements(target: Target) -> tuple[str, ...]:
     if not OLDEST <= target.python <= NEWEST:
         problem = f"Python {target.python[0]}.{target.python[1]}: expected {SUPPORTED_PYTHONS}"
         raise DeviceError(problem, hint="python = in the device's row")
-    if target.python <= _LAST_TFLITE and target.glibc >= (2, 34):
-        return _TFLITE
-    if target.python >= (3, 10):
-        return _LITERT
-    raise DeviceError(f"glibc {target.glibc[0]}.{target.glibc[1]}: tflite-runtime needs 2.34", hint="a newer system")
+    runtime, oldest = (LITERT, _LITERT_GLIBC) if target.python >= _FIRST_LITERT else (TFLITE, _TFLITE_GLIBC)
+    if target.glibc < oldest:
+        needs = f"{runtime[1].split('=')[0].rstrip('>')} needs {oldest[0]}.{oldest[1]}"
+        raise DeviceError(f"glibc {target.glibc[0]}.{target.glibc[1]}: {needs}", hint="a newer system")
+    return runtime
 
 
 def platforms(target: Target) -> list[str]:

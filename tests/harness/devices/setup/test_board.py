@@ -25,7 +25,7 @@ PI_OS_12 = wheels.Target(python=(3, 11), architecture="aarch64", glibc=(2, 36))
     ("python", "glibc", "runtime"),
     [
         ((3, 9), (2, 36), "tflite-runtime==2.14.0"),
-        ((3, 11), (2, 36), "tflite-runtime==2.14.0"),
+        ((3, 11), (2, 36), "ai-edge-litert>=2.1.6"),
         ((3, 10), (2, 31), "ai-edge-litert>=2.1.6"),
         ((3, 13), (2, 41), "ai-edge-litert>=2.1.6"),
     ],
@@ -47,6 +47,7 @@ def test_the_runtime_follows_from_python_and_the_c_library(
         ),
         (wheels.Target(python=(3, 8), architecture="aarch64", glibc=(2, 36)), "Python 3.8: expected 3.9 to 3.14"),
         (wheels.Target(python=(3, 9), architecture="aarch64", glibc=(2, 31)), "glibc 2.31: tflite-runtime needs 2.34"),
+        (wheels.Target(python=(3, 12), architecture="aarch64", glibc=(2, 19)), "glibc 2.19: ai-edge-litert needs 2.27"),
     ],
 )
 def test_a_board_that_no_runtime_fits_is_refused_with_the_reason(target: wheels.Target, words: str) -> None:
@@ -69,7 +70,7 @@ def board(ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         with zipfile.ZipFile(wheel, "w") as archive:
             archive.writestr("probe.py", f"WANTED = {list(wanted)!r}")
             archive.writestr("numpy.py", "")
-            archive.writestr("tflite_runtime/interpreter.py", "")
+            archive.writestr("ai_edge_litert/interpreter.py", "")
         return [wheel]
 
     monkeypatch.setattr(wheels, "fetch", fetch)
@@ -80,9 +81,9 @@ def test_setup_makes_a_private_environment_and_is_repeatable(board: SshDevice, t
     said: list[str] = []
     first = board_setup.setup(board, python=sys.executable, say=said.append)
     assert first["changed"]
-    assert "tflite-runtime==2.14.0" in "\n".join(said)
+    assert "ai-edge-litert>=2.1.6" in "\n".join(said)
     site = next(Path(board.cache).glob("venv/lib/python*/site-packages"))
-    assert "tflite-runtime==2.14.0" in (site / "probe.py").read_text()
+    assert "ai-edge-litert>=2.1.6" in (site / "probe.py").read_text()
     assert not board_setup.setup(board, python=sys.executable, say=said.append)["changed"]
     assert said[-1].strip() == "there already"
 
@@ -120,7 +121,7 @@ def site_of(board: SshDevice) -> Path:
 
 
 BROKEN: dict[str, Callable[[SshDevice], object]] = {
-    "a module cut to nothing": lambda board: (site_of(board) / "tflite_runtime/interpreter.py").unlink(),
+    "a module cut to nothing": lambda board: (site_of(board) / "ai_edge_litert/interpreter.py").unlink(),
     "no interpreter": lambda board: (Path(board.cache) / "venv/bin/python").unlink(),
     "a module with zeros": lambda board: (site_of(board) / "numpy.py").write_bytes(bytes(100)),
     "requirements cut to nothing": lambda board: (Path(board.cache) / "venv/bitlens-requirements").write_text(""),
