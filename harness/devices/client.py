@@ -23,6 +23,7 @@ from harness.devices.retry import connected, try_whole_job_again
 from harness.devices.runtime_choice import AUTO, Runtime, as_choice
 from harness.devices.surroundings import Lookout
 from harness.devices.transport.session import Progress
+from harness.devices.untimed import NO_TIME, without_time
 from harness.devices.validity import judge
 from harness.errors import DeviceError
 
@@ -139,9 +140,9 @@ def measure(
     )
     record = _count(job, complete) if counts_instructions(device) else _measure(job, complete, lock_wait_s)
     if is_emulated(device):
-        record = _without_time(record)
+        record = without_time(record)
     record = {
-        **_NO_TIME,
+        **NO_TIME,
         **record,
         **delegation(record, artifact_path, record.pop("taken", None), as_choice(runtime)),
         "num_threads": num_threads,
@@ -207,18 +208,6 @@ def energy(
     return estimate
 
 
-# What a record holds where nothing was timed: blanks, never zeros.
-_NO_TIME: dict[str, Any] = {
-    "samples_ns": [],
-    "warmup_ns": [],
-    "first_run_ns": None,
-    "steady": None,
-    "peak_rss_bytes": None,
-    "major_page_faults": None,
-    "instructions": None,
-}
-
-
 def _hello(device: Device) -> dict[str, Any]:
     with connected(device) as session:
         return session.request("hello", deadline_s=HELLO_SECONDS)
@@ -276,13 +265,6 @@ def _count(job: Job, protocol: dict[str, Any]) -> dict[str, Any]:
             "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
         )
     return {**loaded, **counted}
-
-
-def _without_time(record: dict[str, Any]) -> dict[str, Any]:
-    """What an emulated device says besides its time, such as its memory."""
-    blanks = {name: _NO_TIME[name] for name in ("samples_ns", "warmup_ns", "first_run_ns", "steady")}
-    conditions = {**record["circumstances"], "during": []}
-    return {**record, **blanks, "import_ns": None, "load_ns": None, "energy": None, "circumstances": conditions}
 
 
 def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:

@@ -99,7 +99,7 @@ class _Counted:
         elif now - self._said_at >= COUNT_SECONDS and self._before < done < of:
             self._said_at = now
             left = (of - done) * (now - self._began) / (done - self._before)
-            say(f"{what}: {done} of {of}, {_duration(left)} left")
+            say(f"{what}: {done} of {of}, {duration(left)} left")
 
 
 def say(line: str) -> None:

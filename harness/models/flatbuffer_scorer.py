@@ -20,9 +20,9 @@ from converters.schema import read, type_name
 from device.preprocessing import dequantize, stored
 from harness.cpus import cores
 from harness.devices.device import Device, make_device
-from harness.devices.runtime_choice import AUTO, Runtime
 from harness.devices.kept_artifact import REQUEST_BYTES, KeptArtifact
 from harness.devices.known import THIS_HOST
+from harness.devices.runtime_choice import AUTO, Runtime
 from harness.errors import ConfigError
 from harness.models.flatbuffer_layers import FlatbufferLayers
 from harness.models.flatbuffer_model import AtWork, FlatbufferModel
