@@ -5,9 +5,11 @@ A round is short, and there are several; a sustained measurement goes on for min
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.devices.client import measure
+from harness.devices.measured_inputs import FileInputs, InputRequest
 from harness.devices.runtime_choice import runtime_of
 from harness.devices.sustained import measure_sustained
 from harness.experiment.schema import LatencyTable
@@ -41,11 +43,20 @@ def _spec(conversion: Unit, device: dict[str, Any], protocol: LatencyTable, num_
     }
 
 
+def _inputs(artifact: Path, name: str) -> dict[str, Any]:
+    """What a file is measured on of which nobody knows how images become its input. Raises ConfigError where it leaves
+    open what a person must say."""
+    where = f'model "{name}"'
+    return FileInputs(artifact.read_bytes(), signature=None, where=where).measured(InputRequest()).record
+
+
 def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
     spec = unit.spec
-    what = device_of(spec), context.artifact(unit.needs["conversion"])
+    artifact = context.artifact(unit.needs["conversion"])
+    what = device_of(spec), artifact
     how = {
         "preprocessing": spec["model"]["preprocessing"] or None,  # none: its inputs are random
+        "inputs": None if spec["model"]["preprocessing"] else _inputs(artifact, spec["model"]["name"]),
         "num_threads": spec["num_threads"],
         "protocol": spec["protocol"],
         "runtime": runtime_of(spec["device"]),
