@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from device.perturbation import pack
+from device.preprocessing import preprocess
 from harness.devices import validity
 from harness.devices.client import hello, measure, predict
 from harness.devices.device import Device, counts_instructions, is_emulated, make_device
+from harness.devices.kept_artifact import KeptArtifact
 from harness.devices.transport.faults import AgentError
 from harness.native import build
 from tests.harness.devices.devices_under_test import (
@@ -64,6 +66,14 @@ def test_scores_of_the_int8_artifact_follow_keras_within_quantization(device: De
     images, scores = oracle("int8")
     result = predict(device, ARTIFACTS / "int8.tflite", images, preprocessing=RECORD)
     np.testing.assert_allclose(result.scores, scores, atol=8 / 256)  # a few steps of the output's 1/256
+
+
+def test_an_artifact_that_is_kept_answers_prepared_images_as_it_answers_pixels(device: Device) -> None:
+    images, _ = oracle("int8")
+    kept = KeptArtifact(device, ARTIFACTS / "int8.tflite", preprocessing=RECORD)
+    expected = kept.outputs(images)
+    np.testing.assert_array_equal(kept.outputs(preprocess(images, RECORD)), expected)
+    kept.close()
 
 
 # On images of noise, the hardest case: float kernels of two processors add up in different orders, int8 ones do not.
