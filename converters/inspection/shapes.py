@@ -6,6 +6,7 @@ operator in between hands the number of images on as it is; of other free axes, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -48,37 +49,44 @@ def with_shapes(file: File, shapes: Shapes) -> File:
     )
 
 
-def is_open(file: File) -> bool:
-    """Whether an activation anywhere has an axis of any length."""
-    return any(tensor.free_axes for graph in file.graphs for tensor in graph.tensors)
-
-
 def _that_hold(graph: Graph) -> dict[int, tuple[int, ...]]:
-    """Stored shapes that hold for the stored number of images, by tensor."""
+    """Shapes for the stored number of images, by tensor: those that follow from it and from nothing else."""
     hold = {tensor.index: tensor.shape for tensor in graph.tensors if not tensor.free_axes}
     hold |= {tensor.index: tensor.shape for tensor in graph.inputs if tensor.free_axes == (0,)}
     for operator in graph.operators:
         if all(tensor is None or tensor.index in hold for tensor in operator.inputs):
-            hold |= {
-                out.index: out.shape for out in operator.outputs if out.free_axes == (0,) and _holds(operator, out)
-            }
+            for out in operator.outputs:
+                count = _count(operator, out, hold) if out.free_axes == (0,) else None
+                if count is not None:
+                    hold[out.index] = (count, *out.shape[1:])
     return hold
 
 
-def _holds(operator: Operator, out: Tensor) -> bool:
-    images = next((tensor for tensor in operator.inputs if tensor is not None and tensor.free_axes), None)
-    if images is None or images.free_axes != (0,):
-        return False
+def _count(operator: Operator, out: Tensor, hold: Mapping[int, tuple[int, ...]]) -> int | None:
+    """How long the first axis of an output is, which is its one free axis; None where that is not certain."""
+    free = [tensor for tensor in operator.inputs if tensor is not None and tensor.free_axes]
+    counts = {hold[tensor.index][0] for tensor in free if tensor.free_axes == (0,)}
+    if len(counts) != 1 or any(tensor.free_axes != (0,) for tensor in free):
+        return None
+    (count,) = counts
     if operator.name in _KEEP_NUMBERS:
-        return _numbers(operator, images) == out.elements
-    return out.shape[0] == images.shape[0] and (operator.name in _KEEP_IMAGES or _leaves_images_alone(operator, images))
+        whole, rest = _numbers(operator, hold[free[0].index]), math.prod(out.shape[1:])
+        return whole // rest if rest and whole % rest == 0 else None
+    if operator.name in ("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"):
+        sizes = _numbers_of(operator.needed(1))
+        blocks = math.prod(sizes)
+        if not sizes or blocks < 1:
+            return None
+        return count * blocks if operator.name == "SPACE_TO_BATCH_ND" else count // blocks
+    return count if operator.name in _KEEP_IMAGES or _leaves_images_alone(operator, free[0]) else None
 
 
-def _numbers(operator: Operator, images: Tensor) -> int:
+def _numbers(operator: Operator, shape: tuple[int, ...]) -> int:
+    """How many an operator writes that keeps them, or exchanges rows of `depth` for rows of `units`."""
     if operator.name != "FULLY_CONNECTED":
-        return images.elements
+        return math.prod(shape)
     units, depth = operator.needed(1).shape
-    return images.elements // depth * units if depth else 0
+    return math.prod(shape) // depth * units if depth else 0
 
 
 def _leaves_images_alone(operator: Operator, images: Tensor) -> bool:

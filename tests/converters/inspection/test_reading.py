@@ -51,25 +51,26 @@ def test_the_memory_of_a_loop_s_graphs_comes_on_top() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "holds"),
+    ("name", "shape", "rows"),
     [
-        ("RESHAPE", (1, 12), True),
-        ("RESHAPE", (1, 6), False),  # 12 numbers cannot be 6: there are two rows of them
-        ("SHAPE", (1, 3, 4), False),
-        ("RELU", (1, 3, 4), True),
-        ("TILE", (1, 3, 4), False),
+        ("RESHAPE", (1, 12), 1),
+        ("RESHAPE", (1, 6), 2),  # stored as one row: but 12 numbers are two rows of 6
+        ("RESHAPE", (1, 5), 0),  # and no rows of 5
+        ("SHAPE", (1, 3, 4), 0),
+        ("RELU", (1, 3, 4), 1),
+        ("TILE", (1, 3, 4), 0),
     ],
 )
 def test_the_stored_number_of_images_holds_as_far_as_operators_hand_it_on(
-    name: str, shape: tuple[int, ...], holds: bool
+    name: str, shape: tuple[int, ...], rows: int
 ) -> None:
     def build(file: Made, graph: Graph) -> None:
         image, middle = graph.input(1, 3, 4, free=[0]), graph.tensor(*shape, free=[0])
         graph.operator(name, [image], [middle])
-        rows = middle if len(shape) == 2 else graph.operator("MEAN", [middle], [graph.tensor(1, shape[-1], free=[0])])
+        flat = middle if len(shape) == 2 else graph.operator("MEAN", [middle], [graph.tensor(1, shape[-1], free=[0])])
         out = graph.tensor(1, 5, free=[0])
-        graph.output(graph.operator("FULLY_CONNECTED", [rows, graph.weights(5, shape[-1]), -1], [out]))
+        graph.output(graph.operator("FULLY_CONNECTED", [flat, graph.weights(5, shape[-1]), -1], [out]))
 
     inside = contents(of(build)())
-    assert inside.macs["float"] == (5 * shape[-1] if holds else 0)
-    assert inside.macs_unknown == ({} if holds else {"FULLY_CONNECTED": 1})
+    assert inside.macs["float"] == rows * 5 * shape[-1]
+    assert inside.macs_unknown == ({} if rows else {"FULLY_CONNECTED": 1})
