@@ -42,8 +42,8 @@ class Content(_Bounded, bytes):
     """Of a file that fits into memory."""
 
     @classmethod
-    def of(cls, content: bytes | Mapped) -> Content | Mapped:
-        bounded = content if isinstance(content, Mapped) else cls(content)
+    def of(cls, content: bytes) -> Content:
+        bounded = cls(content)
         bounded.begin()
         return bounded
 
@@ -56,6 +56,14 @@ class Mapped(_Bounded, mmap):
         """Raises OSError."""
         with path.open("rb") as file:
             return cls(file.fileno(), 0, access=ACCESS_READ)
+
+
+def bounded(content: bytes | Mapped) -> Content | Mapped:
+    """To be read from its beginning."""
+    if not isinstance(content, Mapped):
+        return Content.of(content)
+    content.begin()
+    return content
 
 
 @cache

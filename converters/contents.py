@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from converters.inspection import reading
+from converters.inspection import parts, reading
 from converters.inspection.activations import activation_bytes
 from converters.inspection.costs import Costs
 from converters.inspection.macs import ARITHMETIC, BINARY, BINARY_CONVOLUTION, binary_weights
-from converters.inspection.reading import Constant, File, Operator
+from converters.inspection.parts import Constant, File, Operator
 from converters.inspection.shapes import for_stored_images
 from converters.schema import DAMAGE, NotAnArtifact
 
@@ -106,7 +106,7 @@ def summary(file: File) -> Contents:
     )
 
 
-def shown(tensor: reading.Tensor) -> Tensor:
+def shown(tensor: parts.Tensor) -> Tensor:
     scale = tensor.scales[0] if len(tensor.scales) == 1 else None
     sizes = tuple(-1 if axis in tensor.free_axes else size for axis, size in enumerate(tensor.shape))
     return Tensor(
@@ -120,7 +120,7 @@ def shown(tensor: reading.Tensor) -> Tensor:
 
 
 # ---------------------------------------------------------------------------------------------------------- weights
-def _constants(operators: Iterable[Operator]) -> Iterator[tuple[Operator, int, reading.Tensor, Constant]]:
+def _constants(operators: Iterable[Operator]) -> Iterator[tuple[Operator, int, parts.Tensor, Constant]]:
     """Every constant input of every operator, with its position; one that several share comes several times."""
     for operator in operators:
         for position, tensor in enumerate(operator.inputs):

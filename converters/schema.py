@@ -31,7 +31,7 @@ def read(content: bytes | bounded_schema.Mapped) -> Any:
     Raises NotAnArtifact.
     """
     with _sound(content):
-        model = objects().ModelT.InitFromPackedBuf(bounded_schema.Content.of(content), 0)
+        model = objects().ModelT.InitFromPackedBuf(bounded_schema.bounded(content), 0)
         if not model.subgraphs or model.operatorCodes is None:
             raise NotAnArtifact("it holds no graph")
         return model

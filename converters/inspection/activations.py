@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from converters.arena import Lifetime, arena_bytes
-from converters.inspection.costs import calls
-from converters.inspection.reading import Graph, Tensor
+from converters.inspection.parts import Graph, Tensor, calls
 from converters.schema import NotAnArtifact
 
 MOST_ACTIVATIONS = 10_000  # each is placed beside all others

@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 
 from converters.inspection.loops import trip_count
 from converters.inspection.macs import arithmetic, multiplications
-from converters.inspection.reading import Graph, Operator
+from converters.inspection.parts import Graph, Operator, calls
 
 MOST_MACS = 2**63  # more is no loop that anybody waits for
-# The options that name the graphs which an operator runs.
-_CALLS = (
-    *("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex", "subgraph"),
-    *("decompositionSubgraphIndex", "comparatorSubgraphIndex", "updateComputationSubgraphIndex"),
-    *("initSubgraphIndex", "branchSubgraphIndices", "calledComputations"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +44,6 @@ def total(costs: Iterable[Cost]) -> Cost:
         macs.update(cost.macs)
         unknown.update(cost.unknown)
     return Cost(macs, unknown)
-
-
-def calls(operator: Operator) -> list[int]:
-    """Numbers of the graphs that an operator runs."""
-    found: list[int] = []
-    for name in _CALLS:
-        number = operator.options.get(name, -1)
-        found += [number] if isinstance(number, int) else [int(one) for one in (() if number is None else number)]
-    return [] if operator.custom else [number for number in found if number >= 0]
 
 
 class Costs:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from converters.bounded_schema import Mapped
 from converters.contents import Contents, Tensor, damage_explained, shown, summary
-from converters.inspection import reading
+from converters.inspection import parts
 from converters.inspection.activations import activation_bytes
-from converters.inspection.costs import Cost, Costs, calls, total
+from converters.inspection.costs import Cost, Costs, total
 from converters.inspection.kernels import lacking
 from converters.inspection.macs import ARITHMETIC
-from converters.inspection.reading import File, Graph, read_file
+from converters.inspection.parts import File, Graph, calls
+from converters.inspection.reading import read_file
 from converters.inspection.shapes import Shapes, for_stored_images, with_shapes
 
 
@@ -149,7 +150,7 @@ def _graph(index: int, graph: Graph, callers: tuple[str, ...], costs: list[Cost]
     )
 
 
-def _shape(tensor: reading.Tensor) -> tuple[int, ...]:
+def _shape(tensor: parts.Tensor) -> tuple[int, ...]:
     end = shown(tensor)
     return end.shape_signature or end.shape
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from converters.inspection.reading import File, Operator
+from converters.inspection.parts import File, Operator
 
 # Other people's operators that stand for a part of the model that was compiled for an accelerator.
 COMPILED = {"edgetpu-custom-op": "the Edge TPU's delegate", "DISPATCH_OP": "LiteRT's dispatch to an accelerator"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from converters.inspection.reading import Graph, Operator
+from converters.inspection.parts import Graph, Operator
 
 _PASSING_ON = {  # operators whose output holds nothing but numbers of their inputs -> which inputs
     "CAST": slice(1), "RESHAPE": slice(1), "EXPAND_DIMS": slice(1), "SQUEEZE": slice(1), "TRANSPOSE": slice(1),

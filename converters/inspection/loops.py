@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from converters.inspection.reading import Graph, Operator, Tensor
+from converters.inspection.parts import Graph, Operator, Tensor
 
 MOST_COMPARISONS = 16
 _BYTES = {"INT32": 4, "INT64": 8}

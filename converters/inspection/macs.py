@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from converters.inspection.reading import Operator, Tensor
+from converters.inspection.parts import Operator, Tensor
 
 BINARY, INT8, INT16, FLOAT, OTHER = "binary", "int8", "int16", "float", "other"
 ARITHMETIC = (BINARY, INT8, INT16, FLOAT, OTHER)
@@ -21,7 +21,7 @@ _FLOATS = {"FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16", "FLOAT8_E4M3FN", "FLOAT8
 
 
 def multiplications(operator: Operator) -> int | None:
-    """Of one execution, at the stored shapes; None where it cannot be told. Raises IndexError, NotAnArtifact."""
+    """Of one execution, at the stored shapes; None where it cannot be told. Raises LookupError."""
     if operator.name in _RULES:
         if _is_open(operator):
             return None

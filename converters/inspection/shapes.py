@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from converters.inspection.costs import calls
-from converters.inspection.reading import File, Graph, Operator, Tensor
+from converters.inspection.parts import File, Graph, Operator, Tensor, calls
 
 Shapes = Mapping[int, Mapping[int, tuple[int, ...]]]  # by graph and tensor
 

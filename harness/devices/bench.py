@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.devices import client
+from harness.devices import client, operator_costs
 from harness.devices.device import Device
 from harness.devices.measured_inputs import MeasuredInputs
 from harness.devices.rounds import interleaved
@@ -137,7 +137,7 @@ class _Tally:
         if request.energy:
             yield "energy", client.energy(*self._what, preprocessing=None, **self._how)
         if request.profile:
-            yield "profile", client.profile(*self._what, **self._how)
+            yield "profile", operator_costs.profile(*self._what, **self._how)
 
     @property
     def _what(self) -> tuple[Device, Path]:

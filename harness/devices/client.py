@@ -18,14 +18,12 @@ from device.perturbation import pack
 from harness.devices.delegation import delegation
 from harness.devices.device import Device, counts_instructions, is_emulated
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
-from harness.devices.operator_costs import operator_costs
 from harness.devices.retry import connected, try_whole_job_again
 from harness.devices.runtime_choice import AUTO, Runtime, as_choice
 from harness.devices.surroundings import Lookout
 from harness.devices.transport.session import Progress
 from harness.devices.untimed import NO_TIME, without_time
 from harness.devices.validity import judge
-from harness.errors import DeviceError
 
 PREDICT_SECONDS = 3600.0
 MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest model on a slow board, and the telemetry
@@ -150,36 +148,6 @@ def measure(
         "emulated": is_emulated(device),
     }
     return {**record, **judge(record).as_fields()}
-
-
-def profile(
-    device: Device,
-    artifact_path: Path,
-    *,
-    num_threads: int = 1,
-    runtime: Runtime = AUTO,
-    inputs: dict[str, Any] | None = None,
-    runs: int = 20,
-) -> dict[str, Any]:
-    """What each operator costs: {"method", "runtime", ..., "total_ns", "operators": [...]} as in operator_costs.py.
-
-    The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
-    Raises DeviceError, for an emulated device too: its time means nothing.
-    """
-    if is_emulated(device):
-        raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
-    job = Job(device=device, artifact=artifact_path, runtime=runtime, num_threads=num_threads)
-    with job.put() as (session, sha256):
-        answer = session.request(
-            "profile",
-            deadline_s=PREDICT_SECONDS,
-            sha256=sha256,
-            num_threads=num_threads,
-            runs=runs,
-            inputs=inputs,
-            **job.executed_by(session),
-        )
-    return operator_costs(answer, artifact_path)
 
 
 def energy(

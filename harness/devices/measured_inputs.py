@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.inspection.lookups import rows_looked_up
-from converters.inspection.reading import File, Signature, Tensor, read_file
+from converters.inspection.parts import File, Signature, Tensor
+from converters.inspection.reading import read_file
 from device.inputs import unique
 from device.perturbation import pack
 from harness.errors import ConfigError, nearest, quoted

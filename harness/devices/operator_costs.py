@@ -13,7 +13,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.devices.client import PREDICT_SECONDS
+from harness.devices.device import Device, is_emulated
+from harness.devices.job import Job
+from harness.devices.runtime_choice import AUTO, Runtime
 from harness.errors import DeviceError
+
+
+def profile(
+    device: Device,
+    artifact_path: Path,
+    *,
+    num_threads: int = 1,
+    runtime: Runtime = AUTO,
+    inputs: dict[str, Any] | None = None,
+    runs: int = 20,
+) -> dict[str, Any]:
+    """What each operator costs: {"method", "runtime", ..., "total_ns", "operators": [...]} of `operator_costs`.
+
+    The runtimes' Python interpreters keep no such times, so prefixes of the graph are timed; `method` says so.
+    Raises DeviceError, for an emulated device too: its time means nothing.
+    """
+    if is_emulated(device):
+        raise DeviceError(f'device "{device.name}": emulated, so an operator has no time', hint="another device")
+    job = Job(device=device, artifact=artifact_path, runtime=runtime, num_threads=num_threads)
+    with job.put() as (session, sha256):
+        answer = session.request(
+            "profile",
+            deadline_s=PREDICT_SECONDS,
+            sha256=sha256,
+            num_threads=num_threads,
+            runs=runs,
+            inputs=inputs,
+            **job.executed_by(session),
+        )
+    return operator_costs(answer, artifact_path)
 
 
 def operator_costs(answer: Mapping[str, Any], artifact: Path) -> dict[str, Any]:

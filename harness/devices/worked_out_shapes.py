@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from converters.inspection.costs import calls
-from converters.inspection.reading import File, read_file
+from converters.inspection.parts import File, calls
+from converters.inspection.reading import read_file
 from device.text import printable
 from harness.devices.measured_inputs import FileInputs, InputRequest
 from harness.errors import DeviceError

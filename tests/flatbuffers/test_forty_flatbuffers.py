@@ -15,7 +15,7 @@ from device import runtimes
 from harness.cli.app import app
 from harness.cli.inspection import inspect_file
 from harness.cli.inspection_text import as_text
-from harness.devices import client
+from harness.devices import operator_costs
 from harness.devices.device import make_device
 from tests.flatbuffers import converted_rows, hand_rows, loop_rows, quantized_rows, recurrent_rows
 from tests.flatbuffers.table import BOTH
@@ -108,7 +108,7 @@ def test_the_command_times_what_it_can_and_says_why_not_of_the_rest(folder: Path
 @pytest.mark.parametrize("name", ["a loop of three rounds", "variables", "SVDF"])
 def test_a_profile_of_loops_and_state_adds_up_and_names_every_operator(name: str, folder: Path) -> None:
     path = file_of(name, folder)
-    profile = client.profile(make_device({"name": "this-host", "kind": "local"}), path, runs=2)
+    profile = operator_costs.profile(make_device({"name": "this-host", "kind": "local"}), path, runs=2)
     names = [row["operator"] for row in inspect_file(path)["graphs"][0]["operators"]]
     assert [row["name"] for row in profile["operators"]] == names
     assert sum(row["ns"] for row in profile["operators"]) == profile["total_ns"]

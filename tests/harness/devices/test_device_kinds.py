@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import app
-from harness.devices.client import measure, profile
+from harness.devices.client import measure
 from harness.devices.device import KINDS, DeviceKind, make_device
 from harness.devices.doctor import examine
 from harness.devices.local import LocalDevice
+from harness.devices.operator_costs import profile
 from harness.devices.transport.faults import AgentError
 from harness.errors import DeviceError
 from harness.experiment.reader import read_experiment
