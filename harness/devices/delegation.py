@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.inspection.macs import multiplications
-from converters.inspection.reading import Operator, read_file
+from converters.inspection.parts import Operator
+from converters.inspection.reading import read_file
 from converters.schema import DAMAGE, NotAnArtifact
 from harness.devices.runtime_choice import RuntimeChoice
 from harness.devices.validity import idle_delegates
