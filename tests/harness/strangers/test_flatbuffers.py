@@ -27,6 +27,7 @@ from tests.harness.strangers.tflite_files import (
     written,
 )
 
+ARTIFACTS = Path(__file__).parents[2] / "device" / "artifacts"
 RANGES = {"tf": (-1.0, 1.0), "none": (0.0, 255.0)}
 NAMES = ["west", "mid-west", "mid-east", "east"]
 file_of = cache(quarters)
@@ -238,6 +239,15 @@ def test_what_gives_no_class_scores_is_only_measured_and_that_is_said(tmp_path: 
             raise AssertionError(done.said)
         with pytest.raises(ConfigError, match="accuracy is not defined for it"):
             completed(path, pictures(SHAPE), normalization="tf")
+
+
+# ------------------------------------------------------------------------------------------------ of every kind
+@pytest.mark.parametrize(("name", "family"), [("batch4", "full-precision"), ("lce", "binarized")])
+def test_files_of_batches_and_of_larq_are_models_as_well(name: str, family: str) -> None:
+    done = completed(ARTIFACTS / f"{name}.tflite", pictures((8, 8, 3)))
+    assert (done.model.family, done.model.classes, done.model.output) == (family, 5, "probabilities")
+    images = (pictures((8, 8, 3)).astype(np.float32) - 127.5) / 127.5
+    assert np.allclose(done.keras_model(images).sum(1), 1, atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------ what is no flatbuffer
