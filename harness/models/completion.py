@@ -36,7 +36,7 @@ from harness.models.files import read_model
 from harness.models.findings import Findings, by_own_preprocessing
 from harness.models.flatbuffer_completion import check_range, findings_of_flatbuffer, only_measured
 from harness.models.flatbuffer_model import FlatbufferModel
-from harness.models.flatbuffer_outputs import why_no_class_scores
+from harness.models.flatbuffer_outputs import open_input, why_no_class_scores
 from harness.models.inferred import Picture, Record, in_words, only_measured_in_words
 from harness.models.label_classes import label_classes
 from harness.models.own_preprocessing import own_preprocessing
@@ -66,6 +66,11 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]], dataset: Dat
     """
     declared = model.declared or Declared()
     opened = read_model(model)
+    if isinstance(opened, FlatbufferModel) and (shape := open_input(opened.content)):
+        raise ConfigError(
+            f'model "{model.name}": its file leaves the size of its input open: {shape}',
+            hint="the file converted for one size; `bitlens bench` measures it as it is",
+        )
     if isinstance(opened, FlatbufferModel) and (why := why_no_class_scores(opened.contents)):
         measured = only_measured(model, declared, opened, why)
         return Completed(model=measured, keras_model=opened, said=only_measured_in_words(measured))

@@ -39,6 +39,23 @@ def _is_one_row(batch: int, shape: tuple[int, ...]) -> bool:
     return len(shape) >= 2 and shape[0] == batch and set(shape[1:-1]) <= {1} and shape[-1] > 0
 
 
+def open_input(content: bytes) -> str:
+    """The first input of which more than the number of images is left open, as a part of a sentence; "" for none.
+
+    Such a file stores a side of 1 for what may be any length: to run it so means nothing.
+    """
+    try:
+        model = read(content)
+        tensors = [model.subgraphs[0].tensors[index] for index in model.subgraphs[0].inputs]
+        for tensor in tensors:
+            signature = [] if tensor.shapeSignature is None else [int(side) for side in tensor.shapeSignature]
+            if any(side < 0 for side in signature[1:]):
+                return "x".join("?" if side < 0 else str(side) for side in signature)
+    except DAMAGE:
+        pass
+    return ""
+
+
 def kind_by_head(content: bytes) -> str:
     """The kind of its outputs, as in `harness.outputs`, by the operator that makes them; "" where that says nothing."""
     try:

@@ -241,6 +241,16 @@ def test_what_gives_no_class_scores_is_only_measured_and_that_is_said(tmp_path: 
             completed(path, pictures(SHAPE), normalization="tf")
 
 
+def test_a_file_that_leaves_the_size_of_its_input_open_is_refused_and_not_run_at_one_pixel(tmp_path: Path) -> None:
+    import tf_keras
+
+    layers = tf_keras.layers
+    image = tf_keras.Input((None, None, 3))
+    model = tf_keras.Model(image, layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(image)))
+    with pytest.raises(ConfigError, match=r"leaves the size of its input open: \?x\?x\?x3"):
+        completed(written(tmp_path, converted(model)), pictures(SHAPE))
+
+
 # ------------------------------------------------------------------------------------------------ of every kind
 @pytest.mark.parametrize(("name", "family"), [("batch4", "full-precision"), ("lce", "binarized")])
 def test_files_of_batches_and_of_larq_are_models_as_well(name: str, family: str) -> None:
