@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 EXPERIMENT = """
 seed = 0
-models = ["planted-binary"]
+models = ["planted-float", "planted-binary"]
 formats = ["fp32", "int8", "lce"]
 devices = ["{device}"]
 dataset = {{ kind = "planted" }}
@@ -89,7 +89,7 @@ def test_an_experiment_gives_accuracy_and_no_latency(rig: Rig) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert {unit.status for unit in units(rig)} == {"done"}
     latencies = [unit.result for unit in units(rig) if unit.kind == "latency"]
-    assert len(latencies) == 3
+    assert {unit.spec["format"] for unit in units(rig) if unit.kind == "latency"} == {"fp32", "int8", "lce"}
     assert all(each["emulated"] and each["samples_ns"] == [] and each["peak_rss_bytes"] > 1e7 for each in latencies)
 
 
@@ -147,8 +147,6 @@ def test_400_mib_are_enough_for_a_small_model(rig: Rig, small: VmDevice) -> None
     done = rig.bitlens(*BENCH, small.name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MiB at most" in done.stdout
-    refused = rig.bitlens("run", run(rig, small.name), "--workers", 0)
-    assert refused.returncode == 0, refused.stderr[-3000:]
 
 
 def test_a_line_with_300_ms_of_delay_is_only_slow(rig: Rig) -> None:
