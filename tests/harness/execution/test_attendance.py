@@ -180,6 +180,11 @@ def test_whatever_answers_is_there_and_the_next_unit_says_what_is_wrong_with_it(
     assert not result.away
 
 
+def test_what_goes_wrong_with_looking_is_left_to_the_next_unit() -> None:
+    (result,) = do(Board(AWAY, OSError("Too many open files")), [AWAY, None])
+    assert result.outcome is not None
+
+
 class Local:
     name, kind = "this-host", "local"
 
