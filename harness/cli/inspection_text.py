@@ -36,7 +36,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield from (("signature", _signature(signature)) for signature in record["signatures"])
     yield from (("runs on", line) for line in _runs_on(record))
     counts = ", ".join(f"{count} {name}" for name, count in record["operators"].items())
-    yield "operators", f"{sum(record['operators'].values())}: {counts}"
+    yield "operators", f"{sum(record['operators'].values())}: {counts}" if counts else "none"
     yield "MACs", _macs(record)
     yield "parameters", f"{record['parameters']:,}"
     sizes = record["weight_bytes"].items()
@@ -56,7 +56,9 @@ def _macs(record: Record) -> str:
     free = [tensor for tensor in record["inputs"] if tensor["shape_signature"]]
     if free and record["macs_unknown"]:
         return f"{text}; for shapes of your own: --input-shape"
-    if not free or text == "none":
+    if len({signature["graph"] for signature in record["signatures"]}) > 1:
+        text += "; of graph 0"
+    if not free or not any(record["macs"].values()):
         return text
     return f"{text}; for " + ", ".join(f"{tensor['name']} {_shape(tensor['shape'])}" for tensor in free)
 

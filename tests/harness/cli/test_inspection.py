@@ -140,6 +140,7 @@ def test_signatures_are_listed_with_the_names_that_callers_use(tmp_path: Path) -
     assert [signature["name"] for signature in record["signatures"]] == ["encode", "decode"]
     assert "signature    decode(x float32 4x6) -> y float32 4x6; graph 1\n" in text
     assert record["graphs"][1]["macs"]["float"] == 4 * 36
+    assert "MACs         36 float; of graph 0\n" in text
 
 
 def test_graphs_say_who_runs_them(tmp_path: Path) -> None:
