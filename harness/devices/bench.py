@@ -11,12 +11,13 @@ from typing import Any
 from harness.devices import client, operator_costs
 from harness.devices.device import Device
 from harness.devices.measured_inputs import MeasuredInputs
+from harness.devices.retry import wait_out
 from harness.devices.rounds import interleaved
 from harness.devices.runtime_choice import AUTO, Runtime
 from harness.devices.sustained import Sustained, measure_sustained
-from harness.devices.transport.faults import AgentError, Unreachable
+from harness.devices.transport.faults import AgentError, Away, Unreachable
 from harness.devices.validity import Validity, worst
-from harness.errors import BitlensError, ConfigError
+from harness.errors import BitlensError, ConfigError, DeviceError
 
 MOST_CHARACTERS = 600  # of what is said of a failure
 
@@ -83,7 +84,11 @@ def bench_all(requests: Sequence[Bench]) -> dict[str, list[BenchResult]]:
     tallies = {f"{count} {request.name}": _Tally(request, count) for request in requests for count in request.threads}
     rounds = max((request.rounds for request in requests), default=0)
     for _, turn in interleaved(list(tallies), rounds=rounds, seed=requests[0].seed if requests else 0):
-        tallies[turn].measure()
+        away = tallies[turn].measure()
+        if away:
+            for tally in tallies.values():
+                tally.end(away)
+            break
     results: dict[str, list[BenchResult]] = {request.name: [] for request in requests}
     for tally in tallies.values():
         results[tally.request.name].append(tally.result())
@@ -99,16 +104,25 @@ class _Tally:
         self._failures: list[str] = []
         self._is_over = False
 
-    def measure(self) -> None:
-        """One round."""
+    def measure(self) -> str:
+        """One round. Why the device is away, if it was lost and did not come back in time."""
         if self._is_over:
-            return
+            return ""
         try:
             protocol = {"min_seconds": self.request.seconds}
             self._records.append(client.measure(*self._what, protocol=protocol, preprocessing=None, **self._how))
         except BitlensError as error:
             self._failures.append(_line(error))
-            self._is_over = isinstance(error, (AgentError, ConfigError, Unreachable))
+            refused = isinstance(error, Unreachable) and not isinstance(error, Away)
+            self._is_over = refused or isinstance(error, (AgentError, ConfigError))
+            return wait_out(self.request.device, error)
+        return ""
+
+    def end(self, away: str) -> None:
+        """The rounds that are left cannot begin."""
+        if not self._is_over and len(self._records) + len(self._failures) < self.request.rounds:
+            self._failures.append(_line(DeviceError(away)))
+        self._is_over = True
 
     def result(self) -> BenchResult:
         """The rounds and, where they worked, the extras that were asked for."""

@@ -94,6 +94,18 @@ def wait_for(
         sleep(LOOK_PAUSE_SECONDS)
 
 
+def wait_out(device: Device, error: Exception, *, say: Callable[[str], None] = say) -> str:
+    """Wait for a device that may be away after this error; why it still is, or empty: it answers, or was never away."""
+    wait_s = wait_seconds(device)
+    if wait_s is None or not may_be_away(error):
+        return ""
+    if wait_s:
+        say(f"{device.name} does not answer, and is waited for, {wait_s:.0f} s at most")
+    problem = wait_for(device, at_most_s=wait_s, on_wait=lambda seconds: None)
+    say(f"{device.name} is away" if problem else f"{device.name} is back")
+    return f"board away: {problem}" if problem else ""
+
+
 def _why_away(device: Device) -> str | None:
     """Whatever answers is there: what is wrong with it, the next job will say."""
     try:

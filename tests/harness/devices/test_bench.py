@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cli.bench_text import as_json, as_text, parse_sustained, parse_threads
-from harness.devices import client
+from harness.devices import client, retry
 from harness.devices.bench import Bench, BenchResult, bench_all
 from harness.devices.device import make_device
-from harness.devices.transport.faults import AgentError, AgentLost
+from harness.devices.transport.faults import AgentError, AgentLost, Away, ConnectionCut
 from harness.errors import ConfigError
-from tests.harness.devices.devices_under_test import ARTIFACTS
+from tests.harness.devices.devices_under_test import ARTIFACTS, FLOAT
 
 HOST = make_device({"name": "this-host", "kind": "local"})
 
@@ -148,3 +150,52 @@ def test_durations_and_thread_counts_are_parsed_or_refused() -> None:
     for text, parse in (("30", parse_sustained), ("1,", parse_threads), ("0", parse_threads), ("two", parse_threads)):
         with pytest.raises(ConfigError, match="expected"):
             parse(text)
+
+
+class Board:
+    """A device; each measurement meets the next of these faults, each look for it the next of these."""
+
+    name, kind, wait_s = "pi4", "ssh", 600.0
+
+    def __init__(self, faults: list[Exception | None], looks: list[Exception | None]) -> None:
+        self.faults, self.looks = faults, looks
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        fault = self.looks.pop(0)
+        if fault is not None:
+            raise fault
+        yield self
+
+    def request(self, verb: str, *, deadline_s: float) -> dict[str, Any]:
+        return {}
+
+
+def bench_on(board: Any, monkeypatch: pytest.MonkeyPatch, *, rounds: int = 3) -> list[BenchResult]:
+    def measure(device: Any, *what: Any, **how: Any) -> dict[str, Any]:
+        fault = board.faults.pop(0)
+        if fault is not None:
+            raise fault
+        return {"samples_ns": [1] * 5, "verdict": "valid", "verdict_reason": ""}
+
+    monkeypatch.setattr(client, "measure", measure)
+    monkeypatch.setattr(retry, "LOOK_PAUSE_SECONDS", 0.0)
+    requests = [Bench(name=name, artifact=FLOAT, device=board, rounds=rounds) for name in ("a", "b")]
+    return [result for results in bench_all(requests).values() for result in results]
+
+
+def test_a_board_that_reboots_costs_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut, away = ConnectionCut("lost in measure", verb="measure"), Away("Connection refused")
+    results = bench_on(Board([None, cut, None, None, None, None], [away, away, None]), monkeypatch)
+    assert sorted(len(result.records) for result in results) == [2, 3]
+    assert [failure for result in results for failure in result.failures] == ["lost in measure"]
+
+
+def test_a_board_that_stays_away_ends_the_rounds_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board([None, Away("Connection refused")], [Away("No route to host")])
+    board.wait_s = 0.0
+    results = bench_on(board, monkeypatch)
+    failures = [failure for result in results for failure in result.failures]
+    assert failures.count("board away: No route to host") == 2
+    assert failures.count("Connection refused") == 1
+    assert sum(len(result.records) for result in results) == 1
