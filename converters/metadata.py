@@ -134,5 +134,5 @@ class _Table:
 def _root(packed: bytes) -> _Table:
     if packed[4:7] != _MARK:
         raise ValueError("no metadata")
-    content = bounded_schema.Content(packed)
+    content = bounded_schema.Content.of(packed)
     return _Table(content, int.from_bytes(packed[:4], "little"))

@@ -81,11 +81,12 @@ class Delegation:
             mine, wanted = set[int](), list(results)
             while wanted:
                 node = maker.get(wanted.pop())
-                if node is not None and node not in mine:
-                    mine.add(node)
-                    wanted += [t for t in reads[node] if t not in outside]
-            for node in own:  # what makes nothing that is read is where a tensor is that nobody outside can see
-                if any(maker.get(t) in mine and t not in results for t in reads[node]):
-                    mine.add(node)
+                known = mine if node is None else mine | {node}
+                if not wanted:  # what makes nothing that is read is where a tensor is that nobody outside can see
+                    known = known.union(
+                        n for n in own if any(maker.get(t) in known and t not in results for t in reads[n])
+                    )
+                wanted += [t for n in known - mine for t in reads[n] if t not in outside]
+                mine = known
             replaced |= mine
         return sorted(replaced)

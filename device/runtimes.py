@@ -191,8 +191,9 @@ class TfliteEngine:
         self.runtime, self.version = runtime.name, version(runtime)
         self.import_ns = time.perf_counter_ns() - started
         started = time.perf_counter_ns()
-        plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        resolver = {"experimental_op_resolver_type": plain} if options.get("xnnpack") is False else {}
+        resolver = {}
+        if options.get("xnnpack") is False:
+            resolver["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         self._interpreter = module.Interpreter(model_path=path, num_threads=num_threads, **resolver)
         delegation = delegates.Delegation(self._interpreter)
         asked = options.get("delegate"), options.get("delegate_name", ""), options.get("delegate_options", {})

@@ -70,7 +70,7 @@ class KeptArtifact:
 
     def _ask(self, images: NDArray[Any]) -> NDArray[np.float32]:
         try:
-            answer = self._running().request(
+            answer = self._running(images.shape[1:]).request(
                 "predict",
                 deadline_s=PREDICT_SECONDS,
                 images=np.ascontiguousarray(images).tobytes(),
@@ -82,10 +82,15 @@ class KeptArtifact:
             raise
         return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
 
-    def _running(self) -> Session:
+    def _running(self, image_shape: tuple[int, ...]) -> Session:
+        """`image_shape` is for an input that leaves its own open."""
         if self._session is None:
             with _as_file(self._content) as path:
-                job = Job(device=self._device, artifact=path, preprocessing=self._preprocessing, **self._how)
+                what: dict[str, Any] = {
+                    "preprocessing": self._preprocessing,
+                    "inputs": {"shapes": {"": [1, *image_shape]}},
+                }
+                job = Job(device=self._device, artifact=path, **what, **self._how)
                 self._session, _ = self._stack.enter_context(job.loaded())
         return self._session
 

@@ -112,12 +112,12 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("m.onnx", "onnx2tf"), ("m.tflite", "bitlens inspect"), ("m.txt", "model.save")]
+    ("name", "advice"), [("m.onnx", "onnx2tf"), ("m.tflite", "is the download complete?"), ("m.txt", "model.save")]
 )
 def test_wrong_suffix_says_which_are_right(name: str, advice: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"?")
     sentence = refusal(mine(tmp_path / name))
-    assert "expected an .h5 or .keras file or a SavedModel folder" in sentence
+    assert "expected an .h5, .keras or .tflite file or a SavedModel folder" in sentence
     assert advice in sentence
 
 

@@ -21,7 +21,7 @@ def measured(artifact: str, monkeypatch: pytest.MonkeyPatch, preprocessing: dict
     monkeypatch.setattr(latency, "device_of", lambda spec: None)
     spec = {
         "model": {"name": "mine", "preprocessing": preprocessing or {}},
-        "device": {"name": "this-host", "kind": "local"},
+        "device": {"name": "this-host", "kind": "local", "runtime": "auto"},
         "runtime": "auto",
         "num_threads": 1,
         "protocol": {},

@@ -36,10 +36,10 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
     return selected
 
 
-def test_a_folder_of_schema_1_needs_only_its_class_activation_maps_done_again(
+def test_a_folder_of_schema_1_needs_only_maps_of_activations_and_of_devices_done_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their default layer is another one now; all other units have the keys that they had."""
+    """The default layer is another one now, and devices get changed images as floats; other units keep their keys."""
     with Store(folder) as store:
         made = next(store.planned_units("conversion"))
         recorded = made.spec["versions"]  # of the converters then
@@ -51,7 +51,12 @@ def test_a_folder_of_schema_1_needs_only_its_class_activation_maps_done_again(
         planned = plan(experiment, RunContext(experiment, store).dataset_of)
         moved: set[str] = set()
         for unit in planned:  # what a unit builds on comes before it
-            if "last_activation" in canonical_json(unit.spec) or moved.intersection(unit.needs.values()):
+            spec = canonical_json(unit.spec)
+            if (
+                "last_activation" in spec
+                or unit.spec.get("inputs") == "float32"
+                or moved.intersection(unit.needs.values())
+            ):
                 moved.add(unit.key)
         assert store.schema_found == 1
         finished = store.finished()

@@ -27,12 +27,16 @@ def stuck(here):
     if HOW == "abort in " + here:
         os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\\n")
         os.abort()
+class Graph:
+    def NumNodes(self): return 0
 class Interpreter:
+    _interpreter = Graph()
     def __init__(self, **how): stuck("load")
     def allocate_tensors(self): pass
     def _get_ops_details(self): return []
     def get_input_details(self):
-        return [dict(name="x", index=0, shape=np.array([1, 8, 8, 3]), dtype=np.float32, quantization=(0.0, 0))]
+        shape = np.array([1, 8, 8, 3])
+        return [dict(name="x", index=0, shape=shape, shape_signature=shape, dtype=np.float32, quantization=(0.0, 0))]
     def get_output_details(self):
         return [dict(name="y", index=1, shape=np.array([1, 5]), dtype=np.float32, quantization=(0.0, 0))]
     def set_tensor(self, index, array): pass
@@ -43,7 +47,7 @@ class Interpreter:
 
 @pytest.fixture
 def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalDevice:
-    package = tmp_path / "site" / "tflite_runtime"
+    package = tmp_path / "site" / "ai_edge_litert"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text(RUNTIME)
@@ -63,7 +67,7 @@ def put(session: Session) -> dict[str, Any]:
     sha256 = hashlib.sha256(FLOAT.read_bytes()).hexdigest()
     session.put(sha256, FLOAT, deadline_s=60)
     record = {key: value for key, value in RECORD.items() if key != "resize"}
-    return {"sha256": sha256, "runtime": "tflite-runtime", "num_threads": 1, "preprocessing": record}
+    return {"sha256": sha256, "runtime": "ai-edge-litert", "num_threads": 1, "preprocessing": record}
 
 
 def start(session: Session, verb: str, deadline_s: float) -> None:
@@ -113,7 +117,7 @@ def test_native_code_that_gives_up_for_lack_of_memory_says_how_much_it_had(
     monkeypatch.setenv("HOW", "abort in load")
     device = LocalDevice(name="pi4", cache=stuck.cache, memory_mib=700)
     with pytest.raises(LackOfMemory, match='device "pi4": load needed more than the 700 MiB that a job may') as caught:
-        predict(device, FLOAT, IMAGES[:1], preprocessing=RECORD, runtime="tflite-runtime")
+        predict(device, FLOAT, IMAGES[:1], preprocessing=RECORD, runtime="ai-edge-litert")
     assert "memory_mib in its row sets another limit" in str(caught.value)
     assert "signal 6" in str(caught.value)
 
@@ -154,7 +158,7 @@ def test_the_default_limit_is_known_to_the_session(local: LocalDevice) -> None:
 
 def test_a_failure_without_a_message_says_where_it_was(stuck: LocalDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOW", "")
-    package = next(Path(stuck.cache).parent.glob("site/tflite_runtime"))
+    package = next(Path(stuck.cache).parent.glob("site/ai_edge_litert"))
     (package / "interpreter.py").write_text("def Interpreter(**how): raise ValueError")
     with pytest.raises(AgentError, match="load failed: ValueError: no reason was given, in Interpreter"):
-        predict(stuck, FLOAT, IMAGES[:1], preprocessing=RECORD, runtime="tflite-runtime")
+        predict(stuck, FLOAT, IMAGES[:1], preprocessing=RECORD, runtime="ai-edge-litert")
