@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TOOLS = ("sh", "make", "cat", "chmod", "cksum", "cp", "dirname", "kill", "ln", "mkdir", "mv", "rm")
+TOOLS = ("sh", "make", "cat", "chmod", "cksum", "cp", "dirname", "ln", "mkdir", "mv", "rm")
 
 # Answers as the interpreter of a version and kind: to what setup/ asks with -c, to `--version`, and as pip.
 INTERPRETER = """#!/bin/sh

@@ -13,10 +13,10 @@ RUNTIMES = [runtime["name"] for runtime in runtimes.installed() if runtime["usab
 
 
 @pytest.mark.parametrize(
-    ("name", "runtime"), [("float", "ai-edge-litert"), ("int8", "tflite-runtime"), ("lce", "auto")]
+    ("name", "runtime"), [("float", "ai-edge-litert"), ("int8", "tflite-runtime"), ("lce", "larq-compute-engine")]
 )
 def test_every_operator_has_its_prefix(name: str, runtime: str) -> None:
-    if runtime != "auto" and runtime not in RUNTIMES:
+    if runtime not in RUNTIMES:
         pytest.skip(f"needs {runtime}")
     result = profile.profile(
         str(ARTIFACTS / f"{name}.tflite"), runtime=runtime, num_threads=1, runs=3, on_progress=lambda report: None
