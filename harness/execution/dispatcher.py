@@ -6,6 +6,7 @@ is done, and everything after it that would use this machine waits for it.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,8 +23,12 @@ READ_AHEAD = 2000  # units in memory at once, however long the plan is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedUnit:
-    """A unit with its key, which takes a hash to compute. `board` is None for what a worker does."""
+    """A unit with its key, which takes a hash to compute. `board` is None for what a worker does.
 
+    position  where it stands in the plan; below zero where it came back undone.
+    """
+
+    position: int
     key: str
     unit: Unit
     board: str | None
@@ -39,6 +44,7 @@ class Dispatcher:
 
     def __init__(self, units: Iterable[Unit], *, board_for: Callable[[Unit], str | None] = board_of) -> None:
         self._units = iter(units)
+        self._positions = itertools.count()
         self._board_for = board_for
         self._held: QueuedUnit | None = None  # read, and waiting for this machine to be free for it
         self._open: dict[str, QueuedUnit] = {}  # read and not finished
@@ -111,8 +117,8 @@ class Dispatcher:
         """A unit came back undone: it is the next of its model, behind another that must be done again first."""
         self._leave(unit.key)
         if after is not None and after.key not in self._open:
-            self._admit(self._queued(after), first=True)
-        self._admit(self._queued(unit), first=True)
+            self._admit(self._queued(after, first=True), first=True)
+        self._admit(self._queued(unit, first=True), first=True)
 
     def _leave(self, key: str) -> None:
         self._in_hand.pop(key, None)
@@ -133,9 +139,10 @@ class Dispatcher:
                 return
             self._admit(following)
 
-    def _queued(self, unit: Unit) -> QueuedUnit:
-        board = self._board_for(unit)
+    def _queued(self, unit: Unit, *, first: bool = False) -> QueuedUnit:
+        board, position = self._board_for(unit), next(self._positions)
         return QueuedUnit(
+            position=~position if first else position,
             key=unit.key,
             unit=unit,
             board=board,
@@ -158,9 +165,10 @@ class Dispatcher:
     def _make_ready(self, ready: QueuedUnit, *, first: bool = False) -> None:
         if ready.board is None:
             queue = self._models.setdefault(model_of(ready.unit), deque())
-        else:
+            (queue.appendleft if first else queue.append)(ready)
+        else:  # in the order of the plan, and not of their conversions: rounds of artifacts take turns
             queue = self._boards.setdefault((ready.board, ready.needs_quiet), deque())
-        (queue.appendleft if first else queue.append)(ready)
+            queue.insert(sum(other.position < ready.position for other in queue), ready)
 
 
 def builds_on(unit: Unit) -> list[str]:

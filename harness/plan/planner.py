@@ -125,15 +125,17 @@ class _Plan:
         return size
 
     def _latencies(self) -> Iterator[Unit]:
-        """Every artifact once a round, in an order shuffled by the seed, so that drift of the board hits all alike."""
+        """Every artifact with every runtime once a round, in an order shuffled by the seed, so that drift of the board
+        hits all alike."""
         protocol = self._experiment.latency
         if protocol is None:
             return
         shuffle = random.Random(self._experiment.seed)
-        for device, round_ in itertools.product(self._devices, range(protocol.rounds)):
-            jobs = list(itertools.product(self._artifacts, protocol.threads))
+        runtimes = [list(of_one) for _, of_one in itertools.groupby(self._devices, key=lambda device: device["name"])]
+        for devices, round_ in itertools.product(runtimes, range(protocol.rounds)):
+            jobs = list(itertools.product(self._artifacts, devices, protocol.threads))
             shuffle.shuffle(jobs)
-            for artifact, num_threads in jobs:
+            for artifact, device, num_threads in jobs:
                 yield latency.plan(artifact, device, protocol, num_threads=num_threads, round_=round_)
         if protocol.sustained is not None:
             timed = [device for device in self._devices if not kind_of(device).is_emulated]

@@ -81,6 +81,30 @@ def test_timing_does_not_stand_in_the_way_of_what_comes_before_it_on_its_own_dev
     assert [n.unit for n in dispatcher.next_for_boards(set())] == [judged]
 
 
+def test_what_is_timed_keeps_the_order_of_the_plan_whichever_is_converted_first() -> None:
+    conversions = [unit("conversion", model) for model in "ab"]
+    a, b = conversions
+    rounds = [
+        unit("latency", c.spec["model"]["name"], conversion=c, device=HOST, n=n) for n, c in enumerate([b, a, a, b])
+    ]
+    dispatcher = Dispatcher([*conversions, *rounds])
+    while (conversion := taken(dispatcher)) is not None:
+        dispatcher.finished(conversion.key)
+    timed = []
+    while following := [queued.unit for queued in dispatcher.next_for_boards(set())]:
+        timed += following
+        dispatcher.finished(following[0].key)
+    assert timed == rounds
+
+
+def test_a_unit_of_a_board_that_came_back_undone_is_its_next() -> None:
+    first, second = (unit("latency", "a", device=BOARD, n=n) for n in range(2))
+    dispatcher = Dispatcher([first, second])
+    assert [n.unit for n in dispatcher.next_for_boards(set())] == [first]
+    dispatcher.again(first)
+    assert [n.unit for n in dispatcher.next_for_boards(set())] == [first]
+
+
 def test_long_plan_is_read_a_bounded_way_ahead() -> None:
     read = 0
 

@@ -86,6 +86,16 @@ def test_artifacts_are_measured_in_seeded_interleaved_rounds(tmp_path: Path) -> 
     assert first != second
 
 
+def test_runtimes_of_one_device_take_turns_in_each_round(tmp_path: Path) -> None:
+    both = ("seed = 0", 'seed = 0\nruntimes = ["ai-edge-litert", "tensorflow"]')
+    units = of_kind(planned(tmp_path, replace=both), "latency")
+    rounds = [unit.spec["round"] for unit in units]
+    assert rounds == sorted(rounds)
+    first = [unit.spec["runtime"] for unit in units if unit.spec["round"] == 0]
+    assert sorted(first) == sorted(["ai-edge-litert", "tensorflow"] * (len(first) // 2))
+    assert first not in (sorted(first), sorted(first, reverse=True))
+
+
 def test_a_sustained_measurement_follows_the_rounds_and_changes_none_of_them(tmp_path: Path) -> None:
     before = of_kind(planned(tmp_path), "latency")
     asked = 'threads = [1, 2]\nsustained = "30min"'
