@@ -9,11 +9,24 @@ import importlib
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import flatbuffer
 
 Details = list[dict[str, Any]]
+
+
+@contextmanager
+def _in_a_sentence(accelerator: str) -> Iterator[None]:
+    """Its errors are lines of places in its source, and often nothing else."""
+    try:
+        yield
+    except RuntimeError as error:
+        lines = [line.strip("└ ") for line in str(error).splitlines()]
+        said = " ".join(line for line in lines if "ERROR: [" not in line) or "it gave no reason"
+        raise RuntimeError(f"accelerator {accelerator} refused it: {said}") from error
 
 
 class CompiledEngine:
@@ -41,22 +54,19 @@ class CompiledEngine:
         self.weight_cache = None if weight_cache is None else "used" if os.path.exists(weight_cache) else "made"
         started = time.perf_counter_ns()
         where = getattr(options.HardwareAccelerator, accelerator.upper())
-        try:
+        with _in_a_sentence(accelerator):
             chosen = options.Options(hardware_accelerators=where, cpu_options=cpu)
             self._model = module.CompiledModel.from_file(path, options=chosen)
-        except RuntimeError as error:  # lines of places in its source, and often nothing else
-            lines = [line.strip("└ ") for line in str(error).splitlines()]
-            said = " ".join(line for line in lines if not line.startswith("ERROR: [")) or "it gave no reason"
-            raise RuntimeError(f"accelerator {accelerator} refused it: {said}") from error
-        self._buffers = self._model.create_input_buffers(0), self._model.create_output_buffers(0)
+            self._buffers = self._model.create_input_buffers(0), self._model.create_output_buffers(0)
         self.load_ns = time.perf_counter_ns() - started
         self.delegate, self.kernels = "XNNPACK" if accelerator == "cpu" else accelerator.upper(), "builtin"
         all_operators = list(range(len(flatbuffer.operators(flatbuffer.read(path)))))
         # Where it is not all of them, it does not say how many.
         self.taken = {self.delegate: all_operators if self._model.is_fully_accelerated() else None}
         interpreter = importlib.import_module(f"{package}.interpreter").Interpreter(model_path=path)
-        self.sources = self._in_order(interpreter.get_input_details(), "input")
-        self.targets = self._in_order(interpreter.get_output_details(), "output")
+        with _in_a_sentence(accelerator):  # to ask for outputs prepares the operators, which not all can be
+            self.sources = self._in_order(interpreter.get_input_details(), "input")
+            self.targets = self._in_order(interpreter.get_output_details(), "output")
 
     def _in_order(self, tensors: Details, side: str) -> Details:
         """The interpreter's details of tensors, in the order of the buffers. Raises ValueError."""

@@ -46,6 +46,12 @@ def test_an_accelerator_that_is_not_here_is_refused_and_not_replaced_by_the_cpu(
     assert "\n" not in str(caught.value)
 
 
+def test_a_graph_that_cannot_be_prepared_is_refused_in_a_sentence() -> None:
+    """Its operators are ours, which compiling does not notice."""
+    with pytest.raises(RuntimeError, match=r"^accelerator cpu refused it: Failed to allocate tensors$"):
+        runtimes.load(str(ARTIFACTS / "lce.tflite"), runtime="ai-edge-litert", options={"accelerator": "cpu"})
+
+
 def test_an_accelerator_runs_no_signature() -> None:
     with pytest.raises(ValueError, match="an accelerator runs the main graph alone"):
         runtimes.load(str(ARTIFACTS / "float.tflite"), inputs={"signature": "x"}, options={"accelerator": "cpu"})
