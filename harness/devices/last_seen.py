@@ -7,6 +7,7 @@ cannot be written nothing is kept.
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -44,9 +45,15 @@ def remembered(name: str, row: dict[str, Any]) -> Remembered:
     """What is known of the device of this name and row."""
     try:
         found = Remembered(**_read()[name])
-        return found if found.row == row else Remembered(row=row)
+        return found if found.row == row and _makes_sense(found) else Remembered(row=row)
     except (KeyError, TypeError):
         return Remembered(row=row)
+
+
+def _makes_sense(found: Remembered) -> bool:
+    """Whether a file that anybody may have edited says times where times are expected, and a text of the doctor's."""
+    times = (at for at in (found.seen_at, found.doctor_at) if at is not None)
+    return isinstance(found.doctor, str) and all(type(at) in (int, float) and math.isfinite(at) for at in times)
 
 
 def note(name: str, row: dict[str, Any], *, doctor: str = "", clock: Callable[[], float] = time.time) -> None:

@@ -86,6 +86,13 @@ def test_a_memory_that_is_damaged_is_empty(content: str) -> None:
     assert last_seen.remembered("pi4", PI4).seen_at == 1.0
 
 
+@pytest.mark.parametrize("wrong", [{"seen_at": "yesterday"}, {"doctor": "ok", "doctor_at": [1]}, {"doctor": 3}])
+def test_a_memory_with_values_of_strange_types_is_empty(wrong: dict[str, Any]) -> None:
+    last_seen.path().parent.mkdir(parents=True)
+    last_seen.path().write_text(json.dumps({"pi4": {"row": PI4, "seen_at": 1.0, **wrong}}))
+    assert last_seen.remembered("pi4", PI4) == last_seen.Remembered(row=PI4)
+
+
 def test_a_memory_that_cannot_be_written_is_done_without(state_home: Path) -> None:
     state_home.write_text("a file where a folder should be")
     last_seen.note("pi4", PI4)
