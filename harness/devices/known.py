@@ -13,7 +13,7 @@ import tomllib
 
 from device.files import write_whole
 from harness.devices.device import DEFAULT_KIND, Device, make_device
-from harness.errors import ConfigError, nearest, one_line
+from harness.errors import ConfigError, nearest, one_line, shown
 
 THIS_HOST: dict[str, Any] = {"name": "this-host", "kind": DEFAULT_KIND}
 MOST_BYTES = 1 << 20
@@ -80,7 +80,11 @@ def keep(row: Mapping[str, Any], path: Path | None = None) -> Path:
 
 
 def require_free(name: str, path: Path | None = None) -> None:
-    """Raises ConfigError for a name that a device has already, or that would be taken for an address."""
+    """Raises ConfigError for a name that a device has already, that would be taken for an address, or that an
+    experiment would refuse."""
+    if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or not name.isprintable():
+        expected = "expected a name without slashes and control characters, of 100 characters at most"
+        raise ConfigError(f"{expected}, got {shown(name)}", hint="a word such as pi4")
     if name in known_devices(path):
         raise ConfigError(f'{path or table_path()}: a device is called "{name}" already', hint="another name")
     if is_address(name):

@@ -92,7 +92,12 @@ def test_a_row_is_kept_behind_what_the_table_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("this-host", 'a device is called "this-host" already'), ("a@b", "expected was a name")]
+    ("name", "words"),
+    [
+        ("this-host", 'a device is called "this-host" already'),
+        ("a@b", "expected was a name"),
+        ("a/b", "without slashes"),
+    ],
 )
 def test_a_name_that_cannot_be_kept_is_refused(name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=words):
