@@ -19,6 +19,7 @@ _WANTED = {
     "string_unicode": "a text in UTF-8",
     "bool_type": "true or false",
     "list_type": "a list in [brackets]",
+    "dict_type": "a table such as { key = 1 }",
     "model_type": "a table",
     "finite_number": "a number that is neither NaN nor infinite",
     "missing": "a value",

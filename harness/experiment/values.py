@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.datasets.dataset import MOST_CHANNELS, MOST_CLASSES
-from harness.errors import printable
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
@@ -29,7 +28,7 @@ Numbers = Annotated[list[Number], Field(min_length=1, max_length=MOST_CHANNELS)]
 
 
 def fits_file_names(name: str) -> str:
-    if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or printable(name) != name:
+    if not name.strip() or len(name) > 100 or "/" in name or "\\" in name or not name.isprintable():
         raise ValueError("1 to 100 characters without slashes and control characters, since files are named so")
     return name
 

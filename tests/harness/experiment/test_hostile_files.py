@@ -97,7 +97,7 @@ def test_a_path_that_cannot_be_is_a_sentence(path: Path, name: str, key: str) ->
     assert f"[[model]] {key}: expected a path" in refusal(path, text)
 
 
-@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\\\b", "a\\u0000", "\\u001b[31m", "", " ", "x" * 101])
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\\\b", "a\\u0000", "a\\nb", "\\u001b[31m", "", " ", "x" * 101])
 @pytest.mark.parametrize("table", ["model", "device"])
 def test_names_that_files_are_named_after_lead_nowhere(path: Path, name: str, table: str) -> None:
     text = OWN.replace('"mine"', f'"{name}"') if table == "model" else f'{GOOD}[[device]]\nname = "{name}"'
