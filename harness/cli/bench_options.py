@@ -111,7 +111,7 @@ def runtime(*, options: Sequence[str], **said: Any) -> RuntimeChoice:
         if key in pairs:
             raise ConfigError(f"--delegate-option: two values for {shown(key)}", hint="one of them")
         pairs[key] = value
-    return chosen({**said, "options": pairs}, folder=Path.cwd(), where="bench")
+    return chosen({**said, "options": pairs}, folder=Path.cwd(), where=None)
 
 
 def input_request(

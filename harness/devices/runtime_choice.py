@@ -100,10 +100,10 @@ def runtime_of(device: Mapping[str, Any]) -> Runtime:
     return RuntimeChoice(**device[RUNTIME_OPTIONS]) if RUNTIME_OPTIONS in device else str(device["runtime"])
 
 
-def chosen(said: Mapping[str, Any], *, folder: Path, where: str) -> RuntimeChoice:
+def chosen(said: Mapping[str, Any], *, folder: Path, where: str | None) -> RuntimeChoice:
     """The choice that a table or a command line says, checked. Raises ConfigError.
 
-    folder  what a relative path of a delegate is relative to.
+    folder  what a relative path of a delegate is relative to.   where  the table; None for the command line.
     """
     said = {key: value for key, value in said.items() if value not in (None, {})}
     _require_sense(said, where)
@@ -117,59 +117,77 @@ def chosen(said: Mapping[str, Any], *, folder: Path, where: str) -> RuntimeChoic
     return RuntimeChoice(**said)
 
 
-def _require_sense(said: Mapping[str, Any], where: str) -> None:
+def _require_sense(said: Mapping[str, Any], where: str | None) -> None:
     base, accelerator = said.get("base", AUTO), said.get("accelerator")
     known = [AUTO, *(runtime.name for runtime in RUNTIMES)]
     if base not in known:
-        raise ConfigError(f"{where} base: expected a runtime, got {shown(base)}", hint=nearest(str(base), known))
+        raise ConfigError(
+            f"{_place(where, 'base')}: expected a runtime, got {shown(base)}", hint=nearest(str(base), known)
+        )
     if accelerator is not None and accelerator not in ACCELERATORS:
         expected = f"expected one of {', '.join(ACCELERATORS)}, got {shown(accelerator)}"
-        raise ConfigError(f"{where} accelerator: {expected}", hint=nearest(str(accelerator), ACCELERATORS))
+        raise ConfigError(f"{_place(where, 'accelerator')}: {expected}", hint=nearest(str(accelerator), ACCELERATORS))
     if "options" in said and "delegate" not in said:
-        raise ConfigError(f"{where} options: expected a delegate beside them, whose options they are")
+        raise ConfigError(f"{_place(where, 'options')}: expected a delegate beside them, whose options they are")
     for key, value in said.get("options", {}).items():
         if not key or not _travels(key + _option(value)):
             raise ConfigError(
-                f"{where} options: expected texts in UTF-8 without a NUL, got {shown(key)} = {shown(value)}"
+                f"{_place(where, 'options')}: expected texts in UTF-8 without a NUL, got {shown(key)} = {shown(value)}"
             )
     compiled = [key for key in ("accelerator", "weight_cache") if said.get(key)]
     if compiled and base not in (AUTO, WITH_ACCELERATORS):
-        raise ConfigError(f"{where} {compiled[0]}: only {WITH_ACCELERATORS} has it, got base {shown(base)}")
+        raise ConfigError(f"{_place(where, compiled[0])}: only {WITH_ACCELERATORS} has it, got base {shown(base)}")
     clashing = [key for key in ("delegate", "xnnpack") if key in said]
     if compiled and clashing:
         raise ConfigError(
-            f"{where} {compiled[0]}: a compiled artifact takes no {clashing[0]}", hint="two runtimes, one with each"
+            f"{_place(where, compiled[0])}: a compiled artifact takes no {clashing[0]}",
+            hint="two runtimes, one with each",
         )
     if said.get("weight_cache") and accelerator in ("gpu", "npu"):
-        raise ConfigError(f'{where} weight_cache: it is XNNPACK\'s, and accelerator "{accelerator}" runs without')
+        raise ConfigError(
+            f'{_place(where, "weight_cache")}: it is XNNPACK\'s, and accelerator "{accelerator}" runs without'
+        )
     if base == "larq-compute-engine" and ("delegate" in said or "xnnpack" in said):
-        raise ConfigError(f"{where}: larq-compute-engine takes no delegates", hint='base = "ai-edge-litert+lce-ops"')
+        raise ConfigError(
+            f"{_place(where, 'base')}: larq-compute-engine takes no delegates, XNNPACK included",
+            hint="ai-edge-litert+lce-ops",
+        )
 
 
-def _located(delegate: str, folder: Path, where: str) -> dict[str, Any]:
+def _place(where: str | None, key: str) -> str:
+    """Where a mistake stands: the key of a table, or the option that `bitlens bench` has for it."""
+    options = {"base": "runtime", "options": "delegate-option"}
+    return f"{where} {key}" if where is not None else f"--{options.get(key, key.replace('_', '-'))}"
+
+
+def _located(delegate: str, folder: Path, where: str | None) -> dict[str, Any]:
     """Which file is meant: by a name without a slash the device's, by a relative path this host's."""
     of_host = not delegate.startswith("/")
     try:
         if not delegate or not _travels(delegate):
             raise ConfigError(
-                f"{where} delegate: expected the path or the name of a shared library, got {shown(delegate)}"
+                f"{_place(where, 'delegate')}: expected the path or the name of a shared library, got {shown(delegate)}"
             )
         if "/" not in delegate:
             if (folder / delegate).exists():
                 hint = f"./{delegate} for the file of this host, or a whole path for the device's"
                 raise ConfigError(
-                    f"{where} delegate: {shown(delegate)} may be the file here, or the device's", hint=hint
+                    f"{_place(where, 'delegate')}: {shown(delegate)} may be the file here, or the device's", hint=hint
                 )
             return {"delegate": delegate}
         path = (folder / Path(delegate).expanduser()).resolve() if of_host else Path(delegate)
         if not machine_of(str(path)):
+            if of_host and not path.exists():
+                raise ConfigError(f"{_place(where, 'delegate')}: found no file {shown(str(path))}")
             if of_host:
-                raise ConfigError(f"{where} delegate: expected a shared library, got {shown(str(path))}")
+                raise ConfigError(f"{_place(where, 'delegate')}: expected a shared library, got {shown(str(path))}")
             return {"delegate": delegate}
         with path.open("rb") as file:
             sha256 = hash_of(file)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"{where} delegate: expected a shared library, got {shown(delegate)} ({error})") from error
+        raise ConfigError(
+            f"{_place(where, 'delegate')}: expected a shared library, got {shown(delegate)} ({error})"
+        ) from error
     return {"delegate": str(path), "of_host": of_host, "delegate_sha256": sha256}
 
 

@@ -41,11 +41,11 @@ def test_an_option_of_a_delegate_is_a_key_and_a_value(options: list[str], words:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--delegate", "./libnone.so"], "expected a shared library"),
-        (["--delegate-option", "a=1"], "expected a delegate beside them"),
-        (["--accelerator", "tpu"], "expected one of cpu, gpu, npu"),
+        (["--delegate", "./libnone.so"], "--delegate: found no file"),
+        (["--delegate-option", "a=1"], "--delegate-option: expected a delegate beside them"),
+        (["--accelerator", "tpu"], "--accelerator: expected one of cpu, gpu, npu"),
         (["--accelerator", "gpu", "--no-xnnpack"], "a compiled artifact takes no xnnpack"),
-        (["--runtime", "ai-edge"], "expected a runtime"),
+        (["--runtime", "ai-edge"], "--runtime: expected a runtime"),
     ],
 )
 def test_a_slip_is_one_sentence_and_a_bad_request(

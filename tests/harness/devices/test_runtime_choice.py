@@ -60,7 +60,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "weight cache of a GPU": ({"accelerator": "gpu", "weight_cache": True}, "runs without"),
     "LCE's own": ({"base": "larq-compute-engine", "xnnpack": False}, "larq-compute-engine takes no delegates"),
     "nothing": ({"delegate": ""}, 'delegate: expected the path or the name of a shared library, got ""'),
-    "no such file": ({"delegate": "./libnone.so"}, "delegate: expected a shared library, got"),
+    "no such file": ({"delegate": "./libnone.so"}, "delegate: found no file"),
     "a text": ({"delegate": "./text.so"}, "delegate: expected a shared library, got"),
     "a folder": ({"delegate": "./"}, "delegate: expected a shared library, got"),
     "an option with a NUL": ({"delegate": "libx.so", "options": {"a": "1\0002"}}, "options: expected texts in UTF-8"),

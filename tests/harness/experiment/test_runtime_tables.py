@@ -71,7 +71,10 @@ REFUSED = {
     ),
     "an unknown key": ('runtimes = ["x"]', '[[runtime]]\nname = "x"\ndelegat = "x.so"', "delegat: no such key"),
     "a text for a truth": ('runtimes = ["x"]', '[[runtime]]\nname = "x"\nxnnpack = "off"', "expected true or false"),
-    "no such file": ('runtimes = ["x"]', '[[runtime]]\nname = "x"\ndelegate = "./x.so"', "expected a shared library"),
+    "no such file": ('runtimes = ["x"]', '[[runtime]]\nname = "x"\ndelegate = "./x.so"', "delegate: found no file"),
+    "options as a text": (
+        'runtimes=["x"]', '[[runtime]]\nname = "x"\ndelegate = "x.so"\noptions = "a=1"', "expected a table such as"
+    ),
     "options in a device": ("", '[[device]]\nname = "a"\nruntime_options = { xnnpack = false }', "runtime_options"),
 }  # fmt: skip
 
