@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from typing import Any
 
 _MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}  # e_machine of an ELF file
 
+_LAST_FLEX = (2, 18)  # of TensorFlow: its later libraries have no TF_AcquireFlexDelegate, which the interpreter calls
+
 
 class DelegateError(RuntimeError):
     """A delegate that does not work here, with the reason."""
+
+
+def has_flex(version: str) -> bool:
+    """Whether that TensorFlow's interpreter can run TensorFlow's own operators, as far as its version tells."""
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return numbers is None or tuple(map(int, numbers.groups())) <= _LAST_FLEX
+
+
+def check_flex(runtime: str, version: str, operators: list[str], options: dict[str, Any]) -> None:
+    """Raises DelegateError. A delegate that was asked for may be the one that is missing."""
+    flex = [name for name in operators if name.startswith("Flex")]
+    if flex and runtime == "tensorflow" and "delegate" not in options and not has_flex(version):
+        raise DelegateError(f"TensorFlow {version} has no Flex delegate, and 2.18 was the last: {', '.join(flex)}")
 
 
 def machine_of(library: str) -> str:

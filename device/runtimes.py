@@ -6,7 +6,6 @@ before it is used: importing one runtime into a process that measures another wo
 
 from __future__ import annotations
 
-import importlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
@@ -162,9 +161,11 @@ def load(
     options  {"delegate", "delegate_name", "delegate_options", "xnnpack", "accelerator", "weight_cache"}, all optional.
     """
     usable = [row["name"] for row in installed(library=library is not None) if row["usable"]]
-    name = choose(usable, flatbuffer.custom_operators(path), wanted=runtime)
+    operators = flatbuffer.custom_operators(path)
+    name = choose(usable, operators, wanted=runtime)
     row = next(row for row in RUNTIMES if row.name == name)
     options = {key: value for key, value in (options or {}).items() if value not in (None, {}, "")}
+    delegates.check_flex(name, version(row), operators, options)
     how: dict[str, Any] = {"num_threads": num_threads, "inputs": inputs or {}}
     if name == "larq-compute-engine":
         if options:

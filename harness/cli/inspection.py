@@ -7,18 +7,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from converters.bounded_schema import Mapped
 from converters.inspection.details import details
+from converters.inspection.kernels import table
 from converters.inspection.shapes import Shapes
 from converters.schema import NotAnArtifact
 from device import flatbuffer
+from device.delegates import has_flex
 from device.text import printable
 from harness.cli.options import AsJson
 from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from device.runtimes import Runtime
 
 MOST_BYTES = 2**35  # of a file: what is hashed in a minute
 SCHEMA = 2  # of the JSON record: raised when a field goes or changes its meaning; docs/inspect.md
@@ -97,9 +102,15 @@ def lacking_by_runtime(lacking: Mapping[str, tuple[str, ...]]) -> dict[str, list
     from device.runtimes import RUNTIMES
 
     return {
-        row.name: [name for name in lacking[row.name.partition("+")[0]] if not name.startswith(row.operators)]
+        row.name: [name for name in lacking[row.name.partition("+")[0]] if not name.startswith(_brought(row))]
         for row in RUNTIMES
     }
+
+
+def _brought(row: Runtime) -> tuple[str, ...]:
+    """TensorFlow has lost its Flex delegate, so that it depends on the version."""
+    lost = row.name == "tensorflow" and not has_flex(table()[row.name]["version"])
+    return () if lost else row.operators
 
 
 def _lce_operators() -> tuple[str, ...]:

@@ -76,6 +76,9 @@ def _runs_on(record: Record) -> Iterator[str]:
     everywhere = [one for one in next(iter(lacking.values()), []) if all(one in lacks for lacks in lacking.values())]
     anywhere = dict.fromkeys(one for lacks in lacking.values() for one in lacks)
     yield f"no runtime that bitlens knows: none has {_some(everywhere or list(anywhere))}"
+    flex = [name for name in custom if name.startswith("Flex")]
+    if flex:
+        yield f"TensorFlow to 2.18 has {_some(flex)}; later ones are built without the Flex delegate"
     yield from (f"{COMPILED[name]} takes {name}" for name in custom if name in COMPILED)
 
 

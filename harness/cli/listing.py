@@ -109,6 +109,7 @@ def datasets() -> Rows:
 
 def runtimes() -> Rows:
     """`operators` says of runtimes with our operators where these come from, or why they cannot be had."""
+    from device.delegates import has_flex
     from device.runtimes import RUNTIMES, installed
 
     here = {row["name"]: row for row in installed(library=True)}
@@ -116,6 +117,7 @@ def runtimes() -> Rows:
     rows = []
     for runtime in RUNTIMES:
         row = here.get(runtime.name, {"version": None, "usable": False, "reason": "not installed"})
+        flexless = runtime.name == "tensorflow" and not has_flex(row["version"] or "")
         lacking = problem if runtime.takes_library and row["usable"] else ""
         rows.append(
             {
@@ -123,7 +125,7 @@ def runtimes() -> Rows:
                 "version": row["version"],
                 "usable_here": row["usable"] and not lacking,
                 "xnnpack": list(runtime.xnnpack),
-                "custom_operators": list(runtime.operators),
+                "custom_operators": [] if flexless else list(runtime.operators),
                 "operators": ours if runtime.takes_library else "its own",
                 "reason": row["reason"] or lacking,
             }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from device import runtimes
+from device.delegates import DelegateError, check_flex, has_flex
 from device.runtimes import RUNTIMES, RuntimeMissing, choose, unusable_reason
 
 ALL = [runtime.name for runtime in RUNTIMES]
@@ -22,6 +23,21 @@ def test_builtin_operators_go_to_the_first_stock_runtime() -> None:
 
 def test_flex_operators_go_to_tensorflow() -> None:
     assert choose(ALL, ["FlexErf"]) == "tensorflow"
+
+
+@pytest.mark.parametrize(("version", "has"), [("2.15.1", True), ("2.18.1", True), ("2.19.1", False), ("2.21.0", False)])
+def test_tensorflow_lost_its_flex_delegate_after_2_18(version: str, has: bool) -> None:
+    assert has_flex(version) is has
+
+
+def test_a_tensorflow_without_flex_says_so_before_it_is_loaded() -> None:
+    with pytest.raises(
+        DelegateError, match=r"TensorFlow 2\.19\.1 has no Flex delegate, and 2\.18 was the last: FlexErf"
+    ):
+        check_flex("tensorflow", "2.19.1", ["FlexErf", "Mfcc"], {})
+    check_flex("tensorflow", "2.18.1", ["FlexErf"], {})
+    check_flex("tensorflow", "2.19.1", ["FlexErf"], {"delegate": "libtensorflowlite_flex.so"})
+    check_flex("tensorflow", "2.19.1", ["Mfcc"], {})
 
 
 def test_unclaimed_custom_operators_are_left_to_a_stock_runtime() -> None:
