@@ -23,11 +23,11 @@ def unique(names: Sequence[str]) -> list[str]:
 
 
 def filled(name: str, axes: Sequence[int], wanted: Sequence[int] | None) -> list[int]:
-    """The shape of an input whose open `axes` are -1, with those of `wanted`. Raises ValueError for what stays open."""
+    """The shape of an input, its open `axes` (-1 or 0) as in `wanted`. Raises ValueError for what stays open."""
     if wanted is None or len(axes) not in (0, len(wanted)):
         shape = list(axes)
     else:
-        shape = [size if axis == -1 else axis for axis, size in zip(axes, wanted)] or list(wanted)
+        shape = [size if axis < 1 else axis for axis, size in zip(axes, wanted)] or list(wanted)
     if any(size < 1 for size in shape):
         open_shape = "x".join("?" if size < 1 else str(size) for size in shape)
         raise ValueError(f'input "{name}" has the open shape {open_shape}, and no size was given for it')

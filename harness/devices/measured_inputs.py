@@ -97,7 +97,8 @@ class FileInputs:
         known = "; ".join(map(str, self._inputs[:MOST_SHOWN]))
         if "" in request.names and len(self._inputs) != 1:
             problem = f"{self._where}: expected the name of one of its {len(self._inputs)} inputs, got none: {known}"
-            raise ConfigError(problem, hint=f"--input-shape {self._inputs[0].names[0] if self._inputs else 'x'}=…")
+            option = "--input-shape" if "" in request.shapes else "--input-range"
+            raise ConfigError(problem, hint=f"{option} {self._inputs[0].names[0] if self._inputs else 'x'}=…")
         for name in sorted(request.names - self.names - set(elsewhere) - {""}):
             raise ConfigError(
                 f'{self._where}: it has no input "{name}"; it has {known}', hint=nearest(name, self.names)

@@ -76,9 +76,10 @@ def formats_of(model: Model, formats: Sequence[str]) -> list[str]:
 
 def check_formats(formats: Sequence[str]) -> None:
     """Raises ConfigError for a format that does not exist."""
+    known = [name for name, spec in FORMATS.items() if spec.convert]  # nothing is converted to a flatbuffer as it is
     for name in formats:
-        if name not in FORMATS or not FORMATS[name].convert:  # or one to which nothing is converted
-            raise ConfigError(f'--format: there is no format "{name}"', hint=nearest(name, FORMATS))
+        if name not in known:
+            raise ConfigError(f'--format: there is no format "{name}"', hint=nearest(name, known))
 
 
 def artifacts_of(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:

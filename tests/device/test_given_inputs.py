@@ -64,6 +64,7 @@ def test_a_text_has_no_random_value() -> None:
 
 def test_open_axes_are_filled_and_fixed_ones_stay() -> None:
     assert filled("x", [-1, 8, -1, 3], [1, 9, 16, 3]) == [1, 8, 16, 3]
+    assert filled("x", [0, 8], [3, 8]) == [3, 8]  # as converters store a shape without values
     assert filled("x", [4, 8], None) == [4, 8]
     assert filled("x", [], [2, 3]) == [2, 3]
     for wanted in (None, [1, 2]):

@@ -9,6 +9,8 @@ import pytest
 from device import runtimes
 from harness.devices.bench_files import prepare
 from harness.devices.measured_inputs import InputRequest
+from harness.errors import ConfigError
+from harness.execution.latency_artifacts import check_formats
 from tests.harness.strangers.timed_files import bench, flatbuffer, write
 
 
@@ -46,6 +48,12 @@ def test_a_broken_file_alone_is_one_line_and_exit_code_1(tmp_path: Path) -> None
 def test_a_file_that_is_not_there_stops_the_bench_before_it_begins(tmp_path: Path) -> None:
     code, text = bench(*write(tmp_path, "fixed"), str(tmp_path / "y.tflite"))
     assert (code, text) == (2, f'found no file "{tmp_path}/y.tflite"')
+
+
+def test_nothing_is_converted_to_a_flatbuffer_as_it_is() -> None:
+    with pytest.raises(ConfigError, match='there is no format "tflite"\n  try: one of fp32') as refused:
+        check_formats(["tflite"])
+    assert str(refused.value).count("tflite") == 1
 
 
 def test_an_option_for_one_file_leaves_the_others_alone(tmp_path: Path) -> None:

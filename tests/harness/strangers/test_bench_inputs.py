@@ -220,8 +220,10 @@ def test_a_name_that_no_input_has_is_refused_with_those_that_there_are() -> None
 
 
 def test_of_several_inputs_an_option_has_to_name_one() -> None:
-    with pytest.raises(ConfigError, match="expected the name of one of its 2 inputs, got none"):
-        asked("embedding", ranges={"": (0, 9)})
+    for request, option in (({"ranges": {"": (0, 9)}}, "--input-range"), ({"shapes": {"": (1, 5)}}, "--input-shape")):
+        with pytest.raises(ConfigError, match="expected the name of one of its 2 inputs, got none") as refused:
+            asked("embedding", **request)
+        assert str(refused.value).endswith(f"try: {option} ids=…")
 
 
 @pytest.mark.parametrize(
