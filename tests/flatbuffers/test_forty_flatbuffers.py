@@ -23,12 +23,8 @@ from tests.flatbuffers.timing import timed
 
 ROWS = hand_rows.ROWS | loop_rows.ROWS | recurrent_rows.ROWS | converted_rows.ROWS | quantized_rows.ROWS
 ANOTHER_FILE, ITSELF = "constants in another file", "a graph that runs itself"
-# These have all their operators as well: TensorFlow's XNNPACK takes no int4 with one scale for all, and its
-# interpreter, as the agent opens it, does not run TensorFlow's own operators, although they are its alone.
-CANNOT = {
-    ("tensorflow", name)
-    for name in ("int4 weights", "an operator of TensorFlow", "an operator of TensorFlow, converted")
-}
+# It has all its operators there as well, and TensorFlow's XNNPACK takes no int4 with one scale for all.
+CANNOT = {("tensorflow", "int4 weights")}
 MARKED = [pytest.param(name, marks=[pytest.mark.slow] * row.slow) for name, row in ROWS.items()]
 NAMES = {"quick": [name for name, row in ROWS.items() if not row.slow], "all": list(ROWS)}
 INSTALLED = [row["name"] for row in runtimes.installed() if row["usable"]]
