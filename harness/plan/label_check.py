@@ -18,10 +18,14 @@ def check_labels(model: Model, dataset: Dataset) -> None:
     raise ConfigError(
         f'{labels.where}: class {labels.greatest} ("{dataset.class_names[labels.greatest]}"), and model '
         f'"{model.name}" has the classes 0 to {last}{one}',
-        hint="are these labels counted from 1? The first class is 0"
-        if counted_from_1
-        else "a model of these classes, or labels of this one",
+        hint="are these labels counted from 1? The first class is 0" if counted_from_1 else _way_out(model),
     )
+
+
+def _way_out(model: Model) -> str:
+    if model.class_map is None:
+        return "a model of these classes, or labels of this one"
+    return f"background_class or class_map of its [[model]] table, which leave it {model.classes} of its classes"
 
 
 def doubt_of_labels(model: Model, dataset: Dataset) -> str:

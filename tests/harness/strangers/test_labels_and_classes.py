@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,12 @@ def test_a_label_beyond_the_classes_is_refused_though_others_begin_at_0(tmp_path
         check_labels(model(3), labelled_by_rows(tmp_path, [0, 7, 1]))
     assert "class 7" in str(error.value)
     assert "line 3" in str(error.value)
+
+
+def test_a_label_beyond_a_class_map_points_at_the_map(tmp_path: Path) -> None:
+    behind_background = replace(model(2), class_map=(1, 2))
+    with pytest.raises(ConfigError, match=r"background_class or class_map .* leave it 2 of its classes"):
+        check_labels(behind_background, labelled_by_rows(tmp_path, [0, 1, 2]))
 
 
 def test_more_folders_than_classes_are_refused(tmp_path: Path) -> None:
