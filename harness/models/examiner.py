@@ -157,13 +157,17 @@ def _text(attribute: Any) -> str | None:
 def _flatbuffer(path: Path, target: Path | None) -> dict[str, Any]:
     """A finished artifact of anybody's. It is no code: whether it does harm is seen in the process that runs it."""
     from converters.contents import contents
+    from converters.schema import NotAnArtifact
 
     with containers.opened(path) as file:
         size = containers.size_of(file)
         if size > MOST_BYTES:
             raise Unreadable(f"it has {size:,} bytes, more than a flatbuffer can have")
         content = file.read()
-    contents(content)
+    try:
+        contents(content)
+    except NotAnArtifact as error:  # which says itself that it is damaged
+        raise Unreadable(words(error, limit=160)) from error
     if target is None:
         return _described(TFLITE, "", [])
     (target / "model.tflite").write_bytes(content)
