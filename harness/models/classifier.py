@@ -21,6 +21,10 @@ from harness.models.own_mode import obey_graph
 from harness.outputs import class_count
 
 
+class OtherSize(ConfigError):
+    """The model takes images of another size or other channels than its preprocessing makes."""
+
+
 def as_classifier(model: Model, keras_model: Any) -> Any:
     """The model from (None, height, width, channels) to (None, classes). Raises ConfigError for no classifier."""
     with explained(model):
@@ -131,7 +135,7 @@ def _check_input(model: Model, keras_model: Any) -> None:
         _check_floats(model, keras_model)
     check_image(model, got)
     if any(g not in (e, None) for g, e in zip(got, expected)):
-        raise ConfigError(
+        raise OtherSize(
             f'model "{model.name}": its preprocessing makes images {expected}, its input is {got}',
             hint="height, width and the length of mean in its [model.preprocessing] table",
         )

@@ -21,6 +21,7 @@ from harness.errors import ConfigError
 from harness.keras_packages import layers_of
 from harness.models.catalogue import Model
 from harness.models.classifier import (
+    OtherSize,
     as_classifier,
     check_ends,
     check_image,
@@ -133,7 +134,7 @@ def _findings(model: Model, declared: Declared, opened: Any) -> Findings:
 def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Picture]]) -> Model:
     """The record of the Keras file beside a flatbuffer: under its name, with its preprocessing and its classes.
 
-    Raises ConfigError for another flatbuffer, and for a model of other classes.
+    Raises ConfigError for another flatbuffer, and for a model of another size or of other classes.
     """
     record = model.preprocessing
     beside = replace(
@@ -159,7 +160,15 @@ def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Pi
             keras=None,
         ),
     )
-    done = complete(beside, pictures).model
+    try:
+        done = complete(beside, pictures).model
+    except OtherSize as error:
+        size = "x".join(str(side) for side in (record["height"], record["width"], len(record["mean"])))
+        raise ConfigError(
+            f'model "{model.name}" keras: expected a model that takes {size}, as its flatbuffer does, '
+            f'"{declared.keras}" takes another size',
+            hint="the Keras file that the flatbuffer was converted from",
+        ) from error
     if done.is_flatbuffer:
         raise ConfigError(f'model "{model.name}" keras: expected a Keras file, "{declared.keras}" is a flatbuffer')
     if done.classes == model.classes:

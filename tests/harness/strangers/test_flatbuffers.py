@@ -264,8 +264,9 @@ def test_files_of_batches_and_of_larq_are_models_as_well(name: str, family: str)
 @pytest.mark.parametrize("cut", [12, 1000])
 def test_a_damaged_file_is_a_sentence(cut: int, tmp_path: Path) -> None:
     path = written(tmp_path, file_of()[:cut])
-    with pytest.raises(ConfigError, match="could not be read as a TFLite flatbuffer"):
+    with pytest.raises(ConfigError, match="could not be read as a TFLite flatbuffer") as error:
         completed(path, pictures(SHAPE))
+    assert "flatbuffer (it is damaged (" in str(error.value)
 
 
 def test_a_flatbuffer_is_one_by_its_content_whatever_it_is_called(tmp_path: Path) -> None:
@@ -286,3 +287,13 @@ def test_a_keras_file_beside_a_keras_file_is_refused(tmp_path: Path) -> None:
     beside = completed(path, pictures(SHAPE), keras=str(tmp_path / "mine.keras")).model
     assert beside.float_model.weights == str(tmp_path / "mine.keras")
     assert beside.float_model.preprocessing == beside.preprocessing
+
+
+def test_a_keras_file_of_another_size_is_named_as_the_one_that_does_not_fit(tmp_path: Path) -> None:
+    import tf_keras
+
+    brightest_quarter(tf_keras, (32, 32, 3)).save(tmp_path / "other.keras")
+    expected = r'keras: expected a model that takes 16x16x3, .* ".*other.keras" takes another size'
+    with pytest.raises(ConfigError, match=expected) as error:
+        completed(written(tmp_path, file_of()), pictures(SHAPE), keras=str(tmp_path / "other.keras"))
+    assert "[model.preprocessing]" not in str(error.value)
