@@ -12,6 +12,7 @@ from typing import Any
 from device.text import one_line
 from harness.cli.profile_text import profile_lines
 from harness.cli.text import aligned
+from harness.cli.text import milliseconds as _ms
 from harness.devices.bench import BenchResult
 from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes
@@ -212,8 +213,3 @@ def _bound(nanoseconds: int | None) -> str:
 
 def _threads(count: int) -> str:
     return f"{count} thread{'' if count == 1 else 's'}"
-
-
-def _ms(nanoseconds: float) -> str:
-    """What took less than ten microseconds in two digits that count, and so never as zero."""
-    return f"{nanoseconds / 1e6:.3f} ms" if nanoseconds >= 10_000 or not nanoseconds else f"{nanoseconds / 1e6:.2g} ms"

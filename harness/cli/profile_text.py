@@ -9,6 +9,7 @@ from typing import Any
 from harness.cli.inspection_text import MOST_EXPENSIVE, tensor_names
 from harness.cli.shares import percentages
 from harness.cli.text import aligned
+from harness.cli.text import milliseconds as _ms
 
 Row = Mapping[str, Any]
 
@@ -48,7 +49,3 @@ def _in_order(rows: Sequence[Row]) -> str:
         for number, (row, share) in enumerate(zip(rows, shares))
     ]
     return aligned(("number", "operator", "time", "share", "writes"), lines, numbers=("number", "time", "share"))
-
-
-def _ms(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.3f} ms"

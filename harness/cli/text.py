@@ -26,6 +26,11 @@ def aligned(head: Sequence[str], lines: Iterable[Sequence[str]], *, numbers: Col
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
+def milliseconds(nanoseconds: float) -> str:
+    """What took less than ten microseconds in two digits that count, and so never as zero."""
+    return f"{nanoseconds / 1e6:.3f} ms" if nanoseconds >= 10_000 or not nanoseconds else f"{nanoseconds / 1e6:.2g} ms"
+
+
 def as_json(rows: Rows) -> str:
     return json.dumps(rows, indent=2)
 

@@ -57,6 +57,12 @@ def test_types_come_by_cost_and_operators_in_order_on_request() -> None:
     assert words == ["CONV_2D", "CONV_2D", "MEAN", "FULLY_CONNECTED", "SOFTMAX"]
 
 
+def test_operators_that_take_less_than_a_microsecond_are_not_shown_as_zero() -> None:
+    lines = "\n".join(profile_lines(profile_of([3_000, 3_800, 5_000, 5_180, 5_300]), in_order=True))
+    assert "0.000 ms" not in lines
+    assert all(time in lines for time in ("0.0053 ms", "0.003 ms", "0.0008 ms", "0.00018 ms"))
+
+
 def test_a_file_that_cannot_be_named_is_said(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="could not be named"):
         operator_costs({"prefix_ns": [1]}, tmp_path / "gone.tflite")
