@@ -35,6 +35,8 @@ def explain_mistake(error: ErrorDetails) -> str:
         return f"{key}: no such key\n  try: {nearest(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"{key}: expected a value, got none"
+    if error["type"] == "list_type" and isinstance(error["input"], dict) and _holds_tables(error["loc"]):
+        return f"[{key}]: expected a table in two brackets, of which there may be several, got one\n  try: [[{key}]]"
     return f"{key}: expected {_wanted(error)}, got {_got(error['input'])}"
 
 
@@ -73,6 +75,12 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
             annotation = table.model_fields[part].annotation
             table = next(t for t in _tables_in(annotation))
     return list(table.model_fields)
+
+
+def _holds_tables(location: tuple[int | str, ...]) -> bool:
+    """Whether a key at the top of the file is for tables."""
+    key = location[-1] if len(location) == 1 else ""
+    return key in ExperimentFile.model_fields and any(_tables_in(ExperimentFile.model_fields[str(key)].annotation))
 
 
 def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:

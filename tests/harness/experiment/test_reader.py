@@ -95,6 +95,10 @@ def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
         (GOOD + "[latency]\ncpus = [-1]", "[latency] cpus, item 1: expected a number >= 0, got -1"),
         (GOOD + "[latncy]\nthreads = [1]", 'latncy: no such key\n  try: "latency"'),
         (
+            GOOD + '[runtime]\nname = "plain"\nxnnpack = false',
+            "[runtime]: expected a table in two brackets, of which there may be several, got one\n  try: [[runtime]]",
+        ),
+        (
             GOOD + '[saliency]\nmethods = [{name = "smothgrad"}]',
             '[saliency] methods: expected a method, got "smothgrad"',
         ),
