@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -86,5 +87,11 @@ def allocated(interpreter: Any, wanted: Mapping[str, Any]) -> MainGraph | Signat
         shape = inputs.filled(tensor["name"], axes, shapes.get(tensor["name"], shapes.get("")))
         if shape != [int(size) for size in tensor["shape"]]:
             graph.resize(tensor["index"], shape)
-    graph.allocate()
+    try:
+        graph.allocate()
+    except RuntimeError as error:
+        flex = re.search(r"Select TensorFlow op.*\((Flex\w+)\)", str(error), re.DOTALL)
+        if flex is None:
+            raise
+        raise RuntimeError(f"this runtime has no {flex[1]}; TensorFlow's packages have it up to 2.18") from error
     return graph

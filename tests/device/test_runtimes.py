@@ -10,6 +10,7 @@ import pytest
 from device import runtimes
 from device.delegates import DelegateError, check_flex, has_flex
 from device.runtimes import RUNTIMES, RuntimeMissing, choose, unusable_reason
+from tests.flatbuffers.hand_rows import ROWS
 
 ALL = [runtime.name for runtime in RUNTIMES]
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -110,3 +111,10 @@ for image, scores in zip(oracle["images"], oracle["scores"]):
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_runtime_without_the_operators_of_tensorflow_says_which_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "flex.tflite"
+    path.write_bytes(ROWS["an operator of TensorFlow"].build())
+    with pytest.raises(RuntimeError, match=r"^this runtime has no FlexMatrixInverse; TensorFlow.s packages have"):
+        runtimes.load(str(path), runtime="ai-edge-litert")
