@@ -43,6 +43,7 @@ from harness.models.label_classes import label_classes
 from harness.models.own_preprocessing import own_preprocessing
 from harness.models.preprocessing_record import COLOURS, geometry, numbers
 from harness.outputs import MOST_IMAGES, class_count, confirmed, found, ranked
+from harness.parameters import MOST_SIDE
 
 GREY = 128  # of an image that stands for those of an empty data set, which the plan refuses
 
@@ -70,7 +71,7 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]], dataset: Dat
     if isinstance(opened, FlatbufferModel) and (shape := open_input(opened.content)):
         raise ConfigError(
             f'model "{model.name}": its file leaves the size of its input open: {shape}',
-            hint="the file converted for one size; `bitlens bench` measures it as it is",
+            hint="the file converted for one size; `bitlens bench` measures it with --input-shape",
         )
     if isinstance(opened, FlatbufferModel) and (why := why_no_class_scores(opened.contents)):
         measured = only_measured(model, declared, opened, why)
@@ -134,7 +135,7 @@ def _findings(model: Model, declared: Declared, opened: Any) -> Findings:
 def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Picture]]) -> Model:
     """The record of the Keras file beside a flatbuffer: under its name, with its preprocessing and its classes.
 
-    Raises ConfigError for another flatbuffer, and for a model of another size or of other classes.
+    Raises ConfigError for what is no Keras file of such images, and for a model of other classes.
     """
     record = model.preprocessing
     beside = replace(
@@ -169,6 +170,8 @@ def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Pi
             f'"{declared.keras}" takes another size',
             hint="the Keras file that the flatbuffer was converted from",
         ) from error
+    except ConfigError as error:
+        raise ConfigError(f'model "{model.name}" keras: of "{declared.keras}": {error}') from error
     if done.is_flatbuffer:
         raise ConfigError(f'model "{model.name}" keras: expected a Keras file, "{declared.keras}" is a flatbuffer')
     if done.classes == model.classes:
@@ -196,6 +199,8 @@ def _size(model: Model, declared: Declared, keras_model: Any) -> tuple[int, int,
             f'model "{model.name}": its file leaves the size of its input open: {shape}',
             hint="height = 224 and width = 224 in its [model.preprocessing] table, or --size 224",
         )
+    if max(height, width) > MOST_SIDE:
+        raise ConfigError(f'model "{model.name}": expected an input of 1 to {MOST_SIDE} pixels a side, it is {shape}')
     said = max(len(declared.mean or ()), len(declared.scale or ()))
     return height, width, shape[2] or said or COLOURS
 

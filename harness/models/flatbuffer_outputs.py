@@ -12,6 +12,7 @@ from converters.schema import DAMAGE, builtin_name, read
 from harness.datasets.dataset import MOST_CHANNELS
 
 NUMBERS = ("FLOAT", "INT", "UINT")  # what the names of types begin with that hold pixels or scores
+COUNTS = ("INT32", "INT64")  # what ArgMax gives; scores are quantized to at most 16 bits
 KEEPS_VALUES = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 HEADS = {"SOFTMAX": "probabilities", "LOG_SOFTMAX": "log-probabilities", "LOGISTIC": "independent-probabilities"}
 ONE_COLUMN = {"independent-probabilities": "probability"}
@@ -29,6 +30,8 @@ def why_no_class_scores(contents: Contents) -> str:
     if image.shape[3] > MOST_CHANNELS or image.shape[3] < 1:
         first = ": it is channels-first" if image.shape[1] in (1, 3) else ""
         return f"its input {image.shape} is no image of 1 to {MOST_CHANNELS} channels that come last{first}"
+    if scores.type in COUNTS and scores.shape[-1:] == (1,):
+        return f"its output {scores.type.lower()} {scores.shape} is the number of a class and no score for each"
     if not _is_one_row(image.shape[0], scores.shape) or not scores.type.startswith(NUMBERS):
         return f"its output {scores.type.lower()} {scores.shape} is no score for each class"
     return ""

@@ -13,19 +13,20 @@ def check_labels(model: Model, dataset: Dataset) -> None:
     labels, last = dataset.label_range, model.classes - 1
     if labels.greatest <= last:
         return
-    counted_from_1 = labels.least == 1 and labels.greatest == model.classes
     one = " (its one output tells two apart)" if model.output in ONE_COLUMN else ""
     raise ConfigError(
         f'{labels.where}: class {labels.greatest} ("{dataset.class_names[labels.greatest]}"), and model '
         f'"{model.name}" has the classes 0 to {last}{one}',
-        hint="are these labels counted from 1? The first class is 0" if counted_from_1 else _way_out(model),
+        hint=_way_out(model, counted_from_1=labels.least == 1 and labels.greatest == model.classes),
     )
 
 
-def _way_out(model: Model) -> str:
-    if model.class_map is None:
-        return "a model of these classes, or labels of this one"
-    return f"background_class or class_map of its [[model]] table, which leave it {model.classes} of its classes"
+def _way_out(model: Model, *, counted_from_1: bool) -> str:
+    if counted_from_1:
+        return "are these labels counted from 1? The first class is 0"
+    if model.class_map is not None:
+        return "background_class = false, or class_map with a class for each label, in its [[model]] table"
+    return "a model of these classes, or labels of this one"
 
 
 def doubt_of_labels(model: Model, dataset: Dataset) -> str:
