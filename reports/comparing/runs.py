@@ -7,12 +7,11 @@ the size of the artifact is exact. A change is clear when its 95 % interval leav
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, geometric_mean
-from typing import Any
 
 from harness.store import ReadOnlyStore, StoredUnit
 from reports.data.stats import MIN_ROUNDS, Interval, mean_interval, percentile, relative_change
@@ -246,12 +245,16 @@ def _judged(view: RunView) -> dict[tuple[str, str, str], StoredUnit]:
 
 # --------------------------------------------------------------------------------------------------------- refusals
 def _other_geometry(first: StoredUnit, second: StoredUnit) -> str:
-    sizes = [_size_of(unit.spec["model"]["preprocessing"]) for unit in (first, second)]
-    return "" if sizes[0] == sizes[1] else f"other input size: {sizes[0]} and {sizes[1]}"
+    sizes = [_size_of(unit) for unit in (first, second)]
+    return "" if sizes[0] == sizes[1] or not all(sizes) else f"other input size: {sizes[0]} and {sizes[1]}"
 
 
-def _size_of(record: Mapping[str, Any]) -> str:
-    return f"{record['height']} × {record['width']}"
+def _size_of(unit: StoredUnit) -> str:
+    """Of its images; of a file that is only measured the shapes of its inputs, "" where it failed before any were."""
+    record = unit.spec["model"]["preprocessing"]
+    if record:
+        return f"{record['height']} × {record['width']}"
+    return ", ".join(" × ".join(map(str, each["shape"])) for each in unit.result.get("inputs", ()))
 
 
 def _other_preprocessing(first: StoredUnit, second: StoredUnit) -> str:

@@ -37,7 +37,7 @@ def latency_record(unit_spec: dict[str, Any], **answers: Any) -> dict[str, Any]:
     device = unit_spec["device"]["kind"]
     what = ReadyAgent(device, _answer(device, **answers)), ARTIFACT
     how = {
-        "preprocessing": unit_spec["model"]["preprocessing"],
+        "preprocessing": unit_spec["model"]["preprocessing"] or None,
         "num_threads": unit_spec["num_threads"],
         "protocol": unit_spec["protocol"],
         "runtime": unit_spec["runtime"],

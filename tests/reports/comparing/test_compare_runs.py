@@ -88,6 +88,25 @@ def test_other_preprocessing_is_refused(tmp_path: Path) -> None:
     assert difference.reason == "other preprocessing: channel_order, mean differ"
 
 
+def only_measured(folder: Path, shape: list[int], **latency: Any) -> Path:
+    """A run of a file that gives no class scores, and of which no preprocessing is known."""
+    model, built = {**TWINS[0], "preprocessing": {}}, RunBuilder(folder)
+    conversion = built.conversion(model, "fp32")
+    for number in range(4):
+        inputs = {"inputs": [{"name": "x", "dtype": "float32", "shape": shape}]}
+        built.latency(model, "fp32", conversion, round=number, samples=60, extra=inputs, **latency)
+    return built.build()
+
+
+def test_files_that_are_only_measured_are_compared_where_their_inputs_are_the_same(tmp_path: Path) -> None:
+    first = only_measured(tmp_path / "a", [1, 8, 8, 3])
+    assert only(compare([first, only_measured(tmp_path / "b", [1, 8, 8, 3])]), "p50").verdict == "no clear difference"
+    larger = only(compare([first, only_measured(tmp_path / "c", [1, 16, 16, 3])]), "p50")
+    assert larger.reason == "other input size: 1 × 8 × 8 × 3 and 1 × 16 × 16 × 3"
+    failed = only(compare([first, only_measured(tmp_path / "d", [1, 8, 8, 3], outcome="it ended")]), "p50")
+    assert failed.reason == "a round is failed: it ended"
+
+
 @pytest.mark.parametrize(
     ("latency", "reason"),
     [
