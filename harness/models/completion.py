@@ -171,7 +171,8 @@ def _keras_of(model: Model, declared: Declared, pictures: Sequence[tuple[str, Pi
             hint="the Keras file that the flatbuffer was converted from",
         ) from error
     except ConfigError as error:
-        raise ConfigError(f'model "{model.name}" keras: of "{declared.keras}": {error}') from error
+        said = str(error).removeprefix(f'model "{model.name}"').removeprefix(" path").removeprefix(": ")
+        raise ConfigError(f'model "{model.name}" keras: of "{declared.keras}": {said}') from error
     if done.is_flatbuffer:
         raise ConfigError(f'model "{model.name}" keras: expected a Keras file, "{declared.keras}" is a flatbuffer')
     if done.classes == model.classes:
