@@ -10,6 +10,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from converters import bounded_schema, schema
 
@@ -67,7 +68,7 @@ def _normalization(inputs: list[_Table]) -> tuple[tuple[float, ...], tuple[float
     for unit in inputs[0].tables(_PROCESS_UNITS) if inputs else ():
         if unit.byte(0) == _NORMALIZATION and (options := unit.table(1)) is not None:
             mean, std = options.floats(_MEAN), options.floats(_STD)
-            if mean and std and all(std):
+            if mean and std and all(map(isfinite, mean)) and all(0 < each < inf for each in std):
                 return mean, std
     return (), ()
 

@@ -38,8 +38,9 @@ def test_labels_that_are_not_there_are_none() -> None:
     assert metadata(cut).mean == (127.5,)
 
 
-def test_a_division_by_nothing_is_no_normalization() -> None:
-    packed = METADATA["tf"].replace(np.float32(127.5).tobytes(), np.float32(0).tobytes())
+@pytest.mark.parametrize("odd", [0, -127.5, np.nan, np.inf])
+def test_a_division_by_what_is_no_width_is_no_normalization(odd: float) -> None:
+    packed = METADATA["tf"].replace(np.float32(127.5).tobytes(), np.float32(odd).tobytes())
     assert metadata(with_metadata(FLATBUFFER, packed, LABELS)).std == ()
 
 
