@@ -14,6 +14,7 @@ from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS, Declar
 from harness.parameters import MOST_SIDE
 
 if TYPE_CHECKING:
+    from harness.models.completion import Completed
     from harness.models.inferred import Picture
 
 
@@ -116,8 +117,15 @@ def opened(model: Model, pictures: Sequence[tuple[str, Picture]]) -> OpenModel:
     done = complete(model, pictures)
     if done.model.unscored:
         raise ConfigError(f'model "{model.name}": {done.model.unscored}, so that there is no class to explain')
-    how = "declared" if model.output else "found by their values"
+    how = "declared" if model.output else _how_found(done)
     return OpenModel(model=done.model, keras_model=done.keras_model, inferred=done.said, output_known=how)
+
+
+def _how_found(done: Completed) -> str:
+    from harness.models.flatbuffer_outputs import kind_by_head
+
+    by_operator = done.model.is_flatbuffer and kind_by_head(done.keras_model.content)
+    return "known by its last operator" if by_operator else "found by their values"
 
 
 def _of_experiment(name: str, experiment: Path) -> Model:

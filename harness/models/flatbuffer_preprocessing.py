@@ -82,8 +82,8 @@ def _range(name: str, quantization: Any) -> Range:
         and len(quantization.scale)
         and quantization.scale[0]
     ):
-        zero_points = quantization.zeroPoint if quantization.zeroPoint is not None else ()
-        scale, zero_point = float(quantization.scale[0]), int(zero_points[0]) if len(zero_points) else 0
+        zero_points = [] if quantization.zeroPoint is None else list(quantization.zeroPoint)
+        scale, zero_point = float(quantization.scale[0]), int(zero_points[0]) if zero_points else 0
         return Range(type=name, scale=scale, zero_point=zero_point, lowest=int(bounds.min), highest=int(bounds.max))
     lowest = int(bounds.min) if bounds.bits == SMALL else 0  # wider integers hold pixels as they are
     return Range(type=name, scale=1.0, zero_point=0, lowest=lowest, highest=lowest + (1 << SMALL) - 1, is_scaled=False)

@@ -98,6 +98,7 @@ def test_a_map_of_the_command_is_the_one_of_the_library_and_the_file_judges_it(p
 def test_nothing_but_a_file_and_a_picture_gives_methods_of_scores(picture: Path) -> None:
     record = record_of(picture, FLOAT, "--parameter", "masks=10", *WINDOW)
     assert [row["method"].split()[0] for row in record["maps"] if row["picture"]] == ["rise", "occlusion"]
+    assert record["output"] == {"kind": "probabilities", "known": "known by its last operator"}
 
 
 @pytest.mark.parametrize("name", ["model.lite", "model.bin"])
