@@ -195,7 +195,7 @@ def test_a_process_that_dies_is_an_error_that_says_so_and_the_next_request_start
 ) -> None:
     kept = KeptArtifact(make_device(THIS_HOST), flatbuffer.content)
     expected = kept.outputs(IMAGES)
-    os.kill(kept._running().request("hello", deadline_s=60)["machine"]["pid"], signal.SIGKILL)
+    os.kill(kept._running(IMAGES.shape[1:]).request("hello", deadline_s=60)["machine"]["pid"], signal.SIGKILL)
     with pytest.raises(AgentLost, match=r'device "this-host": the agent was lost in predict: signal 9'):
         kept.outputs(IMAGES)
     np.testing.assert_array_equal(kept.outputs(IMAGES), expected)
@@ -206,7 +206,7 @@ def test_a_process_that_dies_is_an_error_that_says_so_and_the_next_request_start
 def test_a_model_that_nobody_has_any_more_leaves_no_process(flatbuffer: FlatbufferModel) -> None:
     kept = KeptArtifact(make_device(THIS_HOST), flatbuffer.content)
     kept.outputs(IMAGES)
-    pid = kept._running().request("hello", deadline_s=60)["machine"]["pid"]
+    pid = kept._running(IMAGES.shape[1:]).request("hello", deadline_s=60)["machine"]["pid"]
     del kept
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
