@@ -53,12 +53,9 @@ def test_an_input_larger_than_any_image_is_refused_before_one_is_made(tmp_path: 
 
 
 def test_what_is_wrong_with_a_keras_file_beside_it_names_that_file(tmp_path: Path) -> None:
-    import tf_keras
-
-    small = tf_keras.Sequential([tf_keras.Input((8, 8, 3)), tf_keras.layers.Flatten(), tf_keras.layers.Dense(4)])
-    small.save(tmp_path / "small.keras")
+    (tmp_path / "text.keras").write_text("no model at all")
     path = written(tmp_path, quarters())
-    for name, sentence in (("small", r"its input is \(8, 8, 3\)"), ("absent", "found no file")):
+    for name, sentence in (("text", "neither a zip file of Keras nor HDF5"), ("absent", "found no file")):
         with pytest.raises(ConfigError, match=rf'model "theirs" keras: of ".*{name}.keras": .*{sentence}'):
             completed(path, pictures(SHAPE), keras=str(tmp_path / f"{name}.keras"))
 
