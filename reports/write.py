@@ -10,8 +10,9 @@ from harness.store.atomic_files import remove_parts, write_together
 from harness.store.blobs import Seen
 from harness.store.folder import check_writable_files, output_errors_explained
 from reports.data.files import csv_text
-from reports.data.view import RunView
 from reports.data.words import damage_sentences, shortened
+from reports.sections.recommendation import Recommendation, recommend
+from reports.sections.run_reader import read_run
 from reports.tables import comparison
 from reports.tables.scores import quality
 
@@ -25,11 +26,12 @@ PAGE = "report.html"
 
 
 class Report(NamedTuple):
-    """Where the comparison and the page are, and sentences about what of the run is damaged."""
+    """Where the comparison and the page are, what of the run is damaged, and what to deploy."""
 
     table: Path
     page: Path
     damage: tuple[str, ...]
+    recommendations: list[Recommendation]
 
     def check(self, run_folder: Path, *, hint: str) -> None:
         """Raises DamagedRun, for a report with gaps."""
@@ -45,11 +47,11 @@ def write_report(run_folder: Path, *, seen: Seen | None = None) -> Report:
     seen  blobs that were intact when they were last read.
     """
     check_output(run_folder)
-    contents, damage = read_store(run_folder, _contents, seen=seen)
+    contents, damage, recommendations = read_store(run_folder, _contents, seen=seen)
     remove_parts(run_folder)
     with output_errors_explained(f'report in "{run_folder}"'):
         write_together({run_folder / name: content for name, content in contents.items()})
-    return Report(run_folder / "comparison.csv", run_folder / PAGE, damage)
+    return Report(run_folder / "comparison.csv", run_folder / PAGE, damage, recommendations)
 
 
 def check_output(run_folder: Path) -> None:
@@ -62,8 +64,9 @@ def damaged(run_folder: Path, sentences: tuple[str, ...], *, hint: str) -> Damag
     return DamagedRun(f"{what}\n{shortened(sentences)}", hint=hint)
 
 
-def _contents(store: StoreReader) -> tuple[dict[str, str], tuple[str, ...]]:
+def _contents(store: StoreReader) -> tuple[dict[str, str], tuple[str, ...], list[Recommendation]]:
     from reports.page.page import render  # charts and templates
 
     tables = {f"{name}.csv": csv_text(make(store)) for name, make in TABLES.items()}
-    return {**tables, PAGE: render(store)}, damage_sentences(RunView(store))
+    run = read_run(store)
+    return {**tables, PAGE: render(run)}, damage_sentences(run.view), recommend(run)

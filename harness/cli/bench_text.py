@@ -20,7 +20,7 @@ from harness.devices.surroundings import CLOCK_SKEW_S, clock_in_words
 from harness.devices.sustained import Sustained
 from harness.errors import ConfigError, shown
 from harness.experiment.durations import sustained_seconds
-from reports.data.stats import percentile, percentile_interval
+from reports.data.stats import median_interval, percentile, percentile_interval
 
 MOST_INPUTS = 4  # that are shown of an artifact
 MOST_OUTSIDE = 6  # types of operators in one line
@@ -171,11 +171,13 @@ def _delegation_lines(record: dict[str, Any]) -> Iterator[str]:
 def _latency_lines(result: BenchResult, record: dict[str, Any]) -> Iterator[str]:
     samples = result.samples_ns
     yield f"  load      {_ms(record['load_ns'])}, first run {_ms(record['first_run_ns'])}"
+    rounds = [other["samples_ns"] for other in result.records]
     for percent in (50, 90, 99):
         value = percentile(samples, percent)
+        bounds = median_interval(rounds) if percent == 50 else percentile_interval(samples, percent)
         if value is not None:
-            yield f"  p{percent}       {_ms(value)}{_interval(*percentile_interval(samples, percent))}"
-    spread = spread_between_processes([other["samples_ns"] for other in result.records])
+            yield f"  p{percent}       {_ms(value)}{_interval(*bounds)}"
+    spread = spread_between_processes(rounds)
     between = f", {spread:.1%} between processes" if spread is not None else ""
     yield f"  samples   {len(samples)} in {len(result.records)} fresh processes{between}"
     yield from _memory_line(record)

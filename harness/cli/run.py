@@ -54,6 +54,7 @@ def demo(out: Out = None, workers: Workers = None) -> None:
 def _run(
     path: Path, out: Path | None, *, worker_config: WorkerConfig, data: Path | None = None, retry_failed: bool = False
 ) -> None:
+    from harness.cli.verdict_text import verdict_text
     from harness.execution import coordinator
     from harness.experiment.reader import read_experiment
     from reports.write import check_output, write_report
@@ -66,7 +67,7 @@ def _run(
     )
     _name_artifacts(folder)
     written = write_report(folder)
-    print(f"table   {written.table}\nreport  {written.page}")
+    print(f"\n{verdict_text(written.recommendations)}table   {written.table}\nreport  {written.page}")
     written.check(folder, hint="the same command")
     failures = summary.failed + summary.failed_before
     left = [f"{failures} units of work failed"] * bool(failures)

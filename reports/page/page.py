@@ -9,7 +9,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harness.store import StoreReader
 from reports.data import formatting
 from reports.data.batches import AWAY
 from reports.data.view import RunView
@@ -17,14 +16,12 @@ from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
 from reports.sections.run_data import RunData
-from reports.sections.run_reader import read_run
 from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
 
 
-def render(store: StoreReader, *, live: str = "") -> str:
-    """The page as text: a pure function of the store. `live`, the store's version, makes it report a newer one."""
-    run = read_run(store)
+def render(run: RunData, *, live: str = "") -> str:
+    """The page as text: a pure function of the run. `live`, the store's version, makes it report a newer one."""
     charts_of = {section.anchor: section.charts(run) for section in SECTIONS}
     filled = [(section, _filled(section, run, charts_of[section.anchor])) for section in SECTIONS]
     sources = {name: chart.records for own in charts_of.values() for name, chart in own.items()}

@@ -104,6 +104,7 @@ class RunsServer:
     def page(self, name: str) -> str:
         """A run's page as it is now. Raises _NoSuchRun for an unknown name, and whatever keeps it from being made."""
         from reports.page.page import render
+        from reports.sections.run_reader import read_run
 
         folder, shown = self._folder(name), self._shown.setdefault(name, _Shown())
 
@@ -111,7 +112,7 @@ class RunsServer:
             version = _version(store)
             if version == shown.version and not store.damage:
                 return version, shown.page
-            return ("" if store.damage else version), render(store, live=version)
+            return ("" if store.damage else version), render(read_run(store), live=version)
 
         with self._rendering:
             try:

@@ -1,102 +1,91 @@
-"""What to deploy: per device, the deployments that no other one beats, and in what each is best, in words.
+"""What to deploy: per device, the deployments worth a look, in what each is best, and how it differs from the fastest.
 
-A deployment beats another when it is clearly better in one of accuracy, latency and explanation quality, and clearly
-worse in none. Clearly means that the 95 % intervals do not overlap; latencies must also differ by LATENCY_MARGIN,
-because the interval of one measurement knows nothing of tomorrow's temperature.
+The rule is in reports.sections.compromise. Praise compares with every deployment of the device, not with those that
+are left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.data import formatting
-from reports.data.view import INVALID
+from reports.data.view import INVALID, SUSPECT
+from reports.sections.compromise import Axis, Row, worth_a_look
+from reports.sections.differences import differences
 from reports.sections.distributions import LATENCY_MARGIN, threads_text
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
 LONGEST_LIST = 6
+MOST_REASONS = 2
 
-Row = Mapping[str, Any]
+LATENCY = Axis(name="latency", best="fastest", value="p50_ms", low="p50_low_ms", high="p50_high_ms",
+               higher_is_better=False, ratio=True, margin=LATENCY_MARGIN)  # fmt: skip
+ACCURACY = Axis(name="accuracy", best="most accurate", value="top1", low="top1_low", high="top1_high",
+                higher_is_better=True)  # fmt: skip
 
 
 def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
-    explanation = run.choices[0] if run.choices else None
     return {
-        "recommendations": recommendations(run.rows, explanation),
-        "explanation": explanation,
+        "recommendations": recommend(run),
+        "explanation": _explanation(run),
         "latency_margin": LATENCY_MARGIN,
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One deployment of a device's Pareto set: what it is, what it gives, what it is best in."""
+    """One deployment worth a look: what it is, what it gives, what it is best in, how it differs from the first."""
 
     model: str
     family: str
     deployment: str
-    numbers: tuple[str, ...]
+    latency: str
+    accuracy: str
+    explanation: str
     praises: tuple[str, ...]
+    against_first: tuple[str, ...]
+    validity: str
     caution: str
+
+    def numbers(self) -> list[str]:
+        named = {"p50": self.latency, "top-1": self.accuracy, "explanation": self.explanation}
+        return [f"{name} {number}" for name, number in named.items() if number]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """What to deploy on one device; `choices` is empty when nothing on it can be compared, and `summary` says why."""
+    """What to deploy on one device, and what limits that; `choices` is empty when nothing was measured."""
 
     device: str
     summary: str
     choices: tuple[Choice, ...]
     left_out: int
+    remarks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
-    name: str
-    best: str
-    value: str
-    low: str
-    high: str
-    higher_is_better: bool
-    margin: float = 0.0
+def recommend(run: RunData) -> list[Recommendation]:
+    return recommendations(run.rows, _explanation(run))
 
-    def clearly_better(self, row: Row, other: Row) -> bool:
-        if row[self.value] is None or other[self.value] is None:
-            return False
-        (low, high), (other_low, other_high) = self._span(row), self._span(other)
-        return low > other_high if self.higher_is_better else high < other_low
 
-    def _span(self, row: Row) -> tuple[float, float]:
-        value = row[self.value]
-        low, high = (value if row[name] is None else row[name] for name in (self.low, self.high))
-        return low * (1 - self.margin / 2), high * (1 + self.margin / 2)
+def _explanation(run: RunData) -> Mapping[str, str] | None:
+    return run.choices[0] if run.choices else None
 
 
 def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[Recommendation]:
     """One recommendation per device, in the order of the rows. `explanation` names the score that means quality."""
     devices = dict.fromkeys(row["device"] for row in rows if row["device"])
-    axes = _axes(explanation)
     scored = [_with_quality(row, explanation) for row in rows]
+    axes = [LATENCY, ACCURACY, *([_quality_axis(explanation)] if explanation else [])]
     return [_recommendation(device, [row for row in scored if row["device"] == device], axes) for device in devices]
 
 
-def _axes(explanation: Mapping[str, str] | None) -> list[_Axis]:
-    axes = [
-        _Axis(name="latency", best="fastest", value="p50_ms", low="p50_low_ms", high="p50_high_ms",
-              higher_is_better=False, margin=LATENCY_MARGIN),
-        _Axis(name="accuracy", best="most accurate", value="top1", low="top1_low", high="top1_high",
-              higher_is_better=True),
-    ]  # fmt: skip
-    if explanation:
-        higher = explanation["better"] == "higher"
-        axes.append(
-            _Axis(name="explanation quality", best="best explained", value="quality", low="quality_low",
-                  high="quality_high", higher_is_better=higher)
-        )  # fmt: skip
-    return axes
+def _quality_axis(explanation: Mapping[str, str]) -> Axis:
+    return Axis(name="explanation quality", best="best explained", value="quality", low="quality_low",
+                high="quality_high", higher_is_better=explanation["better"] == "higher")  # fmt: skip
 
 
 def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, Any]:
@@ -104,57 +93,78 @@ def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, 
     return {**row, "quality": mean, "quality_low": low, "quality_high": high}
 
 
-def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[_Axis]) -> Recommendation:
-    comparable = [row for row in rows if row["p50_ms"] is not None and row["top1"] is not None]
-    if not comparable:
-        why = _why_nothing(rows)
-        return Recommendation(device=device, summary=f"No recommendation: {why}.", choices=(), left_out=0)
-    front = [row for row in comparable if not any(_beats(other, row, axes) for other in comparable)] or comparable
-    front.sort(key=lambda row: row["p50_ms"])
-    choices = tuple(_choice(row, front, axes) for row in front[:LONGEST_LIST])
+def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[Axis]) -> Recommendation:
+    deployed = [LATENCY, ACCURACY]  # explanations are of the model, and measured without any device
+    measured = _without_repeats([row for row in rows if any(axis.known(row) for axis in deployed)])
+    known = [axis for axis in axes if any(axis.known(row) for row in measured)]
+    kept = sorted(worth_a_look(measured, known), key=_position)
+    shown = kept[:LONGEST_LIST]
     return Recommendation(
         device=device,
-        summary=_summary(front, comparable, axes),
-        choices=choices,
-        left_out=len(front) - len(choices),
+        summary=_summary(kept, measured, known) if kept else "Nothing to choose from: no deployment was measured.",
+        choices=tuple(_choice(row, shown[0], measured, known) for row in shown),
+        left_out=len(kept) - len(shown),
+        remarks=tuple(_remarks(rows, known)),
     )
 
 
-def _beats(row: Row, other: Row, axes: Sequence[_Axis]) -> bool:
-    better = any(axis.clearly_better(row, other) for axis in axes)
-    return better and not any(axis.clearly_better(other, row) for axis in axes)
+def _without_repeats(rows: Sequence[Row]) -> list[Row]:
+    """Numbers of threads change nothing but the latency: of rows without one, the first of each artifact."""
+    seen = set()
+    for row in rows:
+        if row["p50_ms"] is not None:
+            seen.add((row["model"], row["format"], row["runtime"]))
+    kept = []
+    for row in rows:
+        artifact = (row["model"], row["format"], row["runtime"])
+        if row["p50_ms"] is not None or artifact not in seen:
+            kept.append(row)
+            seen.add(artifact)
+    return kept
 
 
-def _why_nothing(rows: Sequence[Row]) -> str:
-    if rows and all(row["emulated"] for row in rows):
-        return "the device is emulated, and the time under an emulator is not a latency"
-    invalid = [row for row in rows if row["verdict"] == INVALID]
-    if invalid:
-        return f"every latency on it is invalid; {invalid[0]['model']}, for one: {invalid[0]['verdict_reason']}"
-    return "no deployment on it has both an accuracy and a latency"
+def _position(row: Row) -> tuple[bool, float, float]:
+    return row["p50_ms"] is None, row["p50_ms"] or 0.0, -(row["top1"] or 0.0)
 
 
-def _summary(front: Sequence[Row], comparable: Sequence[Row], axes: Sequence[_Axis]) -> str:
-    count = len(comparable)
+def _summary(kept: Sequence[Row], measured: Sequence[Row], axes: Sequence[Axis]) -> str:
+    count, what = len(measured), _listed([axis.name for axis in axes])
     if count == 1:
-        return "Only one deployment has both an accuracy and a latency here, so there is nothing to choose from."
-    if len(front) == 1:
-        return f"One deployment of {count} is beaten by none and beats or equals the others."
-    if len(front) == count and not any(axis.clearly_better(a, b) for axis in axes for a in front for b in front):
-        return f"No clear difference between the {count} deployments."
-    return f"{len(front)} of {count} deployments are beaten by no other; each is a different compromise."
+        return f"{_name(kept[0])} alone was measured here, so there is nothing to choose from."
+    if len(kept) == 1:
+        return f"Deploy {_name(kept[0])}: none of the other {count - 1} measured better in {what}."
+    if not any(axis.clearly_better(one, other) for axis in axes for one in measured for other in measured):
+        return f"No clear difference between the {count} deployments in {what}."
+    leaders = [
+        f"{_name(row)} is {axis.best}" for axis in axes for row in kept if _praise(axis, row, measured) == axis.best
+    ]
+    lead = f" {'; '.join(leaders)}." if leaders else ""
+    if len(kept) == count:
+        return f"All {count} deployments are worth a look: none measured as good as another in everything.{lead}"
+    others = "for each other one, one of these measured as good or better in everything"
+    return f"{len(kept)} of {count} deployments are worth a look; {others}.{lead}"
 
 
-def _choice(row: Row, front: Sequence[Row], axes: Sequence[_Axis]) -> Choice:
-    accuracy = f"top-1 {row['top1_text']}"
-    quality = f"explanation {formatting.decimal(row['quality'])}{_interval(row)}"
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _name(row: Row) -> str:
+    return f"{row['model']} {row['format']}"
+
+
+def _choice(row: Row, first: Row, measured: Sequence[Row], axes: Sequence[Axis]) -> Choice:
     return Choice(
         model=row["model"],
         family=row["family"],
         deployment=f"{row['format']}{threads_text(row['num_threads'])}, {row['runtime']}",
-        numbers=(f"p50 {row['p50_text']}", accuracy, *([quality] if row["quality"] is not None else [])),
-        praises=tuple(praise for axis in axes if (praise := _praise(axis, row, front))),
-        caution=row["verdict_reason"] if row["verdict"] == "suspect" else "",
+        latency=row["p50_text"] if row["p50_ms"] is not None else "",
+        accuracy=row["top1_text"] if row["top1"] is not None else "",
+        explanation=formatting.decimal(row["quality"]) + _interval(row) if row["quality"] is not None else "",
+        praises=tuple(praise for axis in axes if (praise := _praise(axis, row, measured))),
+        against_first=() if row is first else tuple(differences(row, first, axes)),
+        validity=row["verdict"] or "",
+        caution=row["verdict_reason"] if row["verdict"] in (SUSPECT, INVALID) and not row["emulated"] else "",
     )
 
 
@@ -164,12 +174,43 @@ def _interval(row: Row) -> str:
     return f" ({formatting.decimal(row['quality_low'])} to {formatting.decimal(row['quality_high'])})"
 
 
-def _praise(axis: _Axis, row: Row, front: Sequence[Row]) -> str:
+def _praise(axis: Axis, row: Row, measured: Sequence[Row]) -> str:
     """`fastest` when clearly so, `among the fastest` when others are not clearly slower, else nothing."""
-    if row[axis.value] is None or any(axis.clearly_better(other, row) for other in front):
+    if not axis.known(row) or any(axis.clearly_better(other, row) for other in measured):
         return ""
-    rivals = [other for other in front if other is not row]
-    if all(axis.clearly_better(row, other) for other in rivals):
-        return axis.best
-    nobody_is_worse = not any(axis.clearly_better(row, other) for other in rivals)
-    return "" if nobody_is_worse else f"among the {axis.best}"
+    rivals = [other for other in measured if other is not row and axis.known(other)]
+    beaten = [axis.clearly_better(row, other) for other in rivals]
+    if not any(beaten):
+        return ""
+    return axis.best if all(beaten) else f"among the {axis.best}"
+
+
+def _remarks(rows: Sequence[Row], axes: Sequence[Axis]) -> Iterator[str]:
+    """What a reader has to know of the numbers: which are missing, and which are worth less than others."""
+    timed = [row for row in rows if row["verdict"]]
+    if rows and all(row["emulated"] for row in rows):
+        yield "No latency: the device is emulated, and the time under an emulator is not one."
+    else:
+        for validity in (INVALID, SUSPECT):
+            of_it = [row for row in timed if row["verdict"] == validity]
+            if of_it:
+                verb = "is" if len(of_it) == 1 else "are"
+                yield f"{len(of_it)} of {len(timed)} latencies {verb} {validity}: {_reasons(of_it)}."
+    if axes and ACCURACY not in axes:
+        yield "No accuracy: nothing here says which model is right more often."
+    unfinished = [row for row in rows if row["status"] != "done"]
+    if unfinished:
+        verb = "is" if len(unfinished) == 1 else "are"
+        yield f"{len(unfinished)} of {len(rows)} deployments {verb} not wholly measured; the table says why."
+
+
+def _reasons(rows: Sequence[Row]) -> str:
+    """The most frequent reasons, each with an example, and how many more there are."""
+    examples: dict[str, str] = {}
+    kinds = Counter[str]()
+    for reason in (reason for row in rows for reason in row["verdict_reason"].split("; ")):
+        kind = reason.split(":")[0]
+        kinds[kind] += 1
+        examples.setdefault(kind, reason)
+    more = f"; and {len(kinds) - MOST_REASONS} more reasons" if len(kinds) > MOST_REASONS else ""
+    return "; ".join(examples[kind] for kind, _ in kinds.most_common(MOST_REASONS)) + more

@@ -13,6 +13,7 @@ HISTORY = {
     2: "2026-11-26: `verdict` says `invalid` where it said `void`, also for runs that were measured before",
     3: "2026-11-27: `exact_match`, and `top5` is empty where a model has five classes or fewer",
     4: "2026-11-27: which operators delegates ran, and runtimes with options of their own",
+    5: "2026-11-27: the interval of `latency_p50_ns` covers the spread between rounds as well",
 }
 SCHEMA = max(HISTORY)
 
@@ -64,10 +65,14 @@ COMPARISON = (
     Column("accuracy_images", WHOLE, "images behind top1 and top5"),
     *(
         Column(f"latency_p{q}{part}_ns", WHOLE, meaning)
-        for q, n in ((50, 5), (90, 29), (99, 299))
+        for q, n, source in (
+            (50, 5, "the wider of that from order statistics and that between rounds"),
+            (90, 29, "from order statistics"),
+            (99, 299, "from order statistics"),
+        )
         for part, meaning in (
             ("", f"nearest-rank {q}th percentile of latency in ns; empty below {n} samples, when invalid or emulated"),
-            ("_low", "lower end of its 95 % interval from order statistics; empty if the sample has none"),
+            ("_low", f"lower end of its 95 % interval, {source}; empty if the sample has none"),
             ("_high", "upper end"),
         )
     ),

@@ -12,7 +12,7 @@ import pandas as pd
 from harness.store import Prediction, StoredUnit, StoreReader
 from reports.data.batches import AWAY, STATUSES
 from reports.data.rounds import together
-from reports.data.stats import Interval, percentile, percentile_interval, wilson
+from reports.data.stats import Interval, median_interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
 from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
 from reports.tables.delegation import delegation_facts
@@ -248,10 +248,11 @@ def _sustained_facts(long: Sequence[StoredUnit]) -> dict[str, Any]:
 
 
 def _times(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    samples = [ns for result in results for ns in result["samples_ns"]]
+    rounds = [result["samples_ns"] for result in results]
+    samples = [ns for each in rounds for ns in each]
     facts: dict[str, Any] = {name: _middle(results, name) for name in ("load_ns", "first_run_ns")}
     for q in (50, 90, 99):
-        low, high = percentile_interval(samples, q)
+        low, high = median_interval(rounds) if q == 50 else percentile_interval(samples, q)
         names = (f"latency_p{q}_ns", f"latency_p{q}_low_ns", f"latency_p{q}_high_ns")
         facts |= dict(zip(names, (percentile(samples, q), low, high)))
     return facts

@@ -31,7 +31,8 @@ _HEAD = f"""# The CSV files
 * Column names and meanings stay as they are within a schema version; new columns may appear.
 * Text that a spreadsheet would execute as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) is
   written with a leading apostrophe.
-* All intervals are 95 %: Wilson's for accuracy, order statistics for percentiles, a bootstrap over images for scores.
+* All intervals are 95 %: Wilson's for accuracy, order statistics for percentiles (for the p50 also between
+  rounds), a bootstrap over images for scores.
 
 ```python
 import pandas

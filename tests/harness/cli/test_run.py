@@ -48,5 +48,5 @@ def test_page_shows_no_command_where_the_run_was_started_without_one(tmp_path: P
     experiment, alone = read_experiment(tmp_path / "small.toml"), WorkerConfig(workers=0)
     for command, times in (("bitlens run small.toml", 1), ("", 0)):
         coordinator.run(experiment, tmp_path / "run", stages=(), worker_config=alone, command=command)
-        _, page, _ = write_report(tmp_path / "run")
+        page = write_report(tmp_path / "run").page
         assert page.read_text().count(SENTENCE) == times

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from reports.data.stats import (
     SMALLEST_SAMPLE,
     Interval,
+    difference,
     mean_interval,
+    median_interval,
     percentile,
     percentile_interval,
     relative_change,
@@ -222,3 +224,49 @@ def test_a_side_that_does_not_vary_adds_no_spread() -> None:
 @pytest.mark.parametrize("rounds", [3, 4])
 def test_unvarying_rounds_have_an_exact_change(rounds: int) -> None:
     assert bounds(relative_change([100.0] * 3, [110.0] * rounds)) == pytest.approx((0.1, 0.1))
+
+
+# ----------------------------------------------------------------------------------------------- rounds and differences
+def test_the_interval_of_a_median_covers_rounds_that_differ() -> None:
+    """Three processes, each steady: by Student's t with two degrees of freedom, as worked out with 4.302653."""
+    rounds = [[1000] * 20, [1050] * 20, [1100] * 20]
+    logs = np.log([1000, 1050, 1100])
+    reach = 4.302652729911275 * logs.std(ddof=1) / math.sqrt(3)
+    assert median_interval(rounds) == (
+        math.floor(math.exp(logs.mean() - reach)),
+        math.ceil(math.exp(logs.mean() + reach)),
+    )
+
+
+def test_the_interval_of_a_median_is_never_narrower_than_that_of_order_statistics() -> None:
+    alike = [list(range(1000 + i, 1200 + i)) for i in range(3)]
+    pooled = percentile_interval([ns for each in alike for ns in each], 50)
+    low, high = median_interval(alike)
+    assert low is not None
+    assert high is not None
+    assert pooled[0] is not None
+    assert pooled[1] is not None
+    assert low <= pooled[0] < pooled[1] <= high
+    assert median_interval(alike[:1]) == percentile_interval(alike[0], 50)
+
+
+def test_two_rounds_have_both_medians_in_their_interval() -> None:
+    low, high = median_interval([[1000] * 30, [1200] * 30])
+    assert (low, high) == (1000, 1200)
+
+
+def test_a_sample_too_small_for_an_interval_has_none_by_its_rounds_either() -> None:
+    assert median_interval([[1], [2], [3]]) == (None, None)
+
+
+def test_the_difference_of_fractions_equals_the_published_example() -> None:
+    # Newcombe 1998 (interval estimation for the difference), table II, method 10: 56/70 - 48/80 gives 0.0524 to 0.3339
+    one, other = wilson(56, 70), wilson(48, 80)
+    assert one is not None
+    assert other is not None
+    assert bounds(difference(one, other)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+def test_a_difference_without_an_interval_on_either_side_has_none() -> None:
+    known, unknown = Interval(value=1.0, low=0.0, high=2.0), Interval(value=1.0, low=None, high=None)
+    assert difference(known, unknown) == difference(unknown, known) == Interval(value=0.0, low=None, high=None)

@@ -218,7 +218,7 @@ def test_names_that_look_like_code_run_nothing(browser: Any, tmp_path: Path) -> 
         run.accuracy(record, "fp32", images, top1=0.9, conversion=conversion)
         run.latency(record, "fp32", conversion)
         run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.6)
-    _, page, _ = write_report(run.build(experiment_name=names[0]))
+    page = write_report(run.build(experiment_name=names[0])).page
     tab = Tab(browser, page.as_uri(), viewport={"width": 360, "height": 740})
     assert tab.complaints == []
     assert tab.page.title() == f"{names[0]} · bitlens"
@@ -235,7 +235,7 @@ def test_unfinished_runs_open_without_an_error(browser: Any, tmp_path: Path, wha
     if what != "empty":
         conversion = run.conversion(TWINS[0], "fp32", reason="no" if what == "failed" else "")
         run.latency(TWINS[0], "fp32", conversion, outcome="planned")
-    _, page, _ = write_report(run.build())
+    page = write_report(run.build()).page
     tab = Tab(browser, page.as_uri())
     assert tab.complaints == []
     tab.page.close()
@@ -274,7 +274,7 @@ def test_a_served_run_reports_new_results(browser: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_large_run_stays_within_15_mb_and_is_soon_interactive(browser: Any, tmp_path: Path) -> None:
     """10 models × 6 formats × 3 devices × 100 images. The time is printed, not judged: other work may run."""
-    _, page, _ = write_report(large_run(tmp_path))
+    page = write_report(large_run(tmp_path)).page
     assert page.stat().st_size <= 15_000_000
     tab = browser.new_page()
     tab.goto(page.as_uri())

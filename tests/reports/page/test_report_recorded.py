@@ -10,6 +10,7 @@ import pytest
 
 from harness.store import Store
 from reports.page.page import render
+from reports.sections.run_reader import read_run
 from reports.sections.section_table import SECTIONS
 from tests.reports.recorded_results import RECORDED, recorded_units
 
@@ -20,7 +21,7 @@ RUNS = sorted(path.name for path in RECORDED.glob("schema*"))
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = Path(shutil.copytree(RECORDED / request.param, tmp_path_factory.mktemp("recorded") / "run"))
     with Store(folder) as store:
-        return render(store)
+        return render(read_run(store))
 
 
 def test_every_section_has_its_heading_and_is_in_the_contents(page: str) -> None:

@@ -15,6 +15,7 @@ from reports.comparing.markdown import claims_markdown
 from reports.data.view import RunView
 from reports.page.page import render
 from reports.sections.claims import Answer, answers
+from reports.sections.run_reader import read_run
 from tests.reports.example_model import example_model
 from tests.reports.recorded_results import result_of
 from tests.reports.synthetic_runs import EXPERIMENT, TWINS, model
@@ -159,5 +160,7 @@ def test_claims_are_on_the_page_and_as_markdown(tmp_path: Path) -> None:
     run.score(FLOAT, "gradcam", CAM, "blank_share", 0.0)
     run.score(BINARY, "gradcam", CAM, "blank_share", 0.4)
     run.answers()
-    assert "The paper&#39;s claims" in render(run.store) or "The paper's claims" in render(run.store)
+    assert "The paper&#39;s claims" in render(read_run(run.store)) or "The paper's claims" in render(
+        read_run(run.store)
+    )
     assert "**supported**" in claims_markdown(run.store)

@@ -16,6 +16,7 @@ from reports.export import write_figures
 from reports.page.page import render
 from reports.sections import deployed_judges, latency, published, sweeps
 from reports.sections.distributions import QUANTILES, distributions
+from reports.sections.run_reader import read_run
 from reports.tables.scores import quality_summary
 from tests.reports.synthetic_runs import BOARD, EMULATED, TWINS, RunBuilder, model
 
@@ -72,7 +73,7 @@ def test_maps_that_a_board_computed_are_distinguished_from_those_of_the_host(tmp
         run.quality(run.saliency(TWINS[0], here, shown, by=by), shown, "mass_in_object", mean=mean)
     with Store(run.build()) as store:
         means = {row["method"]: row["mean"] for row in quality_summary(RunView(store)).to_dict("records")}
-        page = render(store)
+        page = render(read_run(store))
     assert means["occlusion"] == pytest.approx(0.9, abs=0.1)
     assert means["occlusion by int8 on pi4"] == pytest.approx(0.1, abs=0.1)
     assert "occlusion by int8 on pi4" in page
@@ -114,7 +115,7 @@ def test_the_deployment_gap_is_paired_by_image(view: RunView) -> None:
 
 
 def test_the_page_shows_all_of_it(view: RunView) -> None:
-    page = render(view.store)
+    page = render(read_run(view.store))
     for heading in ("Noise sweep", "Layers", "Deployment gap", "Sanity checks and controls"):
         assert heading in page
 
@@ -168,7 +169,7 @@ def test_a_long_measurement_shows_burst_against_sustained_speed(tmp_path: Path) 
     run.sustained(TWINS[0], "fp32", conversion, burst_ms=1.0, sustained_ms=1.5)
     run.sustained(TWINS[0], "int8", run.conversion(TWINS[0], "int8"), burst_ms=1.2, sustained_ms=1.2)
     with Store(run.build()) as store:
-        view, page = RunView(store), render(store)
+        view, page = RunView(store), render(read_run(store))
         over_time, ends = latency.over_time(view), latency.burst_and_sustained(view)
         assert len(distributions(view)) == QUANTILES  # of the round alone
     assert [(end["burst_ns"], end["sustained_ns"], end["slowdown"]) for end in ends] == [
@@ -213,7 +214,7 @@ def quicknet_run(folder: Path, p50_ms: float, **more: Any) -> Path:
 
 def test_a_known_model_stands_beside_its_published_figures(tmp_path: Path) -> None:
     with Store(quicknet_run(tmp_path, 47.0)) as store:
-        page = render(store)
+        page = render(read_run(store))
     assert "Published figures" in page
     assert "larq/compute-engine README.md at commit 04ce741a" in page
     assert "Why this board may be slower" not in page
@@ -221,10 +222,10 @@ def test_a_known_model_stands_beside_its_published_figures(tmp_path: Path) -> No
 
 def test_a_board_far_slower_than_published_is_given_likely_causes(tmp_path: Path) -> None:
     with Store(quicknet_run(tmp_path, 470.0, extra={"kernels": "reference"})) as store:
-        page = render(store)
+        page = render(read_run(store))
     assert "Why this board may be slower" in page
     assert "reference kernels ran, not optimized ones" in page
 
 
 def test_an_unknown_model_is_not_compared_with_others(twins_store: Store) -> None:
-    assert "Published figures" not in render(twins_store)
+    assert "Published figures" not in render(read_run(twins_store))

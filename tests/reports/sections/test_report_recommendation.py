@@ -1,10 +1,9 @@
-"""The rule of the recommendation on rows made by hand, and the words that follow from it."""
+"""The words of the recommendation, on rows made by hand."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import pytest
 
 from reports.sections.recommendation import recommendations
 
@@ -27,6 +26,8 @@ def row(model: str, *, ms: float, top1: float, half: float = 0.01, quality: floa
         "top1_high": top1 + half,
         "top1_text": f"{100 * top1:.1f} %",
         "scores": scores,
+        "flatbuffer_bytes": 1000,
+        "status": "done",
         "emulated": False,
         "verdict": "valid",
         "verdict_reason": "",
@@ -52,7 +53,7 @@ def test_a_compromise_keeps_both_with_what_each_is_best_in() -> None:
 
 def test_overlapping_intervals_are_no_clear_difference() -> None:
     [advice] = recommendations([row("a", ms=2.00, top1=0.900), row("b", ms=2.03, top1=0.905)], None)
-    assert advice.summary == "No clear difference between the 2 deployments."
+    assert advice.summary == "No clear difference between the 2 deployments in latency or accuracy."
     assert {choice.praises for choice in advice.choices} == {()}
 
 
@@ -61,6 +62,37 @@ def test_a_small_difference_of_latency_is_none_even_when_the_intervals_are_apart
     rows = [row("a", ms=2.0, top1=0.9) | narrow, row("b", ms=2.06, top1=0.9, p50_low_ms=2.059, p50_high_ms=2.061)]
     assert recommendations(rows, None)[0].left_out == 0
     assert len(recommendations(rows, None)[0].choices) == 2
+
+
+def test_a_model_that_beats_one_that_beats_the_most_accurate_leaves_the_most_accurate_in() -> None:
+    """`middle` ties with both in accuracy, though `fast` is clearly less accurate than `exact`."""
+    rows = [
+        row("exact", ms=4, top1=0.988, half=0.01),
+        row("middle", ms=3, top1=0.975, half=0.014),
+        row("fast", ms=2, top1=0.960, half=0.015),
+    ]
+    [advice] = recommendations(rows, None)
+    assert [choice.model for choice in advice.choices] == ["fast", "middle", "exact"]
+    praise = {choice.model: choice.praises for choice in advice.choices}
+    assert praise["fast"] == ("fastest",)
+    assert "among the most accurate" in praise["exact"]
+
+
+def test_an_alternative_says_how_much_better_and_worse_it_is_than_the_fastest() -> None:
+    exact = row("exact", ms=4, top1=0.95, flatbuffer_bytes=12_000, p50_low_ms=3.9, p50_high_ms=4.1)
+    fast = row("fast", ms=2, top1=0.90, p50_low_ms=1.9, p50_high_ms=2.1)
+    [advice] = recommendations([exact, fast], None)
+    # log-scale: 2 * exp(+-hypot(log(4.1 / 4), log(2 / 1.9))) and the like; points: 5 +- hypot(1, 1)
+    low, high = (
+        2 * math.exp(-math.hypot(math.log(4 / 3.9), math.log(2.1 / 2))),
+        2 * math.exp(math.hypot(math.log(4.1 / 4), math.log(2 / 1.9))),
+    )
+    assert advice.choices[1].against_first == (
+        f"2.00 times the latency ({low:.2f} to {high:.2f})",
+        "+5.0 points of top-1 (+3.6 to +6.4)",
+        "12 times the size",
+    )
+    assert advice.choices[0].against_first == ()
 
 
 def test_explanation_quality_saves_a_slower_model() -> None:
@@ -80,18 +112,32 @@ def test_a_suspect_choice_carries_its_caution() -> None:
     assert advice.choices[0].caution == "it was warm"
 
 
-@pytest.mark.parametrize(
-    ("more", "why"),
-    [
-        ({"emulated": True, "p50_ms": None}, "the device is emulated"),
-        (
-            {"verdict": "invalid", "verdict_reason": "it was hot", "p50_ms": None},
-            "every latency on it is invalid; a, for one: it was hot",
-        ),
-        ({"top1": None}, "no deployment on it has both"),
-    ],
-)
-def test_without_a_number_to_compare_there_is_a_reason_and_no_recommendation(more: dict[str, Any], why: str) -> None:
-    [advice] = recommendations([{**row("a", ms=2, top1=0.9), **more}], None)
+def test_latencies_alone_are_compared_all_the_same() -> None:
+    rows = [row("slow", ms=4, top1=0.5, top1_text="") | {"top1": None}, row("fast", ms=2, top1=0.5) | {"top1": None}]
+    [advice] = recommendations(rows, None)
+    assert advice.summary == "Deploy fast lce: none of the other 1 measured better in latency."
+    assert advice.remarks == ("No accuracy: nothing here says which model is right more often.",)
+
+
+def test_one_invalid_latency_is_counted_as_one() -> None:
+    hot = row("hot", ms=1, top1=0.99) | {"p50_ms": None, "verdict": "invalid", "verdict_reason": "it was hot"}
+    [advice] = recommendations([hot, row("a", ms=2, top1=0.9), row("b", ms=4, top1=0.95)], None)
+    assert advice.remarks == ("1 of 3 latencies is invalid: it was hot.",)
+    assert advice.choices[-1].model == "hot"  # clearly the most accurate: its latency has to be measured again
+    assert advice.choices[-1].latency == ""
+    assert advice.choices[-1].caution == "it was hot"
+
+
+def test_an_emulated_device_is_compared_by_what_it_has() -> None:
+    rows = [row(name, ms=1, top1=top1) | {"emulated": True, "p50_ms": None} for name, top1 in (("a", 0.9), ("b", 0.8))]
+    [advice] = recommendations(rows, None)
+    assert advice.summary == "Deploy a lce: none of the other 1 measured better in accuracy."
+    assert advice.remarks == ("No latency: the device is emulated, and the time under an emulator is not one.",)
+
+
+def test_a_device_on_which_nothing_ran_has_nothing_to_choose_from() -> None:
+    nothing = {"p50_ms": None, "top1": None, "verdict": "", "status": "failed"}
+    [advice] = recommendations([row("a", ms=1, top1=1) | nothing], None)
     assert advice.choices == ()
-    assert why in advice.summary
+    assert advice.summary == "Nothing to choose from: no deployment was measured."
+    assert advice.remarks[-1] == "1 of 1 deployments is not wholly measured; the table says why."

@@ -1,0 +1,42 @@
+"""What a run ends with: what to deploy on each device, in a sentence and a few lines of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.cli.text import aligned
+
+if TYPE_CHECKING:
+    from reports.sections.recommendation import Choice, Recommendation
+
+MOST_CHOICES = 5
+
+
+def verdict_text(recommendations: Sequence[Recommendation]) -> str:
+    """A paragraph for each device, with an empty line after it; nothing where no device took part."""
+    return "".join(f"{paragraph}\n\n" for paragraph in map(_paragraph, recommendations))
+
+
+def _paragraph(recommendation: Recommendation) -> str:
+    return "\n".join(_lines(recommendation))
+
+
+def _lines(recommendation: Recommendation) -> Iterator[str]:
+    yield f"{recommendation.device}: {recommendation.summary}"
+    shown = recommendation.choices[:MOST_CHOICES]
+    if shown:
+        head = ["model", "deployment", "p50", "top-1", "explanation", ""]
+        lines = [_cells(choice) for choice in shown]
+        kept = [at for at in range(len(head)) if any(line[at] for line in lines)]
+        table = aligned([head[at] for at in kept], [[line[at] for at in kept] for line in lines])
+        yield from (f"  {line}" for line in table.splitlines())
+    more = len(recommendation.choices) - len(shown) + recommendation.left_out
+    if more:
+        yield f"  and {more} more in the report"
+    yield from (f"  {remark}" for remark in recommendation.remarks)
+
+
+def _cells(choice: Choice) -> list[str]:
+    words = [*choice.praises, *([f"latency {choice.validity}"] if choice.caution else [])]
+    return [choice.model, choice.deployment, choice.latency, choice.accuracy, choice.explanation, ", ".join(words)]
