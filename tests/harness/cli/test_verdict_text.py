@@ -1,0 +1,25 @@
+"""What a run ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.cli.verdict_text import verdict_text
+from reports.write import write_report
+from tests.reports.example_runs import twins_run
+
+
+def test_a_run_ends_with_what_to_deploy_on_each_device_and_what_limits_that(tmp_path: Path) -> None:
+    paragraphs = verdict_text(write_report(twins_run(tmp_path / "run")).recommendations).split("\n\n")
+    host, board, emulated, end = paragraphs
+    assert host.splitlines()[0].startswith("this-host: 3 of 8 deployments are worth a look;")
+    assert host.splitlines()[0].endswith("planted-binary lce is fastest.")
+    assert host.splitlines()[1].split() == ["model", "deployment", "p50", "top-1", "explanation"]
+    assert len(host.splitlines()) == 6  # with a remark about what was not measured
+    assert "2 of 8 latencies are suspect: temperature rose by 9 °C during the measurement." in board
+    assert emulated.splitlines()[1].split() == ["model", "deployment", "top-1", "explanation"]
+    assert end == ""
+
+
+def test_a_run_without_devices_ends_with_no_verdict() -> None:
+    assert verdict_text([]) == ""
