@@ -21,7 +21,7 @@ VERBS = {
     "explain": "harness.cli.explain:explain",
     "plan": "harness.cli.plan:plan",
     "report": "harness.cli.reports:report",
-    "compare": "harness.cli.reports:compare",
+    "compare": "harness.cli.compare:compare",
     "serve": "harness.cli.reports:serve",
     "export": "harness.cli.exporting:export",
     "bench": "harness.cli.benching:bench",

@@ -1,16 +1,14 @@
-"""`bitlens report`, `compare` and `serve`, which look at finished work: they parse, call `reports` and print."""
+"""`bitlens report` and `serve`, which look at finished work: they parse, call `reports` and print."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from harness.errors import BitlensError, ConfigError
+from harness.errors import ConfigError
 from harness.store.blobs import Seen
 from harness.store.folder import DATABASE, output_errors_explained
 from harness.store.integrity import AGAIN
@@ -18,10 +16,6 @@ from harness.store.opening import database_of
 from harness.store.store_reader import StoreReader, read_store
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
-Gates = Annotated[
-    Optional[list[str]],
-    typer.Option("--fail-if", help='Exit with 1 if so, e.g. "p50 > +5%", "top1 < -1%", "insertion_auc < -0.02".'),
-]
 
 
 def report(
@@ -50,33 +44,6 @@ def report(
     if open_page:
         typer.launch(written.page.resolve().as_uri())
     written.check(run, hint=AGAIN)
-
-
-def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the others are compared with the first.")],
-    fail_if: Gates = None,
-) -> None:
-    """Differences of runs with their intervals, and what cannot be compared and why.
-
-    A gate fails when the whole interval lies beyond its limit, and when nothing can be said; docs/reading-a-report.md.
-    """
-    from reports.comparing import gates, markdown
-    from reports.comparing import runs as comparing
-    from reports.write import damaged
-
-    if len(runs) < 2:
-        raise ConfigError(f"compare: expected two or more runs, got {len(runs)}", hint="bitlens compare BEFORE AFTER")
-    with _as_config_errors():
-        wanted = [gates.parse_gate(text) for text in fail_if or ()]
-        compared = comparing.compare(runs)
-    print(markdown.differences_markdown(compared.differences), end="")
-    results = gates.check_gates(wanted, compared.differences)
-    for result in results:
-        print(gates.describe(result))
-    if compared.damage:
-        raise BitlensError("\n".join(str(damaged(run, said, hint=AGAIN)) for run, said in compared.damage.items()))
-    if any(result.breaks for result in results):
-        raise typer.Exit(1)
 
 
 def serve(
@@ -119,13 +86,3 @@ def _check_is_run(folder: Path) -> None:
     if not os.path.lexists(folder / DATABASE):
         raise ConfigError(f'"{folder}": expected the folder of a run, found no store.sqlite in it', hint="runs/demo")
     database_of(folder)
-
-
-@contextmanager
-def _as_config_errors() -> Iterator[None]:
-    from reports.errors import ReportError
-
-    try:
-        yield
-    except ReportError as error:
-        raise ConfigError(error.problem, hint=error.hint) from error

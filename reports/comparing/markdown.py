@@ -42,15 +42,13 @@ def _comparison_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def differences_markdown(differences: Sequence[Difference]) -> str:
-    """Every difference in one table, the clear ones first."""
-    order = ("worse", "better", "no answer", "no clear difference", "not comparable")
-    ranked = sorted(differences, key=lambda d: order.index(d.verdict))
+    """Every difference in one table."""
     headings = ("run", "deployment", "measure", "before", "after", "change (95 %)", "verdict")
-    return markdown_table(headings, map(_difference_cells, ranked))
+    return markdown_table(headings, map(_difference_cells, differences))
 
 
 def _difference_cells(d: Difference) -> tuple[str, ...]:
-    return d.run, row_text(d), d.measure, _value(d, d.before), _value(d, d.after), change_text(d), d.verdict
+    return d.run, row_text(d), d.measure, value_text(d, d.before), value_text(d, d.after), change_text(d), d.verdict
 
 
 def claims_markdown(store: StoreReader) -> str:
@@ -90,7 +88,7 @@ def _verdict(status: str, verdict: str, verdict_reason: str, reason: str) -> str
     return ", ".join(words) + (f": {why}" if why else "")
 
 
-def _value(difference: Difference, value: float | None) -> str:
+def value_text(difference: Difference, value: float | None) -> str:
     if value is None:
         return formatting.UNKNOWN
     if difference.unit == POINTS:

@@ -122,7 +122,7 @@ def test_no_number_of_an_altered_row_is_reported(run: Path, statement: str, what
 def test_compare_says_which_run_is_damaged_and_exits_with_1(run: Path, whole: Path) -> None:
     assert exit_code(bitlens("compare", whole, run)) == 0
     blob_of(run, "saliency").write_bytes(b"")
-    done = bitlens("compare", whole, run)
+    done = bitlens("compare", whole, run, "--markdown")
     assert exit_code(done) == 1
     assert f'run folder "{run}": its content is damaged' in said(done)
     assert "| p50 " in done.output

@@ -51,7 +51,7 @@ def test_folder_that_cannot_be_written_is_refused_before_work_begins(place: Path
 def test_report_into_a_run_that_cannot_be_written_is_refused_and_comparing_it_is_not(place: Path) -> None:
     done = bitlens("report", "fixed", cwd=place)
     assert (done.returncode, "it cannot be written (Permission denied)" in done.stderr) == (2, True)
-    done = bitlens("compare", "fixed", "fixed", cwd=place)
+    done = bitlens("compare", "fixed", "fixed", "--all", cwd=place)
     assert (done.returncode, done.stderr) == (0, "")
     assert "flatbuffer_bytes" in done.stdout
 

@@ -12,6 +12,7 @@ import pytest
 from harness.store import UnreadableStore
 from reports.comparing import runs
 from reports.comparing.gates import check_gates, describe, parse_gate
+from reports.comparing.listing import VERDICTS, in_order, record
 from reports.comparing.markdown import differences_markdown
 from reports.comparing.runs import Difference
 from reports.errors import ReportError
@@ -203,8 +204,13 @@ def test_a_gate_of_another_form_is_an_error_that_shows_the_form(text: str) -> No
     assert caught.value.hint
 
 
-def test_the_markdown_shows_clear_changes_first(tmp_path: Path) -> None:
-    table = differences_markdown(compare([run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=7.0)]))
-    lines = table.splitlines()
+def test_changed_rows_come_first_in_an_order_that_two_calls_share(tmp_path: Path) -> None:
+    folders = [run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2, p50_ms=7.0)]
+    listed = in_order(compare(folders))
+    verdicts = [d.verdict for d in listed]
+    assert verdicts[0] == "worse"
+    assert verdicts == sorted(verdicts, key=VERDICTS.index)
+    assert [record(d) for d in in_order(compare(folders))] == [record(d) for d in listed]
+    lines = differences_markdown(listed).splitlines()
     assert "worse" in lines[2]
     assert len({line.count(" | ") for line in lines[2:]}) == 1
