@@ -110,6 +110,14 @@ class StoreReader(Blobs):
         rows = self._rows_of("image, value, reason", "score", key)
         return [Score(image=image, value=value, reason=reason) for image, value, reason in rows]
 
+    def done_between(self) -> tuple[str, str] | None:
+        """When the first and the last done unit of the plan was finished, ISO 8601 in UTC; None where none is done."""
+        [(first, last)] = self._rows(
+            "SELECT min(u.finished_at), max(u.finished_at) FROM planned p JOIN unit u USING (key) "
+            "WHERE u.status = 'done'"
+        )
+        return (first, last) if first else None
+
     def commits(self) -> int:
         """How many transactions there were; grows with whatever is stored."""
         rows = self._rows("SELECT commits FROM tally")

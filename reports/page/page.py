@@ -15,9 +15,11 @@ from reports.data.view import RunView
 from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
+from reports.page.heading import machines, when
 from reports.sections.run_data import RunData
 from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
+from reports.tables.columns import TABLES
 
 
 def render(run: RunData, *, live: str = "") -> str:
@@ -32,6 +34,7 @@ def render(run: RunData, *, live: str = "") -> str:
             run=_run_facts(run.view),
             live=live,
             devices=run.devices,
+            files=[f"{name}.csv" for name in TABLES],
             sections=[(section, content) for section, content in filled if content is not None],
             colour_maps=colour_tables(),
             data={"rows": run.rows, "charts": charts.page_charts(), "sources": sources},
@@ -58,6 +61,8 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "damage": damage_sentences(view),
         "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
+        "when": when(view),
+        "machines": machines(view),
     }
 
 

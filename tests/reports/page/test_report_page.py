@@ -45,7 +45,7 @@ def test_a_report_is_the_same_every_time(twins_store: Store, page: str) -> None:
 
 def test_the_page_asks_no_server_for_anything(page: str) -> None:
     without_library = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
-    assert not re.search(r"(?:src|href|action)=\"(?!#|data:)", without_library)
+    assert not re.search(r"(?:src|href|action)=\"(?!#|data:|\w+\.csv\")", without_library)
     assert "@import" not in without_library
     assert "url(http" not in without_library
 
@@ -162,3 +162,17 @@ def test_importing_reports_imports_nothing_heavy() -> None:
 def test_twins_run_is_deterministic(tmp_path: Path) -> None:
     first, second = (twins_run(tmp_path / name) for name in ("a", "b"))
     assert write_report(first)[0].read_text() == write_report(second)[0].read_text()
+
+
+def test_the_top_says_when_and_on_which_machines_it_was_measured(page: str) -> None:
+    top = page[page.index("<header") : page.index("</header>")]
+    assert re.search(r"<span>\d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC</span>", top)
+    assert re.search(r"<span>pi4: [^<]+</span>", top)
+    assert re.search(r"<span>qemu-a72: [^<]+, emulated</span>", top)
+
+
+def test_the_page_names_the_files_beside_it(twins_folder: Path) -> None:
+    written = write_report(twins_folder)
+    linked = re.findall(r'<a href="([^"#]+\.csv)">', written.page.read_text())
+    assert linked == ["comparison.csv", "quality.csv", "latency_samples.csv", "devices.csv"]
+    assert all((twins_folder / name).is_file() for name in linked)
