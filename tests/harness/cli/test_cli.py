@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from harness.cli.app import VERBS
+from harness.cli.app import VERBS, command
 from harness.cli.listing import LISTS
 
 
@@ -47,6 +49,36 @@ def test_every_command_has_help() -> None:
         assert re.search(rf"Usage: .* {verb} ", bitlens(verb, "--help").stdout)
 
 
+def test_the_overview_says_of_a_verb_what_its_own_help_begins_with() -> None:
+    assert {name: verb.summary for name, verb in VERBS.items()} == {
+        name: command(name).help.split("\n\n")[0].replace("\n", " ") for name in VERBS
+    }
+
+
+IMPORTED_BY_THE_OVERVIEW = (
+    *("cli", "cli.app", "cli.invocation", "cli.main"),
+    *("errors", "keras_packages", "registry", "temporary"),
+)
+
+
+@pytest.mark.parametrize("asked", [["--help"], [], ["rn"]], ids=["help", "nothing", "a mistake"])
+def test_what_needs_no_verb_imports_none(asked: list[str]) -> None:
+    """The overview is there at once: nothing of a verb is imported, nor any library but the command line's own."""
+    code = (
+        "import sys; before = set(sys.modules); sys.argv = ['bitlens', *%r]\n"
+        "from harness.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "new = set(sys.modules) - before\n"
+        "print(sorted(new), file=open(%r, 'w'))\n"
+    )
+    with tempfile.NamedTemporaryFile("r", prefix="bitlens-") as file:
+        subprocess.run([sys.executable, "-c", code % (asked, file.name)], capture_output=True, timeout=60, check=True)
+        imported = set(ast.literal_eval(file.read()))
+    assert not imported & {"numpy", "tensorflow", "sqlite3", "pandas", "scipy", "dask", "PIL"}
+    ours = {name for name in imported if name.partition(".")[0] in ("harness", "converters", "device", "reports")}
+    assert ours == {"harness", *(f"harness.{name}" for name in IMPORTED_BY_THE_OVERVIEW)}
+
+
 def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     path = tmp_path / "e.toml"
     path.write_text('models = ["planted-flaot"]\n[dataset]\nkind = "planted"\n')
@@ -67,7 +99,7 @@ def test_ctrl_c_says_what_is_kept_and_which_command_goes_on() -> None:
     code = (
         "import os, signal, sys; sys.argv = ['bitlens', 'list']\n"
         "from harness.cli import app, main\n"
-        "app.resolve = lambda verb: lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "app.resolve = lambda load: lambda: os.kill(os.getpid(), signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "main.main()\n"
     )
