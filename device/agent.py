@@ -12,8 +12,9 @@ from __future__ import annotations
 import faulthandler
 import os
 import re
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -139,14 +140,11 @@ class Agent:
             "outputs": [_described(tensor) for tensor in engine.outputs],
         }
 
-    def predict(
-        self, progress: Progress, *, images: bytes, shape: Sequence[int], prepared: bool = False
-    ) -> dict[str, Any]:
-        """Scores of a batch of uint8 images, preprocessed here: float32 (N, classes). `prepared`: of float32 images
-        that were preprocessed before."""
-        batch = np.frombuffer(images, np.float32 if prepared else np.uint8).reshape(tuple(shape))
-        scores = self._loaded().scores(batch, progress)
-        return {"scores": scores.tobytes(), "shape": list(scores.shape)}
+    def predict(self, progress: Progress, *, images: dict[str, Any]) -> dict[str, Any]:
+        """Scores of images, float32 (N, classes): of uint8 ones, preprocessed here, or of prepared float32 ones."""
+        began = time.monotonic()
+        scores = self._loaded().scores(perturbation.unpack(images), progress)
+        return {"scores": perturbation.pack(scores), "seconds": time.monotonic() - began}
 
     def measure(self, progress: Progress, *, protocol: dict[str, Any]) -> dict[str, Any]:
         """Raw latency samples of the loaded artifact, and the conditions around them."""
@@ -190,17 +188,16 @@ class Agent:
         }
 
     def perturb(
-        self, progress: Progress, *, start: dict[str, Any], end: dict[str, Any], ranks: dict[str, Any], steps: list[int]
+        self, progress: Progress, *, images: dict[str, Any], ranks: dict[str, Any], rows: list[Any], steps: list[int]
     ) -> dict[str, Any]:
-        """Scores while pixels go over from the images `start` to the images `end`, in the order of `ranks`."""
-        images, target, order = perturbation.unpack(start), perturbation.unpack(end), perturbation.unpack(ranks)
-        rows = []
-        for index in range(len(images)):
-            path = perturbation.perturbed(images[index], target[index % len(target)], order[index], steps)
-            rows.append(self._loaded().scores(path, lambda report: None))
-            progress({"stage": "perturb", "done": index + 1, "of": len(images)})
-        scores = np.stack(rows)
-        return {"scores": scores.tobytes(), "shape": list(scores.shape)}
+        """Scores while pixels go over, for each row (start, end, order): the places of two `images`, one of `ranks`."""
+        began, pixels, orders = time.monotonic(), perturbation.unpack(images), perturbation.unpack(ranks)
+        scores = []
+        for done, (start, end, order) in enumerate(rows, 1):
+            path = perturbation.perturbed(pixels[start], pixels[end], orders[order], steps)
+            scores.append(self._loaded().scores(path, lambda report: None))
+            progress({"stage": "perturb", "done": done, "of": len(rows)})
+        return {"scores": perturbation.pack(np.stack(scores)), "seconds": time.monotonic() - began}
 
     def profile(
         self,
@@ -217,9 +214,8 @@ class Agent:
         """What each operator of an artifact costs."""
         operators = self._artifacts.use(library) if library else None
         how = {"runtime": runtime, "num_threads": num_threads, "library": operators, "inputs": inputs}
-        how["options"] = self._resolved(
-            {**(options or {}), "weight_cache": None}, sha256
-        )  # of the whole, not of pieces
+        whole = {**(options or {}), "weight_cache": None}  # a cache is of the whole, not of pieces
+        how["options"] = self._resolved(whole, sha256)
         return profile.profile(self._artifacts.use(sha256), runs=runs, on_progress=progress, **how)
 
     def energy(self, progress: Progress, *, idle_s: float, busy_s: float, seed: int) -> dict[str, Any]:

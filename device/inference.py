@@ -46,8 +46,7 @@ class Inference:
             )
         if len(images) == 0:
             return np.zeros((0, math.prod(self.engine.outputs[0].shape[1:])), np.float32)
-        size = self._batch_size()
-        rows, reported = [], time.monotonic()
+        rows, size, reported = [], self._batch_size(), time.monotonic()
         for start in range(0, len(images), size):
             rows.append(self._batch_scores(images[start : start + size], record))
             if time.monotonic() - reported > PROGRESS_SECONDS:

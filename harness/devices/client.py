@@ -5,7 +5,7 @@ What is tried again after a failure is decided in retry.py, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from device.latency import complete_protocol
 from device.perturbation import pack
 from harness.devices.delegation import delegation
 from harness.devices.device import Device, counts_instructions, is_emulated
+from harness.devices.in_flight import Request, answers, distinct, pieces, scores_of
 from harness.devices.job import HELLO_SECONDS, Job, Record, our_lock
 from harness.devices.retry import connected, try_whole_job_again
 from harness.devices.runtime_choice import AUTO, Runtime, as_choice
@@ -29,7 +30,6 @@ PREDICT_SECONDS = 3600.0
 MEASURE_MARGIN_SECONDS = 300.0  # a single inference of the largest model on a slow board, and the telemetry
 LOCK_WAIT_SECONDS = 600.0
 COUNTED_RUNS = {"few": 2, "many": 7}  # their difference is five inferences without what surrounds them
-IMAGE_BYTES = 16 << 20  # of images in one request, so that a board with little memory can hold them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,39 +182,47 @@ def _hello(device: Device) -> dict[str, Any]:
 
 
 def _predict(job: Job, images: NDArray[np.uint8]) -> PredictResult:
+    def request(piece: slice) -> Request:
+        return Request(
+            arguments=lambda packed: {"images": packed(images[piece])},
+            on_progress=_shifted(job.on_progress, piece.start, len(images)),
+        )
+
+    parts = map(request, pieces(len(images), images[:1].nbytes))
     with job.loaded() as (session, loaded):
-        pieces = []
-        for start, batch in _batches(images):
-            answer = session.request(
-                "predict",
-                deadline_s=PREDICT_SECONDS,
-                on_progress=_shifted(job.on_progress, start, len(images)),
-                images=batch.tobytes(),
-                shape=list(batch.shape),
-            )
-            pieces.append(_scores(answer))
+        scores = [scores_of(answer) for answer in answers(session, "predict", parts, deadline_s=PREDICT_SECONDS)]
     who = {key: loaded[key] for key in ("runtime", "runtime_version", "delegate", "kernels")}
-    return PredictResult(scores=np.concatenate(pieces), **who)
+    return PredictResult(scores=np.concatenate(scores), **who)
 
 
 def _perturb(
     job: Job, start: NDArray[np.uint8], end: NDArray[np.uint8], ranks: NDArray[Any], steps: Sequence[int]
 ) -> NDArray[np.float32]:
+    """Rows of one map travel together, whichever way they go, so that nothing of them crosses the wire twice."""
+    end = np.broadcast_to(end, start.shape)
+    places = ranks.astype(np.min_scalar_type(ranks.max(initial=0)))
+    order = np.argsort(distinct(places)[1], kind="stable")
+
+    def request(piece: slice) -> Request:
+        rows = order[piece]
+        images, of_row = distinct([*start[rows], *end[rows]])
+        maps, map_of_row = distinct(places[rows])
+        count = len(rows)
+        return Request(
+            arguments=lambda packed: {
+                "images": packed(images),
+                "ranks": pack(maps),
+                "rows": [list(row) for row in zip(of_row[:count], of_row[count:], map_of_row)],
+                "steps": [int(step) for step in steps],
+            },
+            on_progress=_shifted(job.on_progress, piece.start, len(start)),
+        )
+
+    parts = map(request, pieces(len(start), 2 * start[:1].nbytes + places[:1].nbytes))
     with job.loaded() as (session, _):
-        pieces = []
-        for first, batch in _batches(start):
-            stop = first + len(batch)
-            answer = session.request(
-                "perturb",
-                deadline_s=PREDICT_SECONDS,
-                on_progress=_shifted(job.on_progress, first, len(start)),
-                start=pack(batch),
-                end=pack(end if len(end) == 1 else end[first:stop]),
-                ranks=pack(np.asarray(ranks[first:stop], np.int32)),
-                steps=[int(step) for step in steps],
-            )
-            pieces.append(_scores(answer))
-    return np.concatenate(pieces)
+        found = [scores_of(answer) for answer in answers(session, "perturb", parts, deadline_s=PREDICT_SECONDS)]
+    scores = np.concatenate(found)
+    return scores[np.argsort(order)]
 
 
 def _measure(job: Job, protocol: dict[str, Any], lock_wait_s: float) -> dict[str, Any]:
@@ -233,17 +241,6 @@ def _count(job: Job, protocol: dict[str, Any]) -> dict[str, Any]:
             "count", deadline_s=PREDICT_SECONDS, on_progress=job.on_progress, seed=protocol["seed"], **COUNTED_RUNS
         )
     return {**loaded, **counted}
-
-
-def _scores(answer: dict[str, Any]) -> NDArray[np.float32]:
-    return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
-
-
-def _batches(images: NDArray[np.uint8]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(first index, images) in pieces of bounded size; one empty piece when there are no images."""
-    size = max(1, IMAGE_BYTES // max(1, images[:1].nbytes))
-    for start in range(0, max(1, len(images)), size):
-        yield start, images[start : start + size]
 
 
 def _shifted(on_progress: Progress | None, start: int, total: int) -> Progress | None:

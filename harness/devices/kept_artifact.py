@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.devices.device import Device, make_device
+from harness.devices.in_flight import Request, answers, pieces, scores_of
 from harness.devices.job import Job
 from harness.devices.known import THIS_HOST
 from harness.devices.retry import try_whole_job_again
@@ -26,7 +27,7 @@ from harness.devices.transport.session import Session
 from harness.errors import DeviceError
 
 PREDICT_SECONDS = 3600.0
-REQUEST_BYTES = 8 << 20  # of images in one request
+REQUEST_BYTES = 8 << 20  # of images that are worth asking about at once
 
 
 class KeptArtifact:
@@ -59,10 +60,8 @@ class KeptArtifact:
                 rounds them to its own steps, on the device.
         Raises DeviceError.
         """
-        size = images_of_a_request(images)
-        pieces = [images[first : first + size] for first in range(0, max(1, len(images)), size)]
         with self._one_at_a_time:
-            return np.concatenate([try_whole_job_again(partial(self._ask, piece)) for piece in pieces])
+            return try_whole_job_again(partial(self._ask, images))
 
     def close(self) -> None:
         self._session = None
@@ -70,17 +69,13 @@ class KeptArtifact:
 
     def _ask(self, images: NDArray[Any]) -> NDArray[np.float32]:
         try:
-            answer = self._running(images.shape[1:]).request(
-                "predict",
-                deadline_s=PREDICT_SECONDS,
-                images=np.ascontiguousarray(images).tobytes(),
-                shape=list(images.shape),
-                prepared=images.dtype != np.uint8,
-            )
+            session = self._running(images.shape[1:])
+            parts = map(partial(_request, images), pieces(len(images), images[:1].nbytes))
+            found = [scores_of(answer) for answer in answers(session, "predict", parts, deadline_s=PREDICT_SECONDS)]
         except DeviceError:
             self.close()
             raise
-        return np.frombuffer(answer["scores"], np.float32).reshape(answer["shape"])
+        return np.concatenate(found)
 
     def _running(self, image_shape: tuple[int, ...]) -> Session:
         """`image_shape` is for an input that leaves its own open."""
@@ -95,14 +90,13 @@ class KeptArtifact:
         return self._session
 
 
+def _request(images: NDArray[Any], piece: slice) -> Request:
+    return Request(arguments=lambda packed: {"images": packed(images[piece])})
+
+
 def on_this_host(content: bytes, *, num_threads: int) -> KeptArtifact:
     """An artifact that is run by an agent here."""
     return KeptArtifact(make_device(THIS_HOST), content, num_threads=num_threads)
-
-
-def images_of_a_request(images: NDArray[Any]) -> int:
-    """How many images travel together."""
-    return max(1, REQUEST_BYTES // max(1, images[:1].nbytes))
 
 
 @contextmanager

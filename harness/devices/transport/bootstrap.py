@@ -57,7 +57,7 @@ def open_session(
         cache, digest, memory_mib=memory_mib, adopt=adopt or cache == CACHE, own_environment=own_environment
     )
     with open_channel(connection, script) as (process, channel):
-        session = Session(connection.device, process, channel)
+        session = Session(connection.device, process, channel, is_remote=connection.is_remote)
         _send_agent(session, connection, archive)
         session.await_ready(connection.connect_s)
         yield session

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,11 +39,23 @@ class Process(Protocol):
         ...
 
 
-class Session:
-    """Requests to one agent. Not for several threads."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was sent, and that waits for its answer."""
 
-    def __init__(self, device: str, process: Process, channel: Any) -> None:
-        self.device = device
+    verb: str
+    number: int
+    deadline_s: float
+
+
+class Session:
+    """Requests to one agent, which it answers in their order. Not for several threads.
+
+    is_remote  whether what is sent crosses a network.
+    """
+
+    def __init__(self, device: str, process: Process, channel: Any, *, is_remote: bool = False) -> None:
+        self.device, self.is_remote = device, is_remote
         self._process, self._channel = process, channel
         self._ids = itertools.count(1)
         self.memory_limit_bytes: int | None = None  # what the agent's process may ask for, once it has said so
@@ -61,12 +74,24 @@ class Session:
         Raises AgentError when the agent answers with an error; AgentLost when it is gone; DeadlinePassed when it is
         silent for too long, in which case it has been ended.
         """
-        number, until = next(self._ids), time.monotonic() + deadline_s
-        self.send({"id": number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
+        return self.answer(self.ask(verb, deadline_s=deadline_s, **arguments), on_progress)
+
+    def ask(self, verb: str, *, deadline_s: float, **arguments: Any) -> Asked:
+        """Send a request. Others may be sent before it is answered; `deadline_s` begins when its turn comes."""
+        asked = Asked(verb, next(self._ids), deadline_s)
+        self.send({"id": asked.number, "verb": verb, "deadline_s": deadline_s, "arguments": arguments}, verb)
+        return asked
+
+    def answer(self, asked: Asked, on_progress: Progress | None = None) -> dict[str, Any]:
+        """Wait for it, at most as long as was said, from now on. Raises what `request` raises."""
+        until = time.monotonic() + asked.deadline_s
         while True:
-            part, content = self._parsed(verb, self.receive(verb, until, deadline_s))
+            message = self.receive(asked.verb, until, asked.deadline_s)
+            if isinstance(message, dict) and message.get("id", asked.number) != asked.number:
+                continue  # the answer to a request that nobody waits for any more
+            part, content = self._parsed(asked.verb, message)
             if part == "error":
-                raise self._agent_error(verb, content)
+                raise self._agent_error(asked.verb, content)
             if part == "result":
                 return content
             if on_progress is not None:

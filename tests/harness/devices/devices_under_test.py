@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +33,25 @@ class SshServer:
     config: Path
     folder: Path
     pid: int
+    port: int
 
 
 @pytest.fixture(scope="session")
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    with running_ssh_server(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@contextmanager
+def running_ssh_server(folder: Path) -> Iterator[SshServer]:
     """A real sshd on loopback: own keys, own configuration, unprivileged port."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
     if sshd is None or shutil.which("ssh") is None:
         pytest.skip("needs sshd and ssh: apt-get install openssh-server openssh-client")
-    folder = tmp_path_factory.mktemp("sshd")
     for name in ("host_key", "client_key", "wrong_key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     shutil.copy(folder / "client_key.pub", folder / "authorized_keys")
-    port = _free_port()
+    port = free_port()
     (folder / "sshd_config").write_text(_SSHD.format(folder=folder, port=port))
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host_key.pub').read_text()}")
     (folder / "config").write_text(_SSH.format(folder=folder, port=port, user=getpass.getuser()))
@@ -54,7 +61,7 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         server = subprocess.Popen([sshd, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
     try:
         _wait_for_port(port, server, folder / "log")
-        yield SshServer(config=folder / "config", folder=folder, pid=server.pid)
+        yield SshServer(config=folder / "config", folder=folder, pid=server.pid, port=port)
     finally:
         server.terminate()
         server.wait()
@@ -91,7 +98,7 @@ Host *
 """
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

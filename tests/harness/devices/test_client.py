@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from device.perturbation import perturbed
-from harness.devices import client
+from harness.devices import in_flight
 from harness.devices.client import measure, perturb, predict
 from harness.devices.device import make_device
 from harness.devices.local import LocalDevice
+from harness.devices.transport.faults import AgentError
+from harness.devices.transport.session import Session
 from tests.harness.devices.devices_under_test import ARTIFACTS, FLOAT, IMAGES, QUICK, RECORD, emulated_device
 
 HOST = make_device({"name": "this-host", "kind": "local"})
@@ -22,7 +24,7 @@ HOST = make_device({"name": "this-host", "kind": "local"})
 
 def test_batches_do_not_change_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = predict(HOST, FLOAT, IMAGES, preprocessing=RECORD).scores
-    monkeypatch.setattr(client, "IMAGE_BYTES", 3 * IMAGES[0].nbytes)
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 3 * IMAGES[0].nbytes)
     assert np.array_equal(predict(HOST, FLOAT, IMAGES, preprocessing=RECORD).scores, whole)
 
 
@@ -48,11 +50,38 @@ def test_a_perturbation_plan_gives_the_scores_of_images_made_on_the_host() -> No
 
 
 def test_an_end_image_for_every_image_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "IMAGE_BYTES", 2 * IMAGES[0].nbytes)
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 2 * IMAGES[0].nbytes)
     start, end = IMAGES[:5], IMAGES[5:10]
     ranks = np.tile(np.arange(64).reshape(8, 8), (5, 1, 1))
     scores = perturb(HOST, FLOAT, start=start, end=end, ranks=ranks, steps=[64], preprocessing=RECORD)
     assert np.array_equal(scores[:, 0], predict(HOST, FLOAT, end, preprocessing=RECORD).scores)
+
+
+def test_both_ways_of_a_map_keep_their_scores_and_cross_the_wire_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 1200)  # two rows
+    images, grey = IMAGES[:3], np.full_like(IMAGES[:3], 128)
+    ranks = np.stack([np.random.default_rng(seed).permutation(64).reshape(8, 8) for seed in range(3)])
+    sent: list[dict[str, Any]] = []
+    ask = Session.ask
+
+    def noted(session: Session, verb: str, **arguments: Any) -> Any:
+        sent.extend([arguments] * (verb == "perturb"))
+        return ask(session, verb, **arguments)
+
+    monkeypatch.setattr(Session, "ask", noted)
+    how: dict[str, Any] = {"steps": [0, 20, 64], "preprocessing": RECORD}
+    start, end = np.concatenate([images, grey]), np.concatenate([grey, images])
+    scores = perturb(HOST, FLOAT, start=start, end=end, ranks=np.tile(ranks, (2, 1, 1)), **how)
+    assert [len(request["images"]["content"]) for request in sent] == [2 * images[0].nbytes] * 3
+    assert [len(request["ranks"]["content"]) for request in sent] == [64] * 3
+    assert np.array_equal(scores[:3], perturb(HOST, FLOAT, start=images, end=grey, ranks=ranks, **how))
+    assert np.array_equal(scores[3:], perturb(HOST, FLOAT, start=grey, end=images, ranks=ranks, **how))
+
+
+def test_images_of_another_size_are_one_error_however_many_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 1)
+    with pytest.raises(AgentError, match="images: expected uint8 of shape"):
+        predict(HOST, FLOAT, IMAGES[:, :4], preprocessing=RECORD)
 
 
 def test_progress_reports_the_stages_in_order() -> None:

@@ -81,6 +81,13 @@ def test_a_board_that_sends_something_else_is_one_sentence_and_is_ended() -> Non
     assert board.killed
 
 
+def test_an_answer_that_nobody_waits_for_any_more_is_no_answer_to_another_request() -> None:
+    board = Board({"id": 1, "result": {"of": "the first"}}, {"id": 2, "result": {"of": "the second"}})
+    session = Session("pi4", board, board)
+    session.ask("predict", deadline_s=1)
+    assert session.request("stat", deadline_s=1) == {"of": "the second"}
+
+
 @pytest.mark.parametrize(
     "message",
     [

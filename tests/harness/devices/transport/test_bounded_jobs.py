@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from converters import schema
+from device.perturbation import pack
 from harness.devices.client import hello, measure, predict
 from harness.devices.local import LocalDevice
 from harness.devices.transport.faults import AgentError, AgentLost, DeadlinePassed, LackOfMemory
@@ -55,7 +56,7 @@ def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalDevice:
     return LocalDevice(name="this-host", cache=str(tmp_path / "cache"))
 
 
-PREDICT: dict[str, Any] = {"images": IMAGES[:1].tobytes(), "shape": [1, 8, 8, 3]}
+PREDICT: dict[str, Any] = {"images": pack(IMAGES[:1])}
 VERBS: dict[str, dict[str, Any]] = {
     "predict": PREDICT,
     "measure": {"protocol": {"min_seconds": 0.0}},

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.devices import in_flight
 from harness.devices.client import hello, measure, predict
 from harness.devices.device import Device
 from harness.devices.local import LocalDevice
@@ -64,6 +65,26 @@ def test_a_cut_connection_while_predicting_is_tried_again(ssh_server: SshServer)
     result = predict(CutOnce(), FLOAT, IMAGES, preprocessing=RECORD)
     assert len(result.scores) == len(IMAGES)
     assert len(opened) == 2
+
+
+def test_a_connection_cut_while_images_are_on_their_way_is_tried_again_with_all_of_them(
+    ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 1)
+    whole = predict(ssh_device(ssh_server), FLOAT, IMAGES, preprocessing=RECORD).scores
+    asked: list[str] = []
+    ask = Session.ask
+
+    def cut(session: Session, verb: str, **arguments: Any) -> Any:
+        asked.append(verb)
+        if asked.count("predict") == 3 and verb == "predict":
+            os.kill(newest_connection(ssh_server), signal.SIGKILL)
+        return ask(session, verb, **arguments)
+
+    monkeypatch.setattr(Session, "ask", cut)
+    again = predict(ssh_device(ssh_server), FLOAT, IMAGES, preprocessing=RECORD).scores
+    assert asked.count("load") == 2
+    assert (again == whole).all()
 
 
 def lose(device: Device, number: signal.Signals, *, deadline_s: float = 30.0) -> None:
