@@ -11,8 +11,8 @@ from typing import Any
 
 from device.text import one_line
 from harness.cli.profile_text import profile_lines
-from harness.cli.text import aligned
 from harness.cli.text import milliseconds as _ms
+from harness.columns import aligned
 from harness.devices.bench import BenchResult
 from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes

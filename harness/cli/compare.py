@@ -40,7 +40,7 @@ def compare(
     from reports.comparing import runs as comparing
     from reports.comparing.listing import in_order
     from reports.errors import ReportError
-    from reports.write import damaged
+    from reports.written import damaged
 
     if len(runs) < 2:
         raise ConfigError(f"compare: expected two or more runs, got {len(runs)}", hint="bitlens compare BEFORE AFTER")

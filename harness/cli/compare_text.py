@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from harness.cli.text import aligned
+from harness.columns import aligned
 from reports.comparing.gates import change_text, row_text
 from reports.comparing.listing import CHANGED, counts
 from reports.comparing.markdown import value_text

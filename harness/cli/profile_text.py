@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.cli.inspection_text import MOST_EXPENSIVE, tensor_names
 from harness.cli.shares import percentages
-from harness.cli.text import aligned
 from harness.cli.text import milliseconds as _ms
+from harness.columns import aligned
 
 Row = Mapping[str, Any]
 

@@ -28,13 +28,12 @@ def report(
     ] = False,
 ) -> None:
     """Write the CSV files and the HTML page of a run again."""
-    from harness.cli.verdict_text import verdict_text
     from reports.write import write_report
 
     _check_is_run(run)
     seen: Seen = {}
     written = write_report(run, seen=seen)
-    print(f"{verdict_text(written.recommendations)}table   {written.table}\nreport  {written.page}")
+    print(f"{written.verdict()}table   {written.table}\nreport  {written.page}")
     if figures:
         from reports.export import write_figures
 

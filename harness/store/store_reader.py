@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from harness.store import digests
 from harness.store.blobs import Blobs, Seen
 from harness.store.folder import UnreadableStore, unreadable
 from harness.store.integrity import Damage, find_damage
@@ -122,6 +123,10 @@ class StoreReader(Blobs):
         """How many transactions there were; grows with whatever is stored."""
         rows = self._rows("SELECT commits FROM tally")
         return int(rows[0][0]) if rows else 0
+
+    def digest(self) -> str:
+        """Of all that is stored, as the tally has it; `damage` tells whether the tally is right."""
+        return digests.digest(self._rows("SELECT units, plan, meta FROM tally"))
 
     def meta(self, name: str) -> str | None:
         rows = self._rows("SELECT value FROM meta WHERE name = ?", (name,))

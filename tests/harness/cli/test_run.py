@@ -41,6 +41,23 @@ def test_command_on_the_page_finds_all_done_from_any_folder(tmp_path: Path) -> N
     assert again.returncode == 0, again.stderr
     assert again.stderr.endswith(" 0 to do\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name]
+    assert_nothing_is_made_again(folder)
+
+
+def assert_nothing_is_made_again(folder: Path) -> None:
+    """The same command leaves its report as it is, and imports nothing of what computes or draws."""
+    page = folder / "runs" / "small" / "report.html"
+    before = page.stat()
+    code = (
+        "import sys; sys.argv = ['bitlens', 'run', 'files/small.toml', '--workers', '0', '--retry-failed']\n"
+        "from harness.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "heavy = {'tensorflow', 'larq', 'pandas', 'altair', 'vl_convert', 'matplotlib', 'scipy.stats', 'distributed'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (page.stat().st_ino, page.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_page_shows_no_command_where_the_run_was_started_without_one(tmp_path: Path) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from harness.cli.text import aligned
-
-if TYPE_CHECKING:
-    from reports.sections.recommendation import Choice, Recommendation
+from harness.columns import aligned
+from reports.sections.recommendation import Choice, Recommendation
 
 MOST_CHOICES = 5
 

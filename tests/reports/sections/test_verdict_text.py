@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.cli.verdict_text import verdict_text
+from reports.sections.verdict_text import verdict_text
 from reports.write import write_report
 from tests.reports.example_runs import twins_run
 
 
 def test_a_run_ends_with_what_to_deploy_on_each_device_and_what_limits_that(tmp_path: Path) -> None:
-    paragraphs = verdict_text(write_report(twins_run(tmp_path / "run")).recommendations).split("\n\n")
+    paragraphs = write_report(twins_run(tmp_path / "run")).verdict().split("\n\n")
     host, board, emulated, end = paragraphs
     assert host.splitlines()[0].startswith("this-host: 3 of 8 deployments are worth a look;")
     assert host.splitlines()[0].endswith("planted-binary lce is fastest.")
