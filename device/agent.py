@@ -122,7 +122,9 @@ class Agent:
         if cpus:
             _pin(cpus)  # before the runtime starts its threads, which inherit it
         operators = self._artifacts.use(library) if library else None
-        said = inputs or {"shapes": {"": _image_shape(preprocessing)}} if preprocessing else inputs
+        said = inputs
+        if preprocessing and not inputs:  # an input that leaves its shape open takes one image
+            said = {"shapes": {"": [1, preprocessing["height"], preprocessing["width"], len(preprocessing["mean"])]}}
         how: dict[str, Any] = {"library": operators, "inputs": said, "options": self._resolved(options, sha256)}
         engine = runtimes.load(path, runtime=runtime, num_threads=num_threads, **how)
         self._inference = Inference(engine, preprocessing, inputs)
@@ -263,11 +265,6 @@ def _pin(cpus: list[int]) -> None:
     if not there.issuperset(cpus):
         raise ValueError(f"cpus: expected some of {sorted(there)}, got {cpus}")
     os.sched_setaffinity(0, cpus)
-
-
-def _image_shape(preprocessing: dict[str, Any]) -> list[int]:
-    """What an input takes that leaves its shape open: one image."""
-    return [1, preprocessing["height"], preprocessing["width"], len(preprocessing["mean"])]
 
 
 def _described(tensor: runtimes.Tensor) -> dict[str, Any]:

@@ -31,6 +31,19 @@ def test_result_is_contiguous_float32() -> None:
     assert result.flags.c_contiguous
 
 
+@given(st.integers(0, 3), st.integers(1, 4), st.integers(1, 5), st.sampled_from(["rgb", "bgr"]), st.integers(1, 4))
+def test_each_value_is_two_float32_operations_whatever_the_shape(
+    count: int, height: int, width: int, order: str, channels: int
+) -> None:
+    random = np.random.default_rng(channels)
+    images = random.integers(0, 256, (count, height, width, channels), np.uint8)
+    mean, scale = random.random(channels) * 200, random.random(channels)
+    record = {"height": height, "width": width, "channel_order": order, "mean": list(mean), "scale": list(scale)}
+    ordered = images[..., ::-1] if order == "bgr" else images
+    expected = (ordered.astype(np.float32) - mean.astype(np.float32)) * scale.astype(np.float32)
+    assert preprocess(images, record).tobytes() == expected.tobytes()
+
+
 def test_grey_images_have_one_mean() -> None:
     record = {"height": 2, "width": 2, "channel_order": "rgb", "mean": [0.0], "scale": [1 / 255]}
     assert preprocess(np.full((1, 2, 2, 1), 255, np.uint8), record).max() == pytest.approx(1.0)
