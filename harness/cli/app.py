@@ -32,6 +32,14 @@ VERBS = {
         "harness.cli.run:demo",
         "Run the built-in experiment: our twin models, float and binarized, on generated images. No download.",
     ),
+    "init": Verb(
+        "harness.cli.drafting:init",
+        "Write a first experiment file for pictures and models: what is found in them, with a comment on each key.",
+    ),
+    "schema": Verb(
+        "harness.cli.drafting:schema",
+        "Print the JSON schema of experiment files, by which editors complete, explain and check them.",
+    ),
     "list": Verb(
         "harness.cli.listing:list_",
         "List what an experiment file may name. Only `layers` builds a model; the others answer at once.",

@@ -8,15 +8,9 @@ from typing import Any
 
 from converters import FORMATS, TFLITE
 from harness.errors import ConfigError
-from harness.experiment.schema import (
-    AccuracyTable,
-    AmplificationTable,
-    ConversionTable,
-    DatasetTable,
-    DeviceTable,
-    LatencyTable,
-    SaliencyTable,
-)
+from harness.experiment.device_tables import DeviceTable
+from harness.experiment.explanation_tables import AmplificationTable, SaliencyTable
+from harness.experiment.schema import AccuracyTable, ConversionTable, DatasetTable, LatencyTable
 from harness.models.catalogue import Model
 
 

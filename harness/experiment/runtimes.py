@@ -8,8 +8,9 @@ from pathlib import Path
 from device.runtimes import RUNTIMES
 from harness.devices.runtime_choice import AUTO, RuntimeChoice, chosen
 from harness.errors import ConfigError, shown
+from harness.experiment.device_tables import DeviceTable, RuntimeTable
 from harness.experiment.names import require_known, require_unique
-from harness.experiment.schema import DeviceTable, ExperimentFile, RuntimeTable
+from harness.experiment.schema import ExperimentFile
 
 BUILTIN = (AUTO, *(runtime.name for runtime in RUNTIMES))
 

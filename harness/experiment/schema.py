@@ -1,52 +1,68 @@
-"""The tables of an experiment file as they are written, and what is said of mistakes in them."""
+"""The experiment file as it is written: its top, and the tables on data, conversion, accuracy and latency."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from harness.datasets.reading import colour_of
-from harness.devices.device import DEFAULT_KIND
-from harness.devices.runtime_choice import AUTO, RUNTIME_OPTIONS, RuntimeChoice
+from harness.datasets.dataset_kinds import DATASETS
+from harness.datasets.reading import COLOURS, NOTHING, colour_of
+from harness.devices.runtime_choice import AUTO
+from harness.experiment.device_tables import DeviceTable, Runtimes, RuntimeTable
 from harness.experiment.durations import sustained_seconds
+from harness.experiment.explanation_tables import (
+    AgreementTable,
+    AmplificationTable,
+    QualityTable,
+    SaliencyTable,
+    SanityTable,
+)
+from harness.experiment.keys import InEditors, OneOrSeveral, key
 from harness.experiment.model_tables import ModelTable
-from harness.experiment.values import Batch, Count, Cpu, Images, Name, Rounds, Seed, Table, Threads
-from harness.quality.agreement_metrics import AGREEMENTS
+from harness.experiment.values import MOST_IMAGES, Count, Cpu, Format, Images, Rounds, Seed, Table, Threads
+from harness.models.catalogue import CATALOGUE
 
-Runtimes = Annotated[list[str], Field(min_length=1)]
-
-
-class _Table(BaseModel):
-    model_config = Table.model_config
+ALL_IMAGES = "all"
 
 
-class DatasetTable(_Table):
-    """[dataset]: where images come from. `seed` is for generated images.
+class DatasetTable(Table):
+    """Where pictures come from; several [[dataset]] tables are for different models."""
 
-    kind        as the path says where it is left out: a folder of images, an .npz, a .zip of CIFAR-10.
-    models      which models see these images; of several [[dataset]] tables, one may leave it out for the rest.
-    classes     a file with the names of the classes in the order of the model's outputs, one a line.
-    alpha_over  the colour under transparent pixels, or "nothing" to drop transparency; white by default.
-    exif        whether pictures are turned upright as their Exif data says; they are by default.
-    """
-
-    kind: str = ""
-    path: str | None = None
-    seed: Seed = 0
-    models: list[str] | None = None
-    classes: str | None = None
-    alpha_over: str | None = None
-    exif: Literal["apply", "ignore"] | None = None
+    path: str | None = key(
+        None,
+        says="A folder of pictures, an .npz, or a .zip of CIFAR-10, relative to the experiment file.",
+        example="pictures",
+        without='none, for kind = "planted"',
+    )
+    kind: Annotated[str, InEditors({"enum": list(DATASETS)})] = key(
+        "",
+        says="What is at the path, or planted for generated pictures.",
+        example="planted",
+        without="what the path is",
+    )
+    seed: Seed = key(0, says='Of generated pictures: kind = "planted".', example=1)
+    models: list[str] | None = key(
+        None,
+        says="The models that see these pictures; of several [[dataset]] tables, one may leave it out.",
+        example=["mine"],
+        without="all the others",
+    )
+    classes: str | None = key(
+        None,
+        says="A file with the names of the classes in the order of the model's outputs, one on each line.",
+        example="labels.txt",
+        without="the names of the folders, sorted",
+    )
+    alpha_over: Annotated[
+        str, InEditors({"type": "string", "pattern": f"^({'|'.join((*COLOURS, NOTHING))}|#[0-9a-fA-F]{{6}})$"})
+    ] | None = key(
+        None, says='What lies under transparent pixels: a colour, or "nothing" to drop the transparency.',
+        example="#808080", without='"white"',
+    )  # fmt: skip
+    exif: Literal["apply", "ignore"] | None = key(
+        None, says="Whether pictures are turned upright as their Exif data says.", example="ignore", without='"apply"'
+    )
 
     @field_validator("alpha_over")
     @classmethod
@@ -60,38 +76,60 @@ class DatasetTable(_Table):
         return self.model_dump(include={"classes", "alpha_over", "exif"}, exclude_none=True)
 
 
-class ConversionTable(_Table):
-    """[conversion]: how many images of the train split calibrate the int8 formats; baselines take their mean colour."""
+class ConversionTable(Table):
+    """How models are converted."""
 
-    calibration_images: Images = 200
-
-
-class AccuracyTable(_Table):
-    """[accuracy]: how many images of the test split judge every artifact; None, written "all", for all there are."""
-
-    images: Images | None = 500
-
-    @field_validator("images", mode="before")
-    @classmethod
-    def _all_of_them(cls, value: Any) -> Any:
-        return None if value == "all" else value
+    calibration_images: Images = key(
+        200,
+        says="How many pictures of the train split calibrate the int8 formats. Baselines take their mean colour.",
+        unit="images",
+        example=100,
+    )
 
 
-class LatencyTable(_Table):
-    """[latency]: the measuring protocol.
+def _all_of_them(value: Any) -> Any:
+    return None if value == ALL_IMAGES else value
 
-    cpus       the CPUs that a process is pinned to; the kernel decides by default.
-    energy     whether to estimate the energy of an inference after each round, on a device with a sensor.
-    sustained  how long every artifact runs on, once more after the rounds: "90s", "30min", "1h". Not by default.
-    """
 
-    threads: Annotated[list[Threads], Field(min_length=1)] = [1]
-    min_runs: Count = 50
-    min_seconds: Annotated[float, Field(ge=0, le=86_400)] = 1.0
-    rounds: Rounds = 3
-    cpus: list[Cpu] | None = None
-    energy: bool = False
-    sustained: str | None = None
+class AccuracyTable(Table):
+    """Which pictures judge every artifact."""
+
+    images: Annotated[
+        Images | None,
+        BeforeValidator(_all_of_them),
+        InEditors({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_IMAGES}, {"const": ALL_IMAGES}]}),
+    ] = key(500, says='How many pictures of the test split, or "all".', unit="images", example=ALL_IMAGES)
+
+
+class LatencyTable(Table):
+    """The protocol by which latency is measured; without this table it is not."""
+
+    threads: Annotated[list[Threads], Field(min_length=1)] = key(
+        [1], says="Measure with each of these numbers of threads.", unit="threads", example=[1, 4]
+    )
+    min_runs: Count = key(50, says="The least number of timed inferences in a round.", unit="inferences", example=300)
+    min_seconds: Annotated[float, Field(ge=0, le=86_400)] = key(
+        1.0, says="The least time of a round.", unit="seconds", example=5.0
+    )
+    rounds: Rounds = key(
+        3, says="How many fresh processes measure each artifact; the artifacts take turns.", unit="rounds", example=5
+    )
+    cpus: list[Cpu] | None = key(
+        None,
+        says="The CPUs that the process is pinned to, one for each thread or more.",
+        example=[2, 3],
+        without="the kernel decides",
+    )
+    energy: bool = key(
+        False, says="Estimate the energy of an inference after each round, on a device with a sensor.", example=True
+    )
+    sustained: Annotated[str, InEditors({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(s|min|h)$"})] | None = key(
+        None,
+        says="How long every artifact runs on, once more after the rounds.",
+        unit="s, min or h",
+        example="30min",
+        without="not at all",
+    )
 
     @field_validator("cpus")
     @classmethod
@@ -113,170 +151,31 @@ class LatencyTable(_Table):
         return None if self.sustained is None else sustained_seconds(self.sustained)
 
 
-class NamedTable(BaseModel):
-    """A method or metric; its parameters are checked against its own row of its table. A list of values is a sweep."""
+class ExperimentFile(Table):
+    """One TOML file says what a run compares. Every key has a default but the data set and at least one model."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, value: Any) -> Any:
-        """A text is the method or metric of that name with its defaults."""
-        return {"name": value} if isinstance(value, str) else value
-
-
-class MetricTable(NamedTable):
-    """A metric of [quality]. `methods` names those whose maps it scores, where not all: some metrics cost a lot."""
-
-    methods: list[str] | None = None
-
-
-class OnDeviceTable(_Table):
-    """[[saliency.on_device]]: maps computed on boards from the artifacts alone, by methods of forward passes only.
-
-    formats, devices  all those of the experiment where left out.
-    """
-
-    methods: list[NamedTable]
-    formats: list[str] | None = None
-    devices: list[str] | None = None
-
-
-class SaliencyTable(_Table):
-    """[saliency]: which maps are computed, for how many images, and for which class.
-
-    batch     images of a unit of work: what is computed, stored and resumed at once. It changes no result.
-    controls  also score maps that know nothing, and where masks exist the one that knows all.
-    """
-
-    images: Images = 32
-    batch: Batch = 32
-    target: Literal["predicted", "label"] = "predicted"
-    methods: list[NamedTable] = []
-    controls: bool = False
-    on_device: list[OnDeviceTable] = []
-
-
-class JudgeTable(_Table):
-    """[[quality.judge]]: deployed artifacts that judge the maps on their devices, besides the float model.
-
-    methods, metrics  of those of the experiment; all of them, and all metrics that ask a judge, where left out.
-    """
-
-    methods: list[NamedTable] | None = None
-    metrics: list[NamedTable] | None = None
-    formats: list[str] | None = None
-    devices: list[str] | None = None
-
-
-class QualityTable(_Table):
-    """[quality]: which metrics judge the maps, and who answers where a metric asks for class scores."""
-
-    metrics: list[MetricTable] = []
-    judge: list[JudgeTable] = []
-
-
-class AgreementTable(_Table):
-    """[agreement]: how alike two maps of one image are.
-
-    reference  every method's map is compared with this one's of the same model.
-    twins      the same method's maps of a model and of its twin are compared.
-    """
-
-    metrics: list[str] = list(AGREEMENTS)
-    reference: NamedTable | None = None
-    twins: bool = False
-
-
-class SanityTable(_Table):
-    """[sanity]: does a method depend on what the model has learned?
-
-    data_randomisation is checked for models of which the catalogue has a label-shuffled counterpart.
-    """
-
-    checks: list[Literal["parameter_randomisation", "emprt", "data_randomisation"]] = [
-        "parameter_randomisation",
-        "emprt",
-        "data_randomisation",
-    ]
-    methods: list[NamedTable] | None = None
-    images: Images = 16
-
-
-class AmplificationTable(_Table):
-    """[amplification]: how a model's layers amplify noise on its input; levels are fractions of each image's range."""
-
-    noise_levels: list[Annotated[float, Field(gt=0, le=10)]]
-    images: Images = 32
-
-
-NOT_RECORDED = ("wait_s",)  # keys of a device that its units of work do not depend on
-
-
-def _one_value(value: Any) -> Any:
-    if not isinstance(value, (str, int, float)):
-        raise ValueError("a text, a number, true or false")
-    return value
-
-
-class RuntimeTable(_Table):
-    """[[runtime]]: a runtime with options, by a name of its own; harness.devices.runtime_choice says what they are.
-
-    options  of the delegate: texts, numbers and truths by name.
-    """
-
-    name: Name
-    base: str = AUTO
-    delegate: str | None = None
-    options: dict[str, Annotated[Any, AfterValidator(_one_value)]] = {}
-    xnnpack: bool | None = None
-    accelerator: str | None = None
-    weight_cache: bool = False
-
-
-class DeviceTable(BaseModel):
-    """[[device]]: a place where artifacts run; keys beyond these belong to the kind.
-
-    runtime  what executes artifacts there, one or several, each of which gives rows; by default those of `runtimes`.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: Name
-    kind: str = DEFAULT_KIND
-    runtime: Runtimes = [AUTO]
-    _chosen: RuntimeChoice | None = PrivateAttr(None)
-
-    @field_validator("runtime", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
-
-    def with_runtime(self, name: str, chosen: RuntimeChoice | None) -> DeviceTable:
-        """The same device with one of its runtimes; `chosen` for one that a [[runtime]] table names."""
-        table = self.model_copy(update={"runtime": [name]})
-        table._chosen = chosen
-        return table
-
-    def address(self) -> dict[str, Any]:
-        """What `harness.devices.make_device` needs: everything but how the device is used."""
-        return self.model_dump(exclude={"runtime"})
-
-    def spec(self) -> dict[str, Any]:
-        """The device as units of work record it: how long a run waits for it changes no result."""
-        options = {RUNTIME_OPTIONS: self._chosen.record()} if self._chosen is not None else {}
-        address = self.model_dump(exclude={"runtime", *NOT_RECORDED})
-        return {**address, "runtime": self.runtime[0], **options}
-
-
-class ExperimentFile(_Table):
-    """The file as it is written."""
-
-    seed: Seed = 0
-    models: list[str] = []
-    model: list[ModelTable] = []
-    formats: list[str] = ["fp32"]
-    dataset: list[DatasetTable]
+    seed: Seed = key(0, says="Of everything random: noise, order, random weights.", example=1)
+    models: list[Annotated[str, InEditors({"enum": list(CATALOGUE)})]] = key(
+        [], says="Models of the catalogue, by the names of `bitlens list models`.", example=["mobilenet-v2", "quicknet"]
+    )
+    formats: list[Format] = key(
+        ["fp32"],
+        says="What Keras models are converted to, each to those that fit it; a .tflite file stays as it is.",
+        example=["fp32", "int8", "lce"],
+    )
+    devices: list[str] = key(
+        [],
+        says="Devices by the names that they have for all experiments (`bitlens device list`).",
+        example=["pi4"],
+        without="those of [[device]], else this host",
+    )
+    runtimes: Runtimes = key(
+        [AUTO],
+        says="What executes artifacts on devices that do not say it themselves.",
+        example=["ai-edge-litert", "edgetpu"],
+    )
+    dataset: Annotated[list[DatasetTable], OneOrSeveral(dict)]
+    model: list[ModelTable] = Field(default=[])
     conversion: ConversionTable = ConversionTable()
     accuracy: AccuracyTable = AccuracyTable()
     latency: LatencyTable | None = None
@@ -285,12 +184,5 @@ class ExperimentFile(_Table):
     agreement: AgreementTable | None = None
     sanity: SanityTable | None = None
     amplification: AmplificationTable | None = None
-    devices: list[str] = []
-    device: list[DeviceTable] = []
-    runtimes: Runtimes = [AUTO]
-    runtime: list[RuntimeTable] = []
-
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
-        return value if isinstance(value, list) else [value]
+    device: list[DeviceTable] = Field(default=[])
+    runtime: list[RuntimeTable] = Field(default=[])

@@ -12,12 +12,9 @@ from converters import TFLITE
 from harness.devices.device import make_device
 from harness.devices.known import THIS_HOST, known_devices
 from harness.errors import ConfigError
+from harness.experiment.device_tables import DeviceTable
 from harness.experiment.experiment import Agreement, Deployed, Metric, Named, Sanity
-from harness.experiment.names import require_known, require_unique
-from harness.experiment.runtimes import with_runtimes
-from harness.experiment.schema import (
-    DeviceTable,
-    ExperimentFile,
+from harness.experiment.explanation_tables import (
     JudgeTable,
     MetricTable,
     NamedTable,
@@ -25,6 +22,9 @@ from harness.experiment.schema import (
     QualityTable,
     SaliencyTable,
 )
+from harness.experiment.names import require_known, require_unique
+from harness.experiment.runtimes import with_runtimes
+from harness.experiment.schema import ExperimentFile
 from harness.quality.agreement_metrics import AGREEMENTS
 from harness.quality.evaluation import metric_parameters
 from harness.quality.metrics.metric_table import METRICS

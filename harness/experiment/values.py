@@ -6,7 +6,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from converters import FORMATS
 from harness.datasets.dataset import MOST_CHANNELS, MOST_CLASSES
+from harness.experiment.keys import InEditors, OneOf
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
@@ -33,12 +35,6 @@ def fits_file_names(name: str) -> str:
     return name
 
 
-def _is_a_kind_of_outputs(output: str) -> str:
-    if output not in KINDS:
-        raise ValueError(f"one of {', '.join(KINDS)}")
-    return output
-
-
 def _is_a_class_map(written: Any) -> Any:
     classes = written if isinstance(written, list) else [0]
     are_classes = all(type(number) is int and 0 <= number < MOST_CLASSES for number in classes)
@@ -47,9 +43,19 @@ def _is_a_class_map(written: Any) -> Any:
     return written
 
 
-ClassMap = Annotated[Any, AfterValidator(_is_a_class_map)]
-Output = Annotated[str, AfterValidator(_is_a_kind_of_outputs)]
-Name = Annotated[str, AfterValidator(fits_file_names)]
+_CLASS_NUMBER = {"type": "integer", "minimum": 0, "maximum": MOST_CLASSES - 1}
+ClassMap = Annotated[
+    Any,
+    AfterValidator(_is_a_class_map),
+    InEditors({"anyOf": [{"type": "string"}, {"type": "array", "items": _CLASS_NUMBER, "minItems": 1}]}),
+]
+Output = Annotated[str, OneOf(tuple(KINDS))]
+Name = Annotated[
+    str,
+    AfterValidator(fits_file_names),
+    InEditors({"type": "string", "minLength": 1, "maxLength": 100, "pattern": r"^[^/\\]*$"}),
+]
+Format = Annotated[str, InEditors({"enum": [name for name, spec in FORMATS.items() if spec.convert]})]
 
 
 class Table(BaseModel):

@@ -52,13 +52,8 @@ NONE, DEFAULT = "none", "tf"
 class Declared:
     """What is said of a model file beside it; None where nothing is.
 
-    fit, resize     how a picture gets the size of the input, see `harness.datasets.geometry`.
-    mean, scale     one number for all channels or one for each, in the order in which the model takes them.
-    normalization   a name of NORMALIZATIONS instead.
-    on_top          a model with a normalization of its own gets this one on top of it.
-    background      whether class 0 of its outputs is "background", and the class of a label is the label + 1.
-    class_map       the class of its outputs for each label.
-    keras           of a flatbuffer: the path of a Keras file of the same model.
+    Each part is a key of [[model]] or [model.preprocessing], and means what docs/experiment-file.md says of that;
+    `background` is background_class.
     """
 
     family: str | None = None

@@ -13,8 +13,9 @@ from typing import Any
 from converters import TFLITE
 from harness.devices.known import THIS_HOST
 from harness.errors import ConfigError
+from harness.experiment.device_tables import DeviceTable
 from harness.experiment.experiment import Agreement, Deployed, Experiment, Named
-from harness.experiment.schema import DeviceTable, SaliencyTable
+from harness.experiment.explanation_tables import SaliencyTable
 from harness.experiment.selection import may_ask_an_artifact
 from harness.models.catalogue import Model
 from harness.quality.controls import CONTROLS

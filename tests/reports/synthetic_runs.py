@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.experiment.device_tables import DeviceTable
 from harness.experiment.reader import read_experiment
-from harness.experiment.schema import DeviceTable, LatencyTable
+from harness.experiment.schema import LatencyTable
 from harness.experiment.selection import Named
 from harness.quality.metrics.metric_table import METRICS as KNOWN_METRICS
 from harness.stages import accuracy, conversion, fidelity, images, latency, quality, saliency
