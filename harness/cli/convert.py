@@ -73,6 +73,7 @@ def _only(experiment: Experiment, *, models: Collection[str], formats: Collectio
         experiment,
         models=tuple(model for model in experiment.models if not models or model.name in models),
         formats=tuple(name for name in experiment.formats if not formats or name in formats),
+        formats_said=bool(formats),
     )
 
 

@@ -47,6 +47,9 @@ DATASETS: dict[str, DatasetSpec] = {
 }
 
 
+WHERE = "a path from the experiment file's folder on, or --data with another one"
+
+
 def kind_of(path: str | None) -> str:
     """The kind of data set that a path means by itself. Raises ConfigError for one that may be anything."""
     if path is None:
@@ -56,7 +59,7 @@ def kind_of(path: str | None) -> str:
     kinds = {".npz": "npz", ".zip": "cifar10-archive"}
     suffix = os.path.splitext(path)[1].lower()
     if not os.path.lexists(path) and suffix not in kinds:
-        raise ConfigError(f'[dataset] path: found nothing at "{path}"')
+        raise ConfigError(f'[dataset] path: found nothing at "{path}"', hint=WHERE)
     if suffix not in kinds:
         raise ConfigError(
             f'[dataset] kind: expected one, since "{path}" is neither a folder of images nor an .npz or .zip file',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -99,8 +100,18 @@ def make_device(row: Mapping[str, Any]) -> Device:
     Raises ConfigError for an unknown kind or key, and for a value that is not of the form that its key wants.
     """
     factory = resolve(kind_of(row).load)
+    unknown = next((key for key in row if key != "kind" and key not in _keys_of(factory)), None)
+    takers = [f'kind = "{name}"' for name, kind in KINDS.items() if unknown in _keys_of(resolve(kind.load))]
+    if takers:
+        kind = row.get("kind", DEFAULT_KIND)
+        problem = f'device "{printable(str(row.get("name")), most=60)}" {unknown}: kind "{kind}" has no such key'
+        raise ConfigError(problem, hint=f"{' or '.join(takers)}, which has it")
     device: Device = factory(**checked_row(row, factory))
     return device
+
+
+def _keys_of(factory: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(factory) if field.init}
 
 
 def set_up(device: Device, *, python: str, say: Say = print) -> None:

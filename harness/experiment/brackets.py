@@ -40,6 +40,11 @@ def places() -> tuple[Place, ...]:
     return tuple(_inside(Place(path=(), table=ExperimentFile)))
 
 
+def place_at(path: tuple[str, ...]) -> Place | None:
+    """The table of this path; None where none can stand."""
+    return next((place for place in places() if place.path == path), None)
+
+
 def _inside(place: Place) -> Iterator[Place]:
     yield place
     for name, field in place.table.model_fields.items():

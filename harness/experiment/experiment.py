@@ -11,6 +11,7 @@ from harness.errors import ConfigError
 from harness.experiment.device_tables import DeviceTable
 from harness.experiment.explanation_tables import AmplificationTable, SaliencyTable
 from harness.experiment.schema import AccuracyTable, ConversionTable, DatasetTable, LatencyTable
+from harness.experiment.toml_text import as_toml
 from harness.models.catalogue import Model
 
 
@@ -65,6 +66,7 @@ class Experiment:
     """What one `bitlens run` does, checked: every name exists, every number is in range.
 
     counterparts  models trained on shuffled labels, by the name of the model that each is the counterpart of.
+    formats_said  whether somebody asked for these formats, each of which has to fit a model then.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Experiment:
     models: tuple[Model, ...]
     counterparts: dict[str, Model]
     formats: tuple[str, ...]
+    formats_said: bool
     datasets: tuple[DatasetTable, ...]
     conversion: ConversionTable
     accuracy: AccuracyTable
@@ -104,6 +107,21 @@ class Experiment:
             yield from ((model, name) for name in ((TFLITE,) if model.is_flatbuffer else fitting))
 
     def check_formats(self) -> None:
-        """Raises ConfigError where nothing would be converted: once the family of every model is known."""
-        if not any(True for _ in self.artifacts()):
-            raise ConfigError(f"formats: none of {', '.join(self.formats)} fits any of the models")
+        """Raises ConfigError for a format that fits no model: once the family of every model is known."""
+        made = {name for _, name in self.artifacts()}
+        idle = next((name for name in self.formats if name not in made), None)
+        if idle is None or (made and not self.formats_said):
+            return
+        families = {"a .tflite file, which is deployed as it is" if m.is_flatbuffer else m.family for m in self.models}
+        wanted = " and ".join(FORMATS[idle].families)
+        what = f"it is for {wanted} models" if wanted else "nothing is converted to it"
+        fitting = [name for name in self.formats if name in made]
+        raise ConfigError(
+            f'formats: "{idle}" fits none of the models: {what}, and here is {", ".join(sorted(families))}',
+            hint=f"formats = {as_toml(fitting)}" if fitting else self._formats_that_fit(),
+        )
+
+    def _formats_that_fit(self) -> str:
+        families = {model.family for model in self.models if not model.is_flatbuffer}
+        fitting = [name for name, spec in FORMATS.items() if families.intersection(spec.families)]
+        return f"one of {', '.join(fitting)}" if fitting else "no formats, which are for Keras models"

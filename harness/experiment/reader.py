@@ -24,6 +24,8 @@ from harness.experiment.schema import (
     ExperimentFile,
 )
 from harness.experiment.selection import Choices
+from harness.experiment.syntax_hints import hint_of
+from harness.experiment.toml_text import as_toml
 from harness.experiment.values import fits_file_names
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 from harness.models.declared import Declared
@@ -65,7 +67,7 @@ def _parsed(text: str, *, name: str) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{name}: not an experiment: its lists or tables stand too deep inside each other") from None
     except ValueError as error:  # TOMLDecodeError is one, and so is what Python says of 5,000 digits
-        raise ConfigError(f"{name}: not valid TOML: {error}") from error
+        raise ConfigError(f"{name}: not valid TOML: {error}", hint=hint_of(text, str(error))) from error
 
 
 def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
@@ -83,6 +85,7 @@ def _checked(path: Path, text: str, file: ExperimentFile) -> Experiment:
         models=models,
         counterparts=_counterparts(models, seed=file.seed) if file.sanity else {},
         formats=tuple(file.formats),
+        formats_said="formats" in file.model_fields_set,
         datasets=datasets,
         conversion=file.conversion,
         accuracy=file.accuracy,
@@ -137,7 +140,7 @@ def _one_for_each(datasets: list[DatasetTable], models: list[str]) -> None:
 def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
     if not file.models and not file.model:
         raise ConfigError("models: expected at least one", hint="`bitlens list models` shows the catalogue")
-    require_known(file.models, CATALOGUE, where="models", what="model of the catalogue")
+    _require_of_catalogue(file)
     for name in file.models:
         yield catalogue_model(name, CATALOGUE[name], seed=file.seed)
     for table in file.model:
@@ -147,6 +150,23 @@ def _models(file: ExperimentFile, *, folder: Path) -> Iterator[Model]:
             yield catalogue_model(name, CATALOGUE[name], weights=weights, seed=file.seed)
         else:
             yield _own_model(table, folder)
+
+
+def _require_of_catalogue(file: ExperimentFile) -> None:
+    """`models` names models of the catalogue; a [[model]] table needs no name there."""
+    own = {table.name or Path(table.path or "").stem for table in file.model}
+    for name in file.models:
+        if name in own:
+            raise ConfigError(
+                f'models: expected models of the catalogue, got "{name}", which a [[model]] table is about',
+                hint=f'models without "{name}": the table is enough',
+            )
+        if name not in CATALOGUE and ("/" in name or Path(name).suffix):
+            raise ConfigError(
+                f"models: expected a model of the catalogue, got {shown(name)}",
+                hint=f"[[model]] with path = {as_toml(name)}",
+            )
+    require_known(file.models, CATALOGUE, where="models", what="model of the catalogue")
 
 
 def _own_model(table: ModelTable, folder: Path) -> Model:
@@ -194,9 +214,12 @@ def _class_map(written: str | list[int] | None, folder: Path, *, where: str) -> 
 
 
 def _check_references(models: Iterable[Model]) -> None:
-    """Each model that others are compared with is one of the file, and not the same."""
+    """Each model that others are compared with is one of the file, and not the same; so is a twin that is named."""
     names = {model.name: model for model in models}
     for model in names.values():
+        if model.declared is not None and model.twin is not None:
+            where = f'model "{model.name}" twin'
+            require_known([model.twin], names, where=where, what="model of this experiment")
         if model.reference is None:
             continue
         if model.reference == model.name:
@@ -229,7 +252,13 @@ def _opened_as(folder: Path, dataset: DatasetTable) -> DatasetTable:
     )
     if not dataset.kind:
         dataset = dataset.model_copy(update={"kind": kind_of(dataset.path)})
-    look_up(DATASETS, dataset.kind, where="[dataset] kind", what="kind of data set")
+    spec = look_up(DATASETS, dataset.kind, where="[dataset] kind", what="kind of data set")
+    if spec.generated and dataset.path is not None:
+        problem = f'[dataset] path: kind "{dataset.kind}" generates its pictures and reads none'
+        raise ConfigError(problem, hint="no path and no --data, or another kind")
+    if not spec.generated and "seed" in dataset.model_fields_set:
+        problem = f'[dataset] seed: kind "{dataset.kind}" generates no pictures, and has nothing random'
+        raise ConfigError(problem, hint="seed before the first [table] is that of the run")
     return dataset
 
 

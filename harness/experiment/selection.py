@@ -10,7 +10,7 @@ from typing import Any
 
 from converters import TFLITE
 from harness.devices.device import make_device
-from harness.devices.known import THIS_HOST, known_devices
+from harness.devices.known import THIS_HOST, is_address, known_devices, short_name
 from harness.errors import ConfigError
 from harness.experiment.device_tables import DeviceTable
 from harness.experiment.experiment import Agreement, Deployed, Metric, Named, Sanity
@@ -142,10 +142,26 @@ def _devices(file: ExperimentFile) -> Iterator[DeviceTable]:
         yield device
     if file.devices:
         known = known_devices()
-        require_known(file.devices, known, where="devices", what="device")
+        _require_known_devices(file, known)
         yield from (DeviceTable.model_validate(known[name]) for name in file.devices)
     if not file.device and not file.devices:
         yield DeviceTable.model_validate(THIS_HOST)
+
+
+def _require_known_devices(file: ExperimentFile, known: Mapping[str, Any]) -> None:
+    own = {device.name for device in file.device}
+    for name in file.devices:
+        if name in own and name not in known:
+            raise ConfigError(
+                f'devices: expected devices that are known for all experiments, got "{name}" of a [[device]] table',
+                hint=f'devices without "{name}": the table is enough',
+            )
+        if name not in known and is_address(name):
+            raise ConfigError(
+                f'devices: expected a name, got the address "{name}"',
+                hint=f'[[device]] with name = "{short_name(name)}", kind = "ssh" and host = "{name}"',
+            )
+    require_known(file.devices, known, where="devices", what="device")
 
 
 def _expanded(

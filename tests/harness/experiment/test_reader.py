@@ -71,7 +71,7 @@ def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
         ),
         (GOOD.replace("planted-float", "planted-flaot"), 'try: "planted-float"'),
         (GOOD.replace("fp32", "fp23"), 'formats: expected a format, got "fp23"\n  try: "fp32"'),
-        (GOOD.replace("fp32", "lce"), "formats: none of lce fits any of the models"),
+        (GOOD.replace("fp32", "lce"), 'formats: "lce" fits none of the models: it is for binarized models'),
         (
             GOOD.replace('kind = "planted"', 'kind = "plantd"'),
             '[dataset] kind: expected a kind of data set, got "plantd"',
@@ -93,10 +93,10 @@ def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
         ),
         (GOOD + "[latency]\ncpus = [1, 1]", "[latency] cpus: expected different CPUs"),
         (GOOD + "[latency]\ncpus = [-1]", "[latency] cpus, item 1: expected a number >= 0, got -1"),
-        (GOOD + "[latncy]\nthreads = [1]", 'latncy: no such key\n  try: "latency"'),
+        (GOOD + "[latncy]\nthreads = [1]", "latncy: no such key\n  try: [latency]"),
         (
             GOOD + '[runtime]\nname = "plain"\nxnnpack = false',
-            "[runtime]: expected a table in two brackets, of which there may be several, got one\n  try: [[runtime]]",
+            "[runtime]: expected a table in double brackets, of which there may be several\n  try: [[runtime]]",
         ),
         (
             GOOD + '[saliency]\nmethods = [{name = "smothgrad"}]',
@@ -114,7 +114,10 @@ def test_random_weights_of_a_catalogue_model_are_marked(tmp_path: Path) -> None:
             '[[model]]\nname="mine"\npath="m.h5"\nmodule="m.py"\n[dataset]\nkind="planted"',
             "expected trusted = true beside `module`",
         ),
-        (GOOD + "[[model]]\nname = 'planted-float'", '"planted-float" more than once'),
+        (
+            GOOD + "[[model]]\nname = 'planted-float'",
+            'models: expected models of the catalogue, got "planted-float", which a [[model]] table is about',
+        ),
     ],
 )
 def test_mistake_is_explained_with_file_key_expected_and_got(tmp_path: Path, text: str, sentence: str) -> None:
