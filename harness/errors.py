@@ -84,6 +84,12 @@ def quoted(names: Iterable[str], *, most: int = 4) -> str:
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
+def counted(number: int, thing: str) -> str:
+    """ "1 unit of work", "2 units of work"."""
+    first, _, rest = thing.partition(" ")
+    return f"{number:,} {first}{'s' * (number != 1)}{' ' * bool(rest)}{rest}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them when none is close."""
     known = list(known)

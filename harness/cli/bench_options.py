@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from converters import FORMATS
 from device.flatbuffer import MOST_BYTES
 from device.text import printable
 from harness.devices.measured_inputs import InputRequest
 from harness.devices.runtime_choice import RuntimeChoice, chosen
 from harness.errors import BitlensError, ConfigError, nearest, shown
 from harness.execution.latency_artifacts import LatencyArtifact, artifacts_of, check_formats, formats_of, model_of
+from harness.execution.progress import say
 from harness.models.catalogue import CATALOGUE, Model
 from harness.regular_files import open_regular
 
@@ -61,11 +63,19 @@ def targets(names: Sequence[str], formats: Sequence[str], request: InputRequest)
 
 
 def _converted(model: Model, formats: Sequence[str]) -> list[LatencyArtifact]:
-    """A file that is no model costs itself alone."""
+    """In the formats that fit it; which do not is said. A file that is no model costs itself alone."""
     try:
-        return artifacts_of(model, formats_of(model, formats))
+        fitting = formats_of(model, formats)
+        left = [name for name in formats if name not in fitting]
+        if left:
+            say(f"{model.name}: {', '.join(left)} left out, which is for {_takers(left)} models alone")
+        return artifacts_of(model, fitting)
     except ConfigError as error:
         return [LatencyArtifact(name=model.weights, note="", path=None, failure=error)]
+
+
+def _takers(formats: Sequence[str]) -> str:
+    return " and ".join(sorted({family for name in formats for family in FORMATS[name].families}))
 
 
 def _as_it_is(name: str) -> LatencyArtifact:
@@ -112,6 +122,17 @@ def runtime(*, options: Sequence[str], **said: Any) -> RuntimeChoice:
             raise ConfigError(f"--delegate-option: two values for {shown(key)}", hint="one of them")
         pairs[key] = value
     return chosen({**said, "options": pairs}, folder=Path.cwd(), where=None)
+
+
+def for_main_graph(runtime: RuntimeChoice, *, profile: bool) -> str:
+    """The option that is for the main graph of a file alone, and for no other signature of it; "" for none."""
+    asked = {
+        "--weight-cache": runtime.weight_cache,
+        "--accelerator": runtime.accelerator is not None,
+        f"--runtime {runtime.base}": runtime.base == "larq-compute-engine",
+        "--profile": profile,
+    }
+    return next((option for option, is_there in asked.items() if is_there), "")
 
 
 def input_request(

@@ -121,7 +121,8 @@ def bench(
     }
     request = bench_options.input_request(signature, input_shape or (), input_range or (), input_)
     targets = bench_options.targets(artifacts, format_.split(",") if format_ is not None else (), request)
-    prepared = prepare(targets.files, request)
+    for_main_graph = bench_options.for_main_graph(what["runtime"], profile=profile)
+    prepared = prepare(targets.files, request, for_main_graph=for_main_graph)
     failures = {**targets.failures, **prepared.failures}
     if not prepared.inputs and all(isinstance(failure, ConfigError) for failure in failures.values()):
         raise ConfigError("\n".join(map(str, failures.values())))

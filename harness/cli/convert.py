@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from harness.cli.options import Memory, Workers, worker_config_of
-from harness.errors import BitlensError, ConfigError, nearest
+from harness.errors import BitlensError, ConfigError, counted, nearest
 
 if TYPE_CHECKING:
     from harness.experiment.experiment import Experiment
@@ -56,7 +56,7 @@ def convert(
         print(f"artifacts  {name_artifacts(folder).folder}")
     failures = summary.failed + summary.failed_before
     if failures:
-        raise BitlensError(f"{failures} units of work failed", hint="the same command with --retry-failed")
+        raise BitlensError(f"{counted(failures, 'unit of work')} failed", hint="the same command with --retry-failed")
 
 
 def _only(experiment: Experiment, *, models: Collection[str], formats: Collection[str]) -> Experiment:

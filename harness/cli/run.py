@@ -9,7 +9,7 @@ import typer
 
 from harness.cli.invocation import from_anywhere
 from harness.cli.options import CaFile, Cert, Cluster, Key, Memory, StorageUrl, Workers, worker_config_of
-from harness.errors import BitlensError
+from harness.errors import BitlensError, counted
 from harness.execution.certificates import Certificates
 from harness.execution.sizing import WorkerConfig
 
@@ -56,21 +56,24 @@ def _run(
 ) -> None:
     from harness.execution import coordinator
     from harness.experiment.reader import read_experiment
+    from harness.store.folder import removed_if_refused
     from reports.written import check_output, current_report
 
     experiment = read_experiment(path, data=data)
     folder = out or Path("runs") / experiment.name
-    check_output(folder)
-    summary = coordinator.run(
-        experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
-    )
+    with removed_if_refused(folder):
+        check_output(folder)
+        summary = coordinator.run(
+            experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
+        )
     _name_artifacts(folder)
     written = current_report(folder) or _report(folder)
     print(f"\n{written.verdict()}table   {written.table}\nreport  {written.page}")
     written.check(folder, hint="the same command")
     failures = summary.failed + summary.failed_before
-    left = [f"{failures} units of work failed"] * bool(failures)
-    left += [f"{summary.away} units of work wait for boards that are away"] * bool(summary.away)
+    left = [f"{counted(failures, 'unit of work')} failed"] * bool(failures)
+    wait = "waits" if summary.away == 1 else "wait"
+    left += [f"{counted(summary.away, 'unit of work')} {wait} for boards that are away"] * bool(summary.away)
     if left:
         hint = "the same command with --retry-failed" if failures else "the same command, once they are back"
         raise BitlensError(f"{', and '.join(left)}; the report says why", hint=hint)

@@ -21,8 +21,11 @@ class Prepared:
     failures: dict[str, BitlensError]
 
 
-def prepare(files: Mapping[str, Path], request: InputRequest) -> Prepared:
-    """Look into every file. A failure is a ConfigError where another request could measure the file."""
+def prepare(files: Mapping[str, Path], request: InputRequest, *, for_main_graph: str = "") -> Prepared:
+    """Look into every file. A failure is a ConfigError where another request could measure the file.
+
+    for_main_graph  an option that takes the main graph of a file alone; "" for none.
+    """
     found: dict[str, FileInputs] = {}
     inputs: dict[str, MeasuredInputs] = {}
     failures: dict[str, BitlensError] = {}
@@ -34,7 +37,14 @@ def prepare(files: Mapping[str, Path], request: InputRequest) -> Prepared:
     names = {name for one in found.values() for name in one.names}
     for name, one in found.items():
         try:
-            inputs[name] = one.measured(request, elsewhere=names)
+            measured = one.measured(request, elsewhere=names)
+            if for_main_graph and measured.record["signature"] is not None:
+                raise ConfigError(
+                    f"{printable(name)}: {for_main_graph} takes the main graph of a file alone, and --signature "
+                    f'"{request.signature}" has another one',
+                    hint=f"without {for_main_graph}",
+                )
+            inputs[name] = measured
         except ConfigError as error:
             failures[name] = error
     return Prepared(inputs=inputs, failures=failures)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from harness.errors import counted
 from harness.execution.own_models import completed
 from harness.execution.progress import Tally, run_progress, say
 from harness.execution.run_loop import RunLoop
@@ -26,7 +27,7 @@ from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
 from harness.store.atomic_files import remove_parts
 from harness.store.database import Store
-from harness.store.folder import check_writable, only_run_in, store_errors_explained
+from harness.store.folder import check_writable, only_run_in, removed_if_refused, store_errors_explained
 from harness.store.tables import SCHEMA_VERSION
 from harness.store.units import canonical_json
 
@@ -73,13 +74,14 @@ def run(
 @contextmanager
 def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     """The store of a run, with the plan of a completed experiment in it, for this process alone."""
-    for place in (folder, folder / "blobs"):
-        check_writable(place, f'run folder "{folder}"')
-    with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:
-        if store.schema_found < SCHEMA_VERSION:
-            say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
-        _prepare(store, experiment)
-        yield store
+    with removed_if_refused(folder):
+        for place in (folder, folder / "blobs"):
+            check_writable(place, f'run folder "{folder}"')
+        with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:
+            if store.schema_found < SCHEMA_VERSION:
+                say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
+            _prepare(store, experiment)
+            yield store
 
 
 def perform_missing(
@@ -90,7 +92,7 @@ def perform_missing(
     units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
     if missing:
         check_installed([*experiment.models, *experiment.counterparts.values()])
-    say(f"{experiment.name}: {units} units of work, {units - missing} done before, {missing} to do")
+    say(f"{experiment.name}: {counted(units, 'unit of work')}, {units - missing} done before, {missing} to do")
     to_do = (unit for unit in store.missing() if part is None or unit.key in part)
     with run_progress({kind: _tally(kind, of_kind) for kind, of_kind in before.items()}) as progress:
         loop = RunLoop(store, experiment, worker_config, units=to_do, progress=progress)

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from converters import BINARIZED, FORMATS
+from converters import BINARIZED, FORMATS, FULL_PRECISION
 from device.files import claim_cache, matches, private_folder
 from device.latency import random_images
 from device.preprocessing import preprocess
@@ -66,10 +66,11 @@ def formats_of(model: Model, formats: Sequence[str]) -> list[str]:
     """
     if not formats:
         return ["lce" if _is_binarized(model) else "fp32"]
-    fitting = [name for name in formats if not model.family or model.family in FORMATS[name].families]
+    family = BINARIZED if _is_binarized(model) else FULL_PRECISION
+    fitting = [name for name in formats if family in FORMATS[name].families]
     if not fitting:
-        known = [name for name, spec in FORMATS.items() if model.family in spec.families]
-        problem = f'model "{model.name}" is {model.family}, and --format {",".join(formats)} is for others'
+        known = [name for name, spec in FORMATS.items() if family in spec.families]
+        problem = f'model "{model.name}" is {family}, and --format {",".join(formats)} is for others'
         raise ConfigError(problem, hint=f"--format {','.join(known)}")
     return fitting
 

@@ -68,6 +68,8 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]], dataset: Dat
     """
     declared = model.declared or Declared()
     opened = read_model(model)
+    if isinstance(opened, FlatbufferModel):
+        _refuse_what_is_of_keras(model)
     if isinstance(opened, FlatbufferModel) and (shape := open_input(opened.content)):
         raise ConfigError(
             f'model "{model.name}": its file leaves the size of its input open: {shape}',
@@ -102,6 +104,16 @@ def complete(model: Model, pictures: Sequence[tuple[str, Picture]], dataset: Dat
     if declared.keras is not None:
         complete_model = replace(complete_model, keras=_keras_of(complete_model, declared, pictures))
     return Completed(model=complete_model, keras_model=classifier, said=said)
+
+
+def _refuse_what_is_of_keras(model: Model) -> None:
+    """Raises ConfigError for what would change nothing about a flatbuffer."""
+    for name in ("trusted", "module", "quantization_aware"):
+        if getattr(model, name):
+            raise ConfigError(
+                f'model "{model.name}" {name}: is for Keras files, and "{model.weights}" is a flatbuffer',
+                hint=f"no {name}: a flatbuffer holds no code and is deployed as it is",
+            )
 
 
 def _prepared(model: Model, declared: Declared, opened: Any) -> tuple[Record, Any, Findings]:

@@ -18,6 +18,7 @@ from harness.experiment.experiment import Agreement, Deployed, Experiment, Named
 from harness.experiment.explanation_tables import SaliencyTable
 from harness.experiment.selection import may_ask_an_artifact
 from harness.models.catalogue import Model
+from harness.plan.asked import CALIBRATION, Asked
 from harness.quality.controls import CONTROLS
 from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.methods.method_table import METHODS
@@ -52,7 +53,7 @@ def _with_layers(model: Model, what_it_takes: str, others: str) -> Model:
 class Explanations:
     """The units that make maps of one experiment and judge them.
 
-    images_of  plans images: (model, split, count, *, first=0) -> Unit.
+    images_of  plans images: (model, split, count, *, asked, first=0) -> Unit.
     has_masks  does anybody know where the objects are on the images of a model of this name?
     artifacts  the conversion units of the plan.
     """
@@ -71,17 +72,16 @@ class Explanations:
 
     def units(self) -> Iterator[Unit]:
         for model in self._experiment.scored_models:
-            for images in self._batches(model):
+            for images in self._batches(model, Asked("[saliency] images", self._table.images)):
                 yield images
                 yield from self._of_batch(model, images)
             yield from self._sanity(model)
             yield from self._amplification(model)
 
-    def _batches(self, model: Model, count: int | None = None) -> Iterator[Unit]:
+    def _batches(self, model: Model, asked: Asked) -> Iterator[Unit]:
         """So that no unit takes long and none holds more than a batch."""
-        count = self._table.images if count is None else count
-        for first in range(0, count, self._table.batch):
-            yield self._images_of(model, "test", min(self._table.batch, count - first), first=first)
+        for first in range(0, asked.count, self._table.batch):
+            yield self._images_of(model, "test", min(self._table.batch, asked.count - first), asked=asked, first=first)
 
     def _of_batch(self, model: Model, images: Unit) -> Iterator[Unit]:
         for maps in self._maps(model, images):
@@ -117,9 +117,11 @@ class Explanations:
         needs = METRICS[metric.name].needs
         extra: dict[str, Unit] = {}
         if "pool" in needs:
-            extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, self._table.images))
+            asked = Asked("[saliency] images", self._table.images)
+            extra["pool"] = self._images_of(model, "test", min(POOL_IMAGES, asked.count), asked=asked)
         if metric.parameters.get("baseline") == "dataset_mean":
-            extra["baseline_images"] = self._images_of(model, "train", self._experiment.conversion.calibration_images)
+            asked = Asked(CALIBRATION, self._experiment.conversion.calibration_images)
+            extra["baseline_images"] = self._images_of(model, "train", asked.count, asked=asked)
         if "aopc_bounds" in needs:
             extra["aopc_bounds"] = aopc_bounds.plan(
                 model.float_model,
@@ -185,7 +187,7 @@ class Explanations:
         if wanted is None:
             return
         model = _with_layers(model, "[sanity] shuffles weights of layers", "no [sanity] table")
-        images = self._images_of(model, "test", wanted.images)
+        images = self._images_of(model, "test", wanted.images, asked=Asked("[sanity] images", wanted.images))
         yield images
         counterpart = self._experiment.counterparts.get(model.name)
         for method, check in itertools.product(wanted.methods, wanted.checks):
@@ -202,6 +204,7 @@ class Explanations:
         if wanted is None:
             return
         model = _with_layers(model, "[amplification] follows noise through layers", "no [amplification] table")
-        for images, level in itertools.product(self._batches(model, wanted.images), wanted.noise_levels):
+        asked = Asked("[amplification] images", wanted.images)
+        for images, level in itertools.product(self._batches(model, asked), wanted.noise_levels):
             yield images
             yield amplification.plan(model, images, noise_level=level, seed=self._experiment.seed)

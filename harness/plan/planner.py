@@ -18,6 +18,7 @@ from harness.errors import ConfigError
 from harness.experiment.experiment import Experiment
 from harness.experiment.values import MOST_IMAGES
 from harness.models.catalogue import Model
+from harness.plan.asked import ACCURACY, CALIBRATION, Asked
 from harness.plan.explanations import Explanations
 from harness.plan.label_check import check_labels
 from harness.stages import accuracy, conversion, fidelity, images, latency
@@ -65,7 +66,8 @@ class _Plan:
         for model, format_name in self._experiment.artifacts():
             calibration = None
             if FORMATS[format_name].calibrated:
-                calibration = self._images(model, "train", self._count(model, "train"))
+                count = self._count(model, "train")
+                calibration = self._images(model, "train", count, asked=Asked(CALIBRATION, count))
                 yield calibration
             artifact = conversion.plan(model, format_name, calibration=calibration)
             self._artifacts.append(artifact)
@@ -83,12 +85,13 @@ class _Plan:
         reference = self._reference(model) if model.is_flatbuffer else model
         if reference is None:
             return
-        count = min(self._count(model, "test"), fidelity.IMAGES)
-        images = self._images(model, "test", count)
+        asked = Asked(ACCURACY, self._count(model, "test"))
+        count = min(asked.count, fidelity.IMAGES)
+        images = self._images(model, "test", count, asked=asked)
         if not model.is_flatbuffer:
             yield from (images, fidelity.plan(artifact, images))
             return
-        same = self._images(reference, "test", count)
+        same = self._images(reference, "test", count, asked=asked)
         other = conversion.plan(reference, TFLITE, calibration=None) if reference.is_flatbuffer else None
         yield from (images, same, fidelity.plan_with_reference(artifact, images, reference, same, artifact=other))
 
@@ -103,7 +106,8 @@ class _Plan:
             yield accuracy.plan(artifact, judging, device)
 
     def _judging(self, model: Model) -> Unit:
-        return self._images(model, "test", self._count(model, "test"))
+        count = self._count(model, "test")
+        return self._images(model, "test", count, asked=Asked(ACCURACY, count))
 
     def _count(self, model: Model, split: str) -> int:
         """How many images judge or calibrate. The defaults mean as many as there are, where there are fewer."""
@@ -158,14 +162,8 @@ class _Plan:
         """As the first image says: decoding all of them would take as long as the run."""
         return self._dataset_of(model).sample("test", 0).mask is not None
 
-    def _images(self, model: Model, split: str, count: int, *, first: int = 0) -> Unit:
+    def _images(self, model: Model, split: str, count: int, *, asked: Asked, first: int = 0) -> Unit:
         dataset = self._dataset_of(model.name)
-        available = dataset.size(split)
-        if first + count > available:
-            raise ConfigError(
-                f"[dataset]: {first + count} images of the {split} split are wanted, it has {available}",
-                hint='fewer images in [accuracy] and [saliency], or images = "all" in [accuracy]'
-                if split == "test"
-                else "a data set with training images",
-            )
+        if first + count > dataset.size(split):
+            asked.refuse(split, dataset.size(split), model)
         return images.plan(self._experiment, dataset.fingerprint, model, split=split, count=count, first=first)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import BitlensError, ConfigError
@@ -103,6 +104,32 @@ def only_run_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def removed_if_refused(folder: Path) -> Iterator[None]:
+    """Where all that was to be done in a folder is refused, leave none behind that was not there and has no results."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        yield
+    except ConfigError:
+        if missing and not _has_results(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # somebody may have put something beside it
+                for place in missing[1:]:
+                    place.rmdir()
+        raise
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether any unit of work ended there; what cannot be read is taken for results."""
+    if not (folder / DATABASE).exists():
+        return False
+    try:
+        with closing(sqlite3.connect(folder / DATABASE)) as database:
+            return database.execute("SELECT 1 FROM unit LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
 def _is_in(folder: Path, error: OSError | sqlite3.OperationalError) -> bool:

@@ -8,10 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.app import app
+from harness.errors import ConfigError, counted
 from harness.execution import coordinator
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
 from harness.store import Store
+from harness.store.folder import removed_if_refused
 from reports.write import write_report
 from tests.harness.small_experiment import EXPERIMENT
 
@@ -67,3 +73,38 @@ def test_page_shows_no_command_where_the_run_was_started_without_one(tmp_path: P
         coordinator.run(experiment, tmp_path / "run", stages=(), worker_config=alone, command=command)
         page = write_report(tmp_path / "run").page
         assert page.read_text().count(SENTENCE) == times
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "convert"])
+def test_a_refused_run_leaves_no_folder_behind(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "large.toml").write_text(EXPERIMENT.replace("images = 8", "images = 50_000"))
+    refused = CliRunner().invoke(app, [verb, str(tmp_path / "large.toml"), "--out", str(tmp_path / "runs" / "large")])
+    assert isinstance(refused.exception, ConfigError)
+    assert "[accuracy] images: 50,000 images" in str(refused.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["large.toml"]
+
+
+def test_a_refusal_leaves_a_folder_that_was_there_and_results_of_this_run(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ConfigError), removed_if_refused(tmp_path / "mine"):
+        raise ConfigError("no")
+    assert (tmp_path / "mine" / "notes.txt").exists()
+    experiment, folder = read_experiment(tmp_path / "small.toml"), tmp_path / "runs" / "small"
+
+    def refused_in_the_end() -> None:
+        with removed_if_refused(folder):
+            coordinator.run(experiment, folder, stages=("conversion",), worker_config=WorkerConfig(workers=0))
+            raise ConfigError("no")
+
+    with pytest.raises(ConfigError):
+        refused_in_the_end()
+    assert (folder / "store.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 units of work"), (1, "1 unit of work"), (2000, "2,000 units of work")]
+)
+def test_units_are_counted_in_words(number: int, words: str) -> None:
+    assert counted(number, "unit of work") == words

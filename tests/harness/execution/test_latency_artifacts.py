@@ -131,6 +131,16 @@ def test_a_format_that_fails_holds_up_no_other(conversions: list[Any]) -> None:
     assert str(chosen.failures["planted-float int8"]) == "no integers"
 
 
+def test_a_format_that_does_not_fit_a_model_is_said_to_be_left_out(
+    conversions: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = targets(["planted-float", "planted-binary"], ["fp16", "lce"], NOTHING)
+    assert chosen.names == ("planted-float fp16", "planted-binary lce")
+    said = capsys.readouterr().err
+    assert "planted-float: lce left out, which is for binarized models alone\n" in said
+    assert "planted-binary: fp16 left out, which is for full-precision models alone\n" in said
+
+
 def test_what_the_weights_are_is_said(conversions: list[Any]) -> None:
     notes = {name: artifacts_of(model_of(name, size=None), ["fp16"])[0].note for name in ("planted-float", "mobilenet")}
     assert notes["planted-float"] == "converted with trained weights: for latency only"

@@ -127,5 +127,40 @@ def test_pinning_is_part_of_the_protocol_where_it_is_asked_for(tmp_path: Path) -
 
 
 def test_more_images_than_the_data_set_has_is_refused_with_both_numbers(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="6000 images of the test split are wanted, it has 5000"):
+    wanted = r"\[accuracy\] images: 6,000 images of the test split are wanted for model .*, and it has 5,000\n.*= 5000"
+    with pytest.raises(ConfigError, match=wanted):
         planned(tmp_path, replace=("images = 500", "images = 6000"))
+
+
+class FewImages(PlantedDataset):
+    """With as many images in each split as it is told."""
+
+    def __init__(self, **sizes: int) -> None:
+        super().__init__()
+        self._sizes = sizes
+
+    def size(self, split: str) -> int:
+        return self._sizes[split]
+
+
+CALIBRATING = "[conversion] calibration_images: "
+MOST = "[conversion]\ncalibration_images = 50"
+TOO_FEW = {  # a table more, images that train and that judge: what is said
+    (MOST, 40, 500): CALIBRATING + "50 images of the train split|calibration_images = 40",
+    ("", 0, 500): CALIBRATING + "1 images of the train split|formats that need none: fp32, fp16, dynamic, lce",
+    ("[sanity]\nimages = 600", 40, 500): "[sanity] images: 600 images of the test split|images = 500",
+    ("[amplification]\nnoise_levels = [0.1]\nimages = 700", 40, 500): "[amplification] images: 700 images|images = 500",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOO_FEW)
+def test_too_few_images_are_refused_by_the_key_that_asks_for_more(tmp_path: Path, case: tuple[str, int, int]) -> None:
+    table, train, test = case
+    path = tmp_path / "demo.toml"
+    path.write_text(f"{DEMO.read_text()}\n{table}")
+    with pytest.raises(ConfigError) as caught:
+        plan(read_experiment(path), lambda model: FewImages(train=train, test=test))
+    problem, hint = TOO_FEW[case].split("|")
+    assert problem in str(caught.value)
+    assert hint in str(caught.value)
+    assert "\n  try: " in str(caught.value)

@@ -122,6 +122,20 @@ def test_the_graph_of_the_signature_is_what_runs(
     assert np.array_equal(engine.get_outputs()[0], output)
 
 
+@pytest.mark.parametrize(
+    "options", [["--profile"], ["--accelerator", "cpu"], ["--weight-cache"], ["--runtime", "larq-compute-engine"]]
+)
+def test_what_takes_the_main_graph_alone_is_a_bad_request_beside_another_signature(
+    options: list[str], tmp_path: Path
+) -> None:
+    [path] = write(tmp_path, "signatures")
+    other = "decode" if asked("signatures", "decode").record["signature"] else "encode"
+    code, text = bench(path, "--signature", other, *options)
+    assert code == 2
+    assert f"{' '.join(options[:1])}" in text
+    assert f'takes the main graph of a file alone, and --signature "{other}" has another one' in text
+
+
 def test_a_signature_is_timed_at_a_batch_that_was_asked_for(tmp_path: Path) -> None:
     [path] = write(tmp_path, "signatures")
     record = record_of(path, "--signature", "decode", "--input-shape", "code=3x4")

@@ -11,6 +11,9 @@ import pytest
 
 from converters import schema
 from harness.errors import ConfigError
+from harness.models.catalogue import Model
+from harness.models.completion import complete
+from harness.models.declared import Declared
 from harness.models.flatbuffer_preprocessing import range_of
 from harness.plan.label_check import check_labels
 from tests.harness.strangers.inputs import completed, pictures
@@ -73,3 +76,14 @@ def test_a_file_of_open_size_names_the_option_by_which_it_is_timed(tmp_path: Pat
     content = converted(tf_keras.Model(image, tf_keras.layers.GlobalAveragePooling2D()(image)))
     with pytest.raises(ConfigError, match="`bitlens bench` measures it with --input-shape"):
         completed(written(tmp_path, content), pictures(SHAPE))
+
+
+@pytest.mark.parametrize("key", ["trusted", "quantization_aware", "module"])
+def test_what_is_said_of_keras_files_alone_is_refused_beside_a_flatbuffer(tmp_path: Path, key: str) -> None:
+    said: dict[str, Any] = {key: "layers.py" if key == "module" else True}
+    path = written(tmp_path, quarters())
+    theirs = Model(
+        name="theirs", family="", preprocessing={}, classes=0, weights=str(path), declared=Declared(), **said
+    )
+    with pytest.raises(ConfigError, match=f'model "theirs" {key}: is for Keras files'):
+        complete(theirs, [])
