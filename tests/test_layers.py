@@ -19,6 +19,7 @@ OURS = ("harness", "converters", "device", "reports")
 RUNTIMES = {"tflite_runtime", "ai_edge_litert", "tensorflow", "larq_compute_engine"}
 HARNESS = (
     "cli",
+    "draft",
     "execution",
     "plan",
     "stages",

@@ -41,7 +41,7 @@ def _completed(model: Model, dataset_of: Callable[[str], Dataset]) -> Model:
     if model.declared is None:
         return model
     dataset = dataset_of(model.name)
-    done = complete(model, _pictures(dataset), dataset)
+    done = complete(model, few_pictures(dataset), dataset)
     if done.said:
         say(done.said)
     return done.model
@@ -64,7 +64,7 @@ def _check_references(experiment: Experiment) -> None:
             raise ConfigError(f'{where}: expected a model that sees the same images, "{other.name}" sees other ones')
 
 
-def _pictures(dataset: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
+def few_pictures(dataset: Dataset) -> list[tuple[str, NDArray[np.uint8]]]:
     """A few of the test split, from all over it: a split may be in the order of its classes."""
     size = dataset.size("test")
     chosen = sorted({int(index) for index in np.linspace(0, size - 1, IMAGES)}) if size else []

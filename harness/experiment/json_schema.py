@@ -11,6 +11,7 @@ from harness.experiment.schema import ExperimentFile
 
 FILE = "bitlens.schema.json"  # its name beside experiment files
 COMMENT = f"#:schema ./{FILE}"  # the first line of an experiment file, by which editors find it
+TITLE = "An experiment of bitlens"
 DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors of TOML understand
 
 
@@ -18,7 +19,7 @@ def experiment_schema() -> JsonSchema:
     """Of everything that a file may hold; what only several keys together can show is left to the reader."""
     schema = ExperimentFile.model_json_schema()
     whole: JsonSchema = _tidy({**schema, "$defs": {**schema["$defs"], **definitions()}})
-    return {"$schema": DRAFT, "title": "An experiment of bitlens", **whole}
+    return {"$schema": DRAFT, "title": TITLE, **whole}
 
 
 def as_text() -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
@@ -48,6 +48,23 @@ def declaration_of(field: FieldInfo) -> Declaration:
     )
 
 
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The texts that a value, or an item of it, may be; empty where it is something else."""
+    return next(_choices((field.annotation, *field.metadata)), ())
+
+
+def _choices(parts: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+    for part in parts:
+        if isinstance(part, OneOf):
+            yield part.values
+        elif isinstance(part, InEditors) and "enum" in part.schema:
+            yield tuple(part.schema["enum"])
+        elif get_origin(part) is Literal:
+            yield get_args(part)
+        else:
+            yield from _choices((*getattr(part, "__metadata__", ()), *get_args(part)))
+
+
 @dataclass(frozen=True, slots=True)
 class OneOf:
     """The type of a text that is one of these, in `Annotated`."""
@@ -77,12 +94,9 @@ class OneOrSeveral:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InEditors:
-    """What editors are told of a key's values, in `Annotated`, where the reader's own check is a function.
+    """What editors are told of a key's values, in `Annotated`, where the reader's own check is a function."""
 
-    `schema` is a function where making it imports what reading a file does not need.
-    """
-
-    schema: JsonSchema | Callable[[], JsonSchema]
+    schema: JsonSchema
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return self.schema() if callable(self.schema) else dict(self.schema)
+        return dict(self.schema)

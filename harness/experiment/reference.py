@@ -24,7 +24,7 @@ MOST_CHOICES = 9  # that a cell lists; for more, the meaning says where they are
 _HEAD = f"""# The experiment file
 
 `bitlens run FILE.toml` does what a TOML file asks. This page has every key of it, and is generated from the code that
-reads it.
+reads it. `bitlens init` writes a first file for pictures and a model of yours, with a comment on each key.
 
 The smallest one:
 

@@ -69,6 +69,11 @@ class Choices:
         else:
             metrics = _expanded(table.metrics, METRICS, metric_parameters, where=where, what="metric")
             _among(metrics, asking, where=f"{where} metrics", of="metrics of [quality] that ask a judge")
+        if not metrics:
+            raise ConfigError(
+                f"{where}: nothing to judge, because no metric of [quality] asks a judge",
+                hint='metrics = ["insertion_auc"] in [quality]',
+            )
         return self._deployed(table, self._methods(table.methods, where=where), metrics, where=where)
 
     def on_device(self) -> tuple[Deployed, ...]:
@@ -90,6 +95,11 @@ class Choices:
         if table is None:
             return None
         require_known(table.metrics, AGREEMENTS, where="[agreement] metrics", what="agreement")
+        if table.reference is None and not table.twins and not self._saliency.on_device:
+            raise ConfigError(
+                "[agreement]: nothing to compare, without a reference, twins or [[saliency.on_device]]",
+                hint='reference = "gradient", or twins = true',
+            )
         reference = self._methods([table.reference], where="[agreement] reference") if table.reference else ()
         if len(reference) > 1:
             raise ConfigError("[agreement] reference: expected one method, got a sweep of several")

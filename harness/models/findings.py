@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from harness.models.declared import DEFAULT, NONE, NORMALIZATIONS, Declared, Normalization
 from harness.models.own_preprocessing import OwnPreprocessing
 
+BY_DEFAULT = "by default, which no file says"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
@@ -38,5 +40,5 @@ def by_own_preprocessing(declared: Declared, own: OwnPreprocessing) -> Proposal:
     """By what a model does by itself: nothing beside that, and the default where it does nothing."""
     if own.scales and declared.mean is None and declared.scale is None:
         return Proposal(normalization=NORMALIZATIONS[NONE], why="since it does so itself")
-    why = "since it does so itself" if own.scales else "by default, which no file says"
+    why = "since it does so itself" if own.scales else BY_DEFAULT
     return Proposal(normalization=NORMALIZATIONS[DEFAULT], why=why)

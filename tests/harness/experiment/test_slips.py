@@ -57,6 +57,8 @@ SLIPS = {
     OWN + 'weights = "random"': "[[model]] 1: expected no `weights` beside `path`|a file holds its own",
     OWN.replace('path = "m.h5"', 'name = "quicknet"\ntrusted = true'): "a `path` beside `trusted`|catalogue",
     OWN.replace('path = "m.h5"', 'name = "quicknet"\nquantization_aware = false'): "`quantization_aware`|catalogue",
+    GOOD + '[saliency]\nmethods = ["gradient"]\n[[quality.judge]]': "[[quality.judge]]: nothing to judge|try: metric",
+    GOOD + '[saliency]\nmethods = ["gradient"]\n[agreement]': "[agreement]: nothing to compare|or twins = true",
     OWN + 'twin = "other"': 'model "m" twin: expected a model of this experiment|got "other"',
     GOOD + 'path = "x"': '[dataset] path: kind "planted" generates its pictures|try: no path',
     OWN.replace('kind = "planted"', 'kind = "npz"\nseed = 1'): 'seed: kind "npz" generates no pictures|try: seed',
