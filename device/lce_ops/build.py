@@ -27,6 +27,8 @@ LINK_FLAGS = ["-shared", "-pthread", "-Wl,-z,defs"]
 
 # Files for one instruction set each; on another architecture they compile to nothing.
 X86_FLAGS = {
+    "float_isa_avx2.cc": ["-mavx2", "-mfma"],
+    "float_isa_avx512.cc": ["-mavx512f"],
     "isa_avx2.cc": ["-mavx2"],
     "isa_avx512.cc": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vpopcntdq"],
 }

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "conv.h"
+#include "claims.h"
 #include "export.h"
-#include "float_max_pool.h"
+#include "isa.h"
 #include "partition.h"
 
 namespace lce {
@@ -94,116 +94,6 @@ tfl::Status invoke(tfl::Context* context, tfl::Node* node) {
     const Span span(kernel.pool->track(), "partition");
     kernel.partition->run(context, *kernel.pool);
   });
-}
-
-// ------------------------------------------------------------------------------------------------ choice of nodes
-
-struct GraphNode {
-  int32_t index;
-  const tfl::Node* node;
-  const tfl::Registration* registration;
-
-  bool is(const char* custom_name) const {
-    return registration->builtin_code == tfl::kBuiltinCustom && registration->custom_name &&
-           std::strcmp(registration->custom_name, custom_name) == 0;
-  }
-  bool is_ours() const { return is(kQuantizeName) || is(kDequantizeName) || is(kConvName) || is(kMaxPoolName); }
-};
-
-// The structures have been stable for years, but nothing promises it: what we can recompute must come out the same.
-void check_layout(const tfl::Context& context, const std::vector<GraphNode>& nodes) {
-  constexpr char kUnknown[] = "this TFLite runtime lays its structures out in a way that this library does not know";
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    const auto* start = reinterpret_cast<const char*>(nodes[i].node);
-    require(reinterpret_cast<const char*>(nodes[i].registration) - start == sizeof(tfl::Node), kUnknown);
-    if (i == 0 || nodes[i].index != nodes[i - 1].index + 1) continue;
-    const auto distance = start - reinterpret_cast<const char*>(nodes[i - 1].node);
-    require(distance == sizeof(tfl::Node) + sizeof(tfl::Registration), kUnknown);
-  }
-  for (const GraphNode& n : nodes) {
-    if (!n.is_ours()) continue;
-    require(n.node->inputs && n.node->outputs, kUnknown);
-    for (int32_t i = 0; i < n.node->inputs->size; ++i) {
-      const int32_t index = n.node->inputs->data[i];
-      if (index == tfl::kOptionalTensor) continue;
-      require(index >= 0 && static_cast<size_t>(index) < context.tensors_size, kUnknown);
-      const tfl::Tensor& tensor = context.tensors[index];
-      require(static_cast<int32_t>(tensor.type) >= 0 && static_cast<int32_t>(tensor.type) < 64, kUnknown);
-      require(tensor.dims && tensor.dims->size >= 0 && tensor.dims->size <= 16, kUnknown);
-    }
-  }
-}
-
-std::vector<GraphNode> graph_nodes(tfl::Context* context) {
-  tfl::IntArray* plan = nullptr;
-  require(context->GetExecutionPlan(context, &plan) == tfl::kOk && plan, "the execution plan cannot be read");
-  std::vector<GraphNode> nodes;
-  for (int32_t i = 0; i < plan->size; ++i) {
-    tfl::Node* node = nullptr;
-    tfl::Registration* registration = nullptr;
-    require(context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) == tfl::kOk,
-            "a node cannot be read");
-    nodes.push_back({plan->data[i], node, registration});
-  }
-  return nodes;
-}
-
-int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
-  int64_t count = 0;
-  for (const GraphNode& n : nodes)
-    count += std::count(n.node->inputs->data, n.node->inputs->data + n.node->inputs->size, tensor);
-  return count;
-}
-
-bool is_plain_float(const tfl::Tensor& tensor) {
-  return tensor.type == tfl::Type::kFloat32 && tensor.allocation_type != tfl::Allocation::kMmapReadOnly;
-}
-
-// An ADD is worth taking if a convolution can do it while its result is in registers: it then also joins the two blocks
-// that it lies between into one partition.
-bool joins_blocks(const tfl::Context& context, const std::vector<GraphNode>& nodes, const GraphNode& add) {
-  const tfl::Node& node = *add.node;
-  if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1)
-    return false;
-  if (!node.builtin_data) return false;
-  const int32_t activation = static_cast<const tfl::AddParams*>(node.builtin_data)->activation;
-  if (activation != tfl::kNoActivation && activation != tfl::kRelu) return false;
-  const tfl::Tensor &left = context.tensors[node.inputs->data[0]], &right = context.tensors[node.inputs->data[1]];
-  if (!is_plain_float(left) || !is_plain_float(right) || left.dims->size != right.dims->size) return false;
-  if (!std::equal(left.dims->data, left.dims->data + left.dims->size, right.dims->data)) return false;
-  return std::any_of(nodes.begin(), nodes.end(), [&](const GraphNode& n) {
-    if (!n.is(kConvName) || n.node->outputs->size != 1) return false;
-    const int32_t out = n.node->outputs->data[0];
-    return (out == node.inputs->data[0] || out == node.inputs->data[1]) && readers(nodes, out) == 1;
-  });
-}
-
-// A MAX_POOL_2D is worth taking if its input is made by a node of ours: it costs no further partition.
-bool ends_partition(const tfl::Context& context, const GraphNode& pool, const std::vector<int32_t>& made_by_us) {
-  const tfl::Node& node = *pool.node;
-  if (pool.registration->builtin_code != tfl::kBuiltinMaxPool2d || node.inputs->size != 1 || node.outputs->size != 1)
-    return false;
-  if (!node.builtin_data || !FloatMaxPool::supports(*static_cast<const tfl::PoolParams*>(node.builtin_data)))
-    return false;
-  const int32_t in = node.inputs->data[0];
-  const tfl::Tensor& floats = context.tensors[in];
-  return is_plain_float(floats) && floats.dims->size == 4 &&
-         std::find(made_by_us.begin(), made_by_us.end(), in) != made_by_us.end();
-}
-
-// ReplaceNodeSubsets... wants an IntArray; a vector whose first element is the size has its layout.
-std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
-  const std::vector<GraphNode> nodes = graph_nodes(context);
-  check_layout(*context, nodes);
-  std::vector<int32_t> claimed = {0}, made_by_us;
-  for (const GraphNode& n : nodes) {
-    const bool taken = settings.fuse && (joins_blocks(*context, nodes, n) || ends_partition(*context, n, made_by_us));
-    if (!taken && !n.is_ours()) continue;
-    claimed.push_back(n.index);
-    made_by_us.insert(made_by_us.end(), n.node->outputs->data, n.node->outputs->data + n.node->outputs->size);
-  }
-  claimed[0] = static_cast<int32_t>(claimed.size()) - 1;
-  return claimed;
 }
 
 tfl::Status prepare_graph(tfl::Context* context, tfl::Delegate* delegate) {

@@ -6,6 +6,7 @@
 #include "add.h"
 #include "conv.h"
 #include "dequantize.h"
+#include "float_conv.h"
 #include "float_max_pool.h"
 #include "max_pool.h"
 #include "quantize.h"
@@ -28,13 +29,22 @@ void require_arity(const tfl::Node& node, int32_t inputs, int32_t outputs) {
 
 std::string name_of(const tfl::Registration& registration) {
   if (registration.builtin_code == tfl::kBuiltinCustom) return registration.custom_name;
-  return registration.builtin_code == tfl::kBuiltinAdd ? "ADD" : "MAX_POOL_2D";
+  switch (registration.builtin_code) {
+    case tfl::kBuiltinAdd:
+      return "ADD";
+    case tfl::kBuiltinConv2d:
+      return "CONV_2D";
+    case tfl::kBuiltinDepthwiseConv2d:
+      return "DEPTHWISE_CONV_2D";
+    default:
+      return "MAX_POOL_2D";
+  }
 }
 
 }  // namespace
 
 Partition::Partition(tfl::Context* context, const tfl::DelegateParams& params, const Settings& settings)
-    : isa_(choose_isa(settings.kernel)) {
+    : isa_(choose_isa(settings.kernel)), floats_(choose_float_isa(settings.kernel)) {
   for (int32_t i = 0; i < params.nodes_to_replace->size; ++i) {
     const int32_t index = params.nodes_to_replace->data[i];
     tfl::Node* node = nullptr;
@@ -91,6 +101,13 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
     return std::make_unique<FloatMaxPool>(isa_, *static_cast<const tfl::PoolParams*>(node.builtin_data),
                                           present(input(0)), output());
   }
+  const auto window = [&] {
+    return FloatConvOperands{present(input(0)), present(input(1)), node.inputs->size > 2 ? input(2) : kNoValue, output()};
+  };
+  if (registration.builtin_code == tfl::kBuiltinConv2d)
+    return std::make_unique<FloatConv>(*floats_, *static_cast<const tfl::ConvParams*>(node.builtin_data), window());
+  if (registration.builtin_code == tfl::kBuiltinDepthwiseConv2d)
+    return std::make_unique<Depthwise>(*floats_, *static_cast<const tfl::DepthwiseParams*>(node.builtin_data), window());
   if (std::strcmp(registration.custom_name, kConvName) == 0) {
     require_arity(node, 5, 1);
     const ConvOperands operands{present(input(0)), present(input(1)), input(2), input(3), input(4), output()};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "float_isa.h"
 #include "step.h"
 
 namespace lce {
@@ -40,6 +41,7 @@ class Partition {
   void publish_outputs(tfl::Context* context) const;
 
   const Isa& isa_;
+  const FloatIsa* const floats_;
   Values values_;
   Steps steps_;
   std::vector<std::unique_ptr<Buffer>> memory_;

@@ -14,6 +14,8 @@ enum class Allocation : int32_t { kNone = 0, kMmapReadOnly = 1, kPersistentReadO
 enum Status : int32_t { kOk = 0, kError = 1 };
 
 constexpr int32_t kBuiltinAdd = 0;
+constexpr int32_t kBuiltinConv2d = 3;
+constexpr int32_t kBuiltinDepthwiseConv2d = 4;
 constexpr int32_t kBuiltinMaxPool2d = 17;
 constexpr int32_t kBuiltinCustom = 32;
 constexpr int32_t kBuiltinDelegate = 51;
@@ -31,7 +33,7 @@ struct QuantizationParams {
 };
 
 constexpr int32_t kPaddingSame = 1, kPaddingValid = 2;
-constexpr int32_t kNoActivation = 0, kRelu = 1;
+constexpr int32_t kNoActivation = 0, kRelu = 1, kReluN1To1 = 2, kRelu6 = 3;
 
 struct AddParams {
   int32_t activation;
@@ -42,6 +44,21 @@ struct PoolParams {
   int32_t stride_width, stride_height;
   int32_t filter_width, filter_height;
   int32_t activation;
+};
+
+struct ConvParams {
+  int32_t padding;
+  int32_t stride_width, stride_height;
+  int32_t activation;
+  int32_t dilation_width, dilation_height;
+};
+
+struct DepthwiseParams {
+  int32_t padding;
+  int32_t stride_width, stride_height;
+  int32_t depth_multiplier;
+  int32_t activation;
+  int32_t dilation_width, dilation_height;
 };
 
 struct Delegate;

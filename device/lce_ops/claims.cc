@@ -1,0 +1,182 @@
+#include "claims.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "float_conv.h"
+#include "float_max_pool.h"
+
+namespace lce {
+namespace {
+
+struct GraphNode {
+  int32_t index;
+  const tfl::Node* node;
+  const tfl::Registration* registration;
+
+  bool is(const char* custom_name) const {
+    return registration->builtin_code == tfl::kBuiltinCustom && registration->custom_name &&
+           std::strcmp(registration->custom_name, custom_name) == 0;
+  }
+  bool is_ours() const { return is(kQuantizeName) || is(kDequantizeName) || is(kConvName) || is(kMaxPoolName); }
+};
+
+// The structures have been stable for years, but nothing promises it: what we can recompute must come out the same.
+void check_layout(const tfl::Context& context, const std::vector<GraphNode>& nodes) {
+  constexpr char kUnknown[] = "this TFLite runtime lays its structures out in a way that this library does not know";
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const auto* start = reinterpret_cast<const char*>(nodes[i].node);
+    require(reinterpret_cast<const char*>(nodes[i].registration) - start == sizeof(tfl::Node), kUnknown);
+    if (i == 0 || nodes[i].index != nodes[i - 1].index + 1) continue;
+    const auto distance = start - reinterpret_cast<const char*>(nodes[i - 1].node);
+    require(distance == sizeof(tfl::Node) + sizeof(tfl::Registration), kUnknown);
+  }
+  for (const GraphNode& n : nodes) {
+    if (!n.is_ours()) continue;
+    require(n.node->inputs && n.node->outputs, kUnknown);
+    for (int32_t i = 0; i < n.node->inputs->size; ++i) {
+      const int32_t index = n.node->inputs->data[i];
+      if (index == tfl::kOptionalTensor) continue;
+      require(index >= 0 && static_cast<size_t>(index) < context.tensors_size, kUnknown);
+      const tfl::Tensor& tensor = context.tensors[index];
+      require(static_cast<int32_t>(tensor.type) >= 0 && static_cast<int32_t>(tensor.type) < 64, kUnknown);
+      require(tensor.dims && tensor.dims->size >= 0 && tensor.dims->size <= 16, kUnknown);
+    }
+  }
+}
+
+std::vector<GraphNode> graph_nodes(tfl::Context* context) {
+  tfl::IntArray* plan = nullptr;
+  require(context->GetExecutionPlan(context, &plan) == tfl::kOk && plan, "the execution plan cannot be read");
+  std::vector<GraphNode> nodes;
+  for (int32_t i = 0; i < plan->size; ++i) {
+    tfl::Node* node = nullptr;
+    tfl::Registration* registration = nullptr;
+    require(context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) == tfl::kOk,
+            "a node cannot be read");
+    nodes.push_back({plan->data[i], node, registration});
+  }
+  return nodes;
+}
+
+int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
+  int64_t count = 0;
+  for (const GraphNode& n : nodes)
+    count += std::count(n.node->inputs->data, n.node->inputs->data + n.node->inputs->size, tensor);
+  return count;
+}
+
+// What is known of the graph while nodes are chosen.
+struct Graph {
+  const tfl::Context& context;
+  const std::vector<GraphNode>& nodes;
+  const FloatIsa* floats;  // null: sums of products stay with the runtime
+
+  const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
+};
+
+bool is_float(const tfl::Tensor& tensor, int32_t rank) {
+  return tensor.type == tfl::Type::kFloat32 && tensor.dims && tensor.dims->size == rank;
+}
+
+bool is_constant(const tfl::Tensor& tensor) { return tensor.allocation_type == tfl::Allocation::kMmapReadOnly; }
+
+bool is_plain_float(const tfl::Tensor& tensor) {
+  return tensor.type == tfl::Type::kFloat32 && !is_constant(tensor);
+}
+
+// An ADD is worth taking if a convolution can do it while its result is in registers: it then also joins the two blocks
+// that it lies between into one partition.
+bool joins_blocks(const Graph& graph, const GraphNode& add) {
+  const tfl::Node& node = *add.node;
+  if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1)
+    return false;
+  if (!node.builtin_data) return false;
+  const int32_t activation = static_cast<const tfl::AddParams*>(node.builtin_data)->activation;
+  if (activation != tfl::kNoActivation && activation != tfl::kRelu) return false;
+  const tfl::Tensor &left = graph.tensor(node.inputs->data[0]), &right = graph.tensor(node.inputs->data[1]);
+  if (!is_plain_float(left) || !is_plain_float(right) || left.dims->size != right.dims->size) return false;
+  if (!std::equal(left.dims->data, left.dims->data + left.dims->size, right.dims->data)) return false;
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) {
+    if (!n.is(kConvName) || n.node->outputs->size != 1) return false;
+    const int32_t out = n.node->outputs->data[0];
+    return (out == node.inputs->data[0] || out == node.inputs->data[1]) && readers(graph.nodes, out) == 1;
+  });
+}
+
+bool is_max_pool(const Graph& graph, const GraphNode& pool) {
+  const tfl::Node& node = *pool.node;
+  return pool.registration->builtin_code == tfl::kBuiltinMaxPool2d && node.inputs->size == 1 &&
+         node.outputs->size == 1 && node.builtin_data &&
+         FloatMaxPool::supports(*static_cast<const tfl::PoolParams*>(node.builtin_data)) &&
+         is_float(graph.tensor(node.inputs->data[0]), 4) && !is_constant(graph.tensor(node.inputs->data[0]));
+}
+
+// A window over floats with constant weights, and perhaps a constant bias.
+bool has_float_operands(const Graph& graph, const tfl::Node& node) {
+  if (!graph.floats || !node.builtin_data || node.inputs->size < 2 || node.inputs->size > 3 || node.outputs->size != 1)
+    return false;
+  const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]);
+  if (!is_float(in, 4) || is_constant(in) || !is_float(weights, 4) || !is_constant(weights)) return false;
+  if (node.inputs->size == 2 || node.inputs->data[2] == tfl::kOptionalTensor) return true;
+  const tfl::Tensor& bias = graph.tensor(node.inputs->data[2]);
+  return is_float(bias, 1) && is_constant(bias);
+}
+
+bool is_window(const Graph& graph, const GraphNode& n) {
+  if (n.registration->builtin_code == tfl::kBuiltinConv2d)
+    return has_float_operands(graph, *n.node) &&
+           FloatConv::supports(graph.context, *n.node, *static_cast<const tfl::ConvParams*>(n.node->builtin_data));
+  if (n.registration->builtin_code == tfl::kBuiltinDepthwiseConv2d)
+    return has_float_operands(graph, *n.node) &&
+           Depthwise::supports(graph.context, *n.node, *static_cast<const tfl::DepthwiseParams*>(n.node->builtin_data));
+  return false;
+}
+
+// Tensors by index: whether they belong to nodes that are taken.
+using Marks = std::vector<bool>;
+
+void mark(Marks& marks, const tfl::IntArray* tensors) {
+  for (int32_t i = 0; i < tensors->size; ++i)
+    if (tensors->data[i] >= 0) marks[static_cast<size_t>(tensors->data[i])] = true;
+}
+
+bool marked(const Marks& marks, int32_t tensor) { return tensor >= 0 && marks[static_cast<size_t>(tensor)]; }
+
+// Windows over floats are worth taking beside a node that is taken: they cost no further partition, and the threads that
+// write floats read them again.
+void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
+  Marks made(graph.context.tensors_size), read(graph.context.tensors_size);
+  const auto take = [&](size_t i) {
+    taken[i] = true;
+    mark(made, graph.nodes[i].node->outputs);
+    mark(read, graph.nodes[i].node->inputs);
+  };
+  const auto may_be_taken = [&](size_t i) {
+    return !taken[i] && (is_max_pool(graph, graph.nodes[i]) || is_window(graph, graph.nodes[i]));
+  };
+  for (size_t i = 0; i < taken.size(); ++i)
+    if (taken[i]) take(i);
+  for (size_t i = 0; i < taken.size(); ++i)
+    if (may_be_taken(i) && marked(made, graph.nodes[i].node->inputs->data[0])) take(i);
+  for (size_t i = taken.size(); i-- > 0;)
+    if (may_be_taken(i) && marked(read, graph.nodes[i].node->outputs->data[0])) take(i);
+}
+
+}  // namespace
+
+std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
+  const std::vector<GraphNode> nodes = graph_nodes(context);
+  check_layout(*context, nodes);
+  const Graph graph{*context, nodes, choose_float_isa(settings.kernel)};
+  std::vector<bool> taken;
+  for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
+  if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) take_neighbours(graph, taken);
+  std::vector<int32_t> claimed = {0};
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (taken[i]) claimed.push_back(nodes[i].index);
+  claimed[0] = static_cast<int32_t>(claimed.size()) - 1;
+  return claimed;
+}
+
+}  // namespace lce

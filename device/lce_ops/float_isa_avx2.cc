@@ -1,0 +1,42 @@
+// AVX2 with FMA.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "float_tile.h"
+
+namespace lce {
+namespace {
+
+struct Avx2 {
+  static constexpr int kLanes = 8, kVectors = 2, kPixels = 6;
+  using Float = __m256;
+
+  static __m256i first(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Float load(const float* from) { return _mm256_loadu_ps(from); }
+  static Float load_some(const float* from, int n) {
+    return n >= kLanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first(n));
+  }
+  static void store_some(float* to, Float v, int n) {
+    if (n >= kLanes)
+      _mm256_storeu_ps(to, v);
+    else
+      _mm256_maskstore_ps(to, first(n), v);
+  }
+  static Float broadcast(float x) { return _mm256_set1_ps(x); }
+  static Float scalar(const float* from) { return _mm256_broadcast_ss(from); }
+  static Float multiply_add(Float sum, Float a, Float b) { return _mm256_fmadd_ps(a, b, sum); }
+  static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
+  static Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
+};
+
+using Kernel = FloatKernel<Avx2>;
+
+}  // namespace
+
+const FloatIsa kFloatAvx2 = {Avx2::kLanes * Avx2::kVectors, Avx2::kLanes, Avx2::kPixels, Kernel::conv_tile,
+                             Kernel::depthwise_tile};
+
+}  // namespace lce
+#endif

@@ -1,0 +1,39 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "float_tile.h"
+
+namespace lce {
+namespace {
+
+struct Avx512 {
+  static constexpr int kLanes = 16, kVectors = 2, kPixels = 8;
+  using Float = __m512;
+
+  static __mmask16 first(int n) { return static_cast<__mmask16>((1 << n) - 1); }
+  static Float load(const float* from) { return _mm512_loadu_ps(from); }
+  static Float load_some(const float* from, int n) {
+    return n >= kLanes ? _mm512_loadu_ps(from) : _mm512_maskz_loadu_ps(first(n), from);
+  }
+  static void store_some(float* to, Float v, int n) {
+    if (n >= kLanes)
+      _mm512_storeu_ps(to, v);
+    else
+      _mm512_mask_storeu_ps(to, first(n), v);
+  }
+  static Float broadcast(float x) { return _mm512_set1_ps(x); }
+  static Float scalar(const float* from) { return _mm512_set1_ps(*from); }
+  static Float multiply_add(Float sum, Float a, Float b) { return _mm512_fmadd_ps(a, b, sum); }
+  static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
+  static Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
+};
+
+using Kernel = FloatKernel<Avx512>;
+
+}  // namespace
+
+const FloatIsa kFloatAvx512 = {Avx512::kLanes * Avx512::kVectors, Avx512::kLanes, Avx512::kPixels, Kernel::conv_tile,
+                               Kernel::depthwise_tile};
+
+}  // namespace lce
+#endif

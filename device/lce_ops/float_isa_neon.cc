@@ -1,0 +1,45 @@
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#include <cstring>
+
+#include "float_tile.h"
+
+namespace lce {
+namespace {
+
+struct Neon {
+  static constexpr int kLanes = 4, kVectors = 4, kPixels = 6;
+  using Float = float32x4_t;
+
+  static Float load(const float* from) { return vld1q_f32(from); }
+  static Float load_some(const float* from, int n) {
+    if (n >= kLanes) return vld1q_f32(from);
+    float lanes[kLanes] = {};
+    std::memcpy(lanes, from, sizeof(float) * static_cast<size_t>(n));
+    return vld1q_f32(lanes);
+  }
+  static void store_some(float* to, Float v, int n) {
+    if (n >= kLanes) return vst1q_f32(to, v);
+    float lanes[kLanes];
+    vst1q_f32(lanes, v);
+    if (n > 0) std::memcpy(to, lanes, sizeof(float) * static_cast<size_t>(n));
+  }
+  static Float broadcast(float x) { return vdupq_n_f32(x); }
+  // A multiplication by an element needs no vector of copies.
+  static float scalar(const float* from) { return *from; }
+  static Float multiply_add(Float sum, Float a, float b) { return vfmaq_n_f32(sum, a, b); }
+  static Float multiply_add(Float sum, Float a, Float b) { return vfmaq_f32(sum, a, b); }
+  static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
+  static Float min(Float a, Float b) { return vminq_f32(a, b); }
+};
+
+using Kernel = FloatKernel<Neon>;
+
+}  // namespace
+
+const FloatIsa kFloatNeon = {Neon::kLanes * Neon::kVectors, Neon::kLanes, Neon::kPixels, Kernel::conv_tile,
+                             Kernel::depthwise_tile};
+
+}  // namespace lce
+#endif
