@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "float_conv.h"
+#include "depthwise.h"
 #include "float_max_pool.h"
 
 namespace lce {
@@ -70,7 +70,7 @@ int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
 struct Graph {
   const tfl::Context& context;
   const std::vector<GraphNode>& nodes;
-  const FloatIsa* floats;  // null: sums of products stay with the runtime
+  const FloatIsa& floats;
 
   const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
 };
@@ -114,7 +114,7 @@ bool is_max_pool(const Graph& graph, const GraphNode& pool) {
 
 // A window over floats with constant weights, and perhaps a constant bias.
 bool has_float_operands(const Graph& graph, const tfl::Node& node) {
-  if (!graph.floats || !node.builtin_data || node.inputs->size < 2 || node.inputs->size > 3 || node.outputs->size != 1)
+  if (!graph.floats.adds_as_xnnpack || !node.builtin_data || node.inputs->size < 2 || node.inputs->size > 3 || node.outputs->size != 1)
     return false;
   const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]);
   if (!is_float(in, 4) || is_constant(in) || !is_float(weights, 4) || !is_constant(weights)) return false;

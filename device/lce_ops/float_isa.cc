@@ -4,16 +4,17 @@
 
 namespace lce {
 
-const FloatIsa* choose_float_isa(const std::string& kernel) {
+const FloatIsa& choose_float_isa(const std::string& kernel) {
   const Isa* isa = &choose_isa(kernel);
 #if defined(__x86_64__)
-  if (isa == &kAvx512) return &kFloatAvx512;
+  if (isa == &kAvx512) return kFloatAvx512;
   // On the first Zen, XNNPACK's kernels rotate the channels and so add in another order.
-  if (isa == &kAvx2 && __builtin_cpu_supports("fma") && !__builtin_cpu_is("znver1")) return &kFloatAvx2;
+  if (isa == &kAvx2 && __builtin_cpu_supports("fma") && !__builtin_cpu_is("znver1")) return kFloatAvx2;
 #elif defined(__aarch64__)
-  if (isa == &kNeon) return &kFloatNeon;
+  if (isa == &kNeon) return kFloatNeon;
 #endif
-  return nullptr;
+  static_cast<void>(isa);
+  return kFloatPortable;
 }
 
 }  // namespace lce

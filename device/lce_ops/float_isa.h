@@ -11,6 +11,7 @@
 namespace lce {
 
 constexpr int kMaxFloatPixels = 8;
+constexpr int kMaxTaps = 16;
 
 // Values of the window that lie next to each other, relative to a pixel's first.
 struct FloatRun {
@@ -36,27 +37,32 @@ struct FloatTile {
   int32_t run_count;
 };
 
-// A few output pixels of a depthwise convolution, which lie next to each other.
-struct DepthwiseTile {
+// A few output pixels that lie next to each other, each channel made of the same channel of a window.
+struct ChannelwiseTile {
   int32_t pixels, taps;
-  const float* const* in;  // [taps][pixels]
-  const float* weights;    // [taps][channels]
-  const float* bias;
+  const float* in[kMaxFloatPixels];  // the first value of each pixel's window
+  const int64_t* offsets;            // of the taps from there
+  const float* const* places;        // instead, [taps][kMaxFloatPixels] taps, where windows overhang the image; or null
   float* out;
   int32_t channels;
+  // Of sums of products.
+  const float* weights;  // [taps][channels]
+  const float* bias;
   float low, high;
 };
 
 struct FloatIsa {
   int32_t panel_channels, lanes, tile_pixels;
+  bool adds_as_xnnpack;  // if not, sums of products stay with the runtime
   void (*conv_tile)(const FloatPanel&, const FloatTile&);
-  void (*depthwise_tile)(const DepthwiseTile&);
+  void (*depthwise_tile)(const ChannelwiseTile&);
+  void (*max_tile)(const ChannelwiseTile&);
 };
 
-// The float kernels beside those that `choose_isa` chooses for this name; null if this CPU's runtimes add in another
-// order, so that the operators stay with them.
-const FloatIsa* choose_float_isa(const std::string& kernel);
+// The float kernels beside those that `choose_isa` chooses for this name.
+const FloatIsa& choose_float_isa(const std::string& kernel);
 
+extern const FloatIsa kFloatPortable;
 #if defined(__x86_64__)
 extern const FloatIsa kFloatAvx2, kFloatAvx512;
 #elif defined(__aarch64__)

@@ -35,8 +35,8 @@ using Kernel = FloatKernel<Avx2>;
 
 }  // namespace
 
-const FloatIsa kFloatAvx2 = {Avx2::kLanes * Avx2::kVectors, Avx2::kLanes, Avx2::kPixels, Kernel::conv_tile,
-                             Kernel::depthwise_tile};
+const FloatIsa kFloatAvx2 = {Kernel::kChannels,  Avx2::kLanes,           Avx2::kPixels, true,
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
 
 }  // namespace lce
 #endif

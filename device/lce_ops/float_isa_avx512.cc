@@ -32,8 +32,8 @@ using Kernel = FloatKernel<Avx512>;
 
 }  // namespace
 
-const FloatIsa kFloatAvx512 = {Avx512::kLanes * Avx512::kVectors, Avx512::kLanes, Avx512::kPixels, Kernel::conv_tile,
-                               Kernel::depthwise_tile};
+const FloatIsa kFloatAvx512 = {Kernel::kChannels,  Avx512::kLanes,           Avx512::kPixels, true,
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
 
 }  // namespace lce
 #endif

@@ -38,8 +38,8 @@ using Kernel = FloatKernel<Neon>;
 
 }  // namespace
 
-const FloatIsa kFloatNeon = {Neon::kLanes * Neon::kVectors, Neon::kLanes, Neon::kPixels, Kernel::conv_tile,
-                             Kernel::depthwise_tile};
+const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels, true,
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
 
 }  // namespace lce
 #endif

@@ -1,12 +1,14 @@
 // Joins steps, so that values are worked on while they are in registers:
 //   convolution, ADD        -> the convolution adds the other operand before it stores
 //   convolution, LceQuantize -> the convolution packs the signs of what it has just computed
+//   convolution or MAX_POOL_2D of floats, DEPTHWISE_CONV_2D -> the latter makes a few rows of its input at a time
 // A float tensor that only an LceQuantize reads is then never stored. The arithmetic stays the same, step by step, so
 // fused and unfused graphs give identical bits.
 #include <algorithm>
 
 #include "add.h"
 #include "conv.h"
+#include "depthwise.h"
 #include "partition.h"
 #include "quantize.h"
 
@@ -59,6 +61,22 @@ bool fuse_quantize(const Values& values, Steps& steps, size_t place) {
   return true;
 }
 
+bool fuse_source(const Values& values, Steps& steps, size_t place) {
+  auto* depthwise = dynamic_cast<Depthwise*>(steps[place].step.get());
+  if (!depthwise || depthwise->has_source()) return false;
+  const Id floats = depthwise->in();
+  if (values[floats].result || readers(steps, floats) != 1) return false;
+  for (size_t source = 0; source < place; ++source) {
+    auto* window = dynamic_cast<FloatWindow*>(steps[source].step.get());
+    if (!window || window->out() != floats || dynamic_cast<Depthwise*>(window)) continue;
+    steps[source].step.release();
+    depthwise->fuse_source(std::unique_ptr<FloatWindow>(window));
+    steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
+    return true;
+  }
+  return false;
+}
+
 using Rule = bool (*)(const Values&, Steps&, size_t place);
 
 // Every application removes one step, so the steps after it move up by one.
@@ -72,6 +90,7 @@ void apply_everywhere(Rule rule, const Values& values, Steps& steps) {
 void fuse(const Values& values, Steps& steps) {
   apply_everywhere(fuse_add, values, steps);
   apply_everywhere(fuse_quantize, values, steps);
+  apply_everywhere(fuse_source, values, steps);
 }
 
 }  // namespace lce

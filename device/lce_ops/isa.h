@@ -50,13 +50,6 @@ struct Tile {
   uint32_t bits[kMaxTilePixels];          // written: bit c set if channel c is -1
 };
 
-// Pixels that lie next to each other in rows; distances in floats.
-struct FloatWindow {
-  const float* first;
-  int32_t rows, columns;
-  int64_t row, channels;
-};
-
 struct Isa {
   const char* name;
   int32_t panel_channels;
@@ -66,7 +59,6 @@ struct Isa {
   void (*conv_tile)(const Panel&, Tile&);
   void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);            // blocks of 32 values
   void (*below_int8)(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out);  // bit: value < bound
-  void (*greatest)(const FloatWindow& window, float* out);  // of each channel
 };
 
 // The named kernels, or the fastest that this CPU runs for "auto". Throws Refusal with the names that it does run.

@@ -91,7 +91,7 @@ using Kernel = TileKernel<Avx2>;
 }  // namespace
 
 const Isa kAvx2 = {"avx2",          Kernel::kChannels, Avx2::kPixels, Avx2::kMaxWords, Avx2::kRepeat,
-                   Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
+                   Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

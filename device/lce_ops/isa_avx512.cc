@@ -72,7 +72,7 @@ using Kernel = TileKernel<Avx512>;
 }  // namespace
 
 const Isa kAvx512 = {"avx512",        Kernel::kChannels, Avx512::kPixels, Avx512::kMaxWords, Avx512::kRepeat,
-                     Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
+                     Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

@@ -95,7 +95,7 @@ using Kernel = TileKernel<Neon>;
 }  // namespace
 
 const Isa kNeon = {"neon",          Kernel::kChannels, Neon::kPixels, Neon::kMaxWords, Neon::kRepeat,
-                   Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
+                   Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce
 #endif

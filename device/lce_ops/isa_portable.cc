@@ -120,6 +120,6 @@ using Kernel = TileKernel<Portable>;
 }  // namespace
 
 const Isa kPortable = {"portable",        Kernel::kChannels, Portable::kPixels, Portable::kMaxWords, Portable::kRepeat,
-                       Kernel::conv_tile, signs_of_floats, below_int8, Kernel::greatest};
+                       Kernel::conv_tile, signs_of_floats, below_int8};
 
 }  // namespace lce

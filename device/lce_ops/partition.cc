@@ -6,6 +6,7 @@
 #include "add.h"
 #include "conv.h"
 #include "dequantize.h"
+#include "depthwise.h"
 #include "float_conv.h"
 #include "float_max_pool.h"
 #include "max_pool.h"
@@ -98,16 +99,16 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   }
   if (registration.builtin_code == tfl::kBuiltinMaxPool2d) {
     require_arity(node, 1, 1);
-    return std::make_unique<FloatMaxPool>(isa_, *static_cast<const tfl::PoolParams*>(node.builtin_data),
+    return std::make_unique<FloatMaxPool>(floats_, *static_cast<const tfl::PoolParams*>(node.builtin_data),
                                           present(input(0)), output());
   }
   const auto window = [&] {
     return FloatConvOperands{present(input(0)), present(input(1)), node.inputs->size > 2 ? input(2) : kNoValue, output()};
   };
   if (registration.builtin_code == tfl::kBuiltinConv2d)
-    return std::make_unique<FloatConv>(*floats_, *static_cast<const tfl::ConvParams*>(node.builtin_data), window());
+    return std::make_unique<FloatConv>(floats_, *static_cast<const tfl::ConvParams*>(node.builtin_data), window());
   if (registration.builtin_code == tfl::kBuiltinDepthwiseConv2d)
-    return std::make_unique<Depthwise>(*floats_, *static_cast<const tfl::DepthwiseParams*>(node.builtin_data), window());
+    return std::make_unique<Depthwise>(floats_, *static_cast<const tfl::DepthwiseParams*>(node.builtin_data), window());
   if (std::strcmp(registration.custom_name, kConvName) == 0) {
     require_arity(node, 5, 1);
     const ConvOperands operands{present(input(0)), present(input(1)), input(2), input(3), input(4), output()};

@@ -41,7 +41,7 @@ class Partition {
   void publish_outputs(tfl::Context* context) const;
 
   const Isa& isa_;
-  const FloatIsa* const floats_;
+  const FloatIsa& floats_;
   Values values_;
   Steps steps_;
   std::vector<std::unique_ptr<Buffer>> memory_;

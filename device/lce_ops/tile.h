@@ -170,19 +170,6 @@ struct TileKernel {
   }
 
   static void conv_tile(const Panel& panel, Tile& tile) { run<V::kPixels>(panel, tile); }
-
-  // The sign of a zero is no question: nothing that a convolution or a sum with one writes is -0.
-  static void greatest(const FloatWindow& window, float* out) {
-    for (int64_t c = 0; c < window.channels; c += V::kLanes) {
-      const int lanes = static_cast<int>(window.channels - c < V::kLanes ? window.channels - c : V::kLanes);
-      const float* row = window.first + c;
-      auto most = V::load_some(row, lanes);
-      for (int32_t y = 0; y < window.rows; ++y, row += window.row)
-        for (int32_t x = 0; x < window.columns; ++x)
-          most = V::max(most, V::load_some(row + x * window.channels, lanes));
-      V::store_some(out + c, most, lanes);
-    }
-  }
 };
 
 }  // namespace lce

@@ -1,0 +1,99 @@
+// What steps have in common that slide a window over images of floats: where it stands, a few output rows at a time.
+#pragma once
+
+#include "float_isa.h"
+#include "step.h"
+#include "tflite_c.h"
+#include "window.h"
+
+namespace lce {
+
+struct Range {
+  int64_t first, last;
+};
+
+struct Slide {
+  int32_t padding, stride_height, stride_width;  // as TFLite has them
+};
+
+class FloatWindow : public Step {
+ public:
+  std::vector<Id> reads() const override { return {in_}; }
+  std::vector<Id> writes() const override { return {out_}; }
+  Id in() const { return in_; }
+  Id out() const { return out_; }
+
+  // Makes output rows `rows`, counted over all images, which `out` begins with. `in` begins with input row `origin`.
+  virtual void run_rows(const float* in, int64_t origin, float* out, Range rows) const = 0;
+
+ protected:
+  FloatWindow(const FloatIsa& isa, const Slide& slide, Id in, Id out) : isa_(isa), slide_(slide), in_(in), out_(out) {}
+
+  // Sets the windows and the output's shape.
+  void slide(Values& values, int32_t filter_height, int32_t filter_width, int32_t out_channels);
+
+  int64_t rows() const { return pixels_ / horizontal_.out; }
+  // The input rows that output row `row` reads, both counted over all images.
+  Range rows_read(int64_t row) const;
+
+  // An output pixel, and where its window stands on the image, which it may overhang.
+  class Place {
+   public:
+    // `origin` is the row of the input that the memory to read begins with, counted over all images.
+    Place(const FloatWindow& window, int64_t origin, int64_t pixel);
+    // To the next pixel.
+    void advance() {
+      left_ += stride_;
+      offset_ += jump_;
+      if (--left_in_row_ == 0) start_row();
+    }
+    bool is_inside() const { return left_ >= first_inside_ && left_ <= last_inside_; }
+    // So many pixels from here on are in one row, and all their windows inside the image.
+    bool are_inside(int32_t pixels) const {
+      return pixels < left_in_row_ && left_ >= first_inside_ && left_ + (pixels - 1) * stride_ <= last_inside_;
+    }
+    void advance(int32_t pixels) {
+      left_ += pixels * stride_;
+      offset_ += pixels * jump_;
+      left_in_row_ -= pixels;
+    }
+    int64_t jump() const { return jump_; }  // from one pixel's window to the next one's
+    // Distance of the window's first value from the memory's; outside the image, the one that it would have.
+    int64_t offset() const { return offset_; }
+    // The window's taps inside the image.
+    Window::Inside rows() const;
+    Window::Inside columns() const;
+    bool has(int64_t y, int64_t x) const;
+    // The tap inside the image that is nearest to (y, x), as its distance from the window's first.
+    int64_t nearest(int64_t y, int64_t x) const;
+
+   private:
+    void start_row();
+
+    const FloatWindow& window_;
+    int64_t origin_, row_, top_;
+    int64_t left_, offset_, left_in_row_, stride_, jump_;
+    int64_t first_inside_, last_inside_;  // of a window on this row
+  };
+
+  // The next pixels' windows, up to so many: all inside the image, or all not. Goes to the pixel behind them.
+  struct Stand {
+    int32_t pixels;
+    bool inside;
+  };
+  static Stand stand(Place& place, const float* in, int32_t most, const float** windows);
+
+  // Runs a kernel over all pixels of the rows. A tap outside the image is `outside`, or the nearest inside if that is null.
+  void run_channelwise(void (*kernel)(const ChannelwiseTile&), ChannelwiseTile tile, const float* in, int64_t origin,
+                       float* out, Range rows, const float* outside) const;
+
+  const FloatIsa& isa_;
+  Slide slide_;
+  Id in_, out_;
+  Window vertical_{}, horizontal_{};
+  int32_t in_channels_ = 0, out_channels_ = 0;
+  int64_t pixels_ = 0;
+  int64_t in_row_ = 0;  // values of an input row
+};
+
+}  // namespace lce
