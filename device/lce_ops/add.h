@@ -1,4 +1,4 @@
-// A builtin ADD of two float tensors of one shape, taken into a partition because it joins two binary blocks.
+// A builtin ADD of two float tensors of one shape, one of which may be padded with channels of zeros on the way.
 #pragma once
 
 #include "step.h"
@@ -12,6 +12,7 @@ class Add : public Step {
   const char* name() const override { return "ADD"; }
   std::vector<Id> reads() const override { return {left_, right_}; }
   std::vector<Id> writes() const override { return {out_}; }
+  Id overwritable() const override { return left_; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
 
@@ -20,9 +21,15 @@ class Add : public Step {
   Id out() const { return out_; }
   bool relu() const { return relu_; }
 
+  // From now on adds, instead of the padded operand, what was padded: the same sums, zeros included.
+  void fuse_pad(Id padded, Id source, Id paddings);
+  bool has_padding() const { return paddings_ != kNoValue; }
+
  private:
   Id left_, right_, out_;
   bool relu_;  // no sum is below zero
+  Id paddings_ = kNoValue;
+  int64_t before_ = 0;  // channels that the right operand lacks
 };
 
 // Shared with a convolution that has an ADD fused into it.

@@ -5,6 +5,7 @@
 
 #include "depthwise.h"
 #include "float_max_pool.h"
+#include "pad.h"
 
 namespace lce {
 namespace {
@@ -85,9 +86,11 @@ bool is_plain_float(const tfl::Tensor& tensor) {
   return tensor.type == tfl::Type::kFloat32 && !is_constant(tensor);
 }
 
-// An ADD is worth taking if a convolution can do it while its result is in registers: it then also joins the two blocks
-// that it lies between into one partition.
-bool joins_blocks(const Graph& graph, const GraphNode& add) {
+bool same_shape(const tfl::Tensor& a, const tfl::Tensor& b) {
+  return a.dims->size == b.dims->size && std::equal(a.dims->data, a.dims->data + a.dims->size, b.dims->data);
+}
+
+bool is_add(const Graph& graph, const GraphNode& add) {
   const tfl::Node& node = *add.node;
   if (add.registration->builtin_code != tfl::kBuiltinAdd || node.inputs->size != 2 || node.outputs->size != 1)
     return false;
@@ -95,13 +98,56 @@ bool joins_blocks(const Graph& graph, const GraphNode& add) {
   const int32_t activation = static_cast<const tfl::AddParams*>(node.builtin_data)->activation;
   if (activation != tfl::kNoActivation && activation != tfl::kRelu) return false;
   const tfl::Tensor &left = graph.tensor(node.inputs->data[0]), &right = graph.tensor(node.inputs->data[1]);
-  if (!is_plain_float(left) || !is_plain_float(right) || left.dims->size != right.dims->size) return false;
-  if (!std::equal(left.dims->data, left.dims->data + left.dims->size, right.dims->data)) return false;
+  return is_plain_float(left) && is_plain_float(right) && same_shape(left, right);
+}
+
+// An ADD is worth taking if a convolution can do it while its result is in registers: it then also joins the two blocks
+// that it lies between into one partition.
+bool joins_blocks(const Graph& graph, const GraphNode& add) {
+  if (!is_add(graph, add)) return false;
+  const int32_t* operands = add.node->inputs->data;
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) {
     if (!n.is(kConvName) || n.node->outputs->size != 1) return false;
     const int32_t out = n.node->outputs->data[0];
-    return (out == node.inputs->data[0] || out == node.inputs->data[1]) && readers(graph.nodes, out) == 1;
+    return (out == operands[0] || out == operands[1]) && readers(graph.nodes, out) == 1;
   });
+}
+
+// By constants, one or one per channel. Not with an activation: XNNPACK's versions make different zeros of -0.
+bool is_scale(const Graph& graph, const GraphNode& n) {
+  const tfl::Node& node = *n.node;
+  if (n.registration->builtin_code != tfl::kBuiltinMul || node.inputs->size != 2 || node.outputs->size != 1) return false;
+  if (!node.builtin_data || static_cast<const tfl::MulParams*>(node.builtin_data)->activation != tfl::kNoActivation)
+    return false;
+  const tfl::Tensor *in = &graph.tensor(node.inputs->data[0]), *factors = &graph.tensor(node.inputs->data[1]);
+  if (is_constant(*in)) std::swap(in, factors);
+  if (!is_plain_float(*in) || in->dims->size < 1 || !is_constant(*factors)) return false;
+  if (factors->type != tfl::Type::kFloat32 || !factors->dims || factors->dims->size > in->dims->size) return false;
+  int64_t count = 1;
+  for (int32_t i = 0; i < factors->dims->size; ++i) count *= factors->dims->data[i];
+  const int32_t channels = in->dims->data[in->dims->size - 1];
+  return count == 1 || (count == channels && factors->dims->data[factors->dims->size - 1] == channels);
+}
+
+bool is_concat(const Graph& graph, const GraphNode& n) {
+  const tfl::Node& node = *n.node;
+  if (n.registration->builtin_code != tfl::kBuiltinConcatenation || node.inputs->size < 1 || node.outputs->size != 1)
+    return false;
+  if (!node.builtin_data) return false;
+  const auto& params = *static_cast<const tfl::ConcatenationParams*>(node.builtin_data);
+  if (params.activation != tfl::kNoActivation || (params.axis != 3 && params.axis != -1)) return false;
+  return std::all_of(node.inputs->data, node.inputs->data + node.inputs->size, [&](int32_t i) {
+    return i >= 0 && is_float(graph.tensor(i), 4) && !is_constant(graph.tensor(i));
+  });
+}
+
+bool is_pad(const Graph& graph, const GraphNode& n) {
+  const tfl::Node& node = *n.node;
+  if (n.registration->builtin_code != tfl::kBuiltinPad || node.inputs->size != 2 || node.outputs->size != 1) return false;
+  const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &paddings = graph.tensor(node.inputs->data[1]);
+  if (!is_plain_float(in) || in.dims->size < 1 || !is_constant(paddings)) return false;
+  if (paddings.type != tfl::Type::kInt32 || paddings.bytes != 8 * static_cast<size_t>(in.dims->size)) return false;
+  return Pad::before(static_cast<const int32_t*>(paddings.data), in.dims->size) >= 0;
 }
 
 bool is_max_pool(const Graph& graph, const GraphNode& pool) {
@@ -143,24 +189,40 @@ void mark(Marks& marks, const tfl::IntArray* tensors) {
 
 bool marked(const Marks& marks, int32_t tensor) { return tensor >= 0 && marks[static_cast<size_t>(tensor)]; }
 
-// Windows over floats are worth taking beside a node that is taken: they cost no further partition, and the threads that
-// write floats read them again.
+bool may_be_taken(const Graph& graph, const GraphNode& n) {
+  return is_window(graph, n) || is_scale(graph, n) || is_concat(graph, n) || is_pad(graph, n) || is_add(graph, n);
+}
+
+// What makes a tensor that has no -0 in it: of two zeros, nobody says which is the greater.
+bool makes_plain_zeros(const GraphNode& n) {
+  const int32_t code = n.registration->builtin_code;
+  return n.is(kConvName) || code == tfl::kBuiltinAdd || code == tfl::kBuiltinConv2d;
+}
+
+// Builtin operators of floats are worth taking beside a node that is taken: they cost no further partition, and the
+// threads that write floats read them again.
 void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
-  Marks made(graph.context.tensors_size), read(graph.context.tensors_size);
+  Marks made(graph.context.tensors_size), read(graph.context.tensors_size), plain(graph.context.tensors_size);
   const auto take = [&](size_t i) {
     taken[i] = true;
     mark(made, graph.nodes[i].node->outputs);
     mark(read, graph.nodes[i].node->inputs);
   };
-  const auto may_be_taken = [&](size_t i) {
-    return !taken[i] && (is_max_pool(graph, graph.nodes[i]) || is_window(graph, graph.nodes[i]));
+  const auto any = [](const Marks& marks, const tfl::IntArray* tensors) {
+    return std::any_of(tensors->data, tensors->data + tensors->size, [&](int32_t t) { return marked(marks, t); });
   };
-  for (size_t i = 0; i < taken.size(); ++i)
+  const auto suits = [&](size_t i) {
+    const GraphNode& n = graph.nodes[i];
+    return !taken[i] && (may_be_taken(graph, n) || (is_max_pool(graph, n) && any(plain, n.node->inputs)));
+  };
+  for (size_t i = 0; i < taken.size(); ++i) {
+    if (makes_plain_zeros(graph.nodes[i])) mark(plain, graph.nodes[i].node->outputs);
     if (taken[i]) take(i);
+  }
   for (size_t i = 0; i < taken.size(); ++i)
-    if (may_be_taken(i) && marked(made, graph.nodes[i].node->inputs->data[0])) take(i);
+    if (suits(i) && any(made, graph.nodes[i].node->inputs)) take(i);
   for (size_t i = taken.size(); i-- > 0;)
-    if (may_be_taken(i) && marked(read, graph.nodes[i].node->outputs->data[0])) take(i);
+    if (suits(i) && any(read, graph.nodes[i].node->outputs)) take(i);
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class Direct {
     options.dilation_height = c.dilation_height, options.dilation_width = c.dilation_width;
     options.padding = c.same ? Padding::kSame : Padding::kValid;
     options.pad_value = c.pad_value;
-    quantize_ = std::make_unique<Quantize>(isa, kFloats, kBits);
+    quantize_ = std::make_unique<Quantize>(isa, kFloatPortable, kFloats, kBits);
     conv_ = std::make_unique<Conv>(isa, options, ConvOperands{kBits, kWeights, kOnes, kZeros, kNoValue, kSums},
                                    values_);
     quantize_->prepare(values_);

@@ -57,6 +57,8 @@ struct FloatIsa {
   void (*conv_tile)(const FloatPanel&, const FloatTile&);
   void (*depthwise_tile)(const ChannelwiseTile&);
   void (*max_tile)(const ChannelwiseTile&);
+  // Packed, where a channel's value times its factor is below zero.
+  void (*signs_of_products)(const float* in, const float* factors, int64_t pixels, int64_t channels, uint32_t* out);
 };
 
 // The float kernels beside those that `choose_isa` chooses for this name.

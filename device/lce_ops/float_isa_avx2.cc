@@ -29,6 +29,10 @@ struct Avx2 {
   static Float multiply_add(Float sum, Float a, Float b) { return _mm256_fmadd_ps(a, b, sum); }
   static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
   static Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
+  static Float multiply(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  static uint32_t negative(Float v) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ)));
+  }
 };
 
 using Kernel = FloatKernel<Avx2>;
@@ -36,7 +40,7 @@ using Kernel = FloatKernel<Avx2>;
 }  // namespace
 
 const FloatIsa kFloatAvx2 = {Kernel::kChannels,  Avx2::kLanes,           Avx2::kPixels, true,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce
 #endif

@@ -26,6 +26,8 @@ struct Avx512 {
   static Float multiply_add(Float sum, Float a, Float b) { return _mm512_fmadd_ps(a, b, sum); }
   static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
   static Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
+  static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static uint32_t negative(Float v) { return _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ); }
 };
 
 using Kernel = FloatKernel<Avx512>;
@@ -33,7 +35,7 @@ using Kernel = FloatKernel<Avx512>;
 }  // namespace
 
 const FloatIsa kFloatAvx512 = {Kernel::kChannels,  Avx512::kLanes,           Avx512::kPixels, true,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce
 #endif

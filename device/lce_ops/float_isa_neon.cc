@@ -32,6 +32,11 @@ struct Neon {
   static Float multiply_add(Float sum, Float a, Float b) { return vfmaq_f32(sum, a, b); }
   static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float min(Float a, Float b) { return vminq_f32(a, b); }
+  static Float multiply(Float a, Float b) { return vmulq_f32(a, b); }
+  static uint32_t negative(Float v) {
+    const uint32_t place[kLanes] = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vcltzq_f32(v), vld1q_u32(place)));
+  }
 };
 
 using Kernel = FloatKernel<Neon>;
@@ -39,7 +44,7 @@ using Kernel = FloatKernel<Neon>;
 }  // namespace
 
 const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels, true,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile};
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce
 #endif

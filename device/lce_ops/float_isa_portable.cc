@@ -23,6 +23,16 @@ struct Portable {
     for (int i = 0; i < kLanes; ++i) v.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
     return v;
   }
+  static Float multiply(const Float& a, const Float& b) {
+    Float v;
+    for (int i = 0; i < kLanes; ++i) v.lane[i] = a.lane[i] * b.lane[i];
+    return v;
+  }
+  static uint32_t negative(const Float& v) {
+    uint32_t bits = 0;
+    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(v.lane[i] < 0) << i;
+    return bits;
+  }
 };
 
 using Kernel = FloatKernel<Portable>;
@@ -30,6 +40,6 @@ using Kernel = FloatKernel<Portable>;
 }  // namespace
 
 const FloatIsa kFloatPortable = {Kernel::kChannels, Portable::kLanes, Portable::kPixels, false,
-                                 nullptr,           nullptr,          Kernel::max_tile};
+                                 nullptr,           nullptr,          Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce

@@ -3,6 +3,7 @@
 // A file that includes this one must give V internal linkage (an unnamed namespace).
 #pragma once
 
+#include "bits.h"
 #include "float_isa.h"
 
 namespace lce {
@@ -129,6 +130,22 @@ struct FloatKernel {
 
   static void depthwise_tile(const ChannelwiseTile& tile) { channelwise_of<V::kPixels, false>(tile); }
   static void max_tile(const ChannelwiseTile& tile) { channelwise_of<V::kPixels, true>(tile); }
+
+  static void signs_of_products(const float* in, const float* factors, int64_t pixels, int64_t channels,
+                                uint32_t* out) {
+    for (; pixels > 0; --pixels, in += channels)
+      for (int64_t first = 0; first < channels; first += kWordBits) {
+        uint32_t bits = 0;
+#pragma GCC unroll 8
+        for (int place = 0; place < kWordBits; place += V::kLanes) {
+          const int64_t c = first + place, left = channels - c;
+          if (left <= 0) break;
+          const int lanes = static_cast<int>(left < V::kLanes ? left : V::kLanes);
+          bits |= V::negative(V::multiply(V::load_some(in + c, lanes), V::load_some(factors + c, lanes))) << place;
+        }
+        *out++ = bits;
+      }
+  }
 };
 
 }  // namespace lce

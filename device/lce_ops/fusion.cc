@@ -1,6 +1,8 @@
 // Joins steps, so that values are worked on while they are in registers:
 //   convolution, ADD        -> the convolution adds the other operand before it stores
 //   convolution, LceQuantize -> the convolution packs the signs of what it has just computed
+//   MUL, LceQuantize         -> the signs of the products, which are not stored
+//   PAD, ADD                 -> the ADD adds what the PAD would have padded
 //   convolution or MAX_POOL_2D of floats, DEPTHWISE_CONV_2D -> the latter makes a few rows of its input at a time
 // A float tensor that only an LceQuantize reads is then never stored. The arithmetic stays the same, step by step, so
 // fused and unfused graphs give identical bits.
@@ -9,8 +11,10 @@
 #include "add.h"
 #include "conv.h"
 #include "depthwise.h"
+#include "pad.h"
 #include "partition.h"
 #include "quantize.h"
+#include "scale.h"
 
 namespace lce {
 namespace {
@@ -35,7 +39,7 @@ size_t conv_that_makes(const Steps& steps, Id id) {
 // Moves the convolution to the ADD's place, where both operands exist.
 bool fuse_add(const Values& values, Steps& steps, size_t place) {
   const auto* add = dynamic_cast<const Add*>(steps[place].step.get());
-  if (!add || add->left() == add->right()) return false;
+  if (!add || add->left() == add->right() || add->has_padding()) return false;
   for (const auto& [own, other] : {std::pair{add->left(), add->right()}, std::pair{add->right(), add->left()}}) {
     const size_t source = conv_that_makes(steps, own);
     if (source >= place || values[own].result || readers(steps, own) != 1) continue;
@@ -51,7 +55,7 @@ bool fuse_add(const Values& values, Steps& steps, size_t place) {
 
 bool fuse_quantize(const Values& values, Steps& steps, size_t place) {
   const auto* quantize = dynamic_cast<const Quantize*>(steps[place].step.get());
-  if (!quantize) return false;
+  if (!quantize || quantize->has_scale()) return false;
   const Id floats = quantize->in();
   const size_t source = conv_that_makes(steps, floats);
   if (source >= place) return false;
@@ -61,20 +65,52 @@ bool fuse_quantize(const Values& values, Steps& steps, size_t place) {
   return true;
 }
 
-bool fuse_source(const Values& values, Steps& steps, size_t place) {
-  auto* depthwise = dynamic_cast<Depthwise*>(steps[place].step.get());
-  if (!depthwise || depthwise->has_source()) return false;
-  const Id floats = depthwise->in();
-  if (values[floats].result || readers(steps, floats) != 1) return false;
-  for (size_t source = 0; source < place; ++source) {
-    auto* window = dynamic_cast<FloatWindow*>(steps[source].step.get());
-    if (!window || window->out() != floats || dynamic_cast<Depthwise*>(window)) continue;
-    steps[source].step.release();
-    depthwise->fuse_source(std::unique_ptr<FloatWindow>(window));
+// The step at `place` reads `id` alone: what makes it can be done there. Null if that is no such step.
+template <class Maker>
+Maker* only_for(const Values& values, const Steps& steps, size_t place, Id id, size_t& source) {
+  if (values[id].result || readers(steps, id) != 1) return nullptr;
+  for (source = 0; source < place; ++source) {
+    auto* maker = dynamic_cast<Maker*>(steps[source].step.get());
+    if (maker && maker->out() == id) return maker;
+  }
+  return nullptr;
+}
+
+bool fuse_scale(const Values& values, Steps& steps, size_t place) {
+  auto* quantize = dynamic_cast<Quantize*>(steps[place].step.get());
+  if (!quantize || quantize->has_scale()) return false;
+  size_t source;
+  const auto* scale = only_for<Scale>(values, steps, place, quantize->in(), source);
+  if (!scale) return false;
+  quantize->fuse_scale(scale->in(), scale->factors());
+  steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
+  return true;
+}
+
+bool fuse_pad(const Values& values, Steps& steps, size_t place) {
+  auto* add = dynamic_cast<Add*>(steps[place].step.get());
+  if (!add || add->has_padding()) return false;
+  for (Id padded : {add->right(), add->left()}) {
+    size_t source;
+    const auto* pad = only_for<Pad>(values, steps, place, padded, source);
+    if (!pad) continue;
+    add->fuse_pad(padded, pad->in(), pad->paddings());
     steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
     return true;
   }
   return false;
+}
+
+bool fuse_source(const Values& values, Steps& steps, size_t place) {
+  auto* depthwise = dynamic_cast<Depthwise*>(steps[place].step.get());
+  if (!depthwise || depthwise->has_source()) return false;
+  size_t source;
+  auto* window = only_for<FloatWindow>(values, steps, place, depthwise->in(), source);
+  if (!window || dynamic_cast<Depthwise*>(window)) return false;
+  steps[source].step.release();
+  depthwise->fuse_source(std::unique_ptr<FloatWindow>(window));
+  steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
+  return true;
 }
 
 using Rule = bool (*)(const Values&, Steps&, size_t place);
@@ -88,6 +124,8 @@ void apply_everywhere(Rule rule, const Values& values, Steps& steps) {
 }  // namespace
 
 void fuse(const Values& values, Steps& steps) {
+  apply_everywhere(fuse_scale, values, steps);
+  apply_everywhere(fuse_pad, values, steps);
   apply_everywhere(fuse_add, values, steps);
   apply_everywhere(fuse_quantize, values, steps);
   apply_everywhere(fuse_source, values, steps);

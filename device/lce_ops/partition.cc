@@ -4,13 +4,16 @@
 #include <cstring>
 
 #include "add.h"
+#include "concat.h"
 #include "conv.h"
 #include "dequantize.h"
 #include "depthwise.h"
 #include "float_conv.h"
 #include "float_max_pool.h"
 #include "max_pool.h"
+#include "pad.h"
 #include "quantize.h"
+#include "scale.h"
 
 namespace lce {
 namespace {
@@ -33,6 +36,12 @@ std::string name_of(const tfl::Registration& registration) {
   switch (registration.builtin_code) {
     case tfl::kBuiltinAdd:
       return "ADD";
+    case tfl::kBuiltinConcatenation:
+      return "CONCATENATION";
+    case tfl::kBuiltinMul:
+      return "MUL";
+    case tfl::kBuiltinPad:
+      return "PAD";
     case tfl::kBuiltinConv2d:
       return "CONV_2D";
     case tfl::kBuiltinDepthwiseConv2d:
@@ -97,6 +106,21 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
     const bool relu = static_cast<const tfl::AddParams*>(node.builtin_data)->activation == tfl::kRelu;
     return std::make_unique<Add>(present(input(0)), present(input(1)), output(), relu);
   }
+  if (registration.builtin_code == tfl::kBuiltinMul) {
+    require_arity(node, 2, 1);
+    const Id left = present(input(0)), right = present(input(1));
+    return values_[left].constant ? std::make_unique<Scale>(right, left, output())
+                                  : std::make_unique<Scale>(left, right, output());
+  }
+  if (registration.builtin_code == tfl::kBuiltinPad) {
+    require_arity(node, 2, 1);
+    return std::make_unique<Pad>(present(input(0)), present(input(1)), output());
+  }
+  if (registration.builtin_code == tfl::kBuiltinConcatenation) {
+    std::vector<Id> parts;
+    for (int32_t i = 0; i < node.inputs->size; ++i) parts.push_back(present(input(i)));
+    return std::make_unique<Concat>(parts, output());
+  }
   if (registration.builtin_code == tfl::kBuiltinMaxPool2d) {
     require_arity(node, 1, 1);
     return std::make_unique<FloatMaxPool>(floats_, *static_cast<const tfl::PoolParams*>(node.builtin_data),
@@ -116,7 +140,7 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   }
   require_arity(node, 1, 1);
   const Id in = present(input(0)), out = output();
-  if (std::strcmp(registration.custom_name, kQuantizeName) == 0) return std::make_unique<Quantize>(isa_, in, out);
+  if (std::strcmp(registration.custom_name, kQuantizeName) == 0) return std::make_unique<Quantize>(isa_, floats_, in, out);
   if (std::strcmp(registration.custom_name, kDequantizeName) == 0) return std::make_unique<Dequantize>(in, out);
   return std::make_unique<MaxPool>(options(), in, out);
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scale.h"
+
 namespace lce {
 namespace {
 
@@ -22,6 +24,11 @@ void false_booleans(const uint8_t* in, int64_t blocks, uint32_t* out) {
 
 }  // namespace
 
+void Quantize::fuse_scale(Id in, Id factors) {
+  in_ = in;
+  factors_ = factors;
+}
+
 void Quantize::prepare(Values& values) {
   const Value& in = values[in_];
   Value& out = values[out_];
@@ -30,6 +37,7 @@ void Quantize::prepare(Values& values) {
   require(out.type == tfl::Type::kInt32, "the output must be int32");
   require(!in.shape.empty(), "the input must have at least one dimension");
   elements(in.shape);
+  if (has_scale()) by_channel_ = Scale::factors(values[factors_], in.shape.back());
   out.shape = in.shape;
   out.shape.back() = static_cast<int32_t>(words(in.shape.back()));
 }
@@ -50,6 +58,9 @@ void Quantize::run(const Values& values, Pool& pool) {
 
 void Quantize::pack_row(const Value& in, int64_t first_pixel, int64_t pixels, uint32_t* out) const {
   const int64_t channels = in.shape.back();
+  if (has_scale())
+    return floats_.signs_of_products(static_cast<const float*>(in.data) + first_pixel * channels, by_channel_.data(),
+                                     pixels, channels, out);
   if (channels % kWordBits == 0) return pack(in, first_pixel * channels, pixels * channels, out);
   for (int64_t pixel = 0; pixel < pixels; ++pixel)
     pack(in, (first_pixel + pixel) * channels, channels, out + pixel * words(channels));

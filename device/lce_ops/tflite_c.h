@@ -14,10 +14,13 @@ enum class Allocation : int32_t { kNone = 0, kMmapReadOnly = 1, kPersistentReadO
 enum Status : int32_t { kOk = 0, kError = 1 };
 
 constexpr int32_t kBuiltinAdd = 0;
+constexpr int32_t kBuiltinConcatenation = 2;
 constexpr int32_t kBuiltinConv2d = 3;
 constexpr int32_t kBuiltinDepthwiseConv2d = 4;
 constexpr int32_t kBuiltinMaxPool2d = 17;
+constexpr int32_t kBuiltinMul = 18;
 constexpr int32_t kBuiltinCustom = 32;
+constexpr int32_t kBuiltinPad = 34;
 constexpr int32_t kBuiltinDelegate = 51;
 constexpr int32_t kOptionalTensor = -1;
 constexpr int64_t kAllowDynamicTensors = 1;
@@ -36,6 +39,15 @@ constexpr int32_t kPaddingSame = 1, kPaddingValid = 2;
 constexpr int32_t kNoActivation = 0, kRelu = 1, kReluN1To1 = 2, kRelu6 = 3;
 
 struct AddParams {
+  int32_t activation;
+};
+
+struct MulParams {
+  int32_t activation;
+};
+
+struct ConcatenationParams {
+  int32_t axis;
   int32_t activation;
 };
 

@@ -1,0 +1,32 @@
+// A builtin MUL of floats by constants, one per channel or one for all: a batch norm that stands alone.
+#pragma once
+
+#include <vector>
+
+#include "step.h"
+
+namespace lce {
+
+class Scale : public Step {
+ public:
+  Scale(Id in, Id factors, Id out) : in_(in), factors_(factors), out_(out) {}
+
+  // A factor for each channel.
+  static std::vector<float> factors(const Value& factors, int32_t channels);
+
+  const char* name() const override { return "MUL"; }
+  std::vector<Id> reads() const override { return {in_}; }
+  std::vector<Id> writes() const override { return {out_}; }
+  void prepare(Values& values) override;
+  void run(const Values& values, Pool& pool) override;
+
+  Id in() const { return in_; }
+  Id factors() const { return factors_; }
+  Id out() const { return out_; }
+
+ private:
+  Id in_, factors_, out_;
+  std::vector<float> by_channel_;
+};
+
+}  // namespace lce
