@@ -1,11 +1,11 @@
-# make setup | demo | test | test-cross | test-slow | check | wheel | lock
+# make setup | demo | test | test-cross | test-slow | check | benchmarks | wheel | lock
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Processes that run tests side by side, each with up to 3 GB; more than two gain little, since tests use several cores.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
-.PHONY: setup demo test test-cross test-slow check wheel lock
+.PHONY: setup demo test test-cross test-slow check benchmarks wheel lock
 
 # PYTHON=/path/to/python chooses the interpreter; the newest supported one that starts is the default.
 setup:
@@ -32,6 +32,11 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every speed that is claimed, measured again on this machine, for three hours or so, and docs/performance.md from it. A
+# quiet machine gives narrow intervals; a busy one is named in the results.
+benchmarks: setup
+	$(BIN)/python benchmarks/all.py
 
 # With the LCE operators for both targets inside, so that whoever installs it needs no compiler.
 wheel: setup

@@ -1,51 +1,94 @@
 """The host's own convolutions against TensorFlow's: Winograd's 3x3 ones in floats, those of signs that count bits, and
 backward passes to images by blocks of pixels.
 
-    python benchmarks/convolutions.py [--rounds 9] [--json]
+    python benchmarks/convolutions.py [--quick] [--json] [--save]
 
-One thread each, batches of four images, as many channels in as out, contenders in turn, medians. Ratios above 1 mean
-that ours is faster. Rounding is the greatest difference from float64, as a fraction of the greatest value.
+One thread each, by the processor time of the process, which other work on the machine hardly lengthens; batches of four
+images, as many channels in as out. Ratios above 1 mean that ours is faster. Rounding is the greatest difference from
+float64, as a fraction of the greatest value. --quick has two shapes.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Limits, Turns, least, middle, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish, shown
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 IMAGES = 4
 IMAGE_SIZE, IMAGE_CHANNELS = 224, 3
 WINDOWS = ((7, 2, 64), (11, 4, 64), (3, 2, 32), (3, 1, 64))  # size, stride and filters of convolutions of images
+WHAT = {
+    "winograd": "3x3 convolutions by Winograd's tiles, over TensorFlow",
+    "signs": "3x3 convolutions of signs by counting bits, over TensorFlow in floats",
+    "blocks": "backward passes to images by blocks, over TensorFlow",
+}
 SHAPES = ((56, 64), (28, 128), (14, 256), (7, 512), (112, 128), (56, 256), (28, 512), (14, 512))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="repeats of each contender")
-    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
-    arguments = parser.parse_args()
+    options = parser_of(__doc__, Limits(width=0.1, most_seconds=30)).parse_args()
+    limits, watch = limits_of(options), Watch()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    shapes = {f"{size}x{size}x{channels}": measure(size, channels, arguments.rounds) for size, channels in SHAPES}
-    windows = {
-        f"{size}x{size}/{stride}": measure_images(size, stride, filters, arguments.rounds)
-        for size, stride, filters in WINDOWS
+
+    def in_turn(label: str, contenders: dict[str, Callable[[], Any]]) -> Turns:
+        faster = {name: Comparison(over("tensorflow", name)) for name in contenders if name != "tensorflow"}
+        timed = {name: _timed(run) for name, run in contenders.items()}
+        return take_turns(timed, faster, limits, between=watch.look, label=label)
+
+    shapes, windows, lost = {}, {}, {}
+    for size, channels in SHAPES[:2] if options.quick else SHAPES:
+        name = f"{size}x{size}x{channels}"
+        contenders, lost[name] = convolutions(size, channels)
+        shapes[name] = in_turn(name, contenders)
+    for window, stride, filters in WINDOWS:
+        windows[f"{window}x{window}/{stride}"] = in_turn(f"{window}x{window}", of_images(window, stride, filters))
+    rows = {"winograd": shapes, "signs": shapes, "blocks": windows}
+    ratios = {}
+    for name, turns in rows.items():
+        of_each = {shape: measured.ratios[name] for shape, measured in turns.items()}
+        ratios[f"{name}_median"] = middle(of_each, what=WHAT[name])
+        ratios[f"{name}_least"] = least(of_each, what=WHAT[name])
+    figures = {
+        "images": IMAGES,
+        "milliseconds": {
+            shape: {name: round(turns.median(name), 3) for name in turns.samples}
+            for shape, turns in {**shapes, **windows}.items()
+        },
+        "rounding": lost,
     }
-    result = {"ratios": ratios(shapes, windows), "figures": {"images": IMAGES, "shapes": shapes, "windows": windows}}
-    print(json.dumps(result) if arguments.json else table(shapes, windows))
+    publish(options, watch, ratios=ratios, figures=figures, tables=tables(shapes, windows, lost))
 
 
-def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
-    """Median milliseconds of each contender, and what floats lose to rounding."""
+def _timed(run: Callable[[], Any]) -> Callable[[], float]:
+    """Milliseconds; the first run, which is not measured, traces and fills caches."""
+    run()
+
+    def milliseconds() -> float:
+        began = time.process_time()
+        run()
+        return 1000 * (time.process_time() - began)
+
+    return milliseconds
+
+
+def convolutions(size: int, channels: int) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
+    """The contenders, and what floats lose to rounding."""
     import tensorflow as tf
 
     from harness.native import winograd
@@ -66,11 +109,11 @@ def measure(size: int, channels: int, rounds: int) -> dict[str, Any]:
     lost = {
         name: float(np.abs(contenders[name]() - exact).max() / np.abs(exact).max()) for name in list(contenders)[:2]
     }
-    return {"milliseconds": in_turn(contenders, rounds), "rounding": lost}
+    return contenders, lost
 
 
-def measure_images(size: int, stride: int, filters: int, rounds: int) -> dict[str, Any]:
-    """Median milliseconds of the backward pass from a convolution to images."""
+def of_images(size: int, stride: int, filters: int) -> dict[str, Callable[[], Any]]:
+    """The backward pass from a convolution to images."""
     import tensorflow as tf
     import tf_keras
 
@@ -87,48 +130,40 @@ def measure_images(size: int, stride: int, filters: int, rounds: int) -> dict[st
 
         return lambda: gradient(upstream)[0].numpy()
 
-    contenders = {"tensorflow": backward(layer.convolution_op), "blocks": backward(by_blocks(layer))}
-    return {"milliseconds": in_turn(contenders, rounds)}
+    return {"tensorflow": backward(layer.convolution_op), "blocks": backward(by_blocks(layer))}
 
 
-def in_turn(contenders: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """The median milliseconds of each; a first round warms up."""
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    names = list(contenders)
-    for turn in range(rounds + 1):
-        first = turn % len(names)
-        for name in (*names[first:], *names[:first]):
-            begin = time.perf_counter()
-            contenders[name]()
-            taken[name].append(time.perf_counter() - begin)
-    return {name: 1000 * statistics.median(seconds[1:]) for name, seconds in taken.items()}
-
-
-def ratios(shapes: dict[str, Any], windows: dict[str, Any]) -> dict[str, float]:
-    """How many times as fast as TensorFlow, over the shapes."""
-    result = {}
-    for name, figures in (("winograd", shapes), ("signs", shapes), ("blocks", windows)):
-        faster = [row["milliseconds"]["tensorflow"] / row["milliseconds"][name] for row in figures.values()]
-        result |= {f"{name}_median": round(statistics.median(faster), 2), f"{name}_least": round(min(faster), 2)}
-    return result
-
-
-def table(shapes: dict[str, Any], windows: dict[str, Any]) -> str:
-    lines = [
-        "| map | TensorFlow, ms | Winograd, times faster | signs, times faster | rounding: TensorFlow, Winograd |",
-        "|---|---|---|---|---|",
+def tables(shapes: dict[str, Turns], windows: dict[str, Turns], lost: dict[str, dict[str, float]]) -> list[Table]:
+    """Times faster than TensorFlow, shape by shape."""
+    return [
+        Table(
+            "3x3 convolutions",
+            [
+                "map",
+                "TensorFlow, ms",
+                "Winograd, times faster",
+                "signs, times faster",
+                "rounding: TensorFlow, Winograd",
+            ],
+            [
+                [
+                    shape,
+                    f"{turns.median('tensorflow'):.1f}",
+                    *(shown(turns.ratios[name].value) for name in ("winograd", "signs")),
+                    f"{lost[shape]['tensorflow']:.1e}, {lost[shape]['winograd']:.1e}",
+                ]
+                for shape, turns in shapes.items()
+            ],
+        ),
+        Table(
+            "Backwards to images",
+            ["window of images / stride", "TensorFlow, ms", "by blocks, times faster"],
+            [
+                [window, f"{turns.median('tensorflow'):.1f}", shown(turns.ratios["blocks"].value)]
+                for window, turns in windows.items()
+            ],
+        ),
     ]
-    for shape, row in shapes.items():
-        took, lost = row["milliseconds"], row["rounding"]
-        lines.append(
-            f"| {shape} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['winograd']:.1f} | "
-            f"{took['tensorflow'] / took['signs']:.1f} | {lost['tensorflow']:.1e}, {lost['winograd']:.1e} |"
-        )
-    lines += ["", "| window of images / stride | TensorFlow, ms | by blocks, times faster |", "|---|---|---|"]
-    for window, row in windows.items():
-        took = row["milliseconds"]
-        lines.append(f"| {window} | {took['tensorflow']:.1f} | {took['tensorflow'] / took['blocks']:.1f} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

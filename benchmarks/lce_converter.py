@@ -1,21 +1,20 @@
 """Our LCE converter against Larq Compute Engine's own, on ten models: operators, constants, bytes, results, seconds.
 
-    python benchmarks/lce_converter.py [--json | --markdown] [--networks quicknet ...] [--repeats 3] [--images 2]
+    python benchmarks/lce_converter.py [--quick] [--json] [--save] [--docs] [--networks quicknet ...] [--images 2]
 
-Both are given one Keras model and convert it in turn; seconds are processor time of this process, medians, from the
-Keras model to the artifact's bytes. Logits are those of the artifacts without their softmax, on LCE's own interpreter
+Both are given one Keras model and convert it in turn; seconds are processor time of this process, from the Keras model
+to the artifact's bytes. Logits are those of the artifacts without their softmax, on LCE's own interpreter
 and on our operators; a difference is the largest of any logit, and stands beside the spread of LCE's logits. Ratios are
 LCE's seconds over ours. Models without weights of ours get random ones, batch norms with factors of both signs, and
-statistics fitted to images. Larq Compute Engine must be installed.
+statistics fitted to images. --quick times the two smallest and QuickNet. --docs times nothing: it writes
+docs/lce-converter.json and prints the table of docs/lce-converter.md. Larq Compute Engine must be installed.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import os
-import statistics
 import sys
 import time
 from collections import Counter
@@ -29,7 +28,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
 from benchmarks.lce_networks import fit_normalisation, smooth_images
+from benchmarks.ratios import Comparison, Limits, Turns, least, middle, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 from converters.rewriting.graph import Graph, Model, Operator
 from converters.rewriting.reading import read_model
 from converters.rewriting.writing import write_model
@@ -77,8 +79,6 @@ class Row:
     on_lce: float
     on_ours: float
     spread: float
-    seconds_ours: float
-    seconds_theirs: float
 
 
 def keras_model(name: str) -> tuple[Any, dict[str, Any]]:
@@ -109,15 +109,15 @@ def randomise_norms(made: Any) -> None:
                 layer.beta.assign(rng.normal(0, 0.2, layer.beta.shape))
 
 
-def compare(name: str, *, repeats: int, images: int) -> Row:
+def compare(name: str, made: Any, record: dict[str, Any], *, images: int) -> Row:
+    """What the two converters make of a model."""
     from converters import lce_original
     from converters.lce import lce
 
-    made, record = keras_model(name)
     pixels = preprocess(smooth_images(record, images), record)
-    ours, theirs = converted(made, (lce, lce_original.lce), repeats)
-    mine, yours = graph_of(ours.content), graph_of(theirs.content)
-    expected = on_lce(theirs.content, pixels)
+    ours, theirs = lce(made), lce_original.lce(made)
+    mine, yours = graph_of(ours), graph_of(theirs)
+    expected = on_lce(theirs, pixels)
     equal, constants = equal_constants(mine, yours)
     return Row(
         network=name,
@@ -125,32 +125,30 @@ def compare(name: str, *, repeats: int, images: int) -> Row:
         as_theirs=Counter(o.name for o in mine.operators) == Counter(o.name for o in yours.operators),
         equal_constants=equal,
         constants=constants,
-        bytes_ours=len(ours.content),
-        bytes_theirs=len(theirs.content),
-        on_lce=largest_difference(on_lce(ours.content, pixels), expected),
-        on_ours=largest_difference(on_our_operators(ours.content, pixels), expected),
+        bytes_ours=len(ours),
+        bytes_theirs=len(theirs),
+        on_lce=largest_difference(on_lce(ours, pixels), expected),
+        on_ours=largest_difference(on_our_operators(ours, pixels), expected),
         spread=float(np.ptp(expected)),
-        seconds_ours=ours.seconds,
-        seconds_theirs=theirs.seconds,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    content: bytes
-    seconds: float
+def times(name: str, made: Any, limits: Limits, watch: Watch) -> Turns:
+    """Seconds of both, which have converted the model before."""
+    from converters import lce_original
+    from converters.lce import lce
 
-
-def converted(made: Any, converters: tuple[Callable[[Any], bytes], ...], repeats: int) -> list[Converted]:
-    """What each converter makes, in turn and several times; the median of its processor time."""
-    contents: dict[int, bytes] = {}
-    seconds: dict[int, list[float]] = {}
-    for _ in range(repeats):
-        for number, convert in enumerate(converters):
+    def seconds(convert: Callable[[Any], bytes]) -> Callable[[], float]:
+        def measured() -> float:
             before = time.process_time()
-            contents[number] = convert(made)
-            seconds.setdefault(number, []).append(time.process_time() - before)
-    return [Converted(contents[number], statistics.median(seconds[number])) for number in contents]
+            convert(made)
+            return time.process_time() - before
+
+        return measured
+
+    contenders = {"ours": seconds(lce), "LCE": seconds(lce_original.lce)}
+    faster = {name: Comparison(over("LCE", "ours"), f"converting {name}, over LCE's converter")}
+    return take_turns(contenders, faster, limits, between=watch.look, label=name)
 
 
 def graph_of(content: bytes) -> Graph:
@@ -221,8 +219,6 @@ HEAD = (
     "differs on LCE's interpreter",
     "on our operators",
     "spread",
-    "seconds",
-    "LCE's seconds",
 )
 
 
@@ -244,32 +240,42 @@ def cells_of(row: Row) -> list[str]:
         f"{row.on_lce:.1g}",
         f"{row.on_ours:.1g}",
         f"{row.spread:.3g}",
-        f"{row.seconds_ours:.2f}",
-        f"{row.seconds_theirs:.2f}",
     ]
 
 
-def ratios(rows: list[Row]) -> dict[str, float]:
-    return {row.network: round(row.seconds_theirs / row.seconds_ours, 2) for row in rows}
-
-
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
-    parser.add_argument("--markdown", action="store_true", help="print the table of the documents, and nothing else")
+    parser = parser_of(__doc__, Limits(width=0.1, least_rounds=6, most_rounds=24, most_seconds=120))
+    parser.add_argument("--docs", action="store_true", help="write and print what docs/lce-converter.md shows, instead")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--images", type=int, default=2)
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_packages.set_up()
-    rows = [compare(name, repeats=options.repeats, images=options.images) for name in options.networks]
-    if options.json:
-        print(json.dumps({"ratios": ratios(rows), "figures": {row.network: asdict(row) for row in rows}}))
-    else:
+    limits, watch = limits_of(options), Watch()
+    rows, turns = [], {}
+    for name in NETWORKS[:3] if options.quick else options.networks:
+        made, record = keras_model(name)
+        rows.append(compare(name, made, record, images=options.images))
+        if not options.docs:
+            turns[name] = times(name, made, limits, watch)
+    if options.docs:
+        facts = {"figures": {row.network: asdict(row) for row in rows}}
+        (ROOT / "docs" / "lce-converter.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         print(table(rows))
-        if not options.markdown:
-            print("\nLCE's seconds over ours:", ", ".join(f"{name} {ratio}" for name, ratio in ratios(rows).items()))
+        return 0
+    ratios = {name: measured.ratios[name] for name, measured in turns.items()}
+    seconds = [[name, *(f"{turns[name].median(who):.2f}" for who in ("ours", "LCE"))] for name in turns]
+    publish(
+        options,
+        watch,
+        ratios={
+            **ratios,
+            "median": middle(ratios, what="converting, over LCE's converter"),
+            "least": least(ratios, what="converting, over LCE's converter"),
+        },
+        figures={row.network: asdict(row) for row in rows},
+        tables=[Table("Processor seconds of one conversion", ["model", "ours", "LCE's"], seconds)],
+    )
     return 0
 
 

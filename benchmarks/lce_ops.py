@@ -1,26 +1,22 @@
 """How fast the LCE operators are: ratios of whole models, measured side by side in one run.
 
-    python benchmarks/lce_ops.py [--json] [--networks QuickNet ...] [--rounds 15]
+    python benchmarks/lce_ops.py [--quick] [--json] [--save] [--networks QuickNet ...]
     python benchmarks/lce_ops.py --layers
 
-Every contender runs once per round, in a shuffled order. One thread is measured by the processor time of the calling
-thread, which other work on the machine does not lengthen; a ratio is taken within each round, and the table shows the
-median of the rounds with a 95 % interval. Two threads are measured by the clock, and their ratio is that of the fastest
-rounds. `--layers` times QuickNet's four convolutions by themselves, with each kernel: how near they are to what the
-processor can do. Needs the host's packages and larq-compute-engine; converted models are kept under --models between
-runs. The last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
+One thread is measured by the processor time of the calling thread, which other work on the machine does not lengthen;
+two threads are measured by the clock. LCE's best setting is the one with the least median. `--layers` times QuickNet's
+four convolutions by themselves, with each kernel: how near they are to what the processor can do. --quick has QuickNet
+alone. Needs the host's packages and larq-compute-engine; converted models are kept under --models between runs. The
+last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
-import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +24,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
 from benchmarks.lce_contenders import INPUT_SHAPE, MODELS, Run, make_models, model_contenders
 from benchmarks.lce_instructions import LCE_PRODUCTS_PER_INSTRUCTION, aarch64_products_per_instruction
 from benchmarks.lce_layers import layer_times, print_layers
-from reports.data.stats import percentile_interval
+from benchmarks.ratios import Comparison, Limits, Ratio, Turns, best_over, counted, least, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 
 # Ratios that the operators must keep: name -> floor.
 FLOORS = {
@@ -44,91 +42,65 @@ FLOORS = {
 }
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """How many times faster one contender is than another: the median over rounds, with its 95 % interval."""
-
-    median: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Times:
-    """Milliseconds per round: of the calling thread's processor time, and by the clock."""
-
-    processor: list[float]
-    clock: list[float]
-
-
-def measure(contenders: dict[str, Run], *, rounds: int, seed: int = 0) -> dict[str, Times]:
-    image = np.random.default_rng(seed).normal(size=INPUT_SHAPE).astype(np.float32)
-    order, shuffle = list(contenders), random.Random(seed).shuffle
-    times = {name: Times([], []) for name in contenders}
-    for _ in range(rounds):
-        shuffle(order)
-        for name in order:
-            contenders[name](image)  # brings its own data back into the caches
-            processor, clock = time.thread_time_ns(), time.perf_counter_ns()
-            contenders[name](image)
-            times[name].processor.append((time.thread_time_ns() - processor) / 1e6)
-            times[name].clock.append((time.perf_counter_ns() - clock) / 1e6)
-    return times
-
-
-def ratio(slow: Times, fast: Times) -> Ratio:
-    """Taken within each round. The interval comes from order statistics: it assumes nothing of their distribution."""
-    parts_per_million = [round(1e6 * s / f) for s, f in zip(slow.processor, fast.processor)]
-    low, high = percentile_interval(parts_per_million, 50)
-    median = statistics.median(parts_per_million) / 1e6
-    return Ratio(median, None if low is None else low / 1e6, None if high is None else high / 1e6)
-
-
-def best_lce(times: dict[str, Times]) -> str:
-    return min(
-        (name for name in times if name.startswith("lce")), key=lambda name: statistics.median(times[name].processor)
-    )
-
-
-def ratios_of(all_times: dict[str, dict[str, Times]]) -> dict[str, Ratio]:
-    against_best = {name: ratio(times[best_lce(times)], times["ours"]) for name, times in all_times.items()}
-    ratios = {f"{name.lower()}_vs_lce_best": value for name, value in against_best.items()}
-    if set(MODELS) <= set(all_times):
-        ratios["least_of_five_vs_lce_best"] = min(against_best.values(), key=lambda r: r.median)
-    if "QuickNet" in all_times:
-        times = all_times["QuickNet"]
-        ratios["quicknet_vs_lce_default"] = ratio(times["lce default"], times["ours"])
-        ratios["quicknet_vs_float_xnnpack"] = ratio(times["float"], times["ours"])
-        ratios["quicknet_two_threads"] = Ratio(min(times["ours"].clock) / min(times["ours, 2 threads"].clock))
-    return ratios
-
-
-def print_table(all_times: dict[str, dict[str, Times]], ratios: dict[str, Ratio]) -> None:
-    for model, times in all_times.items():
-        print(f"{model:24s} processor ms, clock ms (medians of {len(times['ours'].clock)}), fastest clock ms")
-        for name, t in sorted(times.items(), key=lambda item: statistics.median(item[1].processor)):
-            medians = statistics.median(t.processor), statistics.median(t.clock)
-            print(f"  {name:22s} {medians[0]:12.2f} {medians[1]:9.2f} {min(t.clock):9.2f}")
-    print(f"\n{'ratio':42s} {'times':>7s}   95 % interval   floor")
-    for name, value in ratios.items():
-        interval = "" if value.low is None or value.high is None else f"{value.low:5.2f} - {value.high:5.2f}"
-        print(f"{name:42s} {value.median:7.2f}   {interval:13s}   {FLOORS.get(name, '')}")
-
-
-def figures_of(all_times: dict[str, dict[str, Times]]) -> dict[str, float]:
-    """Medians in milliseconds."""
-    return {
-        f"{model}: {name}, {kind} ms": round(statistics.median(getattr(t, kind)), 3)
-        for model, times in all_times.items()
-        for name, t in times.items()
-        for kind in ("processor", "clock")
+def measure(model: str, contenders: dict[str, Run], limits: Limits, watch: Watch) -> Turns:
+    """Milliseconds of each contender, by processor and by clock."""
+    image = np.random.default_rng(0).normal(size=INPUT_SHAPE).astype(np.float32)
+    settings = [f"{name}, processor" for name in contenders if name.startswith("lce")]
+    ours = "ours, processor"
+    comparisons = {
+        f"{model.lower()}_vs_lce_best": Comparison(best_over(settings, ours), f"{model}, over LCE's best setting")
     }
+    if model == "QuickNet":
+        one, two = "ours, clock", "ours, 2 threads, clock"
+        comparisons |= {
+            "quicknet_vs_lce_default": Comparison(
+                over("lce default, processor", ours), "QuickNet, over LCE's default setting"
+            ),
+            "quicknet_vs_float_xnnpack": Comparison(
+                over("float, processor", ours), "QuickNet, over the same model in floats with XNNPACK"
+            ),
+            "quicknet_two_threads": Comparison(over(one, two), "QuickNet, two threads over one, by the clock"),
+        }
+    timed = {name: _timed(run, image) for name, run in contenders.items()}
+    return take_turns(timed, comparisons, limits, between=watch.look, label=model)
+
+
+def _timed(run: Run, image: np.ndarray) -> Callable[[], dict[str, float]]:
+    def milliseconds() -> dict[str, float]:
+        run(image)  # brings its own data back into the caches
+        processor, clock = time.thread_time_ns(), time.perf_counter_ns()
+        run(image)
+        return {
+            "processor": (time.thread_time_ns() - processor) / 1e6,
+            "clock": (time.perf_counter_ns() - clock) / 1e6,
+        }
+
+    return milliseconds
+
+
+def ratios_of(all_turns: dict[str, Turns]) -> dict[str, Ratio]:
+    ratios = {name: ratio for turns in all_turns.values() for name, ratio in turns.ratios.items()}
+    if set(MODELS) <= set(all_turns):
+        against_best = {model: ratios[f"{model.lower()}_vs_lce_best"] for model in MODELS}
+        ratios["least_of_five_vs_lce_best"] = least(against_best, what="five models, over LCE's best setting")
+    products = aarch64_products_per_instruction()
+    if products:
+        ratios["aarch64_products_per_instruction_vs_lce"] = counted(
+            "products per vector instruction on aarch64, over LCE's", products / LCE_PRODUCTS_PER_INSTRUCTION
+        )
+    return {name: replace(ratio, floor=FLOORS.get(name)) for name, ratio in ratios.items()}
+
+
+def table(model: str, turns: Turns) -> Table:
+    names = sorted(
+        {name.rpartition(", ")[0] for name in turns.samples}, key=lambda name: turns.median(f"{name}, clock")
+    )
+    rows = [[name, *(f"{turns.median(f'{name}, {kind}'):.2f}" for kind in ("processor", "clock"))] for name in names]
+    return Table(f"{model}, milliseconds", ["contender", "processor", "clock"], rows)
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print only {ratios, figures}; figures are milliseconds")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser = parser_of(__doc__, Limits(width=0.04, least_rounds=15, most_rounds=200, most_seconds=90))
     parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
     parser.add_argument("--layers", action="store_true", help="single convolutions with each kernel, and nothing else")
@@ -136,19 +108,17 @@ def main(arguments: list[str]) -> int:
     if options.layers:
         print_layers(layer_times())
         return 0
-    make_models(options.models, options.networks)
-    all_times = {
-        name: measure(model_contenders(name, options.models), rounds=options.rounds) for name in options.networks
+    names = ["QuickNet"] if options.quick else options.networks
+    make_models(options.models, names)
+    limits, watch = limits_of(options), Watch()
+    all_turns = {name: measure(name, model_contenders(name, options.models), limits, watch) for name in names}
+    figures = {
+        f"{model}: {name} ms": round(turns.median(name), 3)
+        for model, turns in all_turns.items()
+        for name in turns.samples
     }
-    ratios = ratios_of(all_times)
-    products = aarch64_products_per_instruction()
-    if products:
-        ratios["aarch64_products_per_instruction_vs_lce"] = Ratio(products / LCE_PRODUCTS_PER_INSTRUCTION)
-    if options.json:
-        rounded = {name: round(r.median, 3) for name, r in ratios.items()}
-        print(json.dumps({"ratios": rounded, "figures": figures_of(all_times)}))
-    else:
-        print_table(all_times, ratios)
+    tables = [table(model, turns) for model, turns in all_turns.items()]
+    publish(options, watch, ratios=ratios_of(all_turns), figures=figures, tables=tables)
     return 0
 
 

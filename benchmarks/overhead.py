@@ -1,12 +1,10 @@
 """What measuring through our agent costs: a plain loop of invoke() against us, on the same artifacts, interleaved.
 
-    python benchmarks/overhead.py [--json] [--clock wall|cpu] [--tool] [--rounds 10] [--runs 100] [--artifacts FOLDER]
+    python benchmarks/overhead.py [--quick] [--json] [--save] [--clock wall|cpu] [--tool] [--runs 100]
 
-Prints `native_over_ours_fp32` and `native_over_ours_int8`: the loop's p50 over ours, one thread, both in fresh
-processes with ai-edge-litert; 1 is perfect, and it `holds` within 2 %. Each round measures all four in an order of its
-own, a ratio is taken within a round, and the median of the rounds is shown with a 95 % interval, so that a noisy
-neighbour strikes both sides. `fastest` is the same ratio of the shortest runs of all rounds, which hardly feel a
-neighbour. The model is MobileNetV2 with random weights: time does not depend on them.
+`native_over_ours_fp32` and `native_over_ours_int8`: the loop's p50 over ours, one thread, both in fresh processes with
+ai-edge-litert; 1 is perfect. The model is MobileNetV2 with random weights: time does not depend on them. `fastest` in
+the table is the same ratio of the shortest runs of all rounds, which hardly feel a neighbour.
 
 --clock cpu  counts the thread's CPU time instead, for a machine with another load: what waits for a CPU is not counted.
              Ours is then what the agent calls, in a process of its own, since the agent itself knows no other clock.
@@ -21,24 +19,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Limits, Turns, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 from harness.devices.client import measure
 from harness.devices.device import make_device
-from harness.devices.rounds import interleaved
-from reports.data.stats import percentile_interval
 
 RUNTIME = "ai-edge-litert"
 TOOL = "ai_edge_litert.tools.benchmark_litert_model"
 FORMATS = ("fp32", "int8")
 WARMUP_RUNS = 20
-WITHIN = 0.02
+NAMES = {"native": "a plain loop", "tool": "LiteRT's tool"}
 CLOCKS = {"wall": "perf_counter_ns", "cpu": "thread_time_ns"}
-Times = dict[str, int]  # p50 and min, nanoseconds
+Times = dict[str, float]  # p50 and min, milliseconds
 
 LOOP = """
 import json, sys, time
@@ -79,28 +79,28 @@ def main() -> None:
     options.artifacts.mkdir(parents=True, exist_ok=True)
     for name in FORMATS:
         _artifact(options.artifacts, name)
-    other = "tool" if options.tool else "native"
-    times = _measure_rounds(options, other)
-    results = {
-        f"{other}_over_ours_{name}": _ratios(times[f"{other} {name}"], times[f"ours {name}"]) for name in FORMATS
-    }
-    if options.json:
-        print(
-            json.dumps({"ratios": {name: row["median"] for name, row in results.items()}, "figures": _figures(times)})
-        )
-        return
-    for name, row in results.items():
-        word = "holds" if abs(row["median"] - 1) <= WITHIN else f"off by more than {WITHIN:.0%}"
-        interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
-        print(f"{name}  {row['median']:.3f}  {interval}  fastest {row['fastest']:.3f}  {word}")
+    other, watch = "tool" if options.tool else "native", Watch()
+    turns = take_turns(
+        {f"{who} {name}": _contender(who, name, options) for who in (other, "ours") for name in FORMATS},
+        {
+            f"{other}_over_ours_{name}": Comparison(
+                over(f"{other} {name}, p50", f"ours {name}, p50"),
+                f"{NAMES[other]} over our agent, p50 of {name}; 1 is perfect",
+            )
+            for name in FORMATS
+        },
+        limits_of(options),
+        between=watch.look,
+        label="overhead",
+    )
+    figures = {f"{name}, ms": round(turns.median(name), 4) for name in turns.samples if name.endswith("p50")}
+    publish(options, watch, ratios=turns.ratios, figures=figures, tables=[_table(turns, other)])
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print only {ratios, figures}; figures are milliseconds")
+    parser = parser_of(__doc__, Limits(width=0.02, least_rounds=10, most_rounds=40, most_seconds=300))
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--tool", action="store_true", help="compare with LiteRT's own benchmark tool")
-    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-overhead")
     options = parser.parse_args()
@@ -109,16 +109,19 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measure_rounds(options: argparse.Namespace, other: str) -> dict[str, list[Times]]:
-    """What each contender took, once per round."""
-    contenders = [f"{who} {name}" for who in (other, "ours") for name in FORMATS]
-    times: dict[str, list[Times]] = {contender: [] for contender in contenders}
-    for number, contender in interleaved(contenders, rounds=options.rounds, seed=0):
-        who, name = contender.split()
-        taken = _time(who, options.artifacts / f"{name}.tflite", options.runs, CLOCKS[options.clock])
-        times[contender].append(taken)
-        print(f"round {number + 1} of {options.rounds}  {contender:12} {taken['p50'] / 1e6:8.3f} ms", file=sys.stderr)
-    return times
+def _contender(who: str, name: str, options: argparse.Namespace) -> Callable[[], Times]:
+    return lambda: _time(who, options.artifacts / f"{name}.tflite", options.runs, CLOCKS[options.clock])
+
+
+def _table(turns: Turns, other: str) -> Table:
+    rows = []
+    for name in FORMATS:
+        theirs, ours = (min(turns.samples[f"{who} {name}, min"]) for who in (other, "ours"))
+        medians = (f"{turns.median(f'{who} {name}, p50'):.3f}" for who in (other, "ours"))
+        rows.append([name, *medians, f"{theirs / ours:.3f}"])
+    return Table(
+        "Medians of the rounds' p50", ["format", f"{NAMES[other]}, ms", "ours, ms", "fastest runs, ratio"], rows
+    )
 
 
 def _time(who: str, path: Path, runs: int, clock: str) -> Times:
@@ -145,7 +148,7 @@ def _samples(script: str, *arguments: object) -> list[int]:
 
 
 def _summary(samples: list[int]) -> Times:
-    return {"p50": statistics.median_low(samples), "min": min(samples)}
+    return {"p50": statistics.median_low(samples) / 1e6, "min": min(samples) / 1e6}
 
 
 def _tool(path: Path, runs: int) -> Times:
@@ -163,25 +166,7 @@ def _tool(path: Path, runs: int) -> Times:
         command = [sys.executable, "-m", TOOL, *options, "--result_json", file.name]
         subprocess.run(command, check=True, capture_output=True)
         latency = json.loads(Path(file.name).read_text())["latency"]  # milliseconds, rounded to hundredths
-    return {"p50": round(latency["median_ms"] * 1e6), "min": round(latency["min_ms"] * 1e6)}
-
-
-def _ratios(other: list[Times], ours: list[Times]) -> dict[str, float]:
-    """Median of the rounds' ratios, with its distribution-free 95 % interval; an open bound is their extreme."""
-    parts_per_million = [round(1e6 * a["p50"] / b["p50"]) for a, b in zip(other, ours)]
-    low, high = percentile_interval(parts_per_million, 50)
-    fastest = min(taken["min"] for taken in other) / min(taken["min"] for taken in ours)
-    return {
-        "median": statistics.median(parts_per_million) / 1e6,
-        "low": (min(parts_per_million) if low is None else low) / 1e6,
-        "high": (max(parts_per_million) if high is None else high) / 1e6,
-        "fastest": fastest,
-    }
-
-
-def _figures(times: dict[str, list[Times]]) -> dict[str, float]:
-    """Per contender the median of its rounds' p50, in milliseconds."""
-    return {name: statistics.median(taken["p50"] for taken in rounds) / 1e6 for name, rounds in times.items()}
+    return {"p50": latency["median_ms"], "min": latency["min_ms"]}
 
 
 def _artifact(folder: Path, name: str) -> None:

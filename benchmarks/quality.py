@@ -1,28 +1,33 @@
 """Deletion and insertion curves per second against xplique, on the same model, images, maps, baseline and steps.
 
-    python benchmarks/quality.py [--quick] [--json]
+    python benchmarks/quality.py [--quick] [--json] [--save] [--images 16] [--steps 32]
 
 MobileNetV2 at 224 x 224 with random weights: the figures are about cost alone. Each contender lives in a process of its
-own, with the threads and the batch size that it is best with, and they take turns. Before the clock starts,
-both must give the same areas. A ratio above 1 means that ours is faster.
+own, with the threads and the batch size that it is best with. Before the clock starts, both must give the same areas.
+A ratio above 1 means that ours is faster. --quick has 8 images and 8 steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Limits, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 from harness import keras_packages
 
 SIZE, CLASSES = 224, 1000
@@ -42,41 +47,41 @@ Areas = Callable[[int], tuple[float, float]]  # number of images -> mean deletio
 
 
 def main() -> None:
-    arguments = _arguments()
-    with _workers(arguments.steps) as workers:
+    options, watch = _options(), Watch()
+    with _workers(options.steps) as workers:
         _check_areas(workers)
-        seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-        for turn in range(arguments.rounds):
-            for name in CONTENDERS[:: 1 if turn % 2 == 0 else -1]:
-                seconds[name].append(_ask(workers[name], arguments.images)["seconds"])
+        turns = take_turns(
+            {name: _contender(workers[name], options.images) for name in CONTENDERS},
+            {
+                "deletion_insertion_vs_xplique": Comparison(
+                    over("xplique", "ours"), "deletion and insertion, over xplique"
+                )
+            },
+            limits_of(options),
+            between=watch.look,
+            label="quality",
+        )
         peaks = {name: _ask(workers[name], 1)["peak_rss_mib"] for name in CONTENDERS}
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
-    passes = 2 * arguments.images * (arguments.steps + 1)
-    result = {
-        "ratios": {"deletion_insertion_vs_xplique": round(medians["xplique"] / medians["ours"], 3)},
-        "figures": {
-            "images": arguments.images,
-            "steps": arguments.steps,
-            "rounds": arguments.rounds,
-            "cores": os.cpu_count(),
-            "seconds": {name: [round(value, 3) for value in taken] for name, taken in seconds.items()},
-            "points_per_second": {name: round(passes / value, 1) for name, value in medians.items()},
-            "peak_rss_mib": peaks,
-        },
+    points = 2 * options.images * (options.steps + 1)
+    figures = {
+        "images": options.images,
+        "steps": options.steps,
+        "seconds": {name: round(turns.median(name), 3) for name in CONTENDERS},
+        "points_per_second": {name: round(points / turns.median(name), 1) for name in CONTENDERS},
+        "peak_rss_mib": peaks,
     }
-    print(json.dumps(result, indent=1) if arguments.json else table(result))
+    publish(options, watch, ratios=turns.ratios, figures=figures, tables=[table(figures)])
 
 
-def table(result: dict[str, Any]) -> str:
-    figures = result["figures"]
-    lines = [
-        f"{figures['images']} images of {SIZE}x{SIZE}, {figures['steps']} steps, deletion and insertion, MobileNetV2",
-        "contender  seconds (median)  points of curves per second  peak MiB",
-    ]
-    for name in CONTENDERS:
-        seconds, rate = statistics.median(figures["seconds"][name]), figures["points_per_second"][name]
-        lines.append(f"{name:<9}  {seconds:>16.2f}  {rate:>27.1f}  {figures['peak_rss_mib'][name]:>8.0f}")
-    return "\n".join([*lines, *(f"{name}  {value:.2f}" for name, value in result["ratios"].items())])
+def _contender(worker: Any, images: int) -> Callable[[], float]:
+    return lambda: float(_ask(worker, images)["seconds"])
+
+
+def table(figures: dict[str, Any]) -> Table:
+    title = f"{figures['images']} images of {SIZE}x{SIZE}, {figures['steps']} steps, both curves"
+    columns = [figures[name] for name in ("seconds", "points_per_second", "peak_rss_mib")]
+    rows = [[name, *(str(column[name]) for column in columns)] for name in CONTENDERS]
+    return Table(title, ["contender", "seconds", "points of curves per second", "peak MiB"], rows)
 
 
 def work(pipe: Any, name: str, steps: int) -> None:
@@ -192,17 +197,14 @@ def _ask(pipe: Any, count: int) -> dict[str, Any]:
     return answer
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="8 images, 8 steps, one round")
-    parser.add_argument("--images", type=int, default=64)
+def _options() -> argparse.Namespace:
+    parser = parser_of(__doc__, Limits(width=0.05, most_rounds=40, most_seconds=600))
+    parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--steps", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", action="store_true", help="ratios and figures alone on stdout")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.images, arguments.steps, arguments.rounds = 8, 8, 1
-    return arguments
+    options = parser.parse_args()
+    if options.quick:
+        options.images, options.steps = 8, 8
+    return options
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ def ratio_table(ratios: Mapping[str, Mapping[str, Any]]) -> Table:
         trust = ratio.doubt or ("counted" if ratio.width is None else f"within {ratio.width:.1%}")
         floor = "" if ratio.floor is None else shown(ratio.floor)
         rows.append([ratio.what, shown(ratio.value), interval, trust, *([floor] if floors else [])])
-    head = ["what", "times", "95 % interval", "interval", *(["at least"] if floors else [])]
+    head = ["what", "times", "95 % interval", "its width", *(["at least"] if floors else [])]
     return Table("", head, rows)
 
 

@@ -1,30 +1,29 @@
 """Maps per second of the gradient engine against tf-keras-vis, xplique and a plain tf.function, interleaved in one run.
 
-    python benchmarks/saliency.py [--quick] [--memory] [--json] [--output figures.json]
-    python benchmarks/saliency.py --combine mobilenet.json resnet.json     one run per model, read together
+    python benchmarks/saliency.py [--quick] [--memory] [--json] [--save] [--clock cpu] [--networks ...] [--methods ...]
 
 Every contender lives in a process of its own, so that each has the thread settings it is best with and memory can be
 told apart; only one of them works at a time. Models have random weights. Ratios above 1 mean that ours is faster.
 All contenders differentiate the same logits, but tf-keras-vis on RealToBinaryNet, whose softmax layer it leaves in;
 class activation maps are taken from the same layer. xplique and the plain function each use their best batch size.
+--quick has three models. One round of SmoothGrad on VGG16 takes minutes, so the whole takes two hours.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
-import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Limits, Ratio, Samples, Turns, least, measured_once, middle, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 from benchmarks.saliency_contenders import IMAGES, work
 
 MODELS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
@@ -35,76 +34,69 @@ TOGETHER = "gradient+gradcam"
 
 
 def main() -> None:
-    arguments = _arguments()
-    figures = combined(arguments.combine) if arguments.combine else measure(arguments)
-    result = {"ratios": ratios(figures), "figures": figures}
-    if arguments.output:
-        Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n")
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        print(table(figures["maps_per_second"]))
-        print(json.dumps(result["ratios"], indent=1))
-
-
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures of a run: maps per second by model, method and contender, and what they were taken on."""
-    names = arguments.networks or (QUICK if arguments.quick else MODELS)
-    return {
-        "schema": 1,
-        "machine": _machine(),
+    options, watch = _options(), Watch()
+    names = options.networks or (QUICK if options.quick else MODELS)
+    measured, gflops = {}, {}
+    for name in names:
+        measured[name], gflops[name] = measure_model(name, options, watch)
+    ratios = ratios_of(measured)
+    figures: dict[str, Any] = {
         "images": IMAGES,
-        "samples": arguments.samples,
-        "clock": arguments.clock,
-        "maps_per_second": {name: measure_model(name, arguments) for name in names},
-        "peak_rss_mib": measure_memory() if arguments.memory else {},
+        "samples": options.samples,
+        "clock": options.clock,
+        "maps_per_second": {name: rates(by_method) for name, by_method in measured.items()},
+        "gflops": gflops,
     }
+    if options.memory:
+        figures["peak_rss_mib"] = peaks = measure_memory()
+        ratios["memory_vs_tfkerasvis"] = measured_once(
+            "peak memory of SmoothGrad on VGG16, ours over tf-keras-vis: below 1 is less",
+            peaks["ours"] / peaks["tf-keras-vis"],
+        )
+    publish(options, watch, ratios=ratios, figures=figures, tables=tables(figures))
 
 
-def combined(paths: list[str]) -> dict[str, Any]:
-    """The figures of several runs as one; what they were taken on is that of the first."""
-    runs = [json.loads(Path(path).read_text())["figures"] for path in paths]
-    rates: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        for name, by_method in run["maps_per_second"].items():
-            rates.setdefault(name, {}).update(by_method)
-    peaks = {contender: peak for run in runs for contender, peak in run["peak_rss_mib"].items()}
-    return {**runs[0], "maps_per_second": rates, "peak_rss_mib": peaks}
+def measure_model(name: str, options: argparse.Namespace, watch: Watch) -> tuple[dict[str, Turns], dict[str, float]]:
+    """By method the seconds of each contender; and GFLOP/s that Gradient reaches, beside the machine's own."""
+    contenders = ("ours",) if list(options.methods) == [TOGETHER] else CONTENDERS
+    by_method = {}
+    with _workers(name, contenders, options.samples) as workers:
 
+        def job(contender: str, method: str) -> Callable[[], float]:
+            return lambda: float(_ask(workers[contender], method)[options.clock == "cpu"])
 
-def measure_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Median maps per second by method and contender; whoever is compared takes turns."""
-    rounds, clock = arguments.rounds, ("wall", "cpu").index(arguments.clock)
-    rates: dict[str, dict[str, float]] = {}
-    contenders = ("ours",) if list(arguments.methods) == [TOGETHER] else CONTENDERS
-    with _workers(name, contenders, arguments.samples) as workers:
-
-        def seconds(takers: list[tuple[str, str]], repeats: int) -> list[float]:
-            """The median of each (contender, job)."""
-            taken: dict[tuple[str, str], list[float]] = {taker: [] for taker in takers}
-            for turn in range(repeats):
-                for i in range(len(takers)):
-                    contender, job = takers[(i + turn) % len(takers)]
-                    taken[contender, job].append(_ask(workers[contender], job)[clock])
-            return [statistics.median(times) for times in taken.values()]
-
-        for method in METHODS:
-            if method in arguments.methods:
-                measured = seconds(
-                    [(c, method) for c in CONTENDERS], min(rounds, 2) if method == "smoothgrad" else rounds
-                )
-                rates[method] = {c: IMAGES / taken for c, taken in zip(CONTENDERS, measured, strict=True)}
-        if TOGETHER in arguments.methods:
-            both, gradient, gradcam = seconds([("ours", job) for job in (TOGETHER, "gradient", "gradcam")], rounds)
-            taken = {"one pass": both, "two": gradient + gradcam, "gradient alone": gradient}
-            rates[TOGETHER] = {way: IMAGES / took for way, took in taken.items()}
+        for method in options.methods:
+            if method == TOGETHER:
+                jobs = {each: job("ours", each) for each in (TOGETHER, "gradient", "gradcam")}
+                comparisons = {
+                    "apart": Comparison(_two_passes),
+                    "gradient_alone": Comparison(over("gradient", TOGETHER)),
+                }
+            else:
+                jobs = {contender: job(contender, method) for contender in CONTENDERS}
+                comparisons = {contender: Comparison(over(contender, "ours")) for contender in CONTENDERS[1:]}
+            label = f"{name} {method}"
+            by_method[method] = take_turns(jobs, comparisons, limits_of(options), between=watch.look, label=label)
         about = _ask(workers["ours"], "about")
-    if "gradient" in rates:
+    gflops = {"machine": about["machine_gflops"]}
+    if "gradient" in by_method:
         # Backwards to the input costs what the forward pass does; gradients of weights are not asked for.
-        achieved = rates["gradient"]["ours"] * 2 * about["forward_gflop"]
-        rates["gflops"] = {"achieved": achieved, "machine": about["machine_gflops"]}
-    print(name, json.dumps(rates), file=sys.stderr, flush=True)
-    return rates
+        gflops["achieved"] = IMAGES / by_method["gradient"].median("ours") * 2 * about["forward_gflop"]
+    return by_method, gflops
+
+
+def _two_passes(samples: Samples) -> list[float]:
+    """What both methods take one after the other, over one pass for both."""
+    each = zip(samples["gradient"], samples["gradcam"], samples[TOGETHER], strict=True)
+    return [(gradient + gradcam) / together for gradient, gradcam, together in each]
+
+
+def rates(by_method: dict[str, Turns]) -> dict[str, dict[str, float]]:
+    """Median maps per second, by method and contender."""
+    return {
+        method: {name: round(IMAGES / turns.median(name), 3) for name in turns.samples}
+        for method, turns in by_method.items()
+    }
 
 
 def measure_memory() -> dict[str, float]:
@@ -117,46 +109,54 @@ def measure_memory() -> dict[str, float]:
     return peaks
 
 
-def ratios(figures: dict[str, Any]) -> dict[str, float]:
+def ratios_of(measured: dict[str, dict[str, Turns]]) -> dict[str, Ratio]:
     """How many times as fast ours is, over models; `vs_xplique` and `vs_plain_function` over the methods, too."""
-    rates: dict[str, dict[str, dict[str, float]]] = figures["maps_per_second"]
 
-    def against(contender: str, *methods: str) -> list[float]:
-        return [
-            by_method[method]["ours"] / by_method[method][contender]
+    def against(contender: str, *methods: str) -> dict[str, Ratio]:
+        return {
+            name if len(methods) == 1 else f"{name} {method}": by_method[method].ratios[contender]
             for method in methods
-            for by_method in rates.values()
+            for name, by_method in measured.items()
             if method in by_method
-        ]
+        }
 
-    compared = {f"{method}_vs_tfkerasvis": against("tf-keras-vis", method) for method in METHODS}
-    compared |= {"vs_xplique": against("xplique", *METHODS), "vs_plain_function": against("plain", *METHODS)}
-    result = {
-        f"{name}_{of}": take(factors)
-        for name, factors in compared.items()
-        if factors
-        for of, take in (("median", statistics.median), ("least", min))
+    compared = {
+        f"{method}_vs_tfkerasvis": (f"{method}, over tf-keras-vis", against("tf-keras-vis", method))
+        for method in METHODS
     }
-    if together := [by_method[TOGETHER] for by_method in rates.values() if TOGETHER in by_method]:
-        for name, way in (("apart", "two"), ("gradient_alone", "gradient alone")):
-            faster = [rate["one pass"] / rate[way] for rate in together]
-            result[f"together_vs_{name}_median"] = statistics.median(faster)
-    if peaks := figures["peak_rss_mib"]:
-        result["memory_vs_tfkerasvis"] = peaks["ours"] / peaks["tf-keras-vis"]
-    return {name: round(value, 3) for name, value in result.items()}
+    compared["vs_xplique"] = "all methods, over xplique", against("xplique", *METHODS)
+    compared["vs_plain_function"] = "all methods, over a plain tf.function", against("plain", *METHODS)
+    compared["together_vs_apart"] = "Gradient and GradCAM in one pass, over two", against("apart", TOGETHER)
+    compared["together_vs_gradient_alone"] = (
+        "both in one pass, over Gradient alone",
+        against("gradient_alone", TOGETHER),
+    )
+    result = {}
+    for name, (what, ratios) in compared.items():
+        if ratios:
+            result[f"{name}_median"] = middle(ratios, what=what)
+            result[f"{name}_least"] = least(ratios, what=what)
+    return result
 
 
-def table(rates: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Maps per second: ours / tf-keras-vis / xplique / plain; and by both methods in one pass, in two, by one alone."""
-    ways = "one pass / two / gradient alone"
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """Maps per second of all contenders, and how near the machine's own matrix product that is."""
+    measured = figures["maps_per_second"]
+    ways = "one pass / Gradient / GradCAM"
     columns = [*(f"{method}: {' / '.join(CONTENDERS)}" for method in METHODS), f"{TOGETHER}: {ways}"]
-    lines = [f"| model | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
-    for name, by_method in rates.items():
-        cells = [
-            " / ".join(f"{rate:.3g}" for rate in by_method.get(method, {}).values()) for method in (*METHODS, TOGETHER)
-        ]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        [name, *(" / ".join(f"{rate:.3g}" for rate in by_method.get(m, {}).values()) for m in (*METHODS, TOGETHER))]
+        for name, by_method in measured.items()
+    ]
+    title = f"Maps per second, SmoothGrad with {figures['samples']} copies, by the {figures['clock']} clock"
+    reached = [
+        [name, *(f"{of[key]:.0f}" if key in of else "" for key in ("achieved", "machine"))]
+        for name, of in figures["gflops"].items()
+    ]
+    return [
+        Table(title, ["model", *columns], rows),
+        Table("GFLOP/s of Gradient, by definition", ["model", "reached", "matrix product of NumPy"], reached),
+    ]
 
 
 @contextmanager
@@ -185,21 +185,8 @@ def _ask(pipe: Any, request: str) -> Any:
     return pipe.recv()
 
 
-def _machine() -> dict[str, Any]:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    return {"cpu": model, "cores": os.cpu_count(), "load_before": os.getloadavg()[0]}
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three models")
+def _options() -> argparse.Namespace:
+    parser = parser_of(__doc__, Limits(width=0.05, least_rounds=6, most_rounds=40, most_seconds=120))
     parser.add_argument("--memory", action="store_true", help="measure peak memory on VGG16 too")
     parser.add_argument("--samples", type=int, default=20, help="noisy copies per image of SmoothGrad")
     parser.add_argument(
@@ -207,12 +194,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--networks", nargs="+", choices=MODELS, help="only these")
     parser.add_argument(
-        "--methods", nargs="+", choices=(*METHODS, TOGETHER), default=(*METHODS, TOGETHER), help="only these"
+        "--methods", nargs="+", choices=(*METHODS, TOGETHER), default=[*METHODS, TOGETHER], help="only these"
     )
-    parser.add_argument("--rounds", type=int, default=9, help="repeats per method and contender; SmoothGrad at most 2")
-    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
-    parser.add_argument("--output", help="write the same here")
-    parser.add_argument("--combine", nargs="+", metavar="FILE", help="measure nothing: read what --output wrote")
     return parser.parse_args()
 
 

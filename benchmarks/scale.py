@@ -1,10 +1,10 @@
 """What handing out work costs: two workers against two bare processes, overhead for each unit, memory, a large store.
 
-    python benchmarks/scale.py [--json] [--units 1000000] [--rows 10000000] [--only store]
+    python benchmarks/scale.py [--quick] [--json] [--save] [--units 1000000] [--rows 10000000] [--only store]
 
-two_process_efficiency  units a second of two workers over those of two bare processes that do the same busy work side
-                        by side, between the first and the last unit; measured in turns, the median of the rounds.
-overhead_ms             time for each unit that does nothing, with one worker: all that is not the unit itself.
+throughput              two_process_efficiency: units a second of two workers over those of two bare processes that do
+                        the same busy work side by side, between the first and the last unit; measured in turns.
+overhead                time for each unit that does nothing, with one worker: all that is not the unit itself.
 coordinator             memory of the process that hands out, through Dask for thousands of units, and for more with
                         workers that return at once, so that a million take minutes; and its time for each unit, which
                         is what stays flat or not as work grows: the unit itself knows nothing of the others.
@@ -13,20 +13,17 @@ store                   score rows of ten models, three methods and ten metrics:
                         all rows; to see what is left, to make a report's view, and to read the scores of one model,
                         and of all.
 
-Work is simulated: what a model takes is in benchmarks/saliency.py.
+Work is simulated: what a model takes is in benchmarks/saliency.py. --quick has shorter plans and a smaller store.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
 import multiprocessing
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +32,24 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Limits, Ratio, Samples, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish, shown
+from benchmarks.scale_store import MIB, store_figures
 from harness.execution import coordinator, run_loop
 from harness.execution.sizing import WorkerConfig
 from harness.execution.task import Task, TaskResult
 from harness.experiment.reader import read_experiment
 from harness.stages.stage_table import STAGES, Stage
-from harness.store import Outcome, Score, Store, Unit
+from harness.store import Outcome, Store, Unit
 
 LOOPS = 24_000_000  # of a busy unit: a third of a second or so
-BUSY_UNITS, ROUNDS = 24, 3
+BUSY_UNITS = 24
 IDLE_UNITS = 2000
 DASK_UNITS = (1000, 5000, 20_000)
-IMAGES = 32  # score rows of a unit
-MODELS, METHODS, METRICS = 10, 3, 10  # of the study whose scores fill the store
-MIB = 1 << 20
+ALLOWED_MS = 5.0  # for each unit that does nothing
+PARTS = ("throughput", "overhead", "coordinator_dask", "coordinator", "store")
+COUNTS = (1000, 10_000, 100_000, 1_000_000)
 
 
 def perform(unit: Unit, context: Any, progress: Any) -> Outcome:
@@ -93,60 +94,78 @@ class InstantPool:
 
 
 def main() -> None:
-    options = _options()
+    options, watch = _options(), Watch()
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
-    measured: dict[str, Callable[[], dict[str, Any]]] = {
-        "throughput": _throughput,
-        "overhead": lambda: {"overhead_ms": 1000 / _rate(1, units=IDLE_UNITS, loops=0)},
-        "coordinator_dask": lambda: {"coordinator_dask": [_apart(_coordinator, n, True) for n in DASK_UNITS]},
-        "coordinator": lambda: {"coordinator": [_apart(_coordinator, n, False) for n in _counts(options.units)]},
-        "store": lambda: {"store": _apart(_store, options.rows)},
+    limits, ratios, figures = limits_of(options), {}, {}
+    if "throughput" in options.only:
+        ratios |= _throughput(limits, watch, figures)
+    if "overhead" in options.only:
+        ratios |= _overhead(limits, watch, figures)
+    if "coordinator_dask" in options.only:
+        figures["coordinator_dask"] = [_apart(_coordinator, n, True) for n in _counts(DASK_UNITS, options.units)]
+    if "coordinator" in options.only:
+        figures["coordinator"] = [_apart(_coordinator, n, False) for n in _counts(COUNTS, options.units)]
+    if "store" in options.only:
+        figures["store"] = _apart(store_figures, options.rows)
+    publish(options, watch, ratios=ratios, figures=figures, tables=list(_tables(figures)))
+
+
+def _throughput(limits: Limits, watch: Watch, figures: dict[str, Any]) -> dict[str, Ratio]:
+    what = "two workers over two bare processes, units a second"
+    turns = take_turns(
+        {"bare": lambda: 1 / _bare_rate(2), "ours": lambda: 1 / _rate(2)},
+        {"two_process_efficiency": Comparison(over("bare", "ours"), what)},
+        limits,
+        between=watch.look,
+        label="throughput",
+    )
+    figures["units_per_second_two_workers"] = 1 / turns.median("ours")
+    figures["units_per_second_two_bare_processes"] = 1 / turns.median("bare")
+    return turns.ratios
+
+
+def _overhead(limits: Limits, watch: Watch, figures: dict[str, Any]) -> dict[str, Ratio]:
+    def allowed_over_ours(samples: Samples) -> list[float]:
+        return [ALLOWED_MS / taken for taken in samples["ours"]]
+
+    turns = take_turns(
+        {"ours": lambda: 1000 / _rate(1, units=IDLE_UNITS, loops=0)},
+        {"overhead_5ms_over_ours": Comparison(allowed_over_ours, "5 ms over the time of a unit that does nothing")},
+        limits,
+        between=watch.look,
+        label="overhead",
+    )
+    figures["overhead_ms"] = turns.median("ours")
+    return turns.ratios
+
+
+def _tables(figures: dict[str, Any]) -> Iterator[Table]:
+    """Whatever was measured."""
+    titles = {
+        "coordinator": "The coordinator, with workers that return at once",
+        "coordinator_dask": "The coordinator through Dask, with one worker, its start included",
     }
-    figures: dict[str, Any] = {}
-    for name, measure in measured.items():
-        if options.only in (None, name):
-            figures.update(measure())
-    ratios = _ratios(figures)
-    if options.json:
-        print(json.dumps({"ratios": ratios, "figures": figures}))
-        return
-    for name, value in {**ratios, **figures}.items():
-        for row in value if isinstance(value, list) else [value]:
-            print(f"{name:<36}  {row if isinstance(row, dict) else round(row, 3)}")
+    for name in sorted(titles.keys() & figures.keys()):
+        rows = [[f"{row['units']:,}", f"{row['rss_mib']} MiB", f"{row['ms_per_unit']:.2f}"] for row in figures[name]]
+        yield Table(titles[name], ["units in the plan", "memory", "ms for each unit"], rows)
+    single = {name: value for name, value in figures.items() if isinstance(value, float)} | figures.get("store", {})
+    rows = [[name.replace("_", " "), shown(value)] for name, value in single.items()]
+    yield Table("Single figures", ["what", "value"], rows)
 
 
-def _throughput() -> dict[str, float]:
-    bare, two = zip(*[(_bare_rate(2), _rate(2)) for _ in range(ROUNDS)])
-    return {
-        "two_process_efficiency": statistics.median(ours / theirs for ours, theirs in zip(two, bare)),
-        "units_per_second_two_workers": statistics.median(two),
-        "units_per_second_two_bare_processes": statistics.median(bare),
-        "units_per_second_one_bare_process": _bare_rate(1),
-    }
-
-
-def _ratios(figures: dict[str, Any]) -> dict[str, float]:
-    """What must not fall below one figure or another, taken out of what was measured."""
-    ratios = {}
-    if "two_process_efficiency" in figures:
-        ratios["two_process_efficiency"] = figures.pop("two_process_efficiency")
-    if "overhead_ms" in figures:
-        ratios["overhead_5ms_over_ours"] = 5.0 / figures["overhead_ms"]
-    return ratios
-
-
-def _counts(longest: int) -> list[int]:
-    return [count for count in (1000, 10_000, 100_000, 1_000_000) if count <= longest]
+def _counts(counts: tuple[int, ...], longest: int) -> list[int]:
+    return [count for count in counts if count <= longest]
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print only {ratios, figures}")
+    parser = parser_of(__doc__, Limits(width=0.1, least_rounds=6, most_rounds=20, most_seconds=300))
     parser.add_argument("--units", type=int, default=100_000, help="the longest simulated plan")
     parser.add_argument("--rows", type=int, default=1_000_000, help="score rows of the simulated store")
-    parts = ("throughput", "overhead", "coordinator_dask", "coordinator", "store")
-    parser.add_argument("--only", choices=parts, help="measure no more than this")
-    return parser.parse_args()
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure no more than these")
+    options = parser.parse_args()
+    if options.quick:
+        options.units, options.rows = min(options.units, 10_000), min(options.rows, 100_000)
+    return options
 
 
 # ------------------------------------------------------------------------------------------------------- throughput
@@ -196,7 +215,7 @@ def _perform(store: Store, units: Iterator[Unit], worker_config: WorkerConfig) -
     coordinator.perform_missing(store, read_experiment(path), worker_config)
 
 
-# ------------------------------------------------------------------------------------------- memory, and a large store
+# ----------------------------------------------------------------------------------------------------------- memory
 def _apart(function: Any, *arguments: Any) -> dict[str, float]:
     """The result of a function in a process of its own, whose memory nothing else has touched."""
     ours, theirs = multiprocessing.Pipe()
@@ -221,67 +240,6 @@ def _coordinator(count: int, dask: bool) -> dict[str, float]:
         _perform(store, _units(count, 0), WorkerConfig(workers=1))
         seconds = time.monotonic() - began
     return {"units": count, "rss_mib": round(process.memory_info().rss / MIB), "ms_per_unit": 1000 * seconds / count}
-
-
-def _store(rows: int) -> dict[str, float]:
-    from reports.data.view import RunView
-
-    with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
-        _, planning = _timed(lambda: store.replace_plan(_study(rows), kinds=("images", "quality")))
-        written, writing = _timed(lambda: _fill(store, rows))
-        size = (Path(folder) / "store.sqlite").stat().st_size
-        _, resuming = _timed(lambda: (store.counts(), list(store.missing())))
-        view, viewing = _timed(lambda: RunView(store))
-        units = view.of_kind("quality")
-        of_one = [unit for unit in units if unit.spec["model"]["name"] == "model 0"]
-        _, reading_one = _timed(lambda: sum(len(view.scores(unit)) for unit in of_one))
-        read, reading = _timed(lambda: sum(len(view.scores(unit)) for unit in units))
-        assert read == written
-    return {
-        "rows": read,
-        "bytes_per_row": round(size / read),
-        "rows_written_per_second": round(written / writing),
-        "rows_read_per_second": round(read / reading),
-        "seconds_to_write_the_plan": round(planning, 2),
-        "seconds_to_see_what_is_left": round(resuming, 2),
-        "seconds_to_make_a_view": round(viewing, 2),
-        "seconds_to_read_one_network": round(reading_one, 2),
-        "rss_mib": round(psutil.Process().memory_info().rss / MIB),
-    }
-
-
-def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    began = time.monotonic()
-    return function(), time.monotonic() - began
-
-
-def _fill(store: Store, rows: int) -> int:
-    """The scores of every unit of the study, 64 units in a transaction, as workers bring them back; how many rows."""
-    units, scores, written = _study(rows), _scores(0), 0
-    while some := list(itertools.islice(units, 64)):
-        with store.together():
-            for unit in some:
-                if unit.kind == "images":
-                    scores = _scores(unit.spec["first"])
-                of_unit = scores if unit.kind == "quality" else []
-                store.commit(unit, Outcome(scores=of_unit), seconds=0.0)
-                written += len(of_unit)
-    return written
-
-
-def _scores(first: int) -> list[Score]:
-    return [Score(image=f"ILSVRC2012_val_{first + i:08d}", value=i / IMAGES) for i in range(IMAGES)]
-
-
-def _study(rows: int) -> Iterator[Unit]:
-    """So many batches of images, and for each the quality units of every model, method and metric."""
-    names = list(itertools.product(range(MODELS), range(METHODS), range(METRICS)))
-    for first in range(0, max(1, rows // len(names)), IMAGES):
-        images = Unit(kind="images", spec={"first": first, "count": IMAGES})
-        yield images
-        for model, method, metric in names:
-            spec = {"method": f"method {method}", "metric": f"metric {metric}"}
-            yield Unit(kind="quality", spec={"model": {"name": f"model {model}"}, **spec}, needs={"images": images.key})
 
 
 if __name__ == "__main__":

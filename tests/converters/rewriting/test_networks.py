@@ -17,7 +17,7 @@ ROUNDED_THRESHOLDS = {"binary-alexnet": 1}
 @pytest.mark.parametrize("name", lce_converter.NETWORKS)
 def test_artifact_is_as_lce_s_converter_makes_it(name: str) -> None:
     pytest.importorskip("larq_compute_engine")
-    row = lce_converter.compare(name, repeats=1, images=2)
+    row = lce_converter.compare(name, *lce_converter.keras_model(name), images=2)
     assert row.as_theirs
     assert row.bytes_ours <= 1.01 * row.bytes_theirs
     if name in SIGN_IN_THE_WEIGHTS:
