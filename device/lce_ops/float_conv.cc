@@ -108,7 +108,7 @@ void FloatConv::run_rows(const float* in, int64_t origin, float* out, Range rows
              {panels * block / blocks, panels * (block + 1) / blocks});
 }
 
-// What is larger is divided first: pixels, or weights, which each chunk of pixels reads anew.
+// What is larger is divided first: pixels, or weights, which each chunk of pixels reads again.
 FloatConv::Split FloatConv::split_work(int64_t threads) const {
   const auto panels = static_cast<int64_t>(panels_.size());
   const int64_t bytes = static_cast<int64_t>(sizeof(float) * weights_.size());

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.cli.inspection_text import readable_macs
 from harness.cli.text import Rows
-from harness.columns import aligned
 from harness.store.store_reader import StoreReader, read_store
 from harness.store.units import StoredUnit
+from reports.data.aligned import aligned
 
 HEAD = (
     "model",

@@ -12,7 +12,6 @@ from typing import Any
 from device.text import one_line
 from harness.cli.profile_text import profile_lines
 from harness.cli.text import milliseconds as _ms
-from harness.columns import aligned
 from harness.devices.bench import BenchResult
 from harness.devices.identity import identity
 from harness.devices.rounds import spread_between_processes
@@ -20,6 +19,7 @@ from harness.devices.surroundings import CLOCK_SKEW_S, clock_in_words
 from harness.devices.sustained import Sustained
 from harness.errors import ConfigError, shown
 from harness.experiment.durations import sustained_seconds
+from reports.data.aligned import aligned
 from reports.data.stats import median_interval, percentile, percentile_interval
 
 MOST_INPUTS = 4  # that are shown of an artifact

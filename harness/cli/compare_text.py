@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from harness.columns import aligned
 from reports.comparing.gates import change_text, row_text
 from reports.comparing.listing import CHANGED, counts
 from reports.comparing.markdown import value_text
 from reports.comparing.runs import Difference
+from reports.data.aligned import aligned
 
 MOST_REASONS = 3
 HEAD = ("verdict", "deployment", "measure", "before", "after", "change (95 %)")

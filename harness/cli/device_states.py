@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cli import text
 from harness.devices.overview import State
+from reports.data.aligned import aligned
 
 HEAD = ("name", "kind", "address", "state", "runtime", "free disk", "last seen", "doctor", "board")
 HIDDEN = ("name", "kind", "wait_s")
@@ -15,7 +16,7 @@ HIDDEN = ("name", "kind", "wait_s")
 
 def as_table(states: Sequence[State]) -> str:
     """A line for each device."""
-    return text.aligned(HEAD, [_line(state) for state in states], numbers=("free disk",))
+    return aligned(HEAD, [_line(state) for state in states], numbers=("free disk",))
 
 
 def as_rows(states: Sequence[State]) -> text.Rows:

@@ -7,7 +7,7 @@ from typing import Any
 
 from converters.inspection.kernels import COMPILED
 from harness.cli.shares import percentages
-from harness.columns import aligned
+from reports.data.aligned import aligned
 
 MOST_EXPENSIVE = 5  # operators that are named with their tensors; `--graph` lists all
 MOST_CHARACTERS = 60  # of a tensor's name

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from harness.cli.options import AsJson, Memory, Workers, worker_config_of
-from harness.columns import aligned
+from reports.data.aligned import aligned
 
 if TYPE_CHECKING:
     from harness.plan.estimate import Estimate, StageRow

@@ -9,7 +9,7 @@ from typing import Any
 from harness.cli.inspection_text import MOST_EXPENSIVE, tensor_names
 from harness.cli.shares import percentages
 from harness.cli.text import milliseconds as _ms
-from harness.columns import aligned
+from reports.data.aligned import aligned
 
 Row = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.columns import aligned
+from reports.data.aligned import aligned
 
 Rows = list[dict[str, Any]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.columns import aligned
+from reports.data.aligned import aligned
 from reports.sections.recommendation import Choice, Recommendation
 
 MOST_CHOICES = 5
