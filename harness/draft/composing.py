@@ -34,7 +34,7 @@ class Draft:
 
     def text(self, folder: Path) -> str:
         """The file as it lies in this folder."""
-        parts = [COMMENT, *_comment(self._about()), *self._top(), *self._dataset(folder)]
+        parts = [COMMENT, *_comment(self._about()), "", *self._top(), *self._dataset(folder)]
         for found in self.models:
             if not found.is_of_catalogue:
                 parts += _model(found, folder)
@@ -94,7 +94,7 @@ def _model(found: Found, folder: Path) -> Iterator[str]:
     keys += [("module", _beside(Path(model.module), folder))] if model.module else []
     if not model.unscored:
         keys += [("family", model.family), *_classes(found), ("output", model.output)]
-    yield from ("", *_comment(found.said), *_table(("model",), keys)[1:])
+    yield from _table(("model",), keys, found.said)
     if not model.unscored:
         yield from _table(("model", "preprocessing"), _preprocessing(found))
 
@@ -122,11 +122,11 @@ def _preprocessing(found: Found) -> Keys:
 
 
 # --------------------------------------------------------------------------------------------------------------- TOML
-def _table(path: tuple[str, ...], keys: Keys) -> list[str]:
+def _table(path: tuple[str, ...], keys: Keys, remark: str = "") -> list[str]:
     place = place_at(path)
     assert place is not None, path
     about = (place.table.__doc__ or "").partition("\n")[0]
-    return ["", *_comment(about), place.heading, *_keys(path, keys)]
+    return ["", *_comment(about), place.heading, *_comment(remark), *_keys(path, keys)]
 
 
 def _keys(path: tuple[str, ...], keys: Iterable[tuple[str, Any]]) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _keys(path: tuple[str, ...], keys: Iterable[tuple[str, Any]]) -> Iterator[st
     for name, value in keys:
         field = place.table.model_fields[name]
         said = declaration_of(field)
-        unit = f" In {said.unit}." if said.unit and said.unit not in said.says else ""
+        unit = f" In {said.unit}." if said.unit and said.unit not in f"{name} {said.says}" else ""
         yield from _comment(f"{said.says}{unit}{_choices(field)}")
         yield f"{name} = {as_toml(value)}"
 

@@ -17,7 +17,7 @@ FROM_FILE = "read from the file"
 
 
 class PreprocessingTable(Table):
-    """How a picture becomes the input of a model file of your own, as far as you say it."""
+    """How a picture becomes the input of a model file of your own."""
 
     height: Side | None = key(None, says="Height of the input.", unit="pixels", example=224, without=FROM_FILE)
     width: Side | None = key(None, says="Width of the input.", unit="pixels", example=224, without=FROM_FILE)
@@ -84,7 +84,7 @@ _OF_FILES = (
 
 
 class ModelTable(Table):
-    """A model file of your own, of which the path alone will do; or a model of the catalogue with other weights."""
+    """A model file of your own; or, without a path, a model of the catalogue with other weights."""
 
     model_config = ConfigDict(
         json_schema_extra={

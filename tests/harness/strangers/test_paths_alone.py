@@ -176,14 +176,14 @@ def test_formats_that_fit_none_of_the_files_are_a_sentence(tmp_path: Path) -> No
     saved(tmp_path, "m.h5", SQUARE)
     np.savez(tmp_path / "d.npz", test_images=pictures(SQUARE), test_labels=np.arange(4))
     wanted = experiment(tmp_path, 'formats = ["lce"]\n[[model]]\npath = "m.h5"\n[dataset]\npath = "d.npz"')
-    with pytest.raises(ConfigError, match="formats: none of lce fits any of the models"):
+    with pytest.raises(ConfigError, match='formats: "lce" fits none of the models'):
         complete_models(wanted)
 
 
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ('name = "planted-float"\nclasses = 7', "a `path` beside what is said of a file"),
+        ('name = "planted-float"\nclasses = 7', "a `path` beside `classes`, which is said of a file"),
         ('path = "m.h5"\nmodule = "m.py"', "trusted = true beside `module`"),
         (
             'path = "m.h5"\n[model.preprocessing]\nnormalization = "imagenet"',
