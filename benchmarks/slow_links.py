@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from harness.devices.device import Device, make_device
@@ -80,9 +81,11 @@ LINKS = {
 @contextmanager
 def proxy(link: Link, target: int) -> Iterator[int]:
     """The port of a process that passes on what it gets to the port `target`, as slowly as the link."""
-    port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(link, port, target), daemon=True)
+    spawning, port = multiprocessing.get_context("spawn"), free_port()
+    listens = spawning.Event()
+    process = spawning.Process(target=_serve, args=(link, port, target, listens), daemon=True)
     process.start()
+    listens.wait()
     try:
         yield port
     finally:
@@ -90,13 +93,14 @@ def proxy(link: Link, target: int) -> Iterator[int]:
         process.join()
 
 
-def _serve(link: Link, port: int, target: int) -> None:
+def _serve(link: Link, port: int, target: int, listens: Event) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", target)
         await asyncio.gather(_pass_on(link, reader, there_writer), _pass_on(link, there_reader, writer))
 
     async def serve() -> None:
         async with await asyncio.start_server(connected, "127.0.0.1", port) as server:
+            listens.set()
             await server.serve_forever()
 
     asyncio.run(serve())

@@ -1,8 +1,7 @@
 """Requests full of images, a few on their way while the device computes, compressed while it waits for the link.
 
-A link is slow when answers come later than the device needs for its work. Images then hold differences of neighbouring
-pixels and channels, deflated: without loss, about half of the bytes of a photograph. A device that is not waited for
-by its link gets pixels as they are, because inflating would take its time.
+Compressed images hold differences of neighbouring pixels and channels, deflated: without loss, about half of the bytes
+of a photograph. Where the link keeps up, inflating would only take the device's time, so that pixels go as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +22,9 @@ from harness.devices.transport.session import Asked, Progress, Session
 
 PIECE_BYTES = 2 << 20  # of arrays in one request: little for a board's memory, and much for a round trip
 AHEAD = 2  # requests that are on their way or wait there while one is answered
-SLOW = 1.1  # seconds from answer to answer for each second of the device's work, above which the link is slow
+CHANGE = 2 * (AHEAD + 1)  # answers until all that was sent in another way, and the start that it gave, is used up
+TRIED = 4  # answers by which a way to send is judged
+SLOW = 1.5  # seconds from answer to answer for each of the device's work, above which the link is slow for sure
 
 Packed = dict[str, Any]
 
@@ -84,15 +85,17 @@ def scores_of(answer: dict[str, Any]) -> NDArray[np.float32]:
 
 
 class _Link:
-    """Whether images are compressed: at first on the way to another machine, and after that as its answers come.
+    """Whether images are compressed: on the way to another machine, unless its answers come sooner without.
 
-    A device that keeps up with a compressed link is tried with pixels as they are, once.
+    Pixels as they are get a try, once, where the device was not waiting for its link.
     """
 
     def __init__(self, *, compresses: bool) -> None:
-        self._compresses, self._may_change = compresses, compresses
-        self._packing_s = 0.0  # since the last answer, which came at the time _answered
-        self._answered: float | None = None
+        self._compresses, self._is_decided = compresses, not compresses
+        self._answered, self._packing_s = 0.0, 0.0  # when the last answer came, and what packing has taken since
+        self._of_before = 1  # answers to come that say nothing of how images are sent now; one has a first inference
+        self._waits: dict[bool, list[float]] = {True: [], False: []}  # seconds from answer to answer, compressed or not
+        self._worked = 0.0  # seconds of them in which the device worked
 
     def packed(self, images: NDArray[np.uint8]) -> Packed:
         began = time.monotonic()
@@ -102,12 +105,25 @@ class _Link:
         return result
 
     def judged(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The answer. The first says nothing of the link: it came after the device's first inference."""
+        """The answer, once it is noted when it came."""
         now = time.monotonic()
-        if self._answered is not None:
-            is_slow = now - self._answered - self._packing_s > SLOW * answer["seconds"]
-            if self._may_change and is_slow != self._compresses:
-                self._may_change = not is_slow
-                self._compresses = is_slow
-        self._packing_s, self._answered = 0.0, now
+        waited = now - self._answered - self._packing_s
+        self._answered, self._packing_s = now, 0.0
+        if self._of_before:
+            self._of_before -= 1
+        elif not self._is_decided:
+            self._note(waited, answer["seconds"])
         return answer
+
+    def _note(self, waited: float, worked: float) -> None:
+        waits = self._waits[self._compresses]
+        waits.append(waited)
+        self._worked += worked
+        if len(waits) < TRIED:
+            return
+        if not self._compresses:
+            self._compresses, self._is_decided = sum(self._waits[True]) < sum(waits), True
+        elif sum(waits) > SLOW * self._worked:
+            self._is_decided = True
+        else:
+            self._compresses, self._of_before = False, CHANGE

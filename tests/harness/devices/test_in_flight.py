@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from device.perturbation import unpack
 from harness.devices import in_flight
-from harness.devices.in_flight import AHEAD, Request, answers, compressed, distinct, pieces
+from harness.devices.in_flight import AHEAD, CHANGE, TRIED, Request, answers, compressed, distinct, pieces
 from harness.devices.transport.session import Asked
 
 FLAT = np.full((2, 64, 64, 3), 200, np.uint8)
@@ -54,25 +54,37 @@ def test_pieces_hold_everything_once_and_one_is_sent_of_nothing(count: int, size
 class Board:
     """A session whose device works a second on each request, at the end of a link of so many bytes a second."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_remote: bool = True, bytes_per_s: float) -> None:
-        self.is_remote, self.bytes_per_s, self.sent, self.most_waiting = is_remote, bytes_per_s, 0, 0
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        bytes_per_s: float,
+        is_remote: bool = True,
+        inflating_s: float = 0.0,
+    ) -> None:
+        self.is_remote, self.bytes_per_s, self.inflating_s, self.most_waiting = is_remote, bytes_per_s, inflating_s, 0
         self.contents: list[int] = []
         self._now = self._sent_at = self._done_at = 0.0
-        self._due: list[float] = []
+        self._due: list[tuple[float, float]] = []
         monkeypatch.setattr(in_flight.time, "monotonic", lambda: self._now)
 
     def ask(self, verb: str, *, deadline_s: float, images: dict[str, Any]) -> Asked:
         size = len(images["content"])
         self._sent_at = max(self._sent_at, self._now) + size / self.bytes_per_s
-        self._done_at = max(self._done_at, self._sent_at) + 1.0
-        self._due.append(self._done_at)
+        works_s = 1.0 + self.inflating_s * ("differences" in images)
+        self._done_at = max(self._done_at, self._sent_at) + works_s
+        self._due.append((self._done_at, works_s))
         self.contents.append(size)
         self.most_waiting = max(self.most_waiting, len(self._due))
         return Asked(verb, len(self.contents), deadline_s)
 
     def answer(self, asked: Asked, on_progress: Any) -> dict[str, Any]:
-        self._now = max(self._now, self._due.pop(0))
-        return {"seconds": 1.0, "number": asked.number}
+        due, works_s = self._due.pop(0)
+        self._now = max(self._now, due)
+        return {"seconds": works_s, "number": asked.number}
+
+    def pause(self, seconds: float) -> None:
+        self._now += seconds
 
 
 def asked_of(board: Any, count: int = 12) -> Iterator[dict[str, Any]]:
@@ -91,19 +103,31 @@ def test_a_board_that_waits_for_its_link_gets_compressed_images(monkeypatch: pyt
     assert max(board.contents) < FLAT.nbytes / 50
 
 
-def test_a_board_that_its_link_keeps_busy_gets_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    board = Board(monkeypatch, bytes_per_s=1e9)
-    list(asked_of(board))
-    assert board.contents[0] < FLAT.nbytes
-    assert set(board.contents[AHEAD + 3 :]) == {FLAT.nbytes}
+def test_a_board_that_its_link_keeps_busy_gets_pixels_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(monkeypatch, bytes_per_s=1e9, inflating_s=0.2)
+    list(asked_of(board, count=40))
+    compressed_ones = [size < FLAT.nbytes for size in board.contents]
+    assert compressed_ones == sorted(compressed_ones, reverse=True)
+    assert 1 <= sum(compressed_ones) <= TRIED + AHEAD + 1
 
 
-def test_a_link_that_is_too_slow_for_pixels_alone_is_tried_with_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    board = Board(monkeypatch, bytes_per_s=FLAT.nbytes / 3)
+@pytest.mark.parametrize("seconds_of_pixels", [1.4, 3.0])
+def test_pixels_that_a_link_is_too_slow_for_are_tried_once(
+    monkeypatch: pytest.MonkeyPatch, seconds_of_pixels: float
+) -> None:
+    board = Board(monkeypatch, bytes_per_s=FLAT.nbytes / seconds_of_pixels, inflating_s=0.2)
     list(asked_of(board, count=40))
     were_pixels = [size == FLAT.nbytes for size in board.contents]
-    assert 1 <= sum(were_pixels) <= 2 * (AHEAD + 2)
+    assert sum(were_pixels) == CHANGE + TRIED
     assert not any(were_pixels[-20:])
+
+
+def test_a_hiccup_of_a_fast_link_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(monkeypatch, bytes_per_s=1e9, inflating_s=0.2)
+    for answer in asked_of(board, count=40):
+        if answer["number"] == 20:
+            board.pause(30.0)
+    assert set(board.contents[-20:]) == {FLAT.nbytes}
 
 
 def test_nothing_is_compressed_on_the_way_to_another_process_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
