@@ -12,6 +12,7 @@ from harness.store import Store
 from reports import written
 from reports.write import write_report
 from reports.written import current_report
+from tests.reports.example_runs import twins_run
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def test_report_of_the_store_as_it_is_is_current(run: Path) -> None:
     assert current_report(run) == write_report(run)
 
 
-def test_run_without_a_report_has_no_current_one(twins_folder: Path) -> None:
-    assert current_report(twins_folder) is None
+def test_run_without_a_report_has_no_current_one(tmp_path: Path) -> None:
+    assert current_report(twins_run(tmp_path / "run")) is None
 
 
 def appended(path: Path) -> None:

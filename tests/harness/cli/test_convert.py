@@ -137,5 +137,5 @@ def test_missing_calibration_images_are_refused_before_anything_is_converted(tmp
     (tmp_path / "e.toml").write_text(
         EXPERIMENT.replace('"lce"', '"int8"') + "[conversion]\ncalibration_images = 90000\n"
     )
-    with pytest.raises(BitlensError, match="90000 images of the train split are wanted"):
+    with pytest.raises(BitlensError, match="calibration_images: 90,000 images of the train split"):
         run(read_experiment(tmp_path / "e.toml"), tmp_path / "run", stages=("conversion",))
