@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "add.h"
 
@@ -119,7 +120,7 @@ void Conv::prepare(Values& values) {
 
   Value& in = values[operands_.in];
   if (in.bordered && isa_.repeat == 1) in.border.grow(needed_border());
-  if (needs_copy(in)) copied_.resize_zeroed(copied_input(in).bytes());
+  if (needs_copy(in)) copied_.resize_zeroed(copied_input(in).bytes() + kReadAhead);
 }
 
 bool Conv::needs_copy(const Value& in) const { return isa_.repeat > 1 || !in.border.covers(needed_border()); }
@@ -211,7 +212,7 @@ void Conv::pack_weights(const uint32_t* weights) {
   const int64_t filter_words =
       geometry_.products == 0 ? 0 : int64_t{geometry_.filter_height} * geometry_.filter_width * geometry_.group_words;
   const int64_t width = isa_.panel_channels, panel_words = filter_words * width;
-  weights_.resize_zeroed(4 * checked_product(static_cast<int64_t>(panels_.size()), panel_words));
+  weights_.resize_zeroed(4 * checked_product(static_cast<int64_t>(panels_.size()), panel_words) + kReadAhead);
   uint32_t* to = static_cast<uint32_t*>(weights_.data());
   for (const PanelPlace& place : panels_) {
     for (int32_t c = 0; c < place.channels; ++c) {
@@ -351,7 +352,7 @@ void Conv::run(const Values& values, Pool& pool) {
 Conv::Split Conv::split_work(const Job& job, int64_t threads) const {
   Split split{};
   split.panels = static_cast<int64_t>(panels_.size());
-  const int64_t panel_bytes = std::max<int64_t>(1, weights_.size() / split.panels);
+  const int64_t panel_bytes = std::max<int64_t>(1, (weights_.size() - kReadAhead) / split.panels);
   const int64_t hot = std::max<int64_t>(1, kHotPanelBytes / panel_bytes);
   split.blocks = (split.panels + hot - 1) / hot;
   split.chunks = split.parts = 1;
@@ -391,8 +392,10 @@ BitImages Conv::tile_input(const Values& values, Pool& pool) {
   pool.run(from.batch * from.height, [&](int32_t task) {
     const uint32_t* source = from.at(task / from.height, task % from.height, 0);
     uint32_t* target = to.at(task / from.height, task % from.height, 0);
-    for (int64_t word = 0; word < row_words; ++word)
-      std::fill_n(target + word * isa_.repeat, isa_.repeat, source[word]);
+    if (isa_.repeat == 1)
+      std::copy_n(source, row_words, target);
+    else
+      for (int64_t word = 0; word < row_words; ++word, target += kRepeats) std::fill_n(target, kRepeats, source[word]);
   });
   return to;
 }
@@ -414,6 +417,7 @@ Panel Conv::panel(size_t index) const {
   panel.run_count = static_cast<int32_t>(runs_[place.group].size());
   panel.first = place.first_channel;
   panel.channels = place.channels;
+  panel.out_channels = geometry_.out_channels;
   panel.output = output_;
   panel.correction = correction_;
   panel.low = low_;
@@ -434,15 +438,15 @@ void Conv::run_part(const Job& job, int64_t pixel, int64_t last_pixel, int64_t f
   int32_t x = static_cast<int32_t>(pixel % horizontal_.out);
   int32_t y = static_cast<int32_t>(pixel / horizontal_.out % vertical_.out);
   int32_t n = static_cast<int32_t>(pixel / horizontal_.out / vertical_.out);
+  Tile tile{};
+  uint32_t* bits[kMaxTilePixels];
   for (; tiles > 0; --tiles) {
-    Tile tile{};
-    uint32_t* bits[kMaxTilePixels];
     tile.pixels = static_cast<int32_t>((last_pixel - pixel + tiles - 1) / tiles);
+    tile.out = job.out ? job.out + pixel * out_bytes : nullptr;
+    tile.residual = job.residual ? job.residual + pixel * geometry_.out_channels : nullptr;
     for (int32_t p = 0; p < tile.pixels; ++p, ++pixel) {
       tile.in[p] = job.in.at(n, int64_t{y} * options_.stride_height - vertical_.before,
                              int64_t{x} * options_.stride_width - horizontal_.before);
-      tile.out[p] = job.out ? job.out + pixel * out_bytes : nullptr;
-      tile.residual[p] = job.residual ? job.residual + pixel * geometry_.out_channels : nullptr;
       tile.border[p] = row_class_[y] * column_classes_ + column_class_[x];
       if (job.writes_bits) bits[p] = job.bits.at(n, y, x);
       if (++x == horizontal_.out) {
@@ -472,8 +476,14 @@ void Conv::put_bits(const Tile& tile, const Panel& panel, uint32_t* const* rows,
   // The last panel also fills the last word with zeros.
   const bool last = panel.first + panel.channels == geometry_.out_channels;
   const int64_t bytes = last ? row_words * 4 - panel.first / 8 : isa_.panel_channels / 8;
-  for (int32_t p = 0; p < tile.pixels; ++p)
-    std::memcpy(reinterpret_cast<char*>(rows[p]) + panel.first / 8, &tile.bits[p], static_cast<size_t>(bytes));
+  const auto copy = [&](auto size) {
+    for (int32_t p = 0; p < tile.pixels; ++p)
+      std::memcpy(reinterpret_cast<char*>(rows[p]) + panel.first / 8, &tile.bits[p], static_cast<size_t>(size));
+  };
+  // A size that the compiler knows is one instruction instead of a call.
+  if (bytes == 2) return copy(std::integral_constant<int, 2>());
+  if (bytes == 4) return copy(std::integral_constant<int, 4>());
+  copy(bytes);
 }
 
 }  // namespace lce

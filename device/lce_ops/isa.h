@@ -9,6 +9,9 @@ namespace lce {
 
 constexpr int kMaxTilePixels = 8;
 constexpr int kMaxPanelChannels = 32;
+constexpr int kRepeats = 4;
+// Bytes behind the weights, and behind an input of repeated words, that a kernel may read and does not use.
+constexpr int64_t kReadAhead = 64;
 
 // Activation words that lie next to each other, relative to a pixel's first word.
 struct Run {
@@ -28,6 +31,7 @@ struct Panel {
   const Run* runs;
   int32_t run_count;
   int32_t first;     // its first channel's place in an output pixel
+  int64_t out_channels;  // of an output pixel
   int32_t channels;  // those that exist; the rest of the panel is padding
   Output output;
   Correction correction;
@@ -44,10 +48,10 @@ struct Panel {
 struct Tile {
   int32_t pixels;
   const uint32_t* in[kMaxTilePixels];
-  void* out[kMaxTilePixels];              // the pixel's channel 0; null: not stored
-  const float* residual[kMaxTilePixels];  // the same; null: nothing is added
-  int32_t border[kMaxTilePixels];         // row of the panel's table; -1: no correction
-  uint32_t bits[kMaxTilePixels];          // written: bit c set if channel c is -1
+  void* out;                       // the first pixel's channel 0, the others follow it; null: not stored
+  const float* residual;           // the same; null: nothing is added
+  int32_t border[kMaxTilePixels];  // row of the panel's table, if it has one
+  uint32_t bits[kMaxTilePixels];   // written: bit c set if channel c is -1
 };
 
 struct Isa {
@@ -55,7 +59,7 @@ struct Isa {
   int32_t panel_channels;
   int32_t tile_pixels;
   int32_t max_run_words;  // counters overflow beyond this
-  int32_t repeat;         // copies of each activation word that lie next to each other in a tile's input
+  int32_t repeat;         // copies of each activation word that lie next to each other in a tile's input: 1 or kRepeats
   void (*conv_tile)(const Panel&, Tile&);
   void (*signs_of_floats)(const float* in, int64_t blocks, uint32_t* out);            // blocks of 32 values
   void (*below_int8)(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out);  // bit: value < bound

@@ -10,6 +10,7 @@ namespace {
 struct Avx2 {
   // A byte counts at most 8 per word: 31 words reach 248.
   static constexpr int kLanes = 8, kVectors = 2, kPixels = 4, kRepeat = 1, kMaxWords = 31;
+  static constexpr bool kOwnLoop = false;
   using Word = __m256i;
   using Counter = __m256i;  // 32 bytes
   using Int = __m256i;
@@ -47,20 +48,38 @@ struct Avx2 {
     else
       _mm256_maskstore_ps(to, first(n), v);
   }
+  static Int splat(int32_t value) { return _mm256_set1_epi32(value); }
   static Int add(Int a, Int b) { return _mm256_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
   static Float zeros() { return _mm256_setzero_ps(); }
   static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
   static Float multiply(Float a, Float b) { return _mm256_mul_ps(a, b); }
-  static Int clamp(Int v, int32_t low, int32_t high) {
-    return _mm256_max_epi32(_mm256_min_epi32(v, _mm256_set1_epi32(high)), _mm256_set1_epi32(low));
-  }
+  static Int max(Int a, Int b) { return _mm256_max_epi32(a, b); }
+  static Int min(Int a, Int b) { return _mm256_min_epi32(a, b); }
   static Float to_float(Int v) { return _mm256_cvtepi32_ps(v); }
   static uint32_t greater(Int a, Int b) {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b))));
   }
   static uint32_t negative(Float v) {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_LT_OQ)));
+  }
+
+  using Signs = uint32_t;
+  static Signs greater(const Int (&a)[kVectors], const int32_t* b) {
+    return greater(a[0], load(b)) | greater(a[1], load(b + kLanes)) << kLanes;
+  }
+  static Signs negative(const Float (&value)[kVectors]) { return negative(value[0]) | negative(value[1]) << kLanes; }
+  template <int P>
+  static void store_bits(const Signs (&signs)[P], uint32_t* bits) {
+    for (int p = 0; p < P; ++p) bits[p] = signs[p];
+  }
+
+  static void store_int8(int8_t* to, const Float (&value)[kVectors]) {
+    // Packing goes by halves of a vector.
+    const __m256i mixed = _mm256_packs_epi32(round_to_int8(value[0]), round_to_int8(value[1]));
+    const __m256i words = _mm256_permute4x64_epi64(mixed, 0xD8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
   }
   // As in isa_portable.cc.
   static Int round_to_int8(Float v) {

@@ -9,6 +9,7 @@ namespace {
 
 struct Avx512 {
   static constexpr int kLanes = 16, kVectors = 2, kPixels = 7, kRepeat = 1, kMaxWords = 1 << 24;
+  static constexpr bool kOwnLoop = false;
   using Word = __m512i;
   using Counter = __m512i;
   using Int = __m512i;
@@ -35,17 +36,31 @@ struct Avx512 {
     else
       _mm512_mask_storeu_ps(to, first(n), v);
   }
+  static Int splat(int32_t value) { return _mm512_set1_epi32(value); }
   static Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
   static Float zeros() { return _mm512_setzero_ps(); }
   static Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
   static Float multiply(Float a, Float b) { return _mm512_mul_ps(a, b); }
-  static Int clamp(Int v, int32_t low, int32_t high) {
-    return _mm512_max_epi32(_mm512_min_epi32(v, _mm512_set1_epi32(high)), _mm512_set1_epi32(low));
-  }
+  static Int max(Int a, Int b) { return _mm512_max_epi32(a, b); }
+  static Int min(Int a, Int b) { return _mm512_min_epi32(a, b); }
   static Float to_float(Int v) { return _mm512_cvtepi32_ps(v); }
-  static uint32_t greater(Int a, Int b) { return _mm512_cmpgt_epi32_mask(a, b); }
+
+  using Signs = uint32_t;
+  static Signs greater(const Int (&a)[kVectors], const int32_t* b) {
+    return _mm512_cmpgt_epi32_mask(a[0], load(b)) | uint32_t{_mm512_cmpgt_epi32_mask(a[1], load(b + kLanes))} << kLanes;
+  }
+  static Signs negative(const Float (&value)[kVectors]) { return negative(value[0]) | negative(value[1]) << kLanes; }
   static uint32_t negative(Float v) { return _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ); }
+  template <int P>
+  static void store_bits(const Signs (&signs)[P], uint32_t* bits) {
+    for (int p = 0; p < P; ++p) bits[p] = signs[p];
+  }
+
+  static void store_int8(int8_t* to, const Float (&value)[kVectors]) {
+    for (int v = 0; v < kVectors; ++v)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to) + v, _mm512_cvtepi32_epi8(round_to_int8(value[v])));
+  }
   // As in isa_portable.cc.
   static Int round_to_int8(Float v) {
     const __mmask16 ordered = _mm512_cmp_ps_mask(v, v, _CMP_ORD_Q);

@@ -1,16 +1,32 @@
-// NEON, as every aarch64 CPU has it: xor, byte counts and a widening accumulate for 128 binary products. The dot
-// product of newer cores would replace the accumulate, not lower the number.
+// NEON, as every aarch64 CPU has it.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
+#include "neon_loop.h"
 #include "tile.h"
 
 namespace lce {
 namespace {
 
+// Lanes of all ones or none, as bytes.
+inline uint8x16_t narrow(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d) {
+  const uint16x8_t low = vuzp1q_u16(vreinterpretq_u16_u32(a), vreinterpretq_u16_u32(b));
+  const uint16x8_t high = vuzp1q_u16(vreinterpretq_u16_u32(c), vreinterpretq_u16_u32(d));
+  return vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high));
+}
+
+// Bytes of all ones or none: the bits of each four neighbours in one byte. Added to its neighbour's, it is a byte of
+// packed bits.
+inline uint8x16_t half_bytes(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d) {
+  const uint8_t powers[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const uint8x16_t own = vld1q_u8(powers);
+  return vpaddq_u8(vpaddq_u8(vandq_u8(a, own), vandq_u8(b, own)), vpaddq_u8(vandq_u8(c, own), vandq_u8(d, own)));
+}
+
 struct Neon {
   // A 16-bit lane counts at most 16 per word: 4095 words reach 65520.
-  static constexpr int kLanes = 4, kVectors = 4, kPixels = 4, kRepeat = 4, kMaxWords = 4095;
+  static constexpr int kLanes = 4, kVectors = 4, kPixels = 4, kRepeat = kRepeats, kMaxWords = 4095;
+  static constexpr bool kOwnLoop = true;
   using Word = uint32x4_t;
   using Counter = uint16x8_t;
   using Int = int32x4_t;
@@ -21,6 +37,11 @@ struct Neon {
   static Word broadcast(const uint32_t* from) { return vld1q_u32(from); }
   static void count(Counter& counter, Word filter, Word pixel) {
     counter = vpadalq_u8(counter, vcntq_u8(vreinterpretq_u8_u32(veorq_u32(filter, pixel))));
+  }
+
+  static const uint32_t* count_tile(const Run* run, const Run* end, const uint32_t* weights, const uint32_t* const* in,
+                                    Counter (&counters)[kPixels][kVectors]) {
+    return count_neon_tile(run, end, weights, in, counters);
   }
   static Int widen(Counter counter) { return vreinterpretq_s32_u32(vpaddlq_u16(counter)); }
 
@@ -39,55 +60,66 @@ struct Neon {
     vst1q_f32(lanes, v);
     for (int i = 0; i < n; ++i) to[i] = lanes[i];
   }
+  static Int splat(int32_t value) { return vdupq_n_s32(value); }
   static Int add(Int a, Int b) { return vaddq_s32(a, b); }
   static Float add(Float a, Float b) { return vaddq_f32(a, b); }
   static Float zeros() { return vdupq_n_f32(0); }
   static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float multiply(Float a, Float b) { return vmulq_f32(a, b); }
-  static Int clamp(Int v, int32_t low, int32_t high) {
-    return vmaxq_s32(vminq_s32(v, vdupq_n_s32(high)), vdupq_n_s32(low));
-  }
+  static Int max(Int a, Int b) { return vmaxq_s32(a, b); }
+  static Int min(Int a, Int b) { return vminq_s32(a, b); }
   static Float to_float(Int v) { return vcvtq_f32_s32(v); }
-  static uint32_t lanes_to_bits(uint32x4_t lanes) {
-    const uint32_t weights[kLanes] = {1, 2, 4, 8};
-    return vaddvq_u32(vandq_u32(lanes, vld1q_u32(weights)));
+
+  using Signs = uint8x16_t;  // a byte for each channel, all ones or none
+  static Signs greater(const Int (&a)[kVectors], const int32_t* b) {
+    return narrow(vcgtq_s32(a[0], vld1q_s32(b)), vcgtq_s32(a[1], vld1q_s32(b + 4)), vcgtq_s32(a[2], vld1q_s32(b + 8)),
+                  vcgtq_s32(a[3], vld1q_s32(b + 12)));
   }
-  static uint32_t greater(Int a, Int b) { return lanes_to_bits(vcgtq_s32(a, b)); }
-  static uint32_t negative(Float v) { return lanes_to_bits(vcltzq_f32(v)); }
-  // To nearest, half away from zero; NaN gives 0.
-  static Int round_to_int8(Float v) {
-    const Float inside = vmaxq_f32(vminq_f32(v, vdupq_n_f32(127)), vdupq_n_f32(-128));
-    return vcvtaq_s32_f32(inside);
+  static Signs negative(const Float (&value)[kVectors]) {
+    return narrow(vcltzq_f32(value[0]), vcltzq_f32(value[1]), vcltzq_f32(value[2]), vcltzq_f32(value[3]));
+  }
+  template <int P>
+  static void store_bits(const Signs (&signs)[P], uint32_t* bits) {
+    static_assert(P <= 4 && 4 <= kMaxTilePixels);
+    const Signs none = vdupq_n_u8(0);
+    const uint8x16_t halves = half_bytes(signs[0], P > 1 ? signs[P > 1 ? 1 : 0] : none,
+                                         P > 2 ? signs[P > 2 ? 2 : 0] : none, P > 3 ? signs[P > 3 ? 3 : 0] : none);
+    vst1q_u32(bits, vmovl_u16(vreinterpret_u16_u8(vget_low_u8(vpaddq_u8(halves, halves)))));
+  }
+
+  // To nearest, half away from zero; NaN gives 0. What is outside int8 takes the nearest number inside.
+  static void store_int8(int8_t* to, const Float (&value)[kVectors]) {
+    int16x8_t halves[2];
+    for (int i = 0; i < 2; ++i)
+      halves[i] = vqmovn_high_s32(vqmovn_s32(vcvtaq_s32_f32(value[2 * i])), vcvtaq_s32_f32(value[2 * i + 1]));
+    vst1q_s8(to, vqmovn_high_s16(vqmovn_s16(halves[0]), halves[1]));
   }
 };
 
-// Byte k of each half becomes bit k.
-uint32_t bytes_to_bits(uint8x16_t low, uint8x16_t high) {
-  const uint8_t powers[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  const uint8x16_t weights = vld1q_u8(powers);
-  uint8x16_t sums = vpaddq_u8(vandq_u8(low, weights), vandq_u8(high, weights));
-  sums = vpaddq_u8(sums, sums);
-  sums = vpaddq_u8(sums, sums);
-  return vgetq_lane_u32(vreinterpretq_u32_u8(sums), 0);
-}
-
-uint8x16_t negative_bytes(const float* in) {
-  const uint16x8_t a = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in))),
-                                  vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 4))));
-  const uint16x8_t b = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 8))),
-                                  vreinterpretq_u16_u32(vcltzq_f32(vld1q_f32(in + 12))));
-  return vuzp1q_u8(vreinterpretq_u8_u16(a), vreinterpretq_u8_u16(b));
+// Packs what `bytes` makes of 16 values. Four words at a time, so that no lane of the sums is idle.
+template <class T, class Bytes>
+inline void pack(const T* in, int64_t blocks, uint32_t* out, Bytes bytes) {
+  for (; blocks >= 4; blocks -= 4, in += 128, out += 4) {
+    const uint8x16_t first = half_bytes(bytes(in), bytes(in + 16), bytes(in + 32), bytes(in + 48));
+    const uint8x16_t last = half_bytes(bytes(in + 64), bytes(in + 80), bytes(in + 96), bytes(in + 112));
+    vst1q_u32(out, vreinterpretq_u32_u8(vpaddq_u8(first, last)));
+  }
+  for (; blocks > 0; --blocks, in += 32) {
+    const uint8x16_t none = vdupq_n_u8(0), halves = half_bytes(bytes(in), bytes(in + 16), none, none);
+    *out++ = vgetq_lane_u32(vreinterpretq_u32_u8(vpaddq_u8(halves, halves)), 0);
+  }
 }
 
 void signs_of_floats(const float* in, int64_t blocks, uint32_t* out) {
-  for (int64_t b = 0; b < blocks; ++b)
-    out[b] = bytes_to_bits(negative_bytes(in + 32 * b), negative_bytes(in + 32 * b + 16));
+  pack(in, blocks, out, [](const float* from) {
+    return narrow(vcltzq_f32(vld1q_f32(from)), vcltzq_f32(vld1q_f32(from + 4)), vcltzq_f32(vld1q_f32(from + 8)),
+                  vcltzq_f32(vld1q_f32(from + 12)));
+  });
 }
 
 void below_int8(const int8_t* in, int64_t blocks, int8_t bound, uint32_t* out) {
   const int8x16_t limit = vdupq_n_s8(bound);
-  for (int64_t b = 0; b < blocks; ++b)
-    out[b] = bytes_to_bits(vcltq_s8(vld1q_s8(in + 32 * b), limit), vcltq_s8(vld1q_s8(in + 32 * b + 16), limit));
+  pack(in, blocks, out, [=](const int8_t* from) { return vcltq_s8(vld1q_s8(from), limit); });
 }
 
 using Kernel = TileKernel<Neon>;

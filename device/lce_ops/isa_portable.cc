@@ -8,6 +8,7 @@ namespace {
 
 struct Portable {
   static constexpr int kLanes = 8, kVectors = 1, kPixels = 2, kRepeat = 1, kMaxWords = 1 << 24;
+  static constexpr bool kOwnLoop = false;
   template <class T>
   struct Vector {
     T lane[kLanes];
@@ -59,6 +60,9 @@ struct Portable {
   static void store_some(float* to, const Float& v, int n) {
     for (int i = 0; i < kLanes && i < n; ++i) to[i] = v.lane[i];
   }
+  static Int splat(int32_t value) {
+    return each<Int>([=](int) { return value; });
+  }
   static Int add(const Int& a, const Int& b) {
     return each<Int>([&](int i) { return a.lane[i] + b.lane[i]; });
   }
@@ -72,29 +76,39 @@ struct Portable {
   static Float multiply(const Float& a, const Float& b) {
     return each<Float>([&](int i) { return a.lane[i] * b.lane[i]; });
   }
-  static Int clamp(const Int& v, int32_t low, int32_t high) {
-    return each<Int>([&](int i) { return v.lane[i] < low ? low : v.lane[i] > high ? high : v.lane[i]; });
+  static Int max(const Int& a, const Int& b) {
+    return each<Int>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+  }
+  static Int min(const Int& a, const Int& b) {
+    return each<Int>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
   }
   static Float to_float(const Int& v) {
     return each<Float>([&](int i) { return static_cast<float>(v.lane[i]); });
   }
-  static uint32_t greater(const Int& a, const Int& b) {
+
+  using Signs = uint32_t;
+  static Signs greater(const Int (&a)[kVectors], const int32_t* b) {
     uint32_t bits = 0;
-    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(a.lane[i] > b.lane[i]) << i;
+    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(a[0].lane[i] > b[i]) << i;
     return bits;
   }
-  static uint32_t negative(const Float& v) {
+  static Signs negative(const Float (&value)[kVectors]) {
     uint32_t bits = 0;
-    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(v.lane[i] < 0) << i;
+    for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(value[0].lane[i] < 0) << i;
     return bits;
   }
+  template <int P>
+  static void store_bits(const Signs (&signs)[P], uint32_t* bits) {
+    for (int p = 0; p < P; ++p) bits[p] = signs[p];
+  }
+
   // To nearest, half away from zero; NaN gives 0. The addend is the float below one half, so that 0.49999997 stays 0.
-  static Int round_to_int8(const Float& v) {
-    return each<Int>([&](int i) {
-      const float x = v.lane[i];
+  static void store_int8(int8_t* to, const Float (&value)[kVectors]) {
+    for (int i = 0; i < kLanes; ++i) {
+      const float x = value[0].lane[i];
       const float inside = x > 127 ? 127.0f : x < -128 ? -128.0f : x == x ? x : 0.0f;
-      return static_cast<int32_t>(inside + (inside < 0 ? -0.49999997f : 0.49999997f));
-    });
+      to[i] = static_cast<int8_t>(inside + (inside < 0 ? -0.49999997f : 0.49999997f));
+    }
   }
 };
 
