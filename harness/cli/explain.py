@@ -13,6 +13,7 @@ from harness.cli.explain_options import ExplainOptions
 from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS
 from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
+from harness.saliency.precision import FLOAT32, PRECISIONS
 
 OWN = "A model file of your own"
 FLATBUFFER = "A .tflite file"
@@ -51,6 +52,10 @@ def explain(
     labels: Annotated[
         Optional[Path], typer.Option(help="Names of the classes, one on each line, in the order of the outputs.")
     ] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help=f"Of methods of gradients: {', '.join(PRECISIONS)}; the latter is faster, on CPUs for it."),
+    ] = FLOAT32,
     out: Annotated[Path, typer.Option(help="Folder for the pictures of the maps.")] = Path("explanations"),
     seed: Annotated[int, typer.Option(help="Of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON output.")] = False,
@@ -165,6 +170,7 @@ def explain(
             experiment=experiment,
             own=own,
             device=device,
+            precision=precision,
         )
     )
 
@@ -179,6 +185,7 @@ def explain_pictures(options: ExplainOptions) -> None:
 
     record = options.model_record()
     methods, metrics, device = options.chosen_methods(record), options.chosen_metrics(), options.chosen_device(record)
+    options.check_precision(record, methods)
     explain_files.check_pictures(options.images)
     explain_files.check_folder(options.out)
     pictures = [(f'image: "{path}"', explain_files.read(path)) for path in options.images]
@@ -191,7 +198,9 @@ def explain_pictures(options: ExplainOptions) -> None:
     pixels = [fit_image(picture, model.preprocessing, name=name) for name, picture in pictures]
 
     with count_progress() as on_progress:
-        explainer = Explainer(model, done.keras_model, device=device, on_progress=on_progress)
+        explainer = Explainer(
+            model, done.keras_model, device=device, precision=options.precision, on_progress=on_progress
+        )
         if not options.as_json:
             print(explain_text.headline(done, explainer.where))
         records = []

@@ -26,11 +26,13 @@ from harness.quality.controls import control_maps
 from harness.quality.evaluation import evaluate_together
 from harness.quality.inputs import MetricInputs
 from harness.quality.judges import FloatJudge
+from harness.quality.precision_error import precision_error
 from harness.saliency.api import compute_many
 from harness.saliency.attribution import Attribution
 from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.methods.method_table import METHODS
 from harness.saliency.methods.scorer import FunctionScorer
+from harness.saliency.precision import FLOAT32
 
 Engine = GradientEngine | FunctionScorer
 CountProgress = Callable[[str, int, int], None]  # (what takes long, how much of it is done, of how much)
@@ -83,10 +85,19 @@ class Explainer:
     """
 
     def __init__(
-        self, model: Model, keras_model: Any, *, device: Device | None = None, on_progress: CountProgress | None = None
+        self,
+        model: Model,
+        keras_model: Any,
+        *,
+        device: Device | None = None,
+        precision: str = FLOAT32,
+        on_progress: CountProgress | None = None,
     ) -> None:
-        """device  where a flatbuffer is run; by default this host."""
+        """device     where a flatbuffer is run; by default this host.
+        precision  of methods of gradients; on the first picture, their maps are compared with those of float32.
+        """
         self.model = model
+        self._keras_model, self._engines = keras_model, dict[str, GradientEngine]()
         self.where = ""
         if isinstance(keras_model, FlatbufferModel):
             self.where = device.name if device else THIS_HOST["name"]
@@ -96,6 +107,7 @@ class Explainer:
             self.engine = keras_model.scorer(model.output)
         else:
             self.engine = GradientEngine(keras_model, output=model.output)
+        self._precision, self._compared = precision, precision == FLOAT32
         self._on_progress = on_progress
         self._judge = FloatJudge(self.probabilities)
 
@@ -109,31 +121,40 @@ class Explainer:
     ) -> list[Attribution]:
         """In their order. Those by an engine share passes; those by scores take long, and are reported on."""
         done: dict[int, Attribution] = {}
-        by_engine: list[int] = []
+        by_engine: dict[int, list[int]] = {}
         for i, method in enumerate(methods):
             model, engine = self._explainer(method)
             if isinstance(engine, GradientEngine):
-                by_engine.append(i)
+                by_engine.setdefault(id(engine), []).append(i)
             else:
                 scorer = replace(engine, on_progress=self._report(f"{method.label} of {key}"))
                 done[i] = _computed(model, scorer, [method], image, target, key, seed)[0]
-        if by_engine:
-            chosen = [methods[i] for i in by_engine]
+        for indices in by_engine.values():
+            chosen = [methods[i] for i in indices]
             model, engine = self._explainer(chosen[0])
-            done |= dict(zip(by_engine, _computed(model, engine, chosen, image, target, key, seed), strict=True))
+            done |= dict(zip(indices, _computed(model, engine, chosen, image, target, key, seed), strict=True))
         return [done[i] for i in range(len(methods))]
 
     def _explainer(self, method: Method) -> tuple[Model, Engine]:
         """Whom a method asks."""
-        if self.model.keras is None or not METHODS[method.name].takes_gradients:
+        has_layers = self.model.keras is not None or isinstance(self.engine, GradientEngine)
+        if not METHODS[method.name].takes_gradients or not has_layers:
             return self.model, self.engine
-        return self.model.keras, self._keras_engine
+        return self.model.float_model, self._gradients(self._precision)
+
+    def _gradients(self, precision: str) -> GradientEngine:
+        """The engine of the Keras model, which a flatbuffer has beside it, in this precision."""
+        if precision == FLOAT32 and isinstance(self.engine, GradientEngine):
+            return self.engine
+        if precision not in self._engines:
+            output = self.model.float_model.output
+            self._engines[precision] = GradientEngine(self._layers, output=output, precision=precision)
+        return self._engines[precision]
 
     @cached_property
-    def _keras_engine(self) -> GradientEngine:
-        """Of a flatbuffer's Keras file."""
-        assert self.model.keras is not None
-        return GradientEngine(load_model(self.model.keras), output=self.model.keras.output)
+    def _layers(self) -> Any:
+        """The Keras model, of a flatbuffer that of its Keras file."""
+        return self._keras_model if self.model.keras is None else load_model(self.model.keras)
 
     def _report(self, what: str) -> Callable[[int, int], None] | None:
         return None if self._on_progress is None else partial(self._on_progress, what)
@@ -166,6 +187,10 @@ class Explainer:
             for method, attribution in zip(methods, attributions, strict=True)
         ]
         rows += self._controls(image, key, seed)
+        if not self._compared:
+            notes = self._precision_errors(methods, rows, image, target, key, seed)
+            rows = [replace(row, notes=(*row.notes, *notes.get(row.label, ()))) for row in rows]
+            self._compared = True
         scores = self._scores(np.stack([row.map for row in rows]), image, target, key, metrics, seed)
         return Explanation(
             probabilities=probabilities,
@@ -173,6 +198,30 @@ class Explainer:
             maps=tuple(replace(row, scores=of_map) for row, of_map in zip(rows, scores, strict=True)),
             pseudo_gradient=any(attribution.pseudo_gradient for attribution in attributions),
         )
+
+    def _precision_errors(
+        self,
+        methods: Sequence[Method],
+        rows: Sequence[ScoredMap],
+        image: NDArray[np.uint8],
+        target: int,
+        key: str,
+        seed: int,
+    ) -> dict[str, tuple[str]]:
+        """By a method's label, what the precision did to its map."""
+        chosen = [method for method in methods if METHODS[method.name].takes_gradients]
+        model, engine = self.model.float_model, self._gradients(FLOAT32)
+        exact = _computed(model, engine, chosen, image, target, key, seed)
+        maps = {row.label: row.map[None] for row in rows}
+        inputs = MetricInputs(images=image[None], targets=np.array([target]), keys=(key,), seed=seed, judge=self._judge)
+        return {
+            method.label: (
+                precision_error(maps[method.label], attribution.maps(image.shape[:2]), inputs).sentence(
+                    self._precision
+                ),
+            )
+            for method, attribution in zip(chosen, exact, strict=True)
+        }
 
     def _controls(self, image: NDArray[np.uint8], key: str, seed: int) -> list[ScoredMap]:
         inputs = MetricInputs(images=image[None], targets=np.zeros(1, np.int64), keys=(key,), seed=seed)

@@ -15,6 +15,7 @@ from harness.models.catalogue import CATALOGUE, Model, model_card
 from harness.outputs import ONE_COLUMN
 from harness.registry import look_up
 from harness.regular_files import MIB, read_text
+from harness.saliency.precision import BINARIZED, FLOAT32, check_precision, float32_hint, refused_for
 
 if TYPE_CHECKING:
     from harness.cli.explain_image import Method
@@ -46,6 +47,7 @@ class ExplainOptions:
     experiment: Path | None
     own: OwnModelOptions
     device: str | None = None
+    precision: str = FLOAT32
 
     def chosen_methods(self, model: Model) -> list[Method]:
         """The methods asked for, each with those of the given parameters that it has.
@@ -77,6 +79,21 @@ class ExplainOptions:
                 hint=nearest(unused[0], known),
             )
         return methods
+
+    def check_precision(self, model: Model, methods: Sequence[Method]) -> None:
+        """Raises ConfigError for what is no precision, and for one that is not for this CPU, model or any method."""
+        from harness.saliency.methods.method_table import METHODS
+
+        check_precision(self.precision, where="--precision")
+        if self.precision == FLOAT32:
+            return
+        if not any(METHODS[method.name].takes_gradients for method in methods):
+            names = ", ".join(method.name for method in methods)
+            raise ConfigError(
+                f"--precision: for methods of gradients, and {names} takes none", hint=float32_hint("--precision")
+            )
+        if model.float_model.family == "binarized":
+            raise refused_for(self.model, BINARIZED, where="--precision")
 
     def chosen_device(self, model: Model) -> Device | None:
         """Where forward passes are done; None for this host. Raises ConfigError for a model that no device runs."""

@@ -67,6 +67,11 @@ class SaliencyTable(Table):
         says="Score maps that know nothing as well and, where objects are marked, one that knows all.",
         example=True,
     )
+    precision: Literal["float32", "bfloat16"] = key(
+        "float32",
+        says="Of the gradient engine's products; bfloat16 is not for binarized models, nor for every CPU.",
+        example="bfloat16",
+    )
     on_device: list[OnDeviceTable] = Field(default=[])
 
 

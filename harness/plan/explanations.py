@@ -22,6 +22,7 @@ from harness.plan.asked import CALIBRATION, Asked
 from harness.quality.controls import CONTROLS
 from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.methods.method_table import METHODS
+from harness.saliency.precision import BINARIZED, FLOAT32, check_precision, refused_for
 from harness.stages import agreement, amplification, aopc_bounds, quality, saliency, sanity
 from harness.stages.shared import CONTROL, DeployedJudge
 from harness.store.units import Unit
@@ -48,6 +49,16 @@ def _with_layers(model: Model, what_it_takes: str, others: str) -> Model:
             hint=f'keras = "FILE" in its [[model]] table, a Keras file of the same model; or {others}',
         )
     return model.float_model
+
+
+def _precision(model: Model, method: str, wanted: str) -> str:
+    """That of a method's maps: what takes no gradients stays in float32. Raises ConfigError for a binarized model."""
+    if wanted == FLOAT32 or method.startswith(CONTROL) or not METHODS[method].takes_gradients:
+        return FLOAT32
+    check_precision(wanted, where="[saliency] precision")
+    if model.family == "binarized":
+        raise refused_for(model.name, BINARIZED, where="[saliency] precision")
+    return wanted
 
 
 class Explanations:
@@ -108,7 +119,10 @@ class Explanations:
 
     def _map(self, model: Model, method: Named, images: Unit) -> Unit:
         explained = _explained(model, method.name)
-        return saliency.plan(explained, method, images, target=self._table.target, seed=self._experiment.seed)
+        precision = _precision(explained, method.name, self._table.precision)
+        return saliency.plan(
+            explained, method, images, target=self._table.target, seed=self._experiment.seed, precision=precision
+        )
 
     # ------------------------------------------------------------------------------------------------- scores
     def _scored(

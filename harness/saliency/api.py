@@ -17,6 +17,7 @@ from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.engine.setup import MOST_GIVEN
 from harness.saliency.methods.method_table import METHODS, method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
+from harness.saliency.precision import FLOAT32
 from harness.saliency.prepared import in_many_passes, in_one_pass, make_forward_job, make_job, sharing
 from harness.saliency.remembered import engine_of
 
@@ -151,6 +152,7 @@ def explain(
     targets: ArrayLike | None = None,
     image_keys: Sequence[str] | None = None,
     seed: int = 0,
+    precision: str | None = None,
     **parameters: Any,
 ) -> Array:
     """Maps (N, H, W) float32 in the geometry of the images, not normalised: what `method` says about each image.
@@ -159,10 +161,16 @@ def explain(
                 compiled for a model serves later calls with it, until its weights or layers change.
     images      (N, H, W, C), preprocessed as the model expects them.
     targets     (N,) class indices; None explains the predicted class.
+    precision   "float32", or "bfloat16", see `GradientEngine`, which has its own.
     parameters  of the method, such as noise_level=0.1, samples=50.
 
     For raw attributions, notes and several methods in one pass: GradientEngine, compute and compute_many.
     """
-    engine = model if isinstance(model, GradientEngine) else engine_of(model)
+    if not isinstance(model, GradientEngine):
+        engine = engine_of(model, precision or FLOAT32)
+    elif precision in (None, model.precision):
+        engine = model
+    else:
+        raise ConfigError(f"precision: the engine was made for {model.precision}, got {shown(precision)}")
     attribution = compute(engine, method, images, targets, image_keys, seed=seed, parameters=parameters)
     return attribution.maps(np.shape(images)[1:3])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.maps import saliency_map
+from harness.saliency.precision import FLOAT32
 
 Array = NDArray[np.float32]
 
@@ -25,6 +26,7 @@ class Attribution:
     causes           (N,) why it is blank, one of `blank.CAUSES`; "" where it is not.
     predicted        (N,) the class with the greatest logit.
     notes            sentences for the reader, such as the cause of a blank map.
+    precision        of the products of convolutions.
     """
 
     values: Array
@@ -35,6 +37,7 @@ class Attribution:
     causes: tuple[str, ...]
     predicted: NDArray[np.int64]
     notes: tuple[str, ...]
+    precision: str = FLOAT32
 
     def maps(self, size: tuple[int, ...]) -> Array:
         """Maps (N, H, W) of this size (H, W): what is scored and shown."""

@@ -18,6 +18,7 @@ from harness.saliency.methods.copies import baseline_of
 from harness.saliency.methods.method_table import method_spec, parameters_of
 from harness.saliency.methods.scorer import FunctionScorer
 from harness.saliency.methods.spec import MethodSpec
+from harness.saliency.precision import FLOAT32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,7 @@ def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: ND
         predicted=predicted,
         pseudo_gradient=job.spec.takes_gradients and job.engine.pseudo_gradient,
         notes=_notes(job, causes),
+        precision=_precision(job),
     )
 
 
@@ -187,9 +189,16 @@ def _notes(job: Job, causes: tuple[str, ...]) -> tuple[str, ...]:
     notes = [job.spec.caveat] if job.spec.caveat else []
     if job.spec.takes_gradients and job.engine.head.note:
         notes.append(job.engine.head.note)
+    if _precision(job) != FLOAT32:
+        notes.append(f"in {_precision(job)} where that is faster")
     if job.layer:
         notes.append(_note_on_layer(job.layer, job.engine.candidates))
     return (*notes, *notes_on_blank_maps(causes, job.arguments))
+
+
+def _precision(job: Job) -> str:
+    """What only has scores computes in its own, which nobody chose here."""
+    return job.engine.precision if isinstance(job.engine, GradientEngine) else FLOAT32
 
 
 def _note_on_layer(layer: str, candidates: Sequence[LayerInfo]) -> str:

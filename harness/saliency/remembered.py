@@ -17,11 +17,12 @@ from typing import Any
 
 from harness.keras_packages import layers_of
 from harness.saliency.engine.engine import GradientEngine
+from harness.saliency.precision import FLOAT32
 
 MOST_ENGINES = 4  # of models that live: each may hold transformed kernels
 KNOWN = ("tf_keras", "keras", "larq", "larq_zoo", "tensorflow", "builtins")  # whose code does not change
 
-_engines: weakref.WeakKeyDictionary[Any, tuple[GradientEngine, _State]] = weakref.WeakKeyDictionary()
+_engines: weakref.WeakKeyDictionary[Any, tuple[dict[str, GradientEngine], _State]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -41,21 +42,22 @@ class _State:
         ) and all(map(_same, self.attributes, other.attributes))
 
 
-def engine_of(model: Any) -> GradientEngine:
+def engine_of(model: Any, precision: str = FLOAT32) -> GradientEngine:
     """An engine for the model as it is now. Raises what `GradientEngine` raises."""
     now = _state(model)
     if now is None:
-        return GradientEngine(model)
+        return GradientEngine(model, precision=precision)
     with _lock:
-        engine, before = _engines.get(model, (None, None))
-    if engine is not None and before is not None and now.equals(before):
-        return engine
-    engine = GradientEngine(model)
+        known, before = _engines.get(model, ({}, None))
+    engines = known if before is not None and now.equals(before) else {}
+    if precision in engines:
+        return engines[precision]
+    engine = GradientEngine(model, precision=precision)
     with _lock:
         _engines.pop(model, None)
         while len(_engines) >= MOST_ENGINES:
             _engines.pop(next(iter(_engines)), None)  # the one that was made first
-        _engines[model] = engine, now
+        _engines[model] = {**engines, precision: engine}, now
     return engine
 
 
@@ -74,7 +76,8 @@ def _state(model: Any) -> _State | None:
 
 def _hash_of_weights(model: Any) -> str:
     digest = hashlib.sha256(usedforsecurity=False)
-    for values in model.get_weights():
+    for variable in model.weights:  # one after the other: all of them together are a second model
+        values = variable.numpy()
         digest.update(f"{values.dtype} {values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

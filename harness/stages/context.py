@@ -36,6 +36,7 @@ from harness.outputs import PROBABILITIES, ClassMap, Probabilities, probabilitie
 from harness.quality.judges import FloatJudge
 from harness.saliency.engine.own_call import check_images_are_alone
 from harness.saliency.methods.scorer import FunctionScorer
+from harness.saliency.precision import FLOAT32
 from harness.saliency.threads import use_one_thread_per_batch
 from harness.store.database import Store
 from harness.store.unit_inputs import UnitInputs
@@ -119,7 +120,7 @@ class RunContext:
         own = self.own_model(spec["model"]["name"])
         if own.is_flatbuffer and own.spec() == spec["model"]:
             return self._scorer_of_file(own)
-        return self._load(own.name).explainer(self.model(own.name).output)
+        return self._load(own.name).explainer(self.model(own.name).output, spec.get("precision", FLOAT32))
 
     def _scorer_of_file(self, own: Model) -> FunctionScorer:
         """One scorer as long as the model is at work: its agents go with it."""
@@ -184,19 +185,21 @@ class _LoadedModel:
         self.name = name
         self.keras_model = keras_model
         self._judge: FloatJudge | None = None
-        self._engine: GradientEngine | None = None
+        self._engines: dict[str, GradientEngine] = {}
         self._looked_at_batch = False
 
-    def engine(self, output: str) -> GradientEngine:
-        """One engine as long as the model is loaded: it keeps what it compiled."""
+    def engine(self, output: str, precision: str = FLOAT32) -> GradientEngine:
+        """One engine of a precision as long as the model is loaded: it keeps what it compiled."""
         from harness.saliency.engine.engine import GradientEngine
 
-        if self._engine is None:
-            self._engine = GradientEngine(self.keras_model, output=output)
-        return self._engine
+        if precision not in self._engines:
+            self._engines[precision] = GradientEngine(self.keras_model, output=output, precision=precision)
+        return self._engines[precision]
 
-    def explainer(self, output: str) -> GradientEngine | FunctionScorer:
-        return self.keras_model.scorer(output) if isinstance(self.keras_model, ExportedModel) else self.engine(output)
+    def explainer(self, output: str, precision: str) -> GradientEngine | FunctionScorer:
+        if isinstance(self.keras_model, ExportedModel):
+            return self.keras_model.scorer(output)
+        return self.engine(output, precision)
 
     def judge(self, model: Model, scores: Predict) -> FloatJudge:
         """One judge as long as the model is loaded: it remembers scores."""

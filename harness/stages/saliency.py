@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,26 @@ from harness.models.catalogue import Model
 from harness.models.flatbuffer_scorer import flatbuffer_scorer
 from harness.quality.controls import control_maps
 from harness.quality.inputs import MetricInputs
+from harness.quality.precision_error import PrecisionError, precision_error
+from harness.saliency.attribution import Attribution
 from harness.saliency.methods.scorer import FunctionScorer, watched
+from harness.saliency.precision import FLOAT32
 from harness.stages.context import ImageSet, Progress, RunContext, device_of, output_of
 from harness.stages.shared import CONTROL, attribute
 from harness.store.units import Outcome, Unit
 
+COMPARED = 4  # images of a unit in a lower precision whose maps are made in float32 as well
 
-def plan(model: Model, method: Named, images: Unit, *, target: str, seed: int) -> Unit:
+
+def plan(model: Model, method: Named, images: Unit, *, target: str, seed: int, precision: str = FLOAT32) -> Unit:
+    """precision  of the gradient engine; a unit in the usual one says nothing of it, and keeps its key."""
     spec = {
         "model": model.spec(),
         "method": method.name,
         "parameters": method.parameters,
         "target": target,
         "seed": seed,
+        **({"precision": precision} if precision != FLOAT32 else {}),
     }
     return Unit(kind="saliency", spec=spec, needs={"images": images.key})
 
@@ -76,6 +84,7 @@ def _attributions(
     else:
         explainer = watched(context.explainer(spec), progress)
         attribution = attribute(explainer, spec, images.pixels, targets, images.keys)
+    error = _precision_error(unit, images, targets, attribution, context) if "precision" in spec else None
     return {
         "blob": context.store.save_array(attribution.values),
         "channels": attribution.channels,
@@ -83,8 +92,22 @@ def _attributions(
         "pseudo_gradient": attribution.pseudo_gradient,
         "blank": _plain(attribution.blank),
         "causes": list(attribution.causes),
-        "notes": list(attribution.notes),
+        "notes": [*attribution.notes, *([error.sentence(spec["precision"])] if error else [])],
+        **({"precision_error": asdict(error)} if error else {}),
     }
+
+
+def _precision_error(
+    unit: Unit, images: ImageSet, targets: NDArray[np.int64], attribution: Attribution, context: RunContext
+) -> PrecisionError:
+    """What the precision did to the first maps of the unit."""
+    first, size = slice(COMPARED), images.pixels.shape[1:3]
+    pixels, keys, seed = images.pixels[first], images.keys[first], unit.spec["seed"]
+    full = {name: value for name, value in unit.spec.items() if name != "precision"}
+    exact = attribute(context.explainer(full), full, pixels, targets[first], keys)
+    judge = context.judge(unit.spec["model"]["name"])
+    inputs = MetricInputs(images=pixels, targets=targets[first], keys=keys, seed=seed, judge=judge)
+    return precision_error(attribution.maps(size)[first], exact.maps(size), inputs)
 
 
 def _at_work(unit: Unit, context: RunContext) -> FunctionScorer:

@@ -166,9 +166,10 @@ def device_kind(spec: Mapping[str, Any]) -> str:
 
 
 def method_name(saliency: Mapping[str, Any]) -> str:
-    """The method, and of maps that an artifact computed on its device, which artifact and where."""
+    """The method, its precision if not the usual one, and of maps that an artifact computed, which one and where."""
     deployed = f" by {saliency['format']} on {device_name(saliency)}" if saliency.get("device") else ""
-    return f"{saliency['method']}{deployed}"
+    precision = f" in {saliency['precision']}" if "precision" in saliency else ""
+    return f"{saliency['method']}{precision}{deployed}"
 
 
 def full_label(saliency: Mapping[str, Any]) -> str:

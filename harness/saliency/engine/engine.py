@@ -26,6 +26,7 @@ from harness.saliency.engine.head import Head
 from harness.saliency.engine.rewrites import binarized, relus
 from harness.saliency.engine.rewrites.fast_graph import rewritten
 from harness.saliency.engine.setup import EngineSetup, set_up
+from harness.saliency.precision import BFLOAT16, FLOAT32
 
 _TRACING = threading.RLock()  # tracing patches layers for a moment, and a layer may belong to several engines
 
@@ -44,6 +45,9 @@ class GradientEngine:
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
+    precision          "float32", or "bfloat16" for the products of convolutions, on a CPU that multiplies it: faster,
+                       and other maps; by how much is to be said with them. Raises ConfigError for a binarized
+                       model, or any other with a step in it, and on another CPU.
     """
 
     def __init__(
@@ -55,21 +59,24 @@ class GradientEngine:
         memory_budget_mib: int = 2048,
         threads: int | None = None,
         fast: bool = True,
+        precision: str = FLOAT32,
     ) -> None:
-        setup: EngineSetup = (
-            model
-            if isinstance(model, EngineSetup)
-            else set_up(
-                model,
-                output=output,
-                batch_size=batch_size,
-                memory_budget_mib=memory_budget_mib,
-                threads=threads,
-                fast=fast,
-            )
-        )
+        if isinstance(model, EngineSetup):
+            setup = model
+        else:
+            with _TRACING:
+                setup = set_up(
+                    model,
+                    output=output,
+                    batch_size=batch_size,
+                    memory_budget_mib=memory_budget_mib,
+                    threads=threads,
+                    fast=fast,
+                    precision=precision,
+                )
         self.setup = setup
         self.name, self.graph, self.candidates = setup.name, setup.graph, setup.candidates
+        self.precision = setup.precision
         self.pseudo_gradient = setup.pseudo_gradient
         self.batch_size = setup.batches.most
         self._idle: dict[Any, list[Any]] = {}  # compiled functions that nobody runs at the moment
@@ -171,7 +178,14 @@ class GradientEngine:
         if not self.setup.fast:
             return self.graph
         sources = {"input": (), "features": keep, "logits": (self.graph.steps[-1].name,)}[wanted]
-        return rewritten(self.graph, self.setup.folds, self.setup.tiles, keep=keep, sources=sources)
+        return rewritten(
+            self.graph,
+            self.setup.folds,
+            self.setup.tiles,
+            keep=keep,
+            sources=sources,
+            halves=self.precision == BFLOAT16,
+        )
 
     def _batches(self, images: Array, targets: NDArray[np.int64], *, layers: tuple[str, ...], wanted: str) -> Backward:
         def work(chunk: list[int]) -> Backward:

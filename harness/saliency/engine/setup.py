@@ -18,8 +18,9 @@ from harness.saliency.engine.compiled import PREDICTED
 from harness.saliency.engine.graph import Graph, Step, read_graph
 from harness.saliency.engine.head import Head
 from harness.saliency.engine.own_call import OwnCall
-from harness.saliency.engine.rewrites import binarized, counting, folding
+from harness.saliency.engine.rewrites import binarized, counting, folding, halves
 from harness.saliency.engine.rewrites.tiles import Tiles
+from harness.saliency.precision import FLOAT32, check_precision, refused_for
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
 
 MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
@@ -41,6 +42,7 @@ class EngineSetup:
     pseudo_gradient  whether a gradient goes through a quantizer.
     candidates       layers that a class activation map can be taken from.
     own_call         what the model itself returns, to compare with once.
+    precision        of the products of convolutions, one of `precision.PRECISIONS`.
     folds, tiles     rewrites that make passes faster.
     """
 
@@ -53,6 +55,7 @@ class EngineSetup:
     pseudo_gradient: bool
     candidates: list[layers.LayerInfo]
     fast: bool
+    precision: str
     folds: tuple[folding.Fold, ...]
     tiles: Tiles
     batches: Batches
@@ -85,9 +88,17 @@ class EngineSetup:
 
 
 def set_up(
-    model: Any, *, output: str, batch_size: int | None, memory_budget_mib: int, threads: int | None, fast: bool
+    model: Any,
+    *,
+    output: str,
+    batch_size: int | None,
+    memory_budget_mib: int,
+    threads: int | None,
+    fast: bool,
+    precision: str,
 ) -> EngineSetup:
     """Read a Keras model; the arguments are those of `GradientEngine`."""
+    check_precision(precision)
     for name, value in {"batch_size": batch_size, "memory_budget_mib": memory_budget_mib, "threads": threads}.items():
         if value is not None:
             whole_number(value, where=name, least=1, most=MOST_GIVEN)
@@ -96,6 +107,8 @@ def set_up(
     graph = head.graph if head else graph
     at_a_time = threads or batches_at_a_time()
     fast = fast and all(map(_computes_in_single, graph.steps))
+    if precision != FLOAT32:
+        _check_reducible(graph, tuple(model.input_shape[1:]), str(model.name), fast=fast)
     inside = 1 if at_a_time > 1 else threads_of_an_operation()
     if fast:
         graph = counting.quantize_kernels_once(graph, threads=inside)
@@ -110,13 +123,21 @@ def set_up(
         pseudo_gradient=binarized.has_pseudo_gradient(graph),
         candidates=layers.candidates(graph),
         fast=fast,
+        precision=precision,
         folds=folding.find_folds(graph) if fast else (),
-        tiles=Tiles(graph, threads=inside, memory_mib=memory_budget_mib / KERNELS_FRACTION),
+        tiles=Tiles(graph, threads=inside, memory_mib=memory_budget_mib / KERNELS_FRACTION, exact=precision == FLOAT32),
         batches=Batches(
             most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
         ),
         own_call=OwnCall(model, str(model.name)),
     )
+
+
+def _check_reducible(graph: Graph, shape: tuple[int | None, ...], name: str, *, fast: bool) -> None:
+    """Raises ConfigError for a model that no precision but its own is for."""
+    if not fast:
+        raise refused_for(name, "its layers run as they are, or in a precision of their own")
+    halves.check_suits(graph, shape, name=name)
 
 
 def _computes_in_single(step: Step) -> bool:

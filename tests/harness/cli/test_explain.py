@@ -17,6 +17,7 @@ from harness.datasets.planted import CLASS_NAMES, draw
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.models.loading import load_model
+from harness.saliency import precision
 
 MODEL = "planted-float"
 RECORD = CATALOGUE[MODEL].preprocessing
@@ -209,3 +210,38 @@ def test_folder_that_cannot_be_written_is_named(picture: Path, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     arguments = ("--method", "gradient", "--metric", "entropy", "--out", tmp_path / "file")
     assert "cannot be written" in refusal("explain", MODEL, picture, *arguments)
+
+
+# --------------------------------------------------------------------------------------------------------- precision
+@pytest.fixture
+def cpu_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
+
+
+@pytest.mark.usefixtures("cpu_for_bfloat16")
+def test_maps_in_bfloat16_say_so_and_what_it_did_to_the_first_picture(picture: Path, tmp_path: Path) -> None:
+    given = ("--precision", "bfloat16", "--method", "gradient", "--method", "occlusion", "--metric", "sparseness")
+    again = tmp_path / "again.png"
+    again.write_bytes(picture.read_bytes())
+    records = json.loads(bitlens("explain", MODEL, picture, again, *given, "--out", tmp_path / "out", "--json").stdout)
+    first, second = ({row["method"]: row["notes"] for row in record["maps"]} for record in records)
+    assert first["gradient"][0] == second["gradient"][0] == "in bfloat16 where that is faster"
+    assert first["gradient"][1].startswith("bfloat16 against float32, 1 image: least correlation ")
+    assert len(second["gradient"]) == 1
+    assert not any("bfloat16" in note for note in first["occlusion"])
+
+
+@pytest.mark.usefixtures("cpu_for_bfloat16")
+def test_a_precision_that_serves_nobody_is_refused(picture: Path) -> None:
+    assert "float32, bfloat16, got" in refusal("explain", MODEL, picture, "--precision", "half")
+    binarized = refusal("explain", "planted-binary", picture, "--precision", "bfloat16")
+    assert 'is not for model "planted-binary": it is binarized' in binarized
+    assert "try: --precision float32" in binarized
+    assert "rise takes none" in refusal("explain", MODEL, picture, "--precision", "bfloat16", "--method", "rise")
+
+
+def test_a_cpu_without_bfloat16_is_said_before_anything_is_loaded(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
+    assert "neither avx512_bf16 nor amx_bf16" in refusal("explain", MODEL, picture, "--precision", "bfloat16")

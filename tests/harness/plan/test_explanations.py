@@ -10,6 +10,7 @@ from harness.datasets.planted import PlantedDataset
 from harness.errors import ConfigError
 from harness.experiment.reader import read_experiment
 from harness.plan.planner import plan
+from harness.saliency import precision
 from harness.store import Unit
 
 BASE = """
@@ -39,6 +40,54 @@ def test_images_are_explained_in_batches_that_cover_each_once(tmp_path: Path) ->
     images = {unit.key: unit.spec for unit in of_kind(units, "images")}
     explained = {u.needs["images"] for u in of_kind(units, "saliency") if u.spec["model"]["name"] == "planted-float"}
     assert sorted((images[key]["first"], images[key]["count"]) for key in explained) == [(0, 4), (4, 2)]
+
+
+@pytest.fixture
+def cpu_for_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: True)
+
+
+FLOAT_TWIN = BASE.replace(', "planted-binary"', "").replace(', "lce"', "")
+
+
+def with_precision(tmp_path: Path, value: str, *, base: str = FLOAT_TWIN) -> list[Unit]:
+    path = tmp_path / "experiment.toml"
+    path.write_text(base.replace("[saliency]", f'[saliency]\nprecision = "{value}"'))
+    return of_kind(plan(read_experiment(path), lambda model: PlantedDataset()), "saliency")
+
+
+def test_units_in_the_usual_precision_keep_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text(FLOAT_TWIN)
+    usual = of_kind(plan(read_experiment(path), lambda model: PlantedDataset()), "saliency")
+    assert [u.key for u in with_precision(tmp_path, "float32")] == [u.key for u in usual]
+    assert not any("precision" in unit.spec for unit in usual)
+
+
+@pytest.mark.usefixtures("cpu_for_bfloat16")
+def test_bfloat16_is_of_the_maps_by_gradients_alone(tmp_path: Path) -> None:
+    units = with_precision(tmp_path, "bfloat16")
+    assert {u.spec["method"] for u in units if u.spec.get("precision") == "bfloat16"} == {"gradient", "smoothgrad"}
+    assert {u.spec["method"] for u in units if "precision" not in u.spec} == {"occlusion"}
+
+
+@pytest.mark.usefixtures("cpu_for_bfloat16")
+def test_bfloat16_of_a_binarized_model_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'\[saliency\] precision: "bfloat16" is not for model "planted-binary"'):
+        with_precision(tmp_path, "bfloat16", base=BASE)
+
+
+def test_bfloat16_on_a_cpu_without_it_is_refused_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
+    with pytest.raises(ConfigError, match="this one has neither avx512_bf16 nor amx_bf16"):
+        with_precision(tmp_path, "bfloat16")
+
+
+def test_another_precision_is_a_mistake_in_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[saliency\] precision: expected .*float32.*bfloat16"):
+        with_precision(tmp_path, "bf16")
 
 
 def test_a_metric_that_names_methods_scores_their_maps_alone(tmp_path: Path) -> None:

@@ -16,17 +16,25 @@ from harness.saliency.engine.graph import Graph, Step, call_around, identity, wi
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
 from harness.saliency.engine.rewrites.folding import Fold, folded, is_channel_norm, norm_scale
+from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
 from harness.saliency.engine.rewrites.tiles import Tiles
 
 
 def rewritten(
-    graph: Graph, folds: Collection[Fold], tiles: Tiles, *, keep: Collection[str], sources: Collection[str]
+    graph: Graph,
+    folds: Collection[Fold],
+    tiles: Tiles,
+    *,
+    keep: Collection[str],
+    sources: Collection[str],
+    halves: bool = False,
 ) -> Graph:
     """The graph as it is compiled.
 
     keep     steps whose outputs are asked for: they stay what they are.
     sources  steps at which every backward pass ends; the image if there are none. Before them, a gradient of its own
              would only keep TensorFlow from fusing a norm with its neighbours.
+    halves   whether products may be rounded to bfloat16, so that nothing needs to be the plain graph bit for bit.
     """
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
@@ -34,11 +42,14 @@ def rewritten(
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in taken_in))
-        convolution = tiles.convolution_of(step, passed=i >= first)
+        if halves and suits_halves(step.layer):
+            convolution = in_halves(step, tiles, passed=i >= first)
+        else:
+            convolution = tiles.convolution_of(step, passed=i >= first)
         if not convolution and i >= first and suits_blocks(step.layer):
             convolution = by_blocks(step.layer)
         steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
-    return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first)
+    return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
 
 
 def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:

@@ -25,10 +25,11 @@ class Tiles:
 
     threads     that share a convolution.
     memory_mib  for all transformed kernels. Those of large maps, which are small and save most, come first.
+    exact       whether a forward pass may be replaced only where no gradient passes a comparison.
     """
 
-    def __init__(self, graph: Graph, *, threads: int, memory_mib: float) -> None:
-        self.threads = threads
+    def __init__(self, graph: Graph, *, threads: int, memory_mib: float, exact: bool = True) -> None:
+        self.threads, self._exact = threads, exact
         self._graph, self._memory_bytes = graph, memory_mib * 2**20
         self._continuous = is_continuous(graph)
         self._kernels: dict[tuple[int, bool], tuple[Any, winograd.Kernel]] = {}
@@ -36,7 +37,7 @@ class Tiles:
     @cached_property
     def _chosen(self) -> set[tuple[str, bool]]:
         """(name of a step, whether forwards) of what is transformed. The first look may build the library."""
-        ways = (False, True) if self._continuous else (False,)
+        ways = (False, True) if self._continuous or not self._exact else (False,)
         wanted = [
             (_transformed_bytes(step), forwards, step.name)
             for step in self._graph.steps
@@ -59,6 +60,14 @@ class Tiles:
         if (step.name, forwards) not in self._chosen:
             return None
         return self._forward(step.layer) if forwards else self._backward(step.layer)
+
+    def forward_of(self, step: Step) -> Callable[..., Any] | None:
+        """The step's convolution without a gradient, if its kernel is transformed."""
+        return self._forward(step.layer) if (step.name, True) in self._chosen else None
+
+    def backward_of(self, step: Step) -> Callable[..., Any] | None:
+        """The step's own convolution with the quicker gradient, if its kernel is transformed for that."""
+        return self._backward(step.layer) if (step.name, False) in self._chosen else None
 
     def _backward(self, layer: Any) -> Callable[..., Any]:
         """The layer's convolution of (values, kernel) with another backward pass."""
