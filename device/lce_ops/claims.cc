@@ -71,7 +71,7 @@ int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
 struct Graph {
   const tfl::Context& context;
   const std::vector<GraphNode>& nodes;
-  const FloatIsa& floats;
+  bool takes_sums;  // in the order in which the runtime adds
 
   const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
 };
@@ -158,15 +158,14 @@ bool is_max_pool(const Graph& graph, const GraphNode& pool) {
          is_float(graph.tensor(node.inputs->data[0]), 4) && !is_constant(graph.tensor(node.inputs->data[0]));
 }
 
-// A window over floats with constant weights, and perhaps a constant bias.
+// A window over floats with constant weights and a constant bias, which the runtimes demand as well.
 bool has_float_operands(const Graph& graph, const tfl::Node& node) {
-  if (!graph.floats.adds_as_xnnpack || !node.builtin_data || node.inputs->size < 2 || node.inputs->size > 3 || node.outputs->size != 1)
-    return false;
-  const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]);
-  if (!is_float(in, 4) || is_constant(in) || !is_float(weights, 4) || !is_constant(weights)) return false;
-  if (node.inputs->size == 2 || node.inputs->data[2] == tfl::kOptionalTensor) return true;
-  const tfl::Tensor& bias = graph.tensor(node.inputs->data[2]);
-  return is_float(bias, 1) && is_constant(bias);
+  if (!graph.takes_sums || !node.builtin_data || node.inputs->size != 3 || node.outputs->size != 1) return false;
+  if (std::find(node.inputs->data, node.inputs->data + 3, tfl::kOptionalTensor) != node.inputs->data + 3) return false;
+  const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]),
+                    &bias = graph.tensor(node.inputs->data[2]);
+  return is_float(in, 4) && !is_constant(in) && is_float(weights, 4) && is_constant(weights) && is_float(bias, 1) &&
+         is_constant(bias);
 }
 
 bool is_window(const Graph& graph, const GraphNode& n) {
@@ -230,7 +229,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
   const std::vector<GraphNode> nodes = graph_nodes(context);
   check_layout(*context, nodes);
-  const Graph graph{*context, nodes, choose_float_isa(settings.kernel)};
+  const Graph graph{*context, nodes, settings.xnnpack && choose_float_isa(settings.kernel).adds_as_xnnpack};
   std::vector<bool> taken;
   for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
   if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) take_neighbours(graph, taken);

@@ -136,8 +136,10 @@ void apply_option(const std::string& key, const std::string& value, Settings& se
     settings.fuse = parse_number(key, value, 1) == 1;
   } else if (key == "trace") {
     settings.trace = parse_number(key, value, 1) == 1;
+  } else if (key == "xnnpack") {
+    settings.xnnpack = parse_number(key, value, 1) == 1;
   } else {
-    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse, trace");
+    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse, xnnpack, trace");
   }
 }
 

@@ -35,9 +35,9 @@ void Depthwise::prepare(Values& values) {
   const Value& weights = values[weights_id_];
   slide(values, weights.shape[1], weights.shape[2], weights.shape[3]);
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
+  require(values[bias_id_].shape == Shape{in_channels_}, "the bias must have one value per channel");
   const float* from = static_cast<const float*>(weights.data);
   weights_.clear();
-  bias_.clear();
   taps_.clear();
   zeros_.assign(static_cast<size_t>(in_channels_), 0.0f);
   for (int32_t x = 0; x < horizontal_.kernel; ++x)
@@ -46,7 +46,8 @@ void Depthwise::prepare(Values& values) {
       weights_.insert(weights_.end(), tap, tap + in_channels_);
       taps_.push_back(y * in_row_ + int64_t{x} * in_channels_);
     }
-  for (int32_t c = 0; c < in_channels_; ++c) bias_.push_back(bias_of(values, bias_id_, c));
+  const float* bias = static_cast<const float*>(values[bias_id_].data);
+  bias_.assign(bias, bias + in_channels_);
 }
 
 void Depthwise::run(const Values& values, Pool& pool) {

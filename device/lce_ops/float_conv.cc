@@ -32,10 +32,6 @@ Clamp Clamp::of(int32_t activation) {
   }
 }
 
-float bias_of(const Values& values, Id bias, int32_t channel) {
-  return bias == kNoValue ? 0.0f : static_cast<const float*>(values[bias].data)[channel];
-}
-
 FloatConv::FloatConv(const FloatIsa& isa, const tfl::ConvParams& params, const FloatConvOperands& operands)
     : FloatWindow(isa, {params.padding, params.stride_height, params.stride_width}, operands.in, operands.out),
       weights_id_(operands.weights),
@@ -56,6 +52,7 @@ void FloatConv::prepare(Values& values) {
   const Value& weights = values[weights_id_];
   slide(values, weights.shape[1], weights.shape[2], weights.shape[0]);
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
+  require(values[bias_id_].shape == Shape{out_channels_}, "the bias must have one value per output channel");
   const int32_t row = horizontal_.kernel * in_channels_;
   runs_.clear();
   for (int32_t y = 0; y < vertical_.kernel; ++y) runs_.push_back({y * in_row_, row});
@@ -67,6 +64,7 @@ void FloatConv::prepare(Values& values) {
 // A panel at a time: all its channels of one value of the window next to each other.
 void FloatConv::pack(const Values& values) {
   const float* from = static_cast<const float*>(values[weights_id_].data);
+  const float* bias = static_cast<const float*>(values[bias_id_].data);
   const int64_t window = int64_t{vertical_.kernel} * horizontal_.kernel * in_channels_;
   const int64_t padded = up(out_channels_, isa_.lanes) * isa_.lanes;
   weights_.assign(static_cast<size_t>(checked_product(window, padded)), 0.0f);
@@ -78,7 +76,7 @@ void FloatConv::pack(const Values& values) {
     const int64_t width = up(channels, isa_.lanes) * isa_.lanes;
     panels_.push_back({to, bias_.data() + first, first, channels, clamp_.low, clamp_.high});
     for (int32_t c = 0; c < channels; ++c) {
-      bias_[static_cast<size_t>(first + c)] = bias_of(values, bias_id_, first + c);
+      bias_[static_cast<size_t>(first + c)] = bias[first + c];
       for (int64_t i = 0; i < window; ++i) to[i * width + c] = from[(first + c) * window + i];
     }
     to += window * width;

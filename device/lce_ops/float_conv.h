@@ -8,7 +8,6 @@
 
 namespace lce {
 
-// No bias is kNoValue.
 struct FloatConvOperands {
   Id in, weights, bias, out;
 };
@@ -26,8 +25,6 @@ bool is_plain(const Params& p) {
          p.stride_width > 0 && p.dilation_height == 1 && p.dilation_width == 1 && p.activation >= tfl::kNoActivation &&
          p.activation <= tfl::kRelu6;
 }
-
-float bias_of(const Values& values, Id bias, int32_t channel);
 
 class FloatConv : public FloatWindow {
  public:

@@ -127,7 +127,8 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
                                           present(input(0)), output());
   }
   const auto window = [&] {
-    return FloatConvOperands{present(input(0)), present(input(1)), node.inputs->size > 2 ? input(2) : kNoValue, output()};
+    require_arity(node, 3, 1);
+    return FloatConvOperands{present(input(0)), present(input(1)), present(input(2)), output()};
   };
   if (registration.builtin_code == tfl::kBuiltinConv2d)
     return std::make_unique<FloatConv>(floats_, *static_cast<const tfl::ConvParams*>(node.builtin_data), window());

@@ -14,6 +14,7 @@ struct Settings {
   std::string kernel = "auto";
   int32_t num_threads = 0;  // 0: as the interpreter says
   bool fuse = true;
+  bool xnnpack = true;  // the runtime gives its floats to XNNPACK, in whose order we may add
   bool trace = false;
 };
 

@@ -32,7 +32,7 @@ class Operators:
         resolvers = self.module.OpResolverType
         interpreter = self.module.Interpreter(
             model_content=model,
-            experimental_delegates=[delegate or self.delegate(**options)],
+            experimental_delegates=[delegate or self.delegate(xnnpack=int(xnnpack), **options)],
             experimental_op_resolver_type=resolvers.AUTO if xnnpack else resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             num_threads=num_threads,
         )

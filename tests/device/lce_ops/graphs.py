@@ -10,9 +10,11 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 TENSOR_TYPES = {"float32": 0, "int32": 2, "bool": 6, "int8": 9}
-ADD, MAX_POOL, CUSTOM = 0, 17, 32
+ADD, CONCATENATION, CONV, DEPTHWISE, MAX_POOL, MUL, CUSTOM, PAD = 0, 2, 3, 4, 17, 18, 32, 34
 # Builtin operators' options: their number in the schema's union, and the type of each field.
 ADD_OPTIONS, POOL_OPTIONS = (11, "b"), (5, "biiiib")
+CONV_OPTIONS, DEPTHWISE_OPTIONS = (1, "biibii"), (2, "biiibii")
+CONCATENATION_OPTIONS, MUL_OPTIONS, PAD_OPTIONS = (10, "ib"), (21, "b"), (22, "")
 NONE, RELU, RELU6 = 0, 1, 3  # activations
 
 
@@ -113,6 +115,60 @@ class Graph:
         values = [0 if same else 1, stride[1], stride[0], window[1], window[0], activation]
         self.operators.append(((MAX_POOL, ""), [source], [output], (POOL_OPTIONS, values)))
         return output
+
+    def conv(
+        self, source: int, weights: Any, bias: Any, stride: tuple[int, int], *, same: bool, activation: int = NONE
+    ) -> int:
+        """`weights` (filters, height, width, channels)."""
+        filters, *window, _ = weights.shape
+        options = [stride[1], stride[0], activation, 1, 1]
+        return self._convolution(CONV, CONV_OPTIONS, options, source, weights, bias, (window, stride, same, filters))
+
+    def depthwise(
+        self, source: int, weights: Any, bias: Any, stride: tuple[int, int], *, same: bool, activation: int = NONE
+    ) -> int:
+        """`weights` (1, height, width, channels)."""
+        _, *window, channels = weights.shape
+        options = [stride[1], stride[0], 1, activation, 1, 1]
+        where = window, stride, same, channels
+        return self._convolution(DEPTHWISE, DEPTHWISE_OPTIONS, options, source, weights, bias, where)
+
+    def _convolution(
+        self, code: int, table: tuple[int, str], options: list[int], source: int, weights: Any, bias: Any, where: Any
+    ) -> int:
+        window, stride, same, channels = where
+        batch, *size, _ = self.tensors[source].shape
+        out = [-(-n // s) if same else -(-(n - w + 1) // s) for n, w, s in zip(size, window, stride)]
+        output = self.tensor((batch, *out, channels), "float32")
+        inputs = [source, self.tensor(weights.shape, "float32", weights), self.tensor([channels], "float32", bias)]
+        self.operators.append(((code, ""), inputs, [output], (table, [0 if same else 1, *options])))
+        return output
+
+    def mul(self, source: int, factors: Any, activation: int = NONE) -> int:
+        output = self.tensor(self.tensors[source].shape, "float32")
+        constant = self.tensor(np.shape(factors), "float32", factors)
+        self.operators.append(((MUL, ""), [source, constant], [output], (MUL_OPTIONS, [activation])))
+        return output
+
+    def pad(self, source: int, paddings: list[tuple[int, int]]) -> int:
+        shape = [n + before + after for n, (before, after) in zip(self.tensors[source].shape, paddings)]
+        output, constant = self.tensor(shape, "float32"), self.tensor((len(paddings), 2), "int32", paddings)
+        self.operators.append(((PAD, ""), [source, constant], [output], (PAD_OPTIONS, [])))
+        return output
+
+    def concatenate(self, parts: list[int]) -> int:
+        channels = sum(self.tensors[part].shape[-1] for part in parts)
+        output = self.tensor((*self.tensors[parts[0]].shape[:-1], channels), "float32")
+        self.operators.append(((CONCATENATION, ""), parts, [output], (CONCATENATION_OPTIONS, [3, NONE])))
+        return output
+
+    def binary_conv(self, source: int, filters: Any, scales: Any) -> int:
+        """LceBconv2d to floats, on a map of the same size; `filters` (filters, height, width, channels) are negative."""
+        weights = self.tensor((*filters.shape[:3], words(filters.shape[3])), "int32", pack(filters))
+        operands = [self.tensor([len(filters)], "float32", row) for row in scales]
+        output = self.tensor((*self.tensors[source].shape[:3], len(filters)), "float32")
+        options = flexbuffer(conv_options(filters.shape[3]))
+        return self.custom("LceBconv2d", [source, weights, *operands, -1], output, options)
 
     def quantize(self, source: int) -> int:
         *outer, channels = self.tensors[source].shape
