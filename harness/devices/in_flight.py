@@ -24,7 +24,7 @@ PIECE_BYTES = 2 << 20  # of arrays in one request: little for a board's memory, 
 AHEAD = 2  # requests that are on their way or wait there while one is answered
 CHANGE = 2 * (AHEAD + 1)  # answers until all that was sent in another way, and the start that it gave, is used up
 TRIED = 4  # answers by which a way to send is judged
-SLOW = 1.5  # seconds from answer to answer for each of the device's work, above which the link is slow for sure
+SLOW = 1.5  # seconds from answer to answer for each of work, above which the link is slow for sure
 
 Packed = dict[str, Any]
 
@@ -95,7 +95,7 @@ class _Link:
         self._answered, self._packing_s = 0.0, 0.0  # when the last answer came, and what packing has taken since
         self._of_before = 1  # answers to come that say nothing of how images are sent now; one has a first inference
         self._waits: dict[bool, list[float]] = {True: [], False: []}  # seconds from answer to answer, compressed or not
-        self._worked = 0.0  # seconds of them in which the device worked
+        self._worked = 0.0  # seconds of them in which the device worked, or this host packed
 
     def packed(self, images: NDArray[np.uint8]) -> Packed:
         began = time.monotonic()
@@ -107,12 +107,12 @@ class _Link:
     def judged(self, answer: dict[str, Any]) -> dict[str, Any]:
         """The answer, once it is noted when it came."""
         now = time.monotonic()
-        waited = now - self._answered - self._packing_s
+        waited, packing_s = now - self._answered, self._packing_s
         self._answered, self._packing_s = now, 0.0
         if self._of_before:
             self._of_before -= 1
         elif not self._is_decided:
-            self._note(waited, answer["seconds"])
+            self._note(waited, answer["seconds"] + packing_s)
         return answer
 
     def _note(self, waited: float, worked: float) -> None:

@@ -122,6 +122,21 @@ def test_pixels_that_a_link_is_too_slow_for_are_tried_once(
     assert not any(were_pixels[-20:])
 
 
+def test_packing_beside_a_working_board_is_not_taken_for_a_faster_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(monkeypatch, bytes_per_s=1e9, inflating_s=0.2)
+    pack_slowly(monkeypatch, board, seconds=0.5)
+    list(asked_of(board, count=40))
+    assert set(board.contents[-20:]) == {FLAT.nbytes}
+
+
+def pack_slowly(monkeypatch: pytest.MonkeyPatch, board: Any, *, seconds: float) -> None:
+    def slowly(images: NDArray[np.uint8]) -> Any:
+        board.pause(seconds)
+        return compressed(images)
+
+    monkeypatch.setattr(in_flight, "compressed", slowly)
+
+
 def test_a_hiccup_of_a_fast_link_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board(monkeypatch, bytes_per_s=1e9, inflating_s=0.2)
     for answer in asked_of(board, count=40):
