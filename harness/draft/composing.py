@@ -100,13 +100,13 @@ def _model(found: Found, folder: Path) -> Iterator[str]:
 
 
 def _classes(found: Found) -> Keys:
-    """How many there are, or which of them each label is."""
-    class_map = found.model.class_map
+    """How many there are, and which of them each label is."""
+    class_map, classes = found.model.class_map, ("classes", found.model.classes)
     if class_map is None:
-        return [("classes", found.model.classes)]
+        return [classes]
     if list(class_map) == list(range(1, len(class_map) + 1)):
-        return [("background_class", True)]
-    return [("class_map", list(class_map))]
+        return [classes, ("background_class", True)]
+    return [classes, ("class_map", list(class_map))]
 
 
 def _preprocessing(found: Found) -> Keys:
@@ -126,7 +126,8 @@ def _table(path: tuple[str, ...], keys: Keys, remark: str = "") -> list[str]:
     place = place_at(path)
     assert place is not None, path
     about = (place.table.__doc__ or "").partition("\n")[0]
-    return ["", *_comment(about), place.heading, *_comment(remark), *_keys(path, keys)]
+    remarks = [*_comment(f"Found: {remark}."), ""] if remark else []
+    return ["", *_comment(about), place.heading, *remarks, *_keys(path, keys)]
 
 
 def _keys(path: tuple[str, ...], keys: Iterable[tuple[str, Any]]) -> Iterator[str]:

@@ -123,7 +123,7 @@ def test_the_file_runs_as_it_is(keras_file: Path, folder: Path) -> None:
     ("content", "expected"),
     [
         pytest.param(lambda: quarters("int8"), {"background_class": None, "classes": QUARTERS}, marks=pytest.mark.slow),
-        (with_background, {"background_class": True, "classes": None}),
+        (with_background, {"background_class": True, "classes": QUARTERS}),
     ],
     ids=["int8 input", "class of background"],
 )
