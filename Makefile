@@ -33,8 +33,8 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Every speed that is claimed, measured again on this machine, for three hours or so, and docs/performance.md from it. A
-# quiet machine gives narrow intervals; a busy one is named in the results.
+# Every speed that is claimed, measured again on this machine, and docs/performance.md from it. The scripts' limits add up
+# to three hours or so on two cores; a quiet machine takes less and gives narrow intervals, a busy one is named.
 benchmarks: setup
 	$(BIN)/python benchmarks/all.py
 

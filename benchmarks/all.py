@@ -17,11 +17,12 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 PAGE = FOLDER / "performance_page.py"
-# Those that publish what they measure; the others draw, or look for differences.
+# Of scripts that publish what they measure; the others draw, or look for differences.
+MARKS = ("    publish(", "__main__")
 SCRIPTS = sorted(
     path.stem
     for path in FOLDER.glob("*.py")
-    if "publish(options" in (text := path.read_text(encoding="utf-8")) and "__main__" in text
+    if path != Path(__file__).resolve() and all(mark in path.read_text(encoding="utf-8") for mark in MARKS)
 )
 
 

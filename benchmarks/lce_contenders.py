@@ -23,7 +23,6 @@ LCE_SETTINGS = {
     "default+xnnpack": (False, False, True),
     "indirect": (False, True, False),
     "indirect+xnnpack": (False, True, True),
-    "reference": (True, False, False),
 }
 
 Run = Callable[[np.ndarray], Any]
@@ -31,14 +30,13 @@ Run = Callable[[np.ndarray], Any]
 
 def model_contenders(name: str, models: Path) -> dict[str, Run]:
     path = models / f"{name}.tflite"
-    contenders = {"ours": delegated(path), **{f"lce {s}": larq(path, s) for s in LCE_SETTINGS if s != "reference"}}
+    contenders = {"ours": delegated(path), **{f"lce {setting}": larq(path, setting) for setting in LCE_SETTINGS}}
     if name == "QuickNet":
         contenders["ours, 2 threads"] = delegated(path, num_threads=2)
         contenders["ours, unfused"] = delegated(path, fuse=0)
         contenders["ours, avx2"] = delegated(path, kernel="avx2")
         contenders["ours, portable"] = delegated(path, kernel="portable")
         contenders["float"] = stock(models / f"{FLOAT_TWIN}.tflite")
-        contenders["lce reference"] = larq(path, "reference")
     return contenders
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lce_contenders import RUNTIME
+from benchmarks.results import Table
 from harness.native.build import host_library
 from tests.device.lce_ops.graphs import Graph, conv_options, flexbuffer, pack
 
@@ -56,7 +57,10 @@ def _layer(size: int, channels: int) -> bytes:
     return graph.model([source], [target])
 
 
-def print_layers(times: dict[tuple[str, str], float]) -> None:
-    print(f"{'kernel':10s} {'layer':10s} {'fastest us':>10s} {'products per ns':>16s}")
-    for (kernel, layer), microseconds in times.items():
-        print(f"{kernel:10s} {layer:10s} {microseconds:10.0f} {LAYER_PRODUCTS / microseconds / 1e3:16.0f}")
+def table(times: dict[tuple[str, str], float]) -> Table:
+    rows = [
+        [kernel, layer, f"{microseconds:.0f}", f"{LAYER_PRODUCTS / microseconds / 1e3:.0f}"]
+        for (kernel, layer), microseconds in times.items()
+    ]
+    title = "QuickNet's 3x3 convolutions by themselves, the copy of their input included, fastest runs"
+    return Table(title, ["kernel", "layer", "microseconds", "binary products per nanosecond"], rows)

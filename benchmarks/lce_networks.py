@@ -1,18 +1,17 @@
 """Binarized models on this host and on the emulated board with our operators, against LCE's own interpreter.
 
-    python benchmarks/lce_networks.py [--json] [--images 4] [--networks quicknet ...] [--artifacts FOLDER] [--no-board]
+    python benchmarks/lce_networks.py [--quick] [--json] [--save] [--images 4] [--networks quicknet ...] [--no-board]
 
 Every artifact goes through the agent, as in a run. A row says how many images have the class that LCE's interpreter
 gives them, the largest difference of a score and, on the emulated board, the instructions of one inference. Models
 without weights of ours get random ones and batch normalisation fitted to the images: with the statistics that a model
-begins with, half of its sums are zero but for rounding, and no two runtimes agree on the sign of those.
+begins with, half of its sums are zero but for rounding, and no two runtimes agree on the sign of those. Nothing is
+timed. --quick has QuickNet and the twin of generated images.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -25,6 +24,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Limits
+from benchmarks.results import Table, parser_of, publish
 from device.preprocessing import preprocess
 from harness.devices.client import measure, predict
 from harness.devices.device import Device, make_device
@@ -123,37 +125,33 @@ def logarithms(scores: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON, and nothing else")
+    parser = parser_of(__doc__, Limits())
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-models")
     parser.add_argument("--no-board", action="store_true", help="this host only")
     options = parser.parse_args(arguments)
-    devices = [HOST] if options.no_board else [HOST, BOARD]
-    rows = []
-    for name in options.networks:
+    watch, devices, rows = Watch(), [HOST] if options.no_board else [HOST, BOARD], []
+    for name in ("planted-binary", "quicknet") if options.quick else options.networks:
         for device, runtime in itertools.product(devices, RUNTIMES):
             # Counting slows an emulator down, and the runtimes differ by 1 %.
             count = device is BOARD and runtime == RUNTIMES[0]
-            row = compare(name, device, runtime, folder=options.artifacts, images=options.images, count=count)
-            rows.append(row)
-            if not options.json:
-                print_row(row, header=len(rows) == 1)
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows]))
+            rows.append(compare(name, device, runtime, folder=options.artifacts, images=options.images, count=count))
+            print(f"{name} on {device.name}, {runtime}", file=sys.stderr, flush=True)
+            watch.look()
+    publish(options, watch, ratios={}, figures={"rows": [asdict(row) for row in rows]}, tables=[table(rows)])
     return 0
 
 
-def print_row(row: Row, *, header: bool) -> None:
-    line = "{:20s} {:12s} {:24s} {:>10s} {:>8s} {:>8s} {:>8s}"
-    if header:
-        print(line.format("model", "device", "runtime", "same class", "score", "logit", "Minstr."))
-    agreement = f"{row.same_class} of {row.images}"
+def table(rows: list[Row]) -> Table:
+    head = ["model", "device", "runtime", "same class", "score differs", "logit differs", "million instructions"]
+    return Table("Against LCE's own interpreter", head, [cells_of(row) for row in rows])
+
+
+def cells_of(row: Row) -> list[str]:
     millions = "" if row.instructions is None else f"{row.instructions / 1e6:.0f}"
-    print(
-        line.format(row.network, row.device, row.runtime, agreement, f"{row.scores:.1e}", f"{row.logits:.1e}", millions)
-    )
+    differences = (f"{value:.1e}" for value in (row.scores, row.logits))
+    return [row.network, row.device, row.runtime, f"{row.same_class} of {row.images}", *differences, millions]
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@
     python benchmarks/lce_ops.py --layers
 
 One thread is measured by the processor time of the calling thread, which other work on the machine does not lengthen;
-two threads are measured by the clock. LCE's best setting is the one with the least median. `--layers` times QuickNet's
-four convolutions by themselves, with each kernel: how near they are to what the processor can do. --quick has QuickNet
-alone. Needs the host's packages and larq-compute-engine; converted models are kept under --models between runs. The
-last row counts instructions in the aarch64 library's inner loop and needs the cross compiler and its objdump.
+two threads are measured by the clock. LCE's best setting is the one with the least median. `--layers` times nothing but
+QuickNet's four convolutions by themselves, with each kernel: how near they are to what the processor can do. --quick
+has QuickNet alone, and no layers. Needs the host's packages and larq-compute-engine; converted models are kept under
+--models between runs. The last ratio counts instructions in the aarch64 library's inner loop and needs the cross
+compiler and its objdump.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import lce_layers
 from benchmarks.conditions import Watch
 from benchmarks.lce_contenders import INPUT_SHAPE, MODELS, Run, make_models, model_contenders
 from benchmarks.lce_instructions import LCE_PRODUCTS_PER_INSTRUCTION, aarch64_products_per_instruction
-from benchmarks.lce_layers import layer_times, print_layers
 from benchmarks.ratios import Comparison, Limits, Ratio, Turns, best_over, counted, least, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish
+from benchmarks.results import Table, aligned, limits_of, parser_of, publish
 
 # Ratios that the operators must keep: name -> floor.
 FLOORS = {
@@ -58,6 +59,9 @@ def measure(model: str, contenders: dict[str, Run], limits: Limits, watch: Watch
             ),
             "quicknet_vs_float_xnnpack": Comparison(
                 over("float, processor", ours), "QuickNet, over the same model in floats with XNNPACK"
+            ),
+            "quicknet_avx2_vs_lce_best": Comparison(
+                best_over(settings, "ours, avx2, processor"), "QuickNet with the kernel avx2, over LCE's best setting"
             ),
             "quicknet_two_threads": Comparison(over(one, two), "QuickNet, two threads over one, by the clock"),
         }
@@ -106,7 +110,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--layers", action="store_true", help="single convolutions with each kernel, and nothing else")
     options = parser.parse_args(arguments)
     if options.layers:
-        print_layers(layer_times())
+        print(aligned(lce_layers.table(lce_layers.layer_times())))
         return 0
     names = ["QuickNet"] if options.quick else options.networks
     make_models(options.models, names)
@@ -118,6 +122,8 @@ def main(arguments: list[str]) -> int:
         for name in turns.samples
     }
     tables = [table(model, turns) for model, turns in all_turns.items()]
+    if not options.quick:
+        tables.append(lce_layers.table(lce_layers.layer_times()))
     publish(options, watch, ratios=ratios_of(all_turns), figures=figures, tables=tables)
     return 0
 

@@ -23,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.all import SCRIPTS
 from benchmarks.results import RESULTS, SCHEMA, Table, conditions_sentence, machine_name, ratio_table, shown
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -76,6 +77,8 @@ def newest(folder: Path) -> list[Measured]:
 def page(measured: Sequence[Measured]) -> str:
     minutes = round(sum(one.part["conditions"]["seconds"] for one in measured) / 60)
     blocks = [HEAD.format(minutes=minutes)]
+    if missing := sorted(set(SCRIPTS) - {one.script for one in measured}):
+        blocks.append(f"Not measured yet: {', '.join(missing)}.\n")
     for script in dict.fromkeys(one.script for one in measured):
         blocks.append(f"## {script}\n")
         blocks += ["\n".join(_section(one)) for one in measured if one.script == script]
@@ -102,14 +105,17 @@ def _markdown(table: Table) -> Iterator[str]:
 
 
 def filled(text: str, measured: Sequence[Measured], *, where: str) -> str:
-    """A page's text with the newest numbers in the places that ask for them."""
+    """A page's text with the newest numbers in the places that ask for them; a script may have none yet."""
     by_script = {one.script: one for one in sorted(measured, key=lambda one: one.date)}
 
     def number(match: re.Match[str]) -> str:
         begin, script, name, end = match.groups()
         one = by_script.get(script)
+        if one is None and script in SCRIPTS:
+            return f"{begin}not measured yet{end}"
         if one is None or (name != "machine" and name not in one.part["ratios"]):
-            raise SystemExit(f"{where}: asks for {script}.{name}, which no file of {RESULTS.name} has")
+            hint = f"python benchmarks/{script}.py --save"
+            raise SystemExit(f"{where}: asks for {script}.{name}, which no newest result has; try: {hint}")
         return f"{begin}{one.where if name == 'machine' else _with_interval(one.part['ratios'][name])}{end}"
 
     return INLINE.sub(number, text)

@@ -115,8 +115,9 @@ def take_turns(
     began, rounds, look_after = time.monotonic(), 0, min(limits.least_rounds, limits.most_rounds)
     turns = interleaved(list(contenders), rounds=limits.most_rounds, seed=seed)
     for _, turn in itertools.groupby(turns, key=itemgetter(0)):
-        for _, name in turn:
-            cost = contenders[name]()
+        costs = {name: contenders[name]() for _, name in turn}
+        for name in contenders:  # in their own order, whatever that of the round was
+            cost = costs[name]
             parts = cost if isinstance(cost, Mapping) else {"": cost}
             for part, value in parts.items():
                 samples.setdefault(f"{name}, {part}" if part else name, []).append(value)

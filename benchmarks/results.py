@@ -206,7 +206,8 @@ def ratio_table(ratios: Mapping[str, Mapping[str, Any]]) -> Table:
         ratio = Ratio(**stored)
         interval = "" if ratio.low is None or ratio.high is None else f"{shown(ratio.low)} to {shown(ratio.high)}"
         trust = ratio.doubt or ("counted" if ratio.width is None else f"within {ratio.width:.1%}")
-        floor = "" if ratio.floor is None else shown(ratio.floor)
+        missed = ratio.floor is not None and (ratio.value if ratio.high is None else ratio.high) < ratio.floor
+        floor = "" if ratio.floor is None else shown(ratio.floor) + ", MISSED" * missed
         rows.append([ratio.what, shown(ratio.value), interval, trust, *([floor] if floors else [])])
     head = ["what", "times", "95 % interval", "its width", *(["at least"] if floors else [])]
     return Table("", head, rows)

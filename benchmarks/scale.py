@@ -96,7 +96,9 @@ class InstantPool:
 def main() -> None:
     options, watch = _options(), Watch()
     STAGES["simulated"] = Stage(perform="benchmarks.scale:perform", doing="simulating")
-    limits, ratios, figures = limits_of(options), {}, {}
+    limits = limits_of(options)
+    ratios: dict[str, Ratio] = {}
+    figures: dict[str, Any] = {}
     if "throughput" in options.only:
         ratios |= _throughput(limits, watch, figures)
     if "overhead" in options.only:

@@ -93,10 +93,11 @@ def test_every_round_measures_each_contender_once_in_an_order_of_its_own() -> No
     def contender(name: str) -> Callable[[], float]:
         return lambda: called.append(name) or 1.0  # type: ignore[func-returns-value]
 
-    take_turns({name: contender(name) for name in "abc"}, {}, Limits(least_rounds=12, most_rounds=12))
+    turns = take_turns({name: contender(name) for name in "abc"}, {}, Limits(least_rounds=12, most_rounds=12))
     rounds = ["".join(called[i : i + 3]) for i in range(0, 36, 3)]
     assert {"".join(sorted(order)) for order in rounds} == {"abc"}
     assert len(set(rounds)) > 3
+    assert list(turns.samples) == ["a", "b", "c"]
 
 
 def test_machine_is_looked_at_after_each_round() -> None:

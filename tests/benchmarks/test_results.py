@@ -11,7 +11,18 @@ import pytest
 
 from benchmarks import results
 from benchmarks.ratios import LEAST_FOR_AN_INTERVAL, Limits, Ratio, counted
-from benchmarks.results import Table, as_json, as_text, command_of, limits_of, parser_of, part_of, save
+from benchmarks.results import (
+    Table,
+    as_json,
+    as_text,
+    command_of,
+    limits_of,
+    parser_of,
+    part_of,
+    ratio_table,
+    rounded,
+    save,
+)
 
 CONDITIONS: dict[str, Any] = {
     "busy": "",
@@ -86,6 +97,12 @@ def test_text_shows_intervals_doubts_floors_and_conditions() -> None:
     assert told.endswith(
         "Cortex-A72, 4 cores; BUSY: other processes kept 1.00 of 4 CPUs busy; at nice 19; load 0.1 before; 12 s"
     )
+
+
+def test_floor_is_missed_where_the_whole_interval_is_below_it() -> None:
+    floors = {floor: Ratio(what="w", value=2.0, low=1.8, high=2.2, rounds=9, floor=floor) for floor in (1.7, 2.1, 2.3)}
+    stored = {str(floor): rounded(ratio) for floor, ratio in floors.items()}
+    assert [row[-1] for row in ratio_table(stored).rows] == ["1.70", "2.10", "2.30, MISSED"]
 
 
 def test_a_day_s_file_holds_the_newest_of_each_script(tmp_path: Path) -> None:
