@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.conditions import Watch
 from benchmarks.lce_networks import fit_normalisation, smooth_images
 from benchmarks.ratios import Comparison, Limits, Turns, least, middle, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish
+from benchmarks.results import Table, limits_of, parser_of, positive_int, publish
 from converters.rewriting.graph import Graph, Model, Operator
 from converters.rewriting.reading import read_model
 from converters.rewriting.writing import write_model
@@ -56,6 +56,7 @@ NETWORKS = (
     "meliusnet22",
     "real-to-binary-net",
 )
+QUICK = NETWORKS[:3]
 LCE_OPERATORS = ("LceQuantize", "LceBconv2d", "LceBMaxPool2d", "LceDequantize")
 FITTING_IMAGES = 8
 
@@ -246,14 +247,14 @@ def cells_of(row: Row) -> list[str]:
 def main(arguments: list[str]) -> int:
     parser = parser_of(__doc__, Limits(width=0.1, least_rounds=6, most_rounds=24, most_seconds=120))
     parser.add_argument("--docs", action="store_true", help="write and print what docs/lce-converter.md shows, instead")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, help="only these")
+    parser.add_argument("--images", type=positive_int, default=2)
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_packages.set_up()
     limits, watch = limits_of(options), Watch()
     rows, turns = [], {}
-    for name in NETWORKS[:3] if options.quick else options.networks:
+    for name in options.networks or (QUICK if options.quick else NETWORKS):
         made, record = keras_model(name)
         rows.append(compare(name, made, record, images=options.images))
         if not options.docs:

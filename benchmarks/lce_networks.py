@@ -26,13 +26,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.conditions import Watch
 from benchmarks.ratios import Limits
-from benchmarks.results import Table, parser_of, publish
+from benchmarks.results import Table, parser_of, positive_int, publish
 from device.preprocessing import preprocess
 from harness.devices.client import measure, predict
 from harness.devices.device import Device, make_device
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
 
 MODELS = tuple(name for name, entry in CATALOGUE.items() if entry.family == "binarized")
+QUICK = ("planted-binary", "quicknet")
 RUNTIMES = ("ai-edge-litert+lce-ops", "tflite-runtime+lce-ops")
 HOST = make_device({"name": "this-host", "kind": "local"})
 BOARD = make_device({"name": "cortex-a72", "kind": "emulated", "cpu": "cortex-a72"})
@@ -126,13 +127,13 @@ def logarithms(scores: np.ndarray) -> np.ndarray:
 
 def main(arguments: list[str]) -> int:
     parser = parser_of(__doc__, Limits())
-    parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--images", type=positive_int, default=4)
+    parser.add_argument("--networks", nargs="+", choices=MODELS, help="only these")
     parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-lce-models")
     parser.add_argument("--no-board", action="store_true", help="this host only")
     options = parser.parse_args(arguments)
     watch, devices, rows = Watch(), [HOST] if options.no_board else [HOST, BOARD], []
-    for name in ("planted-binary", "quicknet") if options.quick else options.networks:
+    for name in options.networks or (QUICK if options.quick else MODELS):
         for device, runtime in itertools.product(devices, RUNTIMES):
             # Counting slows an emulator down, and the runtimes differ by 1 %.
             count = device is BOARD and runtime == RUNTIMES[0]

@@ -105,14 +105,14 @@ def table(model: str, turns: Turns) -> Table:
 
 def main(arguments: list[str]) -> int:
     parser = parser_of(__doc__, Limits(width=0.04, least_rounds=15, most_rounds=200, most_seconds=90))
-    parser.add_argument("--networks", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--networks", nargs="+", choices=MODELS, help="only these")
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-benchmark-models")
     parser.add_argument("--layers", action="store_true", help="single convolutions with each kernel, and nothing else")
     options = parser.parse_args(arguments)
     if options.layers:
         print(aligned(lce_layers.table(lce_layers.layer_times())))
         return 0
-    names = ["QuickNet"] if options.quick else options.networks
+    names = options.networks or (["QuickNet"] if options.quick else list(MODELS))
     make_models(options.models, names)
     limits, watch = limits_of(options), Watch()
     all_turns = {name: measure(name, model_contenders(name, options.models), limits, watch) for name in names}

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.conditions import Watch
 from benchmarks.ratios import Comparison, Limits, Turns, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish
+from benchmarks.results import Table, limits_of, parser_of, positive_int, publish
 from harness.devices.client import measure
 from harness.devices.device import make_device
 
@@ -101,7 +101,7 @@ def _options() -> argparse.Namespace:
     parser = parser_of(__doc__, Limits(width=0.02, least_rounds=10, most_rounds=40, most_seconds=300))
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--tool", action="store_true", help="compare with LiteRT's own benchmark tool")
-    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--runs", type=positive_int, default=100)
     parser.add_argument("--artifacts", type=Path, default=Path(tempfile.gettempdir()) / "bitlens-overhead")
     options = parser.parse_args()
     if options.tool and options.clock != "wall":

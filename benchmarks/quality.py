@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.conditions import Watch
 from benchmarks.ratios import Comparison, Limits, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish
+from benchmarks.results import Table, limits_of, parser_of, positive_int, publish
 from harness import keras_packages
 
 SIZE, CLASSES = 224, 1000
@@ -199,11 +199,11 @@ def _ask(pipe: Any, count: int) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__, Limits(width=0.05, most_rounds=40, most_seconds=600))
-    parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--images", type=positive_int, help="default 16")
+    parser.add_argument("--steps", type=positive_int, help="default 32")
     options = parser.parse_args()
-    if options.quick:
-        options.images, options.steps = 8, 8
+    options.images = options.images or (8 if options.quick else 16)
+    options.steps = options.steps or (8 if options.quick else 32)
     return options
 
 

@@ -75,7 +75,10 @@ def limits_of(options: argparse.Namespace) -> Limits:
 
 def positive(text: str) -> float:
     """What argparse makes a sentence of where it is not."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
@@ -206,7 +209,8 @@ def ratio_table(ratios: Mapping[str, Mapping[str, Any]]) -> Table:
         ratio = Ratio(**stored)
         interval = "" if ratio.low is None or ratio.high is None else f"{shown(ratio.low)} to {shown(ratio.high)}"
         trust = ratio.doubt or ("counted" if ratio.width is None else f"within {ratio.width:.1%}")
-        missed = ratio.floor is not None and (ratio.value if ratio.high is None else ratio.high) < ratio.floor
+        most = ratio.value if ratio.width is None else ratio.high  # None: nobody knows
+        missed = ratio.floor is not None and most is not None and most < ratio.floor
         floor = "" if ratio.floor is None else shown(ratio.floor) + ", MISSED" * missed
         rows.append([ratio.what, shown(ratio.value), interval, trust, *([floor] if floors else [])])
     head = ["what", "times", "95 % interval", "its width", *(["at least"] if floors else [])]

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.conditions import Watch
 from benchmarks.ratios import Comparison, Limits, Ratio, Samples, Turns, least, measured_once, middle, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish
+from benchmarks.results import Table, limits_of, parser_of, positive_int, publish
 from benchmarks.saliency_contenders import IMAGES, work
 
 MODELS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16", "QuickNet", "RealToBinaryNet", "BinaryAlexNet")
@@ -188,7 +188,7 @@ def _ask(pipe: Any, request: str) -> Any:
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__, Limits(width=0.05, least_rounds=6, most_rounds=40, most_seconds=120))
     parser.add_argument("--memory", action="store_true", help="measure peak memory on VGG16 too")
-    parser.add_argument("--samples", type=int, default=20, help="noisy copies per image of SmoothGrad")
+    parser.add_argument("--samples", type=positive_int, default=20, help="noisy copies per image of SmoothGrad")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: CPU seconds of the process, for a busy machine"
     )

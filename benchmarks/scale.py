@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.conditions import Watch
 from benchmarks.ratios import Comparison, Limits, Ratio, Samples, over, take_turns
-from benchmarks.results import Table, limits_of, parser_of, publish, shown
+from benchmarks.results import Table, limits_of, parser_of, positive_int, publish, shown
 from benchmarks.scale_store import MIB, store_figures
 from harness.execution import coordinator, run_loop
 from harness.execution.sizing import WorkerConfig
@@ -161,12 +161,12 @@ def _counts(counts: tuple[int, ...], longest: int) -> list[int]:
 
 def _options() -> argparse.Namespace:
     parser = parser_of(__doc__, Limits(width=0.1, least_rounds=6, most_rounds=20, most_seconds=300))
-    parser.add_argument("--units", type=int, default=100_000, help="the longest simulated plan")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="score rows of the simulated store")
+    parser.add_argument("--units", type=positive_int, help="the longest simulated plan, default 100,000")
+    parser.add_argument("--rows", type=positive_int, help="score rows of the simulated store, default 1,000,000")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure no more than these")
     options = parser.parse_args()
-    if options.quick:
-        options.units, options.rows = min(options.units, 10_000), min(options.rows, 100_000)
+    options.units = options.units or (10_000 if options.quick else 100_000)
+    options.rows = options.rows or (100_000 if options.quick else 1_000_000)
     return options
 
 

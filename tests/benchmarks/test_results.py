@@ -58,7 +58,9 @@ def test_limits_are_the_script_s_where_nothing_else_is_asked_for() -> None:
     assert limits_of(options("--quick")).most_rounds == LEAST_FOR_AN_INTERVAL
 
 
-@pytest.mark.parametrize("words", [("--width", "0"), ("--rounds", "-1"), ("--rounds", "x"), ("--seconds", "nan")])
+@pytest.mark.parametrize(
+    "words", [("--width", "0"), ("--rounds", "-1"), ("--rounds", "x"), ("--seconds", "nan"), ("--seconds", "x")]
+)
 def test_a_limit_that_is_none_is_refused_before_anything_is_measured(words: tuple[str, str]) -> None:
     with pytest.raises(SystemExit) as ended:
         options(*words)
@@ -100,9 +102,15 @@ def test_text_shows_intervals_doubts_floors_and_conditions() -> None:
 
 
 def test_floor_is_missed_where_the_whole_interval_is_below_it() -> None:
-    floors = {floor: Ratio(what="w", value=2.0, low=1.8, high=2.2, rounds=9, floor=floor) for floor in (1.7, 2.1, 2.3)}
+    floors = {
+        floor: Ratio(what="w", value=2.0, low=1.8, high=2.2, rounds=9, width=0.5, floor=floor)
+        for floor in (1.7, 2.1, 2.3)
+    }
     stored = {str(floor): rounded(ratio) for floor, ratio in floors.items()}
-    assert [row[-1] for row in ratio_table(stored).rows] == ["1.70", "2.10", "2.30, MISSED"]
+    stored["unknown"] = rounded(Ratio(what="w", value=2.0, rounds=1, width=0.05, floor=3.0))
+    stored["counted"] = rounded(Ratio(what="w", value=2.0, floor=3.0))
+    cells = [row[-1] for row in ratio_table(stored).rows]
+    assert cells == ["1.70", "2.10", "2.30, MISSED", "3.00", "3.00, MISSED"]
 
 
 def test_a_day_s_file_holds_the_newest_of_each_script(tmp_path: Path) -> None:
