@@ -198,7 +198,7 @@ class TfliteEngine:
         self._interpreter = module.Interpreter(model_path=path, num_threads=num_threads, **resolver)
         delegation = delegates.Delegation(self._interpreter)
         asked = options.get("delegate"), options.get("delegate_name", ""), options.get("delegate_options", {})
-        for file, name, settings in ((library, "lce-ops", {"xnnpack": int(not resolver)}), asked):
+        for file, name, settings in ((library, "lce-ops", {"xnnpack": str(int(not resolver))}), asked):
             if file is not None:
                 delegation.apply(name, delegates.opened(module, file, settings, name=name))
         self._graph = graphs.allocated(self._interpreter, inputs)

@@ -42,8 +42,9 @@ def rewritten(
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in taken_in))
+        convolution: Callable[..., Any] | None
         if halves and suits_halves(step.layer):
-            convolution = in_halves(step, tiles, passed=i >= first)
+            convolution = in_halves(step, tiles.forward_of(step), tiles.backward_of(step), passed=i >= first)
         else:
             convolution = tiles.convolution_of(step, passed=i >= first)
         if not convolution and i >= first and suits_blocks(step.layer):

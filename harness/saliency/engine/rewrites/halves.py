@@ -14,7 +14,6 @@ from harness.saliency.engine.registered import give_back
 from harness.saliency.engine.rewrites.binarized import has_pseudo_gradient
 from harness.saliency.engine.rewrites.blocks import MOST_CHANNELS
 from harness.saliency.engine.rewrites.convolutions import is_ordinary
-from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.precision import BINARIZED, refused_for
 
 STEPS = {"Sign", "Round", "Rint", "Floor", "Ceil", "FloorDiv", "FloorMod", "Mod", "TruncateDiv", "Bucketize", "ArgMax"}
@@ -28,13 +27,17 @@ def suits_halves(layer: Any) -> bool:
     return is_ordinary(layer) and layer.kernel.shape[2] > MOST_CHANNELS and not any(quantizers)
 
 
-def in_halves(step: Step, tiles: Tiles, *, passed: bool) -> Callable[..., Any]:
+Convolution = Callable[..., Any]
+
+
+def in_halves(step: Step, forward: Convolution | None, backward: Convolution | None, *, passed: bool) -> Convolution:
     """The step's convolution of (values, kernel) by tiles, which are as fast and hardly round, or else in bfloat16.
 
-    passed  a gradient passes the step.
+    forward, backward  those by tiles, where they suit the step.
+    passed             a gradient passes the step.
     """
-    forward = tiles.forward_of(step) or _half(step.layer)
-    return with_gradient_of(tiles.backward_of(step) or _half(step.layer), forward) if passed else forward
+    forward = forward or _half(step.layer)
+    return with_gradient_of(backward or _half(step.layer), forward) if passed else forward
 
 
 def _half(layer: Any) -> Callable[..., Any]:
