@@ -89,9 +89,7 @@ class ExplainOptions:
             return
         if not any(METHODS[method.name].takes_gradients for method in methods):
             names = ", ".join(method.name for method in methods)
-            raise ConfigError(
-                f"--precision: for methods of gradients, and {names} takes none", hint=float32_hint("--precision")
-            )
+            raise ConfigError(f"--precision: for methods of gradients, got {names}", hint=float32_hint("--precision"))
         if model.float_model.family == "binarized":
             raise refused_for(self.model, BINARIZED, where="--precision")
 

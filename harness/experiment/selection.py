@@ -29,6 +29,7 @@ from harness.quality.agreement_metrics import AGREEMENTS
 from harness.quality.evaluation import metric_parameters
 from harness.quality.metrics.metric_table import METRICS
 from harness.saliency.methods.method_table import METHODS, parameters_of
+from harness.saliency.precision import FLOAT32, float32_hint
 
 MOST_VARIANTS = 1000  # of one method or metric by lists of values
 
@@ -44,6 +45,11 @@ class Choices:
         self.metrics = tuple(itertools.chain.from_iterable(map(self._metric, quality.metrics)))
         if self.metrics and not (self.methods or saliency.controls or saliency.on_device):
             raise ConfigError("[quality] metrics: nothing to judge, because [saliency] names no methods")
+        if saliency.precision != FLOAT32 and not any(METHODS[method.name].takes_gradients for method in self.methods):
+            raise ConfigError(
+                f'[saliency] precision: "{saliency.precision}" is for methods of gradients, and [saliency] names none',
+                hint=float32_hint("precision"),
+            )
         for name in ("agreement", "sanity", "amplification"):
             if getattr(file, name) is not None and file.saliency is None:
                 raise ConfigError(f"[{name}]: expected a [saliency] table beside it, which says what is explained")

@@ -51,6 +51,7 @@ def describe(unit: Unit | StoredUnit) -> str:
     words += [spec.get("metric"), spec.get("check")]
     if isinstance(spec.get("judge"), dict):
         words.append(f"by {spec['judge']['format']} on {spec['judge']['device']['name']}")
+    words += [f"in {spec['precision']}"] if "precision" in spec else []
     if spec.get("device"):
         words.append(f"on {spec['device']['name']}")
         words += [f"with {runtime}" for runtime in (spec["device"].get("runtime", AUTO),) if runtime != AUTO]

@@ -237,7 +237,9 @@ def test_a_precision_that_serves_nobody_is_refused(picture: Path) -> None:
     binarized = refusal("explain", "planted-binary", picture, "--precision", "bfloat16")
     assert 'is not for model "planted-binary": it is binarized' in binarized
     assert "try: --precision float32" in binarized
-    assert "rise takes none" in refusal("explain", MODEL, picture, "--precision", "bfloat16", "--method", "rise")
+    assert "for methods of gradients, got rise" in refusal(
+        "explain", MODEL, picture, "--precision", "bfloat16", "--method", "rise"
+    )
 
 
 def test_a_cpu_without_bfloat16_is_said_before_anything_is_loaded(

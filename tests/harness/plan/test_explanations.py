@@ -85,6 +85,12 @@ def test_bfloat16_on_a_cpu_without_it_is_refused_before_anything_is_done(
         with_precision(tmp_path, "bfloat16")
 
 
+def test_bfloat16_without_a_method_of_gradients_is_refused(tmp_path: Path) -> None:
+    scores_alone = FLOAT_TWIN.replace('"gradient", { name = "smoothgrad", noise_level = [0.02, 0.2] }, ', "")
+    with pytest.raises(ConfigError, match="is for methods of gradients"):
+        with_precision(tmp_path, "bfloat16", base=scores_alone)
+
+
 def test_another_precision_is_a_mistake_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[saliency\] precision: expected .*float32.*bfloat16"):
         with_precision(tmp_path, "bf16")

@@ -42,15 +42,20 @@ def rewritten(
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
         step = replace(step, call=_quicker(step, backward=i >= first and step.name not in taken_in))
-        convolution: Callable[..., Any] | None
-        if halves and suits_halves(step.layer):
-            convolution = in_halves(step, tiles.forward_of(step), tiles.backward_of(step), passed=i >= first)
-        else:
-            convolution = tiles.convolution_of(step, passed=i >= first)
-        if not convolution and i >= first and suits_blocks(step.layer):
-            convolution = by_blocks(step.layer)
+        convolution = _convolution(step, tiles, passed=i >= first, halves=halves)
         steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
     return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
+
+
+def _convolution(step: Step, tiles: Tiles, *, passed: bool, halves: bool) -> Callable[..., Any] | None:
+    """What replaces a step's convolution of (values, kernel), if anything."""
+    if halves and suits_halves(step.layer):
+        forward, backward = tiles.forward_of(step), tiles.backward_of(step)
+        return in_halves(step.layer, forward=forward, backward=backward, passed=passed)
+    convolution = tiles.convolution_of(step, passed=passed)
+    if not convolution and passed and suits_blocks(step.layer):
+        return by_blocks(step.layer)
+    return convolution
 
 
 def _padded_by_convolutions(graph: Graph, keep: Collection[str]) -> Graph:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.saliency.engine.graph import Graph, Step, replay, with_gradient_of
+from harness.saliency.engine.graph import Graph, replay, with_gradient_of
 from harness.saliency.engine.registered import give_back
 from harness.saliency.engine.rewrites.binarized import has_pseudo_gradient
 from harness.saliency.engine.rewrites.blocks import MOST_CHANNELS
@@ -27,17 +27,16 @@ def suits_halves(layer: Any) -> bool:
     return is_ordinary(layer) and layer.kernel.shape[2] > MOST_CHANNELS and not any(quantizers)
 
 
-Convolution = Callable[..., Any]
+def in_halves(
+    layer: Any, *, forward: Callable[..., Any] | None, backward: Callable[..., Any] | None, passed: bool
+) -> Callable[..., Any]:
+    """The layer's convolution of (values, kernel) in bfloat16, both ways.
 
-
-def in_halves(step: Step, forward: Convolution | None, backward: Convolution | None, *, passed: bool) -> Convolution:
-    """The step's convolution of (values, kernel) by tiles, which are as fast and hardly round, or else in bfloat16.
-
-    forward, backward  those by tiles, where they suit the step.
-    passed             a gradient passes the step.
+    forward, backward  what is as fast in float32 and so is taken instead: tiles, where there are any.
+    passed             a gradient passes the layer.
     """
-    forward = forward or _half(step.layer)
-    return with_gradient_of(backward or _half(step.layer), forward) if passed else forward
+    forward = forward or _half(layer)
+    return with_gradient_of(backward or _half(layer), forward) if passed else forward
 
 
 def _half(layer: Any) -> Callable[..., Any]:
