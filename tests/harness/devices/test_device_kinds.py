@@ -16,6 +16,7 @@ from harness.devices.device import KINDS, DeviceKind, make_device
 from harness.devices.doctor import examine
 from harness.devices.local import LocalDevice
 from harness.devices.operator_costs import profile
+from harness.devices.row import KEYS, DeviceKey
 from harness.devices.transport.faults import AgentError
 from harness.errors import DeviceError
 from harness.experiment.reader import read_experiment
@@ -46,6 +47,15 @@ def is_prepared(device: Container) -> bool:
     return Path(device.image).exists()
 
 
+IMAGE = DeviceKey(
+    is_right=lambda value: isinstance(value, str),
+    expected="the path of an image",
+    says="What it runs.",
+    example="board.image",
+    form={"type": "string"},
+)
+
+
 @pytest.fixture
 def row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     """The row of a device of the new kind, in the user's table."""
@@ -58,6 +68,7 @@ def row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
         on_this_machine=True,
     )
     monkeypatch.setitem(KINDS, "container", new)
+    monkeypatch.setitem(KEYS, "image", IMAGE)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     table = tmp_path / "bitlens" / "devices.toml"
     table.parent.mkdir()
