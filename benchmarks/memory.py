@@ -13,7 +13,7 @@ smoothgrad   the same of SmoothGrad with ten samples of eight images of 224x224,
 
 Every job has fresh processes and two CPUs, whatever the machine has: more CPUs are more workers and more batches at a
 time. A peak is the largest of the sums of the processes' proportional set sizes (a page that n of them share counts 1/n
-in each), looked at ten times a second; looking takes a little of one CPU. Weights are random. A figure above its bound
+in each), looked at four times a second; looking takes some of one CPU. Weights are random. A figure above its bound
 is named, and the exit code is 1; what has no bound is only stated.
 """
 
@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.memory_jobs import MIB, WARM_UP, do_accuracy, growth, prepare_accuracy, smoothgrad
 
 CPUS = 2
-LOOKS_PER_S = 10
+LOOKS_PER_S = 4
 BOUNDS = {
     "explain_one_model_mib": 50.0,
     "explain_mobilenet_v2_mib": 50.0,
