@@ -201,10 +201,13 @@ def _perturb(
     """Rows of one map travel together, whichever way they go, so that nothing of them crosses the wire twice."""
     end = np.broadcast_to(end, start.shape)
     places = ranks.astype(np.min_scalar_type(ranks.max(initial=0)))
-    order = np.argsort(distinct(places)[1], kind="stable")
+    kept, which = distinct(places)
+    order = np.argsort(which, kind="stable")
+    map_of = np.asarray(which)[order]
 
     def request(piece: slice) -> Request:
-        rows = order[piece]
+        first, last = np.searchsorted(map_of, [piece.start, piece.stop])
+        rows = order[first:last]
         images, of_row = distinct([*start[rows], *end[rows]])
         maps, map_of_row = distinct(places[rows])
         count = len(rows)
@@ -215,10 +218,11 @@ def _perturb(
                 "rows": [list(row) for row in zip(of_row[:count], of_row[count:], map_of_row)],
                 "steps": [int(step) for step in steps],
             },
-            on_progress=_shifted(job.on_progress, piece.start, len(start)),
+            on_progress=_shifted(job.on_progress, int(first), len(start)),
         )
 
-    parts = map(request, pieces(len(start), 2 * start[:1].nbytes + places[:1].nbytes))
+    rows_of_a_map = -(-len(start) // max(1, len(kept)))
+    parts = map(request, pieces(len(kept), rows_of_a_map * (2 * start[:1].nbytes + places[:1].nbytes)))
     with job.loaded() as (session, _):
         found = [scores_of(answer) for answer in answers(session, "perturb", parts, deadline_s=PREDICT_SECONDS)]
     scores = np.concatenate(found)

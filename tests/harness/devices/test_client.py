@@ -58,7 +58,7 @@ def test_an_end_image_for_every_image_stays_with_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_both_ways_of_a_map_keep_their_scores_and_cross_the_wire_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_flight, "PIECE_BYTES", 1200)  # two rows
+    monkeypatch.setattr(in_flight, "PIECE_BYTES", 1500)  # three rows, so that one map fits with both of its ways
     images, grey = IMAGES[:3], np.full_like(IMAGES[:3], 128)
     ranks = np.stack([np.random.default_rng(seed).permutation(64).reshape(8, 8) for seed in range(3)])
     sent: list[dict[str, Any]] = []
