@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -124,13 +125,23 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Which model, in which format, on which board: how accurate, how fast, and how well explained?\n\n"
     "Start with `bitlens demo`: it needs nothing and takes about two minutes.",
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"bitlens {version('bitlens')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error as well.")] = False,
 ) -> None:
     if debug:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_every_command_has_help() -> None:
         assert re.search(rf"^\W*{verb} +[A-Z]", overview, re.MULTILINE), verb
     for verb in ("run", "device"):
         assert re.search(rf"Usage: .* {verb} ", bitlens(verb, "--help").stdout)
+
+
+def test_the_version_is_the_installed_packages() -> None:
+    assert bitlens("--version").stdout == f"bitlens {version('bitlens')}\n"
+
+
+@pytest.mark.parametrize("verb", [[], ["run"], ["device", "list"]])
+def test_the_short_option_for_help_gives_the_same_as_the_long_one(verb: list[str]) -> None:
+    assert bitlens(*verb, "-h").stdout == bitlens(*verb, "--help").stdout != ""
 
 
 def test_the_overview_says_of_a_verb_what_its_own_help_begins_with() -> None:
