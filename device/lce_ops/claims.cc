@@ -129,18 +129,6 @@ bool is_scale(const Graph& graph, const GraphNode& n) {
   return count == 1 || (count == channels && factors->dims->data[factors->dims->size - 1] == channels);
 }
 
-bool is_concat(const Graph& graph, const GraphNode& n) {
-  const tfl::Node& node = *n.node;
-  if (n.registration->builtin_code != tfl::kBuiltinConcatenation || node.inputs->size < 1 || node.outputs->size != 1)
-    return false;
-  if (!node.builtin_data) return false;
-  const auto& params = *static_cast<const tfl::ConcatenationParams*>(node.builtin_data);
-  if (params.activation != tfl::kNoActivation || (params.axis != 3 && params.axis != -1)) return false;
-  return std::all_of(node.inputs->data, node.inputs->data + node.inputs->size, [&](int32_t i) {
-    return i >= 0 && is_float(graph.tensor(i), 4) && !is_constant(graph.tensor(i));
-  });
-}
-
 bool is_pad(const Graph& graph, const GraphNode& n) {
   const tfl::Node& node = *n.node;
   if (n.registration->builtin_code != tfl::kBuiltinPad || node.inputs->size != 2 || node.outputs->size != 1) return false;
@@ -189,7 +177,7 @@ void mark(Marks& marks, const tfl::IntArray* tensors) {
 bool marked(const Marks& marks, int32_t tensor) { return tensor >= 0 && marks[static_cast<size_t>(tensor)]; }
 
 bool may_be_taken(const Graph& graph, const GraphNode& n) {
-  return is_window(graph, n) || is_scale(graph, n) || is_concat(graph, n) || is_pad(graph, n) || is_add(graph, n);
+  return is_window(graph, n) || is_scale(graph, n) || is_pad(graph, n) || is_add(graph, n);
 }
 
 // What makes a tensor that has no -0 in it: of two zeros, nobody says which is the greater.

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "add.h"
-#include "concat.h"
 #include "conv.h"
 #include "dequantize.h"
 #include "depthwise.h"
@@ -36,8 +35,6 @@ std::string name_of(const tfl::Registration& registration) {
   switch (registration.builtin_code) {
     case tfl::kBuiltinAdd:
       return "ADD";
-    case tfl::kBuiltinConcatenation:
-      return "CONCATENATION";
     case tfl::kBuiltinMul:
       return "MUL";
     case tfl::kBuiltinPad:
@@ -115,11 +112,6 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   if (registration.builtin_code == tfl::kBuiltinPad) {
     require_arity(node, 2, 1);
     return std::make_unique<Pad>(present(input(0)), present(input(1)), output());
-  }
-  if (registration.builtin_code == tfl::kBuiltinConcatenation) {
-    std::vector<Id> parts;
-    for (int32_t i = 0; i < node.inputs->size; ++i) parts.push_back(present(input(i)));
-    return std::make_unique<Concat>(parts, output());
   }
   if (registration.builtin_code == tfl::kBuiltinMaxPool2d) {
     require_arity(node, 1, 1);

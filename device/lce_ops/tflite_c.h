@@ -14,7 +14,6 @@ enum class Allocation : int32_t { kNone = 0, kMmapReadOnly = 1, kPersistentReadO
 enum Status : int32_t { kOk = 0, kError = 1 };
 
 constexpr int32_t kBuiltinAdd = 0;
-constexpr int32_t kBuiltinConcatenation = 2;
 constexpr int32_t kBuiltinConv2d = 3;
 constexpr int32_t kBuiltinDepthwiseConv2d = 4;
 constexpr int32_t kBuiltinMaxPool2d = 17;
@@ -43,11 +42,6 @@ struct AddParams {
 };
 
 struct MulParams {
-  int32_t activation;
-};
-
-struct ConcatenationParams {
-  int32_t axis;
   int32_t activation;
 };
 

@@ -163,7 +163,7 @@ class Graph:
         return output
 
     def binary_conv(self, source: int, filters: Any, scales: Any) -> int:
-        """LceBconv2d to floats, on a map of the same size; `filters` (filters, height, width, channels) are negative."""
+        """LceBconv2d to floats, the map keeps its size; `filters` (filters, height, width, channels): negative?"""
         weights = self.tensor((*filters.shape[:3], words(filters.shape[3])), "int32", pack(filters))
         operands = [self.tensor([len(filters)], "float32", row) for row in scales]
         output = self.tensor((*self.tensors[source].shape[:3], len(filters)), "float32")
