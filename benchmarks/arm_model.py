@@ -129,8 +129,8 @@ def disassembly(program: Path) -> tuple[dict[int, str], int, int]:
     """Instructions by address, and the addresses between which the call lies."""
     listing = _output(llvm()[1], "-d", "--no-show-raw-insn", str(program))
     text_at = {int(m[1], 16): m[2] for m in re.finditer(r"^\s*([0-9a-f]+):\s+(.*)$", listing, re.MULTILINE)}
-    places = dict(re.findall(r"^([0-9a-f]+) <(traced_\w+)>:", listing, re.MULTILINE)[i][::-1] for i in range(2))
-    return text_at, int(places["traced_begin"], 16), int(places["traced_end"], 16)
+    at = {m[2]: int(m[1], 16) for m in re.finditer(r"^([0-9a-f]+) <(traced_\w+)>:", listing, re.MULTILINE)}
+    return text_at, at["traced_begin"], at["traced_end"]
 
 
 def without_target(instruction: str) -> str:

@@ -70,7 +70,9 @@ void* memcpy(void* to, const void* from, size_t size) {
   lce::Panel panel{};
   panel.weights = weights, panel.runs = runs, panel.run_count = kFilter;
   panel.channels = lce::kNeon.panel_channels, panel.out_channels = channels;
-  panel.output = same(kind, "int8") ? lce::Output::kInt8 : same(kind, "bits") ? lce::Output::kBits : lce::Output::kFloat;
+  panel.output = same(kind, "int8")   ? lce::Output::kInt8
+                 : same(kind, "bits") ? lce::Output::kBits
+                                      : lce::Output::kFloat;
   panel.high = kFilter * kFilter * channels;  // a ReLU's
   panel.multiplier = multiplier, panel.bias = bias, panel.table = thresholds, panel.table_row = channels;
   panel.take_signs = same(kind, "signs") || same(kind, "residual");

@@ -31,7 +31,7 @@ struct Panel {
   const Run* runs;
   int32_t run_count;
   int32_t first;     // its first channel's place in an output pixel
-  int64_t out_channels;  // of an output pixel
+  int64_t out_channels;  // of an output pixel, and so the distance to the next
   int32_t channels;  // those that exist; the rest of the panel is padding
   Output output;
   Correction correction;

@@ -1,5 +1,5 @@
-// The counting loop of a whole NEON tile, four pixels by sixteen channels: xor, byte counts and a widening accumulate for
-// 128 binary products. The dot product of newer cores would replace the accumulate, not lower the number.
+// The counting loop of a whole NEON tile, four pixels by sixteen channels: xor, byte counts and a widening accumulate
+// for 128 binary products. The dot product of newer cores would replace the accumulate, not lower the number.
 //
 // In assembly, because the order matters to cores that begin instructions in order. A Cortex-A53 begins one vector
 // instruction a cycle and has its result six cycles later, so eight words of bits are under way at a time, and what the

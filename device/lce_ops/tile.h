@@ -19,8 +19,8 @@
 
 namespace lce {
 
-// Adds to zero how often the bits of windows and filters differ, in the runs from `run` to `end`. `weights` are those of
-// the first run; returns those of `end`.
+// Sets the counters to how often the bits of windows and filters differ, in the runs from `run` to `end`. `weights` are
+// those of the first run; returns those of `end`.
 template <class V, int P>
 inline const uint32_t* count_words(const Run* run, const Run* end, const uint32_t* weights, const uint32_t* const* in,
                                    typename V::Counter (&counters)[P][V::kVectors]) {
@@ -266,7 +266,7 @@ struct TileKernel {
     if constexpr (P > 1)
       if (tile.pixels < P) return run<P - 1>(panel, tile);
     alignas(64) int32_t sums[P * kChannels];
-    asm("" : "=m"(sums));  // GCC warns of reading before drain() writes them, and does not see that nothing is drained then
+    asm("" : "=m"(sums));  // or GCC warns that they are read before drain() writes them, which `drained` prevents
     Counts<P> counts(sums);
     prefetch<P>(panel, tile);
     count<P>(panel, tile, counts);

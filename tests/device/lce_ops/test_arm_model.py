@@ -9,8 +9,8 @@ import pytest
 from benchmarks import arm_model
 from harness.errors import BitlensError
 
-# Model cycles for one tile of 64 channels with a residual, floats and signs; before the tile's end was rewritten it took
-# 3106, 888 and 699.
+# Model cycles for one tile of 64 channels with a residual, floats and signs; before its end was rewritten it took 3106,
+# 888 and 699.
 MOST_CYCLES = {"A53": 1800, "A72": 740, "A76": 630}
 
 
@@ -28,6 +28,7 @@ def test_tile_takes_no_more_cycles_than_it_was_made_for(core: str) -> None:
     if not found:
         pytest.skip(f"needs LLVM {arm_model.OLDEST_WITH_N1} or later for a model of the {core}")
     assert found[0].cycles <= MOST_CYCLES[core]
+    assert found[0].of_bound is not None
     assert 0.4 < found[0].of_bound < 1
 
 
@@ -60,8 +61,9 @@ def test_instructions_lose_their_targets_and_nothing_else(printed: str, kept: st
 
 
 def test_ratios_compare_two_checkouts_case_by_case() -> None:
-    now = [arm_model.Figure("residual", 64, "A72", 1400, 650.0), arm_model.Figure("quantize-int8", 128, "A72", 40, 19.0)]
-    before = [arm_model.Figure("residual", 64, "A72", 1863, 884.0)]
+    figure = arm_model.Figure
+    now = [figure("residual", 64, "A72", 1400, 650.0), figure("quantize-int8", 128, "A72", 40, 19.0)]
+    before = [figure("residual", 64, "A72", 1863, 884.0)]
     ratios = arm_model.results(now, before)["ratios"]
     assert ratios["times faster: float + residual + sign, 64, A72"] == pytest.approx(1.36)
     assert ratios["of bound: float + residual + sign, 64, A72"] == pytest.approx(18 * 24 / 650)
@@ -69,8 +71,8 @@ def test_ratios_compare_two_checkouts_case_by_case() -> None:
 
 
 def test_missing_tools_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arm_model.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     arm_model.llvm.cache_clear()
-    with pytest.raises(BitlensError, match="llvm-mca.* not here\n  try: apt install llvm"):
+    with pytest.raises(BitlensError, match=r"llvm-mca .* not here\n  try: apt install llvm"):
         arm_model.llvm()
     arm_model.llvm.cache_clear()
