@@ -12,8 +12,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kTasksPerThread = 8, kTilesPerTask = 2;
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotBytes = 24 * 1024;
-// For fewer, XNNPACK has kernels on ARM that split a sum.
-constexpr int64_t kFewPixels = 16;
+// For fewer, XNNPACK has kernels that add in another order: for one pixel or two channels on ARM, for one channel that is
+// made of one.
+constexpr int64_t kFewPixels = 16, kFewChannels = 16;
 
 int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -44,7 +45,7 @@ bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, con
   const int32_t* weights = context.tensors[node.inputs->data[1]].dims->data;
   const int64_t window = int64_t{weights[1]} * weights[2] * weights[3];
   const bool one = weights[1] == 1 && weights[2] == 1;
-  return is_plain(params) && weights[3] == in.data[3] && (one || window * kMaxFloatPixels <= kMaxCopied) &&
+  return is_plain(params) && weights[3] == in.data[3] && weights[0] >= kFewChannels && (one || window * kMaxFloatPixels <= kMaxCopied) &&
          out.size == 4 && int64_t{out.data[1]} * out.data[2] >= kFewPixels;
 }
 

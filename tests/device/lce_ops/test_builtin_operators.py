@@ -110,6 +110,19 @@ def quicknet_stage(*, size: int = 12, channels: int = 24) -> tuple[Graph, list[n
     return graph, [source, y, bits]
 
 
+@pytest.mark.parametrize(("filters", "channels", "size"), [(1, 1, 5), (1, 1, 3), (2, 8, 1), (7, 3, 3), (16, 1, 3)])
+def test_convolutions_to_few_channels_keep_the_bits_of_the_runtime(
+    operators: Operators, filters: int, channels: int, size: int
+) -> None:
+    rng, graph = np.random.default_rng(filters), Graph()
+    source = graph.tensor((1, 9, 10, channels), "float32")
+    weights, bias = rng.normal(size=(filters, size, size, channels)), rng.normal(size=filters)
+    floats = graph.conv(source, weights, bias, (1, 1), same=True)
+    model = graph.model([source], [floats, graph.quantize(floats)])
+    inputs = [rng.normal(size=(1, 9, 10, channels)).astype(np.float32)]
+    assert_same_bits(operators.run(model, inputs), operators.run(model, inputs, fuse=0))
+
+
 @pytest.mark.parametrize("num_threads", [1, 2, 8])
 def test_quicknets_stem_and_the_step_between_stages_are_one_partition(operators: Operators, num_threads: int) -> None:
     graph, (source, *results) = quicknet_stage()
