@@ -50,7 +50,7 @@ class FloatBlocks(Graph):
         self.end = self.conv(self.end, weights, self.floats(filters), stride, same=True, activation=activation)
 
     def depthwise_2d(self) -> None:
-        same, channels = bool(self.rng.integers(2)), self.channels
+        same, channels = min(self.tensors[self.end].shape[1:3]) < 7 or bool(self.rng.integers(2)), self.channels
         stride = self.stride() if same else (1, 1)
         self.end = self.depthwise(self.end, self.floats(1, 3, 3, channels), self.floats(channels), stride, same=same)
 
