@@ -28,6 +28,7 @@ from benchmarks.conditions import Watch
 from benchmarks.ratios import Limits
 from benchmarks.results import Table, parser_of, positive_int, publish
 from device.preprocessing import preprocess
+from harness import keras_packages
 from harness.devices.client import measure, predict
 from harness.devices.device import Device, make_device
 from harness.models.catalogue import CATALOGUE, Model, catalogue_model
@@ -75,6 +76,7 @@ def artifact(name: str, folder: Path) -> Path:
     path = folder / f"{name}.tflite"
     if not path.exists():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        keras_packages.set_up()
         from converters.lce import lce
         from harness.models.loading import load_model
 

@@ -123,7 +123,7 @@ def filled(text: str, measured: Sequence[Measured], *, where: str) -> str:
 
 def _with_interval(ratio: Mapping[str, Any]) -> str:
     if ratio["low"] is None:
-        return shown(ratio["value"])
+        return shown(ratio["value"]) + " (no interval)" * (ratio["width"] is not None)
     return f"{shown(ratio['value'])} ({shown(ratio['low'])} to {shown(ratio['high'])})"
 
 

@@ -114,6 +114,12 @@ def test_number_in_a_page_comes_with_its_interval_and_its_machine(tmp_path: Path
     )
 
 
+def test_number_without_an_interval_says_so(tmp_path: Path) -> None:
+    stored(tmp_path, "2026-01-01", "amd", {"speed": part(Ratio(what="w", value=2.0, rounds=1, width=0.05))})
+    told = filled("<!-- speed.fast --><!-- end -->", newest(tmp_path), where="x.md")
+    assert told == "<!-- speed.fast -->2.00 (no interval)<!-- end -->"
+
+
 def test_script_that_nobody_has_started_yet_has_no_number(tmp_path: Path) -> None:
     assert "\nNot measured yet: " in page(newest(tmp_path))
     text = "It is <!-- saliency.vs_xplique_least -->9<!-- end --> times as fast."
