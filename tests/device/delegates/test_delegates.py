@@ -59,13 +59,22 @@ def test_a_delegate_that_takes_nothing_is_listed_with_nothing(example: Path, add
     assert engine.delegate == "XNNPACK"
 
 
+def check_division(taken: dict[str, list[int] | None], ours: str) -> None:
+    """The binary operators, and what is faster beside them, are ours; XNNPACK has the rest."""
+    of_ours, of_theirs = taken[ours], taken["XNNPACK"]
+    assert of_ours is not None
+    assert of_theirs is not None
+    assert set(of_ours) >= {2, 3}
+    assert sorted(of_ours + of_theirs) == list(range(7))
+
+
 def test_our_own_operators_work_as_an_external_delegate() -> None:
     try:
         library = build.host_library()
     except build.NoCompiler as problem:
         pytest.skip(str(problem))
     engine, oracle = load(ARTIFACTS / "lce.tflite", library), np.load(ARTIFACTS / "lce.npz")
-    assert engine.taken == {"liblce_ops.so": [0, 1, 2, 3], "XNNPACK": [4, 5, 6]}
+    check_division(engine.taken, "liblce_ops.so")
     engine.set_inputs([((oracle["images"][:1] - np.float32(127.5)) / np.float32(127.5)).astype(np.float32)])
     engine.invoke()
     np.testing.assert_allclose(engine.get_outputs()[0][0], oracle["scores"][0], atol=1e-5)
@@ -78,7 +87,8 @@ def test_a_delegate_of_a_person_stands_beside_our_operators(example: Path) -> No
         pytest.skip(str(problem))
     asked = {"delegate": str(example), "delegate_name": "theirs"}
     engine = runtimes.load(str(ARTIFACTS / "lce.tflite"), library=ours, options=asked)
-    assert engine.taken == {"lce-ops": [0, 1, 2, 3], "theirs": [], "XNNPACK": [4, 5, 6]}
+    assert engine.taken["theirs"] == []
+    check_division({name: taken for name, taken in engine.taken.items() if name != "theirs"}, "lce-ops")
 
 
 def test_an_operator_whose_result_nobody_reads_counts_where_its_inputs_are(tmp_path: Path) -> None:
