@@ -71,7 +71,8 @@ int64_t readers(const std::vector<GraphNode>& nodes, int32_t tensor) {
 struct Graph {
   const tfl::Context& context;
   const std::vector<GraphNode>& nodes;
-  bool takes_sums;  // in the order in which the runtime adds
+  const FloatIsa& floats;
+  bool xnnpack;
 
   const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
 };
@@ -148,7 +149,7 @@ bool is_max_pool(const Graph& graph, const GraphNode& pool) {
 
 // A window over floats with constant weights and a constant bias, which the runtimes demand as well.
 bool has_float_operands(const Graph& graph, const tfl::Node& node) {
-  if (!graph.takes_sums || !node.builtin_data || node.inputs->size != 3 || node.outputs->size != 1) return false;
+  if (!graph.xnnpack || !node.builtin_data || node.inputs->size != 3 || node.outputs->size != 1) return false;
   if (std::find(node.inputs->data, node.inputs->data + 3, tfl::kOptionalTensor) != node.inputs->data + 3) return false;
   const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]),
                     &bias = graph.tensor(node.inputs->data[2]);
@@ -158,10 +159,10 @@ bool has_float_operands(const Graph& graph, const tfl::Node& node) {
 
 bool is_window(const Graph& graph, const GraphNode& n) {
   if (n.registration->builtin_code == tfl::kBuiltinConv2d)
-    return has_float_operands(graph, *n.node) &&
+    return graph.floats.conv_tile && has_float_operands(graph, *n.node) &&
            FloatConv::supports(graph.context, *n.node, *static_cast<const tfl::ConvParams*>(n.node->builtin_data));
   if (n.registration->builtin_code == tfl::kBuiltinDepthwiseConv2d)
-    return has_float_operands(graph, *n.node) &&
+    return graph.floats.depthwise_tile && has_float_operands(graph, *n.node) &&
            Depthwise::supports(graph.context, *n.node, *static_cast<const tfl::DepthwiseParams*>(n.node->builtin_data));
   return false;
 }
@@ -217,7 +218,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
   const std::vector<GraphNode> nodes = graph_nodes(context);
   check_layout(*context, nodes);
-  const Graph graph{*context, nodes, settings.xnnpack && choose_float_isa(settings.kernel).adds_as_xnnpack};
+  const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack};
   std::vector<bool> taken;
   for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
   if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) take_neighbours(graph, taken);

@@ -12,8 +12,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kTasksPerThread = 8, kTilesPerTask = 2;
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotBytes = 24 * 1024;
-// For fewer, XNNPACK has kernels that add in another order: for one pixel or two channels on ARM, for one channel that is
-// made of one.
+// For few, XNNPACK has kernels that add in another order, so for one channel that is made of one.
 constexpr int64_t kFewPixels = 16, kFewChannels = 16;
 
 int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }

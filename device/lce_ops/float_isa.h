@@ -53,7 +53,7 @@ struct ChannelwiseTile {
 
 struct FloatIsa {
   int32_t panel_channels, lanes, tile_pixels;
-  bool adds_as_xnnpack;  // if not, sums of products stay with the runtime
+  // Null where XNNPACK adds in another order: then the operator stays with the runtime.
   void (*conv_tile)(const FloatPanel&, const FloatTile&);
   void (*depthwise_tile)(const ChannelwiseTile&);
   void (*max_tile)(const ChannelwiseTile&);

@@ -1,3 +1,4 @@
+// XNNPACK has several kernels for a convolution here. For some numbers of pixels it takes one that splits each sum in four.
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
@@ -26,9 +27,6 @@ struct Neon {
     if (n > 0) std::memcpy(to, lanes, sizeof(float) * static_cast<size_t>(n));
   }
   static Float broadcast(float x) { return vdupq_n_f32(x); }
-  // A multiplication by an element needs no vector of copies.
-  static float scalar(const float* from) { return *from; }
-  static Float multiply_add(Float sum, Float a, float b) { return vfmaq_n_f32(sum, a, b); }
   static Float multiply_add(Float sum, Float a, Float b) { return vfmaq_f32(sum, a, b); }
   static Float max(Float a, Float b) { return vmaxq_f32(a, b); }
   static Float min(Float a, Float b) { return vminq_f32(a, b); }
@@ -43,8 +41,8 @@ using Kernel = FloatKernel<Neon>;
 
 }  // namespace
 
-const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels, true,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
+const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels,
+ nullptr, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce
 #endif

@@ -39,7 +39,7 @@ using Kernel = FloatKernel<Portable>;
 
 }  // namespace
 
-const FloatIsa kFloatPortable = {Kernel::kChannels, Portable::kLanes, Portable::kPixels, false,
+const FloatIsa kFloatPortable = {Kernel::kChannels, Portable::kLanes, Portable::kPixels,
                                  nullptr,           nullptr,          Kernel::max_tile, Kernel::signs_of_products};
 
 }  // namespace lce
