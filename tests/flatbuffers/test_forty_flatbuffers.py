@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from converters.contents import contents
+from converters.inspection.kernels import table
 from device import runtimes
 from harness.cli.app import app
 from harness.cli.inspection import inspect_file
@@ -27,7 +28,7 @@ ANOTHER_FILE, ITSELF = "constants in another file", "a graph that runs itself"
 CANNOT = {("tensorflow", "int4 weights")}
 MARKED = [pytest.param(name, marks=[pytest.mark.slow] * row.slow) for name, row in ROWS.items()]
 NAMES = {"quick": [name for name, row in ROWS.items() if not row.slow], "all": list(ROWS)}
-INSTALLED = [row["name"] for row in runtimes.installed() if row["usable"]]
+INSTALLED = {row["name"]: row["version"] for row in runtimes.installed() if row["usable"]}
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +78,11 @@ def test_inspect_shows_each_in_words_and_as_json(name: str, folder: Path) -> Non
             )
 
 
+def is_another(runtime: str) -> bool:
+    """Whether the installed one is not the version that inspect was told of: a newer one may have more kernels."""
+    return INSTALLED[runtime] != table()[runtime]["version"]
+
+
 @pytest.mark.parametrize(
     ("runtime", "which"),
     [(name, "quick") for name in BOTH] + [pytest.param("tensorflow", "all", marks=pytest.mark.slow)],
@@ -93,7 +99,7 @@ def test_a_runtime_gives_a_number_or_the_reason_that_inspect_foresees(runtime: s
             assert isinstance(answer, int) == (runtime in (ROWS[name].timed_by or ())), (name, answer)
             assert isinstance(answer, int) or re.search(ROWS[name].reason, answer), (name, answer)
         if name not in (ANOTHER_FILE, ITSELF) and (runtime, name) not in CANNOT:
-            assert isinstance(answer, int) == able, (name, answer)
+            assert isinstance(answer, int) == able or (is_another(runtime) and not able), (name, answer)
 
 
 def test_the_command_times_what_it_can_and_says_why_not_of_the_rest(folder: Path) -> None:

@@ -19,7 +19,7 @@ DEFAULT_LAYERS = {  # numbered names depend on what was built before; None is ch
     "QuickNet": None,
     "BinaryAlexNet": None,
     "BinaryResNetE18": None,
-    "MeliusNet22": "section_3_block_3_improve_merge",
+    "MeliusNet22": "head_relu",
     "RealToBinaryNet": None,
 }
 
