@@ -14,7 +14,7 @@ SPREAD_SUSPECT = 0.10  # as harness.devices.validity has it, for those who measu
 def together(results: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """The validity of rounds and every reason: that of the worst, and suspect where their medians differ too much."""
     worst = VALIDITY[max(VALIDITY.index(result["verdict"]) for result in results)]
-    reasons = dict.fromkeys(result["verdict_reason"] for result in results)
+    reasons = dict.fromkeys(reason for result in results for reason in result["verdict_reason"].split("; "))
     medians = [median(result["samples_ns"]) for result in results if result["samples_ns"]]
     spread = (max(medians) - min(medians)) / median(medians) if medians else 0.0
     doubts = [f"rounds differ: their medians by {spread:.0%}"] if spread > SPREAD_SUSPECT else []
