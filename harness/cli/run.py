@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -12,6 +12,9 @@ from harness.cli.options import CaFile, Cert, Cluster, Key, Memory, StorageUrl, 
 from harness.errors import BitlensError, counted
 from harness.execution.certificates import Certificates
 from harness.execution.sizing import WorkerConfig
+
+if TYPE_CHECKING:
+    from reports.written import Report
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
 
@@ -79,7 +82,7 @@ def _run(
         raise BitlensError(f"{', and '.join(left)}; the report says why", hint=hint)
 
 
-def _report(folder: Path) -> Any:
+def _report(folder: Path) -> Report:
     from reports.write import write_report  # with what makes tables and charts
 
     return write_report(folder)

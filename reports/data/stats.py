@@ -87,9 +87,10 @@ def median_interval(rounds: Sequence[Sequence[int]]) -> tuple[int | None, int | 
 
 
 def _between(medians: Sequence[float]) -> tuple[float, float]:
-    logs = np.log(medians)
-    reach = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
-    return math.exp(logs.mean() - reach), math.exp(logs.mean() + reach)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # "nearly identical": rounds that do not vary are an answer
+        bounds = scipy.stats.ttest_1samp(np.log(medians), 0.0).confidence_interval(CONFIDENCE)
+    return math.exp(bounds.low), math.exp(bounds.high)
 
 
 def difference(one: Interval, other: Interval) -> Interval:

@@ -14,33 +14,32 @@ def differences(row: Row, other: Row, axes: Sequence[Axis]) -> Iterator[str]:
     """A phrase for each axis of which both are known, and for the size of the artifact."""
     for axis in axes:
         if axis.known(row) and axis.known(other):
-            yield _of_ratio(axis, row, other) if axis.ratio else _of_difference(axis, row, other)
+            yield _on(axis, row, other)
     if row["flatbuffer_bytes"] and other["flatbuffer_bytes"]:
         yield from _of_size(row["flatbuffer_bytes"] / other["flatbuffer_bytes"])
 
 
-def _of_ratio(axis: Axis, row: Row, other: Row) -> str:
+def _on(axis: Axis, row: Row, other: Row) -> str:
     lead = axis.lead(row, other)
-    times = f"{_times(math.exp(-lead.value))} times the {axis.name}"
     if lead.low is None or lead.high is None:
-        return f"{times} (no interval: too few runs)"
-    within = f"({_times(math.exp(-lead.high))} to {_times(math.exp(-lead.low))})"
-    return f"{times} {within}" if _is_clear(axis, row, other) else f"no clear difference in {axis.name} {within}"
+        return f"{_gain(axis, lead.value)} (no interval: too few {'runs' if axis.ratio else 'images'})"
+    ends = (lead.high, lead.low) if axis.ratio else (lead.low, lead.high)
+    within = f"({' to '.join(_number(axis, end) for end in ends)})"
+    if axis.clearly_better(row, other) or axis.clearly_better(other, row):
+        return f"{_gain(axis, lead.value)} {within}"
+    return f"no clear difference in {axis.name} {within}"
 
 
-def _of_difference(axis: Axis, row: Row, other: Row) -> str:
-    """Of fractions in percentage points; of scores as they are. A plus is better, whatever the score's direction."""
-    lead = axis.lead(row, other)
-    scale, digits, unit = (100, 1, " points of top-1") if axis.value == "top1" else (1, 3, f" of {axis.name}")
-    gain = f"{scale * lead.value:+.{digits}f}{unit}"
-    if lead.low is None or lead.high is None:
-        return f"{gain} (no interval: too few images)"
-    within = f"({scale * lead.low:+.{digits}f} to {scale * lead.high:+.{digits}f})"
-    return f"{gain} {within}" if _is_clear(axis, row, other) else f"no clear difference in {axis.name} {within}"
+def _gain(axis: Axis, lead: float) -> str:
+    of = f" times the {axis.name}" if axis.ratio else " points of top-1" if axis.value == "top1" else f" of {axis.name}"
+    return _number(axis, lead) + of
 
 
-def _is_clear(axis: Axis, row: Row, other: Row) -> bool:
-    return axis.clearly_better(row, other) or axis.clearly_better(other, row)
+def _number(axis: Axis, lead: float) -> str:
+    """Of a ratio in times, of fractions in percentage points, of scores as they are. A plus is better."""
+    if axis.ratio:
+        return _times(math.exp(-lead))
+    return f"{100 * lead:+.1f}" if axis.value == "top1" else f"{lead:+.3f}"
 
 
 def _of_size(ratio: float) -> Iterator[str]:
