@@ -133,8 +133,10 @@ def _summary(kept: Sequence[Row], measured: Sequence[Row], axes: Sequence[Axis])
         return f"{_name(kept[0])} alone was measured here, so there is nothing to choose from."
     if len(kept) == 1:
         return f"Deploy {_name(kept[0])}: none of the other {count - 1} measured better in {what}."
-    if not any(axis.clearly_better(one, other) for axis in axes for one in measured for other in measured):
-        return f"No clear difference between the {count} deployments in {what}."
+    shared = [axis for axis in axes if sum(map(axis.known, measured)) > 1]
+    if shared and not any(axis.clearly_better(one, other) for axis in shared for one in measured for other in measured):
+        names = _listed([axis.name for axis in shared])
+        return f"No clear difference between the {count} deployments in {names}."
     leaders = [
         f"{_name(row)} is {axis.best}" for axis in axes for row in kept if _praise(axis, row, measured) == axis.best
     ]

@@ -141,3 +141,9 @@ def test_a_device_on_which_nothing_ran_has_nothing_to_choose_from() -> None:
     assert advice.choices == ()
     assert advice.summary == "Nothing to choose from: no deployment was measured."
     assert advice.remarks[-1] == "1 of 1 deployments is not wholly measured; the table says why."
+
+
+def test_what_only_one_deployment_has_is_no_difference_between_them() -> None:
+    hot = row("hot", ms=1, top1=0.905) | {"p50_ms": None, "verdict": "invalid", "verdict_reason": "it was hot"}
+    [advice] = recommendations([row("a", ms=2, top1=0.900), hot], None)
+    assert advice.summary == "No clear difference between the 2 deployments in accuracy."
