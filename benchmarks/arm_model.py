@@ -1,6 +1,6 @@
 """Cycles of the NEON kernels on three ARM cores, by a model: no board is needed, and no other load disturbs.
 
-    python benchmarks/arm_model.py [--json] [--against CHECKOUT] [--quick]
+    python benchmarks/arm_model.py [--json] [--save] [--against CHECKOUT] [--quick]
 
 One call of a kernel runs under qemu, which notes each instruction; llvm-mca then says how many cycles a core takes for
 them again and again. The model knows pipelines and latencies. It knows no caches and predicts every branch, so its
@@ -13,8 +13,6 @@ Cortex-A76 needs LLVM 16 or later (llvm-19), whose model of a Neoverse N1 stands
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import shutil
 import subprocess
@@ -27,6 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Limits, Ratio, counted
+from benchmarks.results import Table, parser_of, publish
 from device.lce_ops.build import FLAGS
 from harness.errors import BitlensError
 from harness.native.build import compiler_for
@@ -165,41 +166,34 @@ def _output(*command: str, text: str | None = None) -> str:
     return done.stdout
 
 
-def table(figures: list[Figure], others: list[Figure]) -> str:
-    line = "{:28s} {:>8s} {:>6s} {:>13s} {:>8s} {:>9s} {:>13s}"
-    rows = [line.format("kernel", "channels", "core", "instructions", "cycles", "of bound", "times faster")]
-    other_of = {other.name: other for other in others}
-    for figure in figures:
-        bound, other = figure.of_bound, other_of.get(figure.name)
-        rows.append(
-            line.format(
-                KINDS[figure.kind],
-                str(figure.channels),
-                figure.core,
-                str(figure.instructions),
-                f"{figure.cycles:.0f}",
-                "" if bound is None else f"{bound:.2f}",
-                "" if other is None else f"{other.cycles / figure.cycles:.2f}",
-            )
-        )
-    return "\n".join(rows)
-
-
-def results(figures: list[Figure], others: list[Figure]) -> dict[str, dict[str, float]]:
+def ratios(figures: list[Figure], others: list[Figure]) -> dict[str, Ratio]:
     other_of = {other.name: other.cycles for other in others}
-    ratios = {f"of bound: {figure.name}": figure.of_bound for figure in figures if figure.of_bound is not None}
-    ratios |= {f"times faster: {f.name}": other_of[f.name] / f.cycles for f in figures if f.name in other_of}
-    amounts = {f"cycles: {figure.name}": figure.cycles for figure in figures}
-    amounts |= {f"instructions: {f.name}": float(f.instructions) for f in figures}
-    return {"ratios": ratios, "figures": amounts}
+    bounds = {
+        f"of bound: {figure.name}": counted(
+            f"{figure.name}: of the products that counting alone allows", figure.of_bound
+        )
+        for figure in figures
+        if figure.of_bound is not None
+    }
+    return bounds | {
+        f"times faster: {figure.name}": counted(f"{figure.name}: over the other", other_of[figure.name] / figure.cycles)
+        for figure in figures
+        if figure.name in other_of
+    }
+
+
+def table(figures: list[Figure]) -> Table:
+    rows = [
+        [KINDS[figure.kind], str(figure.channels), figure.core, str(figure.instructions), f"{figure.cycles:.0f}"]
+        for figure in figures
+    ]
+    return Table("One call of a kernel", ["kernel", "channels", "core", "instructions", "cycles"], rows)
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
+    parser = parser_of(__doc__, Limits())
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another checkout that has this script")
-    parser.add_argument("--quick", action="store_true", help="the first case only")
-    options = parser.parse_args(arguments)
+    options, watch = parser.parse_args(arguments), Watch()
     cases = CASES[:1] if options.quick else CASES
     try:
         figures = measure(ROOT, cases)
@@ -207,7 +201,9 @@ def main(arguments: list[str]) -> int:
     except BitlensError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(results(figures, others)) if options.json else table(figures, others))
+    amounts = {f"cycles: {figure.name}": figure.cycles for figure in figures}
+    amounts |= {f"instructions: {figure.name}": float(figure.instructions) for figure in figures}
+    publish(options, watch, ratios=ratios(figures, others), figures=amounts, tables=[table(figures)])
     if "A76" not in cores():
         print(f"no Cortex-A76: LLVM {llvm()[2]} has no model of it; apt install llvm-19", file=sys.stderr)
     return 0

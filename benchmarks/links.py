@@ -1,6 +1,6 @@
 """What the way to a board costs: an accuracy job's seconds over those of its inferences alone, over links of any speed.
 
-    python benchmarks/links.py [--json] [--images FOLDER] [--count 1000] [--inference-ms 10] [--links local ssh ...]
+    python benchmarks/links.py [--quick] [--json] [--save] [--images FOLDER] [--count 1000] [--links local ssh ...]
 
 A link is an SSH server of our own on loopback, behind a proxy that holds everything back for a time (each way) and
 lets so many bits pass a second. The board is an agent whose runtime sleeps instead of computing, for that takes no core
@@ -11,23 +11,21 @@ of this machine from the wire; its preprocessing is real. Three ways take turns 
     bitlens      the same, compressed while the board waits for the link
 
 `cost_...` is a job's time, connecting included, over that of as many inferences in a process of their own, within a
-round; the table shows the rounds' median and extremes. The second table is of the pixels: the part
-of their bytes that is left, what packing and unpacking take (CPU, per image), and the seconds of 1,000 images over
-10 Mbit/s. Without --images they are drawn, and compress better than photographs do.
+round. The last table is of the pixels: the part of their bytes that is left, what packing and unpacking take (CPU, per
+image), and the seconds of 1,000 images over 10 Mbit/s. Without --images they are drawn, and compress better than
+photographs do.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
-import os
-import statistics
 import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +36,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Contender, Limits, Turns, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, positive, positive_int, publish
 from benchmarks.slow_links import LINKS, SIDE, Seconds, alone, board_python, device_over
 from device.perturbation import pack, unpack
 from harness.datasets.planted import draw
@@ -45,7 +46,6 @@ from harness.devices import in_flight
 from harness.devices.client import predict
 from harness.devices.device import Device
 from harness.devices.job import Job
-from harness.devices.rounds import interleaved
 from harness.devices.runtime_choice import AUTO
 from tests.harness.devices.devices_under_test import FLOAT, running_ssh_server
 
@@ -83,25 +83,37 @@ WAYS: dict[str, Callable[[Device, Images], Any]] = {
 }
 
 
-def measure(options: argparse.Namespace, images: Images) -> dict[str, list[Seconds]]:
-    """The seconds of each way over each link, and of the inferences alone, once per round."""
-    times: dict[str, list[Seconds]] = {}
+def measure(options: argparse.Namespace, images: Images, watch: Watch) -> dict[str, Turns]:
+    """By link the seconds of each way, and of the inferences alone."""
+    turns = {}
     with tempfile.TemporaryDirectory(prefix="bitlens-links-") as place, running_ssh_server(Path(place)) as server:
         python = board_python(Path(place), options.inference_ms / 1000)
         for name in options.links:
             with device_over(name, server, Path(place), python) as device:
                 expected = bitlens(device, images[:1])  # sends the agent and the artifact
-                for number, way in interleaved(["alone", *WAYS], rounds=options.rounds, seed=0):
-                    if way == "alone":
-                        taken = alone(python, len(images))
-                    else:
-                        began = time.monotonic()
-                        scores = WAYS[way](device, images)
-                        taken = time.monotonic() - began
-                        assert np.array_equal(scores[:1], expected)
-                    times.setdefault(f"{name} {way}", []).append(taken)
-                    print(f"{name}, round {number + 1}: {way} {taken:.2f} s", file=sys.stderr)
-    return times
+                contenders: dict[str, Contender] = {"alone": partial(alone, python, len(images))}
+                contenders |= {way: timed(run, device, images, expected) for way, run in WAYS.items()}
+                costs = {
+                    f"cost_{name}_{way}".replace(" ", "_"): Comparison(
+                        over(way, "alone"), f"{name}, {way}: over the inferences alone; 1 is perfect"
+                    )
+                    for way in WAYS
+                }
+                turns[name] = take_turns(contenders, costs, limits_of(options), between=watch.look, label=name)
+    return turns
+
+
+def timed(
+    run: Callable[[Device, Images], Any], device: Device, images: Images, expected: NDArray[np.float32]
+) -> Contender:
+    def seconds() -> Seconds:
+        began = time.monotonic()
+        scores = run(device, images)
+        taken = time.monotonic() - began
+        assert np.array_equal(scores[:1], expected)
+        return taken
+
+    return seconds
 
 
 def png(image: Images) -> bytes:
@@ -165,41 +177,44 @@ def _middle(path: Path) -> Images:
 
 
 def main() -> None:
-    options = _options()
+    options, watch = _options(), Watch()
     images = pictures(options.images, options.count)
     sizes = formats(images[:100])
-    times = measure(options, images)
-    costs = {
-        f"{link} {way}": sorted(a / b for a, b in zip(times[f"{link} {way}"], times[f"{link} alone"]))
-        for link in options.links
-        for way in WAYS
-    }
-    if options.json:
-        ratios = {f"cost_{name}".replace(" ", "_"): statistics.median(found) for name, found in costs.items()}
-        print(json.dumps({"ratios": ratios, "figures": {"seconds": times, "pixels": sizes}}))
-        return
-    print(f"{options.count} images of {SIDE}x{SIDE}, {options.inference_ms:g} ms each")
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
-    print(f"{'link':14}" + "".join(f"{way:>24}" for way in WAYS))
-    for link in options.links:
-        found = [costs[f"{link} {way}"] for way in WAYS]
-        print(
-            f"{link:14}" + "".join(f"{statistics.median(c):10.2f} [{c[0]:.2f}, {c[-1]:.2f}]".rjust(24) for c in found)
-        )
-    print(f"\n{'pixels':10}{'left':>8}{'pack ms':>10}{'unpack ms':>11}{'s at 10 Mbit/s':>16}")
-    for name, row in sizes.items():
-        shown = f"{row['left']:8.3f}{row['pack_ms']:10.2f}{row['unpack_ms']:11.2f}{row['s_at_10mbit']:16.1f}"
-        print(f"{name:10}{shown}")
+    turns = measure(options, images, watch)
+    seconds = {link: {way: round(of.median(way), 2) for way in of.samples} for link, of in turns.items()}
+    publish(
+        options,
+        watch,
+        ratios={name: ratio for of in turns.values() for name, ratio in of.ratios.items()},
+        figures={"seconds": seconds, "pixels": sizes},
+        tables=tables(options, seconds, sizes),
+    )
+
+
+def tables(
+    options: argparse.Namespace, seconds: dict[str, dict[str, float]], sizes: dict[str, dict[str, float]]
+) -> list[Table]:
+    ways, keys = ["alone", *WAYS], ("left", "pack_ms", "unpack_ms", "s_at_10mbit")
+    return [
+        Table(
+            f"Seconds of {options.count} images of {SIDE}x{SIDE}, {options.inference_ms:g} ms each",
+            ["link", *ways],
+            [[link, *(f"{taken[way]:.2f}" for way in ways)] for link, taken in seconds.items()],
+        ),
+        Table(
+            "The pixels on their way, for each image",
+            ["form", "left of them", "pack ms", "unpack ms", "s of 1,000 at 10 Mbit/s"],
+            [[name, *(f"{row[key]:.2f}" for key in keys)] for name, row in sizes.items()],
+        ),
+    ]
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print only {ratios, figures}")
+    parser = parser_of(__doc__, Limits(width=0.05, least_rounds=6, most_rounds=20, most_seconds=300))
     parser.add_argument("--images", type=Path, help="a folder of photographs")
-    parser.add_argument("--count", type=int, default=1000, help="images of the job")
-    parser.add_argument("--inference-ms", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    known = ("local", *LINKS)
+    parser.add_argument("--count", type=positive_int, default=1000, help="images of the job")
+    parser.add_argument("--inference-ms", type=positive, default=10.0)
+    known = ["local", *LINKS]
     parser.add_argument("--links", nargs="+", choices=known, default=known, metavar="LINK", help=", ".join(known))
     return parser.parse_args()
 

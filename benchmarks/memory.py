@@ -1,6 +1,6 @@
 """Memory: what stays behind call after call of `explain`, and the most that whole jobs hold, against bounds.
 
-    python benchmarks/memory.py [--quick] [--only NAME ...] [--json]
+    python benchmarks/memory.py [--quick] [--only NAME ...] [--json] [--save]
 
 explain      resident MiB that a process gained from its first 40 calls to the last of 2,000 (--calls), by five methods
              in turn, one to four images at a time: with one small binarized model, and with MobileNetV2 at 96x96.
@@ -20,7 +20,6 @@ is named, and the exit code is 1; what has no bound is only stated.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import subprocess
@@ -37,7 +36,10 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.conditions import Watch
 from benchmarks.memory_jobs import MIB, WARM_UP, do_accuracy, growth, prepare_accuracy, smoothgrad
+from benchmarks.ratios import Limits, measured_once
+from benchmarks.results import Table, parser_of, positive_int, publish
 
 CPUS = 2
 LOOKS_PER_S = 4
@@ -50,39 +52,41 @@ BOUNDS = {
     "smoothgrad_vgg16_peak_mib": 2816.0,
 }
 JOBS = ("explain", "new models", "demo", "accuracy", "smoothgrad")
+LONG = ("new models", "demo", "smoothgrad")
 
 
 def main() -> None:
-    arguments = _arguments()
+    options, watch = _options(), Watch()
     _use_two_cpus()
-    load = os.getloadavg()[0]
     figures: dict[str, float] = {}
-    for name in arguments.only or JOBS:
-        figures |= _measured(name, arguments)
-    ratios = {f"{name}_of_bound": round(figures[name] / BOUNDS[name], 3) for name in figures if name in BOUNDS}
-    over = [name for name in BOUNDS if figures.get(name, 0) > BOUNDS[name]]
-    how = {"cpus": CPUS, "calls": arguments.calls, "images": arguments.images, "load_before": load}
-    print(json.dumps({"ratios": ratios, "figures": {**figures, **how}}) if arguments.json else table(figures, how))
-    if over:
+    for name in options.only:
+        figures |= _measured(name, options)
+        watch.look()
+    ratios = {
+        f"{name}_of_bound": measured_once(f"{name}: of its bound", value / BOUNDS[name])
+        for name, value in figures.items()
+        if name in BOUNDS
+    }
+    publish(options, watch, ratios=ratios, figures=figures, tables=[_table(figures)])
+    if over := [name for name in BOUNDS if figures.get(name, 0) > BOUNDS[name]]:
         sys.exit(f"above its bound: {', '.join(over)}")
 
 
-def _measured(job: str, arguments: argparse.Namespace) -> dict[str, float]:
+def _measured(job: str, options: argparse.Namespace) -> dict[str, float]:
     jobs: dict[str, Callable[[], dict[str, float]]] = {
-        "explain": lambda: _explain(arguments.calls),
-        "new models": lambda: _new_models(arguments.calls // 10),
+        "explain": lambda: _explain(options.calls),
+        "new models": lambda: _new_models(options.calls // 10),
         "demo": _demo,
-        "accuracy": lambda: _accuracy(arguments.images),
+        "accuracy": lambda: _accuracy(options.images),
         "smoothgrad": lambda: {"smoothgrad_vgg16_peak_mib": _peak_of(smoothgrad)},
     }
     assert tuple(jobs) == JOBS
     return jobs[job]()
 
 
-def table(figures: dict[str, float], how: dict[str, Any]) -> str:
-    rows = [f"{name:<46}{value:>10.1f}{BOUNDS.get(name, float('nan')):>10.0f}" for name, value in figures.items()]
-    head = f"{'':<46}{'measured':>10}{'bound':>10}"
-    return "\n".join([", ".join(f"{name} {value}" for name, value in how.items()), head, *rows])
+def _table(figures: dict[str, float]) -> Table:
+    rows = [[name, f"{value:.1f}", f"{BOUNDS[name]:.0f}" if name in BOUNDS else ""] for name, value in figures.items()]
+    return Table(f"MiB or KiB, on {CPUS} CPUs", ["what", "measured", "bound"], rows)
 
 
 def _explain(calls: int) -> dict[str, float]:
@@ -173,18 +177,16 @@ def _use_two_cpus() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CPUS])
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="200 calls, 100 images; neither the demo nor VGG16")
-    parser.add_argument("--only", nargs="+", choices=JOBS, help="these alone")
-    parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--images", type=int, default=1000, help="of the accuracy unit")
-    parser.add_argument("--json", action="store_true", help="ratios and figures alone on stdout")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.calls, arguments.images = 200, 100
-        arguments.only = arguments.only or ["explain", "accuracy"]
-    return arguments
+def _options() -> argparse.Namespace:
+    parser = parser_of(__doc__, Limits())
+    parser.add_argument("--only", nargs="+", choices=JOBS, default=list(JOBS), help="these alone")
+    parser.add_argument("--calls", type=positive_int, default=2000)
+    parser.add_argument("--images", type=positive_int, default=1000, help="of the accuracy unit")
+    options = parser.parse_args()
+    if options.quick:
+        options.calls, options.images = min(options.calls, 200), min(options.images, 100)
+        options.only = [name for name in options.only if name not in LONG]
+    return options
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """The gradient engine in bfloat16 against itself in float32: how many times as fast, and what becomes of the maps.
 
-    python benchmarks/precision.py [--models NAME ...] [--methods NAME ...] [--rounds 5] [--json]
+    python benchmarks/precision.py [--models NAME ...] [--methods NAME ...] [--quick] [--json] [--save]
 
-CPU seconds of one process, one thread for each batch; the two take turns on the same images, and the ratio is that of
-the medians. Errors are the least correlation of a map with its float32 one, and the mean difference of insertion AUC:
-a figure of a model with random weights says how far rounding goes, not how good a map is. Ratios above 1 mean that
-bfloat16 is faster.
+CPU seconds of one process, one thread for each batch; the two take turns on the same images. Errors are the least
+correlation of a map with its float32 one, and the mean difference of insertion AUC: a figure of a model with random
+weights says how far rounding goes, not how good a map is. Ratios above 1 mean that bfloat16 is faster.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.conditions import Watch
+from benchmarks.ratios import Comparison, Contender, Limits, Turns, over, take_turns
+from benchmarks.results import Table, limits_of, parser_of, publish
 from harness import keras_packages
 from harness.models.catalogue import CATALOGUE, catalogue_model
+from harness.quality.precision_error import PrecisionError, precision_error
 
 IMAGES, SAMPLES = 8, 4
 MODELS = ("planted-float", "cifar-float", "mobilenet-v2", "efficientnet-b0", "resnet50", "vgg16")
@@ -32,31 +35,31 @@ METHODS = ("gradient", "gradcam", "smoothgrad")
 
 
 def main() -> None:
-    arguments = _arguments()
+    options, watch = _options(), Watch()
     keras_packages.set_up()
     from harness.saliency.threads import use_one_thread_per_batch
 
     use_one_thread_per_batch()
-    load = os.getloadavg()[0]
-    figures = {name: _of_model(name, arguments) for name in arguments.models}
-    ratios = {
-        f"{name}_{method}": of_method["times_as_fast"]
-        for name, of_model in figures.items()
-        for method, of_method in of_model.items()
-    }
-    if arguments.json:
-        print(json.dumps({"ratios": ratios, "figures": {"load_before": load, "models": figures}}))
-        return
-    print(f"load before {load:.1f}\n| model | method | times as fast | least correlation | insertion AUC |")
-    print("|---" * 5 + "|")
-    for name, of_model in figures.items():
-        for method, row in of_model.items():
-            cells = (row["times_as_fast"], row["correlation"], row["insertion_difference"])
-            print(f"| {name} | {method} | {cells[0]:.2f} | {cells[1]:.4f} | {cells[2]:+.4f} |", flush=True)
+    turns: dict[tuple[str, str], Turns] = {}
+    errors: dict[tuple[str, str], PrecisionError] = {}
+    for name in options.models:
+        for method, (contenders, error) in _of_model(name, options.methods).items():
+            label = f"{name}, {method}"
+            times = {f"{name}_{method}": Comparison(over("float32", "bfloat16"), label)}
+            turns[name, method] = take_turns(contenders, times, limits_of(options), between=watch.look, label=label)
+            errors[name, method] = error
+    rows = [[name, method, error.sentence("bfloat16")] for (name, method), error in errors.items()]
+    publish(
+        options,
+        watch,
+        ratios={name: ratio for one in turns.values() for name, ratio in one.ratios.items()},
+        figures={f"{name}_{method}": asdict(error) for (name, method), error in errors.items()},
+        tables=[Table("The error", ["model", "method", "maps"], rows)],
+    )
 
 
-def _of_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """By method: how many times as fast, and the error."""
+def _of_model(name: str, methods: Sequence[str]) -> dict[str, tuple[dict[str, Contender], PrecisionError]]:
+    """By method: the two that take turns, and the error."""
     from device.preprocessing import preprocess
     from harness.models.loading import load_model
     from harness.quality.inputs import MetricInputs
@@ -72,9 +75,7 @@ def _of_model(name: str, arguments: argparse.Namespace) -> dict[str, dict[str, A
     given = preprocess(pixels, fed)
     targets = exact.logits(given).argmax(axis=1)
     inputs = MetricInputs(images=pixels, targets=targets, keys=tuple(map(str, range(IMAGES))), judge=judge)
-    return {
-        method: _of_method(method, (exact, halved), given, inputs, arguments.rounds) for method in arguments.methods
-    }
+    return {method: _of_method(method, (exact, halved), given, inputs) for method in methods}
 
 
 def _pixels(fed: dict[str, Any]) -> Any:
@@ -88,38 +89,33 @@ def _pixels(fed: dict[str, Any]) -> Any:
     return np.clip(128 + 40 * pixels, 0, 255).astype(np.uint8)
 
 
-def _of_method(method: str, engines: tuple[Any, Any], given: Any, inputs: Any, rounds: int) -> dict[str, Any]:
-    from harness.quality.precision_error import precision_error
+def _of_method(
+    method: str, engines: tuple[Any, Any], given: Any, inputs: Any
+) -> tuple[dict[str, Contender], PrecisionError]:
     from harness.saliency import compute
 
     parameters = {"samples": SAMPLES} if method == "smoothgrad" else {}
-
-    def made(engine: Any) -> Any:
-        return compute(engine, method, given, inputs.targets, parameters=parameters)
-
-    maps = [made(engine).maps(given.shape[1:3]) for engine in engines]
-    seconds: list[list[float]] = [[], []]
-    for turn in range(rounds + 1):  # the first one warms up
-        for which in (0, 1) if turn % 2 else (1, 0):
-            begin = time.process_time()
-            made(engines[which])
-            seconds[which] += [time.process_time() - begin] if turn else []
-    error = precision_error(maps[1], maps[0], inputs)
-    exact, halved = map(statistics.median, seconds)
-    return {
-        "times_as_fast": round(exact / halved, 3),
-        "cpu_seconds": seconds,
-        "correlation": error.correlation,
-        "insertion_difference": error.insertion_difference,
-    }
+    exact, halved = (
+        partial(compute, engine, method, given, inputs.targets, parameters=parameters) for engine in engines
+    )
+    size = given.shape[1:3]
+    error = precision_error(halved().maps(size), exact().maps(size), inputs)  # which warms both up
+    return {"float32": _cpu_seconds(exact), "bfloat16": _cpu_seconds(halved)}, error
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="only these")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="only these")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="ratios and figures alone on stdout")
+def _cpu_seconds(run: Callable[[], Any]) -> Contender:
+    def seconds() -> float:
+        begin = time.process_time()
+        run()
+        return time.process_time() - begin
+
+    return seconds
+
+
+def _options() -> argparse.Namespace:
+    parser = parser_of(__doc__, Limits(width=0.1, least_rounds=7, most_rounds=30, most_seconds=60))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="only these")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="only these")
     return parser.parse_args()
 
 

@@ -64,9 +64,9 @@ def test_ratios_compare_two_checkouts_case_by_case() -> None:
     figure = arm_model.Figure
     now = [figure("residual", 64, "A72", 1400, 650.0), figure("quantize-int8", 128, "A72", 40, 19.0)]
     before = [figure("residual", 64, "A72", 1863, 884.0)]
-    ratios = arm_model.results(now, before)["ratios"]
-    assert ratios["times faster: float + residual + sign, 64, A72"] == pytest.approx(1.36)
-    assert ratios["of bound: float + residual + sign, 64, A72"] == pytest.approx(18 * 24 / 650)
+    ratios = arm_model.ratios(now, before)
+    assert ratios["times faster: float + residual + sign, 64, A72"].value == pytest.approx(1.36)
+    assert ratios["of bound: float + residual + sign, 64, A72"].value == pytest.approx(18 * 24 / 650)
     assert len(ratios) == 2
 
 
