@@ -167,6 +167,14 @@ bool is_window(const Graph& graph, const GraphNode& n) {
   return false;
 }
 
+// Worth a partition of its own, such as the first convolution of a model: XNNPACK takes longer for it. For one value per
+// window it does not.
+bool is_wide(const Graph& graph, const GraphNode& n) {
+  if (n.registration->builtin_code != tfl::kBuiltinConv2d || !is_window(graph, n)) return false;
+  const int32_t* weights = graph.tensor(n.node->inputs->data[1]).dims->data;
+  return weights[1] * weights[2] > 1;
+}
+
 // Tensors by index: whether they belong to nodes that are taken.
 using Marks = std::vector<bool>;
 
@@ -187,7 +195,7 @@ bool makes_plain_zeros(const GraphNode& n) {
   return n.is(kConvName) || code == tfl::kBuiltinAdd || code == tfl::kBuiltinConv2d;
 }
 
-// Builtin operators of floats are worth taking beside a node that is taken: they cost no further partition, and the
+// Other builtin operators of floats are worth taking beside a node that is taken: they cost no further partition, and the
 // threads that write floats read them again.
 void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
   Marks made(graph.context.tensors_size), read(graph.context.tensors_size), plain(graph.context.tensors_size);
@@ -205,7 +213,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
   };
   for (size_t i = 0; i < taken.size(); ++i) {
     if (makes_plain_zeros(graph.nodes[i])) mark(plain, graph.nodes[i].node->outputs);
-    if (taken[i]) take(i);
+    if (taken[i] || is_wide(graph, graph.nodes[i])) take(i);
   }
   for (size_t i = 0; i < taken.size(); ++i)
     if (suits(i) && any(made, graph.nodes[i].node->inputs)) take(i);

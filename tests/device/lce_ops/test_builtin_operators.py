@@ -134,6 +134,21 @@ def test_quicknets_stem_and_the_step_between_stages_are_one_partition(operators:
     )
 
 
+@pytest.mark.parametrize(("size", "partitions"), [(3, 3), (1, 2)])
+def test_a_wide_convolution_is_taken_by_itself_and_one_of_single_values_is_not(
+    operators: Operators, size: int, partitions: int
+) -> None:
+    """Between the first one and the LceQuantize lies what stays with the runtime, which is XNNPACK's one partition."""
+    rng, graph = np.random.default_rng(size), Graph()
+    source = graph.tensor((1, 9, 10, 8), "float32")
+    stem = graph.conv(source, rng.normal(size=(16, size, size, 8)), rng.normal(size=16), (1, 1), same=True)
+    bits = graph.quantize(graph.mul(stem, np.full(16, -1, np.float32), RELU))
+    model = graph.model([source], [bits])
+    inputs = [rng.normal(size=(1, 9, 10, 8)).astype(np.float32)]
+    assert delegations(operators.interpreter(model)) == partitions
+    assert_same_bits(operators.run(model, inputs), operators.run(model, inputs, fuse=0))
+
+
 def test_without_xnnpack_sums_of_products_stay_with_the_runtime(operators: Operators) -> None:
     graph, (source, *results) = quicknet_stage()
     model = graph.model([source], results)
