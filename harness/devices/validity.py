@@ -102,7 +102,9 @@ def _drifting(record: Record) -> Iterator[Finding]:
     first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
     drift = last / first - 1
     if abs(drift) > DRIFT_SUSPECT:
-        yield "invalid" if abs(drift) > DRIFT_INVALID else "suspect", f"drifting: the last third took {drift:+.0%}"
+        change = f"{abs(drift):.0%} {'longer' if drift > 0 else 'less'}"
+        kind = "invalid" if abs(drift) > DRIFT_INVALID else "suspect"
+        yield kind, f"drifting: the last third took {change} than the first"
 
 
 def _throttled(record: Record) -> Iterator[Finding]:
