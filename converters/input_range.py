@@ -56,7 +56,7 @@ def chosen_range(levels: Levels, low: float, high: float) -> tuple[float, float]
 
 
 def tied_levels(content: bytes, levels: Levels) -> int:
-    """How many of the pixel values of all channels lie in the middle between two steps of an artifact's int8 input."""
+    """How many of the pixel values of all channels lie halfway between two steps of an artifact's int8 input."""
     model = schema.read(content)
     graph = model.subgraphs[0]
     for tensor in same_values(model, graph):

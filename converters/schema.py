@@ -22,7 +22,7 @@ DAMAGE = (
 
 
 class NotAnArtifact(ValueError):
-    """Bytes that are not a sound TFLite flatbuffer; the message says why."""
+    """Bytes that are not a valid TFLite flatbuffer; the message says why."""
 
 
 def read(content: bytes | bounded_schema.Mapped) -> Any:

@@ -1,7 +1,7 @@
 """Reading a TFLite flatbuffer's operators, and cutting it off behind one of them, without any runtime.
 
 Only what choosing a runtime and profiling need. The file may be anybody's: every offset is checked, and a file that is
-not a sound TFLite flatbuffer raises ValueError, never anything else.
+not a valid TFLite flatbuffer raises ValueError, never anything else.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def read(path: str) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not a sound TFLite flatbuffer: it is not a plain file")
+            raise ValueError("not a valid TFLite flatbuffer: it is not a plain file")
         if status.st_size > MOST_BYTES:
-            raise ValueError(f"not a sound TFLite flatbuffer: it has {status.st_size:,} bytes, more than are read")
+            raise ValueError(f"not a valid TFLite flatbuffer: it has {status.st_size:,} bytes, more than are read")
         head = file.read(8)
         _require_mark(head)
         return head + file.read()
@@ -83,7 +83,7 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (struct.error, UnicodeDecodeError, IndexError, TypeError) as error:
-        raise ValueError(f"not a sound TFLite flatbuffer: {error}") from error
+        raise ValueError(f"not a valid TFLite flatbuffer: {error}") from error
 
 
 def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
@@ -91,7 +91,7 @@ def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
     _require_mark(content)
     for number, table in enumerate(_tables(content, _u32(content, 0), 1)):
         if number >= MOST_CODES:
-            raise ValueError(f"not a sound TFLite flatbuffer: it lists more than {MOST_CODES:,} kinds of operators")
+            raise ValueError(f"not a valid TFLite flatbuffer: it lists more than {MOST_CODES:,} kinds of operators")
         old = _field(content, table, 0)  # deprecated_builtin_code, one byte; 3 is builtin_code since schema 3a
         builtin = max(_slice(content, old, 1)[0] if old is not None else 0, _scalar(content, table, 3))
         custom = _field(content, table, 1)
@@ -103,13 +103,13 @@ def _operator_codes(content: bytes) -> Iterator[tuple[int, str]]:
 
 def _require_mark(content: bytes) -> None:
     if content[4:8] != _MARK:
-        raise ValueError(f"not a sound TFLite flatbuffer: expected the mark TFL3 at byte 4, got {content[4:8]!r}")
+        raise ValueError(f"not a valid TFLite flatbuffer: expected the mark TFL3 at byte 4, got {content[4:8]!r}")
 
 
 def _graph(content: bytes) -> int:
     for graph in _tables(content, _u32(content, 0), 2):  # Model.subgraphs; the first is the main one
         return graph
-    raise ValueError("not a sound TFLite flatbuffer: it has no graph")
+    raise ValueError("not a valid TFLite flatbuffer: it has no graph")
 
 
 def _tables(content: bytes, table: int, number: int) -> Iterator[int]:
@@ -126,7 +126,7 @@ def _vector(content: bytes, table: int, number: int) -> int:
     """Where a vector's length is stored."""
     field = _field(content, table, number)
     if field is None:
-        raise ValueError("not a sound TFLite flatbuffer: a vector is missing")
+        raise ValueError("not a valid TFLite flatbuffer: a vector is missing")
     return field + _u32(content, field)
 
 
@@ -147,7 +147,7 @@ def _index(content: bytes, operator: int) -> int:
     """Which operator code an operator has; Python would take -1 for the last one."""
     index = _scalar(content, operator, 0)
     if index < 0:
-        raise ValueError(f"not a sound TFLite flatbuffer: an operator has the code {index}")
+        raise ValueError(f"not a valid TFLite flatbuffer: an operator has the code {index}")
     return index
 
 
@@ -164,7 +164,7 @@ def _field(content: bytes, table: int, number: int) -> int | None:
 def _string(content: bytes, at: int) -> str:
     size = _u32(content, at)
     if size > MOST_NAME_BYTES:
-        raise ValueError(f"not a sound TFLite flatbuffer: a name has {size:,} bytes")
+        raise ValueError(f"not a valid TFLite flatbuffer: a name has {size:,} bytes")
     return _slice(content, at + 4, size).decode("utf-8")
 
 
@@ -178,5 +178,5 @@ def _u32(content: bytes, at: int) -> int:
 
 def _slice(content: bytes, at: int, size: int) -> bytes:
     if at < 0 or at + size > len(content):
-        raise ValueError(f"not a sound TFLite flatbuffer: it points to byte {at}, and has {len(content)}")
+        raise ValueError(f"not a valid TFLite flatbuffer: it points to byte {at}, and has {len(content)}")
     return content[at : at + size]

@@ -57,7 +57,7 @@ def _inputs(name: str, path: Path, request: InputRequest) -> FileInputs:
     except OSError as error:
         raise BitlensError(f"{where}: could not be read ({error.strerror})") from error
     except ValueError as error:
-        reason = str(error).removeprefix("not a sound TFLite flatbuffer: ")
-        raise BitlensError(f"{where}: it is no sound TFLite flatbuffer: {reason}") from error
+        reason = str(error).removeprefix("not a valid TFLite flatbuffer: ")
+        raise BitlensError(f"{where}: it is not a valid TFLite flatbuffer: {reason}") from error
     except DAMAGE as error:
         raise BitlensError(f"{where}: it is damaged ({type(error).__name__}: {error})") from error

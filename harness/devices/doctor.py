@@ -211,7 +211,7 @@ def _room(facts: Facts) -> Iterator[Finding]:
         yield Finding(severity="error" if full else "warning", what=what, hint=hint)
     if memory is not None and memory < LOW_MEMORY_BYTES:
         what = f"low memory: {memory >> 20} MiB available"
-        yield Finding(severity="warning", what=what, hint="stop what else runs there")
+        yield Finding(severity="warning", what=what, hint="stop the other programs there")
 
 
 def _load(facts: Facts) -> Iterator[Finding]:
@@ -219,10 +219,12 @@ def _load(facts: Facts) -> Iterator[Finding]:
     if facts.settled_s is not None:  # the load average still remembers the start
         if facts.other_cpus is not None and facts.other_cpus > OTHER_CPUS_SUSPECT:
             what = f"still busy {facts.stat['uptime_s']:.0f} s after its start: {facts.other_cpus:.1f} of {cpus} CPUs"
-            yield Finding(severity="warning", what=what, hint="wait until it has started, or stop what else runs there")
+            yield Finding(
+                severity="warning", what=what, hint="wait until it has started, or stop the other programs there"
+            )
     elif load is not None and load > BUSY_LOAD_FRACTION * cpus:
         yield Finding(
-            severity="warning", what=f"busy: load {load:.1f} on {cpus} CPUs", hint="stop what else runs there"
+            severity="warning", what=f"busy: load {load:.1f} on {cpus} CPUs", hint="stop the other programs there"
         )
 
 
@@ -247,7 +249,7 @@ def _virtual(facts: Facts) -> Iterator[Finding]:
     guest, container = facts.machine.get("virtual_machine"), facts.machine.get("container")
     if guest and not KINDS[facts.kind].is_emulated:
         what = f"a virtual machine ({guest}): another load on its host cannot be seen, so its latencies are suspect"
-        yield Finding(severity="warning", what=what, hint="a machine of its own for latencies that are to be trusted")
+        yield Finding(severity="warning", what=what, hint="a dedicated machine for latencies that you can trust")
     if container:
         yield Finding(severity="ok", what=f"in a container ({container}), whose limits count as the board's own")
 

@@ -115,7 +115,7 @@ class FileInputs:
         if not all(one.has_open_batch for one in left_open) or (left_open and batches - {1}):
             said = " and ".join(f"the shape of {one}" for one in left_open)
             hint = " ".join(f"--input-shape {one.names[0]}={one.example}" for one in left_open[:MOST_SHOWN])
-            raise ConfigError(f"{self._where}: it leaves {said} open, so nobody knows what to time", hint=hint)
+            raise ConfigError(f"{self._where}: it leaves {said} open, so there is no one shape to time", hint=hint)
         sizes = [shape or one.tensor.shape for one, shape in zip(self._inputs, given)]
         return [(1, *size[1:]) if one in left_open else size for one, size in zip(self._inputs, sizes)]
 
@@ -220,7 +220,7 @@ def _fitting(one: _Input, array: NDArray[Any] | None) -> NDArray[Any] | None:
     if array is None:
         if one.type not in _RANDOM:
             takes = "texts" if one.type == TEXT else f"values of the type {one.type}"
-            problem = f'{one.where}: input "{one.names[0]}" takes {takes}, of which there are no random ones'
+            problem = f'{one.where}: input "{one.names[0]}" takes {takes}, which cannot be drawn at random'
             raise ConfigError(problem, hint=f"--input x.npz with an array {one.names[0]}" if one.type == TEXT else "")
         return None
     if one.type == TEXT and array.dtype.kind in "SU":
@@ -252,9 +252,9 @@ def _bounds(one: _Input, pair: tuple[float, float] | None, array: NDArray[Any] |
         return (0, one.rows) if one.rows and one.is_whole else None
     said = f"{one.where}: input {one}: the range {_number(pair[0])}:{_number(pair[1])}"
     if array is not None:
-        raise ConfigError(f"{said} is for random values, and it has an array", hint="one of both")
+        raise ConfigError(f"{said} applies to random values, and this input has an array", hint="one of both")
     if not one.is_whole and not one.type.startswith("float"):
-        raise ConfigError(f"{said} means nothing for {one.type}", hint="--input x.npz")
+        raise ConfigError(f"{said} does not apply to {one.type}", hint="--input x.npz")
     if one.is_whole:
         limits = np.iinfo(one.type)
         if not all(float(end).is_integer() for end in pair):

@@ -100,7 +100,7 @@ def wait_out(device: Device, error: Exception, *, say: Callable[[str], None] = s
     if wait_s is None or not may_be_away(error):
         return ""
     if wait_s:
-        say(f"{device.name} does not answer, and is waited for, {wait_s:.0f} s at most")
+        say(f"{device.name} does not answer; waiting for it, {wait_s:.0f} s at most")
     problem = wait_for(device, at_most_s=wait_s, on_wait=lambda seconds: None)
     say(f"{device.name} is away" if problem else f"{device.name} is back")
     return f"board away: {problem}" if problem else ""

@@ -157,7 +157,7 @@ KEYS: dict[str, DeviceKey] = {
     "wait_s": DeviceKey(
         is_right=lambda value: _is_number(value, 0, 86_400),
         expected="seconds from 0 to 86400",
-        says="How long a run waits for the board when it is away. It changes no result.",
+        says="How long a run waits for the board when it is away. It does not change results.",
         example=600,
         form=_form("number", minimum=0, maximum=86_400),
         unit="seconds",

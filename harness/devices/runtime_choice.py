@@ -128,7 +128,7 @@ def _require_sense(said: Mapping[str, Any], where: str | None) -> None:
         expected = f"expected one of {', '.join(ACCELERATORS)}, got {shown(accelerator)}"
         raise ConfigError(f"{_place(where, 'accelerator')}: {expected}", hint=nearest(str(accelerator), ACCELERATORS))
     if "options" in said and "delegate" not in said:
-        raise ConfigError(f"{_place(where, 'options')}: expected a delegate beside them, whose options they are")
+        raise ConfigError(f"{_place(where, 'options')}: expected a delegate beside them, since they are its options")
     for key, value in said.get("options", {}).items():
         if not key or not _travels(key + _option(value)):
             raise ConfigError(

@@ -111,7 +111,7 @@ def switched_on(device: VmDevice, *, say: Say = say_beside) -> BootedBoard:
         raise DeviceError(problem, hint=f"bitlens device setup {device.name}")
     release = (machine.folder / "release").read_text()
     if release != device.release:
-        problem = f'device "{device.name}": was built of Debian {release}, and its row says {device.release}'
+        problem = f'device "{device.name}": was built from Debian {release}, and its row says {device.release}'
         raise DeviceError(problem, hint=f"bitlens device remove {device.name}, and set it up again")
     require_programs(device.name, TO_USE)
     return _over_ssh(device, machine.switch_on(say=say))

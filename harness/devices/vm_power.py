@@ -97,7 +97,7 @@ class Machine:
             if pid is None:
                 return False
             if not ask() or not _ended(pid, OFF_SECONDS):
-                say(f"{self.name}: does not switch itself off; its power is cut")
+                say(f"{self.name}: does not shut down; cutting its power")
                 self._kill(pid)
             return True
 

@@ -69,7 +69,7 @@ class Attendance:
             return not self._away
         name, most = self._device.name, duration(self._wait_s)
         if self._wait_s:
-            say(f"{name} does not answer, and is waited for, {most} at most: {self._lost}")
+            say(f"{name} does not answer; waiting for it, {most} at most: {self._lost}")
         waited = 0.0
 
         def on_wait(seconds: float) -> None:
@@ -84,7 +84,7 @@ class Attendance:
             return True
         problem = _sentence(problem)
         self._away = f"board away: it did not answer{f' for {most}' if self._wait_s else ''}: {problem}"
-        say(f"{name} is away; its units are left for the next time: {problem}")
+        say(f"{name} is away; its units wait for the next run: {problem}")
         return False
 
 

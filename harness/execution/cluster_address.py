@@ -54,7 +54,7 @@ def warning_of(address: ClusterAddress) -> str:
     """What it means to speak to this scheduler without TLS; "" with it."""
     if address.is_encrypted:
         return ""
-    who = "every user of this machine" if address.is_loopback() else "everybody who reaches that port"
+    who = "every user of this machine" if address.is_loopback() else "anyone who can reach that port"
     return (
         f"warning: {address} is neither encrypted nor protected: {who} can run code as the user of its workers, and "
         "read and change what they send; tls:// keeps others out (docs/scaling.md)"

@@ -124,7 +124,7 @@ class DaskCluster:
         where = f" at {self._address}" if self._address else ""
         return BitlensError(
             f"the Dask scheduler{where} is gone; all that was finished is kept",
-            hint="the same command when it is back",
+            hint="run the same command when it is back",
         )
 
     def close(self, futures: list[Any]) -> None:
@@ -146,7 +146,7 @@ class DaskCluster:
         if given_up and self._workers.are_gone():
             raise BitlensError(
                 f"no worker stays alive: {given_up[-1]}; all that was finished is kept",
-                hint="fewer --workers, or --workers 0, which does all in one process",
+                hint="fewer --workers, or --workers 0, which runs everything in one process",
             )
         for reason in given_up[len(self._given_up) :]:
             say(f"one worker less: {reason}")

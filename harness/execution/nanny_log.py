@@ -59,7 +59,7 @@ class NannyLog(logging.Handler):
         """ " of signal SIGKILL", and what that is likely to mean; "" where nobody knows."""
         logged = self._logged(pid)
         if _TOO_LARGE in logged:
-            return ": it took more memory than a worker may; --memory sets how much that is"
+            return ": it took more memory than a worker is allowed; --memory sets how much that is"
         killed, exited = re.search(r"killed by signal (\d+)", logged), re.search(r"exited with status (\d+)", logged)
         if killed:
             number = int(killed[1])

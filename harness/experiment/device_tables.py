@@ -28,7 +28,7 @@ def _one_value(value: Any) -> Any:
 class RuntimeTable(Table):
     """A runtime with options, under a name that devices use like any other."""
 
-    name: Name = key(says="What devices and results call it.", example="edgetpu")
+    name: Name = key(says="Its name in devices and results.", example="edgetpu")
     base: str = key(
         AUTO, says="The runtime beneath: a name of `bitlens list runtimes`, or auto.", example="ai-edge-litert"
     )
@@ -43,7 +43,7 @@ class RuntimeTable(Table):
     ] = key({}, says="Options of the delegate.", example={"device": "usb"})
     xnnpack: bool | None = key(
         None,
-        says="false leaves XNNPACK out, true expects it to take something.",
+        says="false disables XNNPACK; true fails where XNNPACK takes no operator.",
         example=False,
         without="as the runtime does",
     )
@@ -53,7 +53,7 @@ class RuntimeTable(Table):
         example="gpu",
         without="none",
     )
-    weight_cache: bool = key(False, says="Let XNNPACK keep its form of the weights on the device.", example=True)
+    weight_cache: bool = key(False, says="Let XNNPACK cache its packed weights on the device.", example=True)
 
 
 class DeviceTable(BaseModel):
@@ -62,11 +62,13 @@ class DeviceTable(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     name: Name = key(says="What results call it.", example="pi4")
     kind: Annotated[str, InEditors({"enum": list(KINDS)})] = key(
-        DEFAULT_KIND, says="How it is reached: this machine, SSH, an emulator, or a virtual machine.", example="ssh"
+        DEFAULT_KIND,
+        says="How bitlens reaches it: this machine, SSH, an emulator, or a virtual machine.",
+        example="ssh",
     )
     runtime: Annotated[Runtimes, OneOrSeveral(str)] = key(
         [AUTO],
-        says="What executes artifacts there, one or several, each of which gives rows.",
+        says="The runtimes that execute artifacts there; each gives rows of its own.",
         example="tflite-runtime",
         without="the `runtimes` of the file",
     )
@@ -93,7 +95,7 @@ class DeviceTable(BaseModel):
         return self.model_dump(exclude={"runtime"})
 
     def spec(self) -> dict[str, Any]:
-        """The device as units of work record it: how long a run waits for it changes no result."""
+        """The device as units of work record it: how long a run waits for it does not change results."""
         options = {RUNTIME_OPTIONS: self._chosen.record()} if self._chosen is not None else {}
         address = self.model_dump(exclude={"runtime", *NOT_RECORDED})
         return {**address, "runtime": self.runtime[0], **options}

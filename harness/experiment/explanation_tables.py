@@ -52,10 +52,10 @@ class SaliencyTable(Table):
 
     images: Images = key(32, says="How many pictures of the test split are explained.", unit="images", example=64)
     batch: Batch = key(
-        32, says="How many of them are one unit of work. It changes no result.", unit="images", example=10
+        32, says="How many of them form one unit of work. This does not change results.", unit="images", example=10
     )
     target: Literal["predicted", "label"] = key(
-        "predicted", says="The class that is explained: the predicted one, or the right one.", example="label"
+        "predicted", says="The class that is explained: the predicted one or the true one.", example="label"
     )
     methods: list[Method] = key(
         [],
@@ -64,12 +64,13 @@ class SaliencyTable(Table):
     )
     controls: bool = key(
         False,
-        says="Score maps that know nothing as well and, where objects are marked, one that knows all.",
+        says="Score control maps as well: a random one, a centred one and, where objects are marked, their mask.",
         example=True,
     )
     precision: Literal["float32", "bfloat16"] = key(
         "float32",
-        says="Of the gradient engine's products; bfloat16 is not for binarized models, nor for every CPU.",
+        says="The precision of the gradient engine's products; bfloat16 works neither for binarized models nor on "
+        "every CPU.",
         example="bfloat16",
     )
     on_device: list[OnDeviceTable] = Field(default=[])
@@ -79,10 +80,16 @@ class JudgeTable(Table):
     """Deployed artifacts that judge the maps on their devices, besides the float model."""
 
     methods: list[Method] | None = key(
-        None, says="Whose maps they judge, with the parameters of [saliency].", example=["gradient"], without=ALL
+        None,
+        says="The methods whose maps are judged on the device, with their parameters from [saliency].",
+        example=["gradient"],
+        without=ALL,
     )
     metrics: list[JudgingMetric] | None = key(
-        None, says="By which metrics of [quality].", example=["insertion_auc"], without="all that ask a judge"
+        None,
+        says="The metrics of [quality] that judge them.",
+        example=["insertion_auc"],
+        without="all that ask a judge",
     )
     formats: list[str] | None = key(None, says="Which artifacts.", example=["int8"], without=ALL)
     devices: list[str] | None = key(None, says="Which devices.", example=["pi4"], without=ALL)

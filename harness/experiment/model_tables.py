@@ -94,7 +94,7 @@ class ModelTable(Table):
 
     name: Name | None = key(
         None,
-        says="What results call it; without `path`, a model of the catalogue.",
+        says="Its name in results; without `path`, a model of the catalogue.",
         example="mine",
         without="the file's",
     )
@@ -106,14 +106,14 @@ class ModelTable(Table):
     )
     weights: str | None = key(
         None,
-        says='Of a model of the catalogue: "trained", "imagenet", "random", or a file of weights.',
+        says='The weights of a catalogue model: "trained", "imagenet", "random", or a file of weights.',
         example="random",
         without="as `bitlens list models` says",
     )
     family: Annotated[str, OneOf((FULL_PRECISION, BINARIZED))] | None = key(
         None, says="Which formats fit it.", example="binarized", without=FROM_FILE
     )
-    classes: Classes | None = key(None, says="How many classes it tells apart.", example=10, without=FROM_FILE)
+    classes: Classes | None = key(None, says="The number of classes.", example=10, without=FROM_FILE)
     twin: str | None = key(
         None,
         says="The other model of the same architecture, for `twins` of [agreement].",
@@ -136,11 +136,14 @@ class ModelTable(Table):
         example=True,
     )
     keras: str | None = key(
-        None, says="Of a .tflite file: a Keras file of the same model.", example="mine.keras", without="none"
+        None,
+        says="For a .tflite file: a Keras file of the same model, which gives gradients.",
+        example="mine.keras",
+        without="none",
     )
     reference: str | None = key(
         None,
-        says="Of a .tflite file: the name of the model of this experiment that it is compared with.",
+        says="For a .tflite file: the name of the model of this experiment that it is compared with.",
         example="mine",
         without="the `keras` file, if there is one",
     )

@@ -125,7 +125,7 @@ class LatencyTable(Table):
     )
     sustained: Annotated[str, InEditors({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(s|min|h)$"})] | None = key(
         None,
-        says="How long every artifact runs on, once more after the rounds.",
+        says="How long every artifact runs in the sustained measurement after the rounds.",
         unit="s, min or h",
         example="30min",
         without="not at all",
@@ -154,7 +154,7 @@ class LatencyTable(Table):
 class ExperimentFile(Table):
     """One TOML file says what a run compares. Every key has a default but the data set and at least one model."""
 
-    seed: Seed = key(0, says="Of everything random: noise, order, random weights.", example=1)
+    seed: Seed = key(0, says="The seed of everything random: noise, order, random weights.", example=1)
     models: list[Annotated[str, InEditors({"enum": list(CATALOGUE)})]] = key(
         [], says="Models of the catalogue, by the names of `bitlens list models`.", example=["mobilenet-v2", "quicknet"]
     )

@@ -148,4 +148,4 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if entry.create_system == 3 and stat.S_ISLNK(entry.external_attr >> 16):
         raise Unreadable(f'its entry "{words(name)}" is a link')
     if entry.compress_type not in _COMPRESSIONS:
-        raise Unreadable(f'its entry "{words(name)}" is packed in an unusual way')
+        raise Unreadable(f'its entry "{words(name)}" is compressed in an unusual way')

@@ -43,7 +43,7 @@ def verdict(path: Path, target: Path | None) -> dict[str, Any]:
     except Unreadable as unreadable:
         return {"unreadable": str(unreadable)}
     except MemoryError:
-        return {"unreadable": f"it takes more than {MEMORY >> 20} MiB of memory to look into"}
+        return {"unreadable": f"it takes more than {MEMORY >> 20} MiB of memory to examine"}
     except RecursionError:
         return {"unreadable": "damaged: it is nested too deeply"}
     except Exception as error:  # h5py, zipfile, JSON and protobuf raise all sorts
@@ -150,7 +150,7 @@ def _text(attribute: Any) -> str | None:
     if attribute is None or isinstance(attribute, str):
         return attribute
     if not isinstance(attribute, bytes):
-        raise Unreadable("its description is no text")
+        raise Unreadable("its description is not text")
     return attribute.decode()
 
 

@@ -131,7 +131,7 @@ def _check_operations(name: str, folder: Path, signature: Any) -> None:
     if by_batch:
         raise ConfigError(
             f'model "{name}": the graph in "{folder}" normalises by the statistics of a batch '
-            f"({words(by_batch[0].name)}, called with training=True), so that an image has no scores of its own",
+            f"({words(by_batch[0].name)}, called with training=True), so an image alone does not determine its scores",
             hint='`model.save("model.keras")`, of which each image is normalised by its own',
         )
 

@@ -28,7 +28,7 @@ def findings_of_flatbuffer(model: Model, declared: Declared, opened: FlatbufferM
         own = own_preprocessing_of_flatbuffer(opened)
     elif proposed is None and not declared.says_numbers:
         raise ConfigError(
-            f'model "{model.name}": nobody can tell what becomes of pixels in its {values}',
+            f'model "{model.name}": it is unknown how pixels become its {values}',
             hint="mean and scale, or a normalization, in its [model.preprocessing] table",
         )
     remark = metadata_against(values, said)
@@ -60,7 +60,7 @@ def only_measured(model: Model, declared: Declared, opened: FlatbufferModel, why
     family = declared.family or ("binarized" if _is_binarized(opened) else "full-precision")
     if replace(declared, family=None) != Declared() or model.output or model.reference:
         raise ConfigError(
-            f'model "{model.name}": {why}, so that accuracy is not defined for it, and it is only measured',
+            f'model "{model.name}": {why}, so accuracy is not defined for it, and only its latency is measured',
             hint="nothing but name, path and family in its [[model]] table",
         )
     return replace(model, family=family, is_flatbuffer=True, unscored=why, declared=None)

@@ -86,6 +86,6 @@ def read_flatbuffer(name: str, path: Path) -> FlatbufferModel:
     try:
         summary = contents(content)
     except ValueError as error:  # NotAnArtifact
-        raise ConfigError(f'model "{name}": not a sound TFLite flatbuffer: {error}') from error
+        raise ConfigError(f'model "{name}": not a valid TFLite flatbuffer: {error}') from error
     here = resolve("harness.devices.kept_artifact:on_this_host")(content, num_threads=cores())
     return FlatbufferModel(name=name, content=content, contents=summary, here=here)

@@ -26,14 +26,14 @@ def why_no_class_scores(contents: Contents) -> str:
         return f"it gives {len(contents.outputs)} outputs and not the scores of classes alone"
     [image], [scores] = contents.inputs, contents.outputs
     if len(image.shape) != 4 or not image.type.startswith(NUMBERS):
-        return f"its input is no image but {image.type.lower()} {image.shape}"
+        return f"its input is not an image but {image.type.lower()} {image.shape}"
     if image.shape[3] > MOST_CHANNELS or image.shape[3] < 1:
         first = ": it is channels-first" if image.shape[1] in (1, 3) else ""
         return f"its input {image.shape} is no image of 1 to {MOST_CHANNELS} channels that come last{first}"
     if scores.type in COUNTS and scores.shape[-1:] == (1,):
-        return f"its output {scores.type.lower()} {scores.shape} is the number of a class and no score for each"
+        return f"its output {scores.type.lower()} {scores.shape} is the index of a class, not a score for each"
     if not _is_one_row(image.shape[0], scores.shape) or not scores.type.startswith(NUMBERS):
-        return f"its output {scores.type.lower()} {scores.shape} is no score for each class"
+        return f"its output {scores.type.lower()} {scores.shape} is not one score for each class"
     return ""
 
 

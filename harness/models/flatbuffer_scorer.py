@@ -154,7 +154,7 @@ class _File:
         cut = self.layers.cut_before_head(self._output)
         if cut is None:
             raise ConfigError(
-                f'model "{self._name}": its logits stand nowhere in its file, which ends in no softmax or sigmoid',
+                f'model "{self._name}": its file has no logits, since it does not end in a softmax or sigmoid',
                 hint='output = "score", or a method that asks for no logits',
             )
         return cut

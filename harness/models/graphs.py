@@ -45,7 +45,7 @@ def check_graph(path: Path) -> None:
     content = path.read_bytes()
     saved = message_of("tensorflow.core.protobuf.saved_model_pb2", "SavedModel").FromString(content)
     if len(saved.meta_graphs) != 1 or not saved.meta_graphs[0].HasField("object_graph_def"):
-        raise Unreadable("its graph is not as TensorFlow 2 saves one")
+        raise Unreadable("its graph was not saved by TensorFlow 2")
     found = [*_foreign_objects(saved.meta_graphs[0]), *_foreign_operations(saved.meta_graphs[0])]
     if found:
         raise Unsafe(found)
@@ -137,7 +137,7 @@ def read_layers(content: bytes) -> tuple[bytes, str, list[Any]]:
     for node in saved.nodes:
         config = configurations.parsed(node.metadata or "{}")
         if not isinstance(config, dict):
-            raise Unreadable("the description of a layer is no object")
+            raise Unreadable("the description of a layer is not an object")
         config.pop("training_config", None)  # models are loaded without it
         version = version or str(config.get("keras_version", ""))
         node.metadata = json.dumps(configurations.with_foreign_classes_renamed(config))

@@ -118,7 +118,7 @@ def _by_answers(model: Model, classes: int, dataset: Dataset, predict: Predict) 
     if _is_more(as_they_are, further) or classes != _labels(dataset) + 1:
         return LabelClasses(class_map=None)
     raise ConfigError(
-        f'model "{model.name}": it has {classes} classes and its data set {classes - 1} labels, and nobody can tell '
+        f'model "{model.name}": it has {classes} classes and its data set {classes - 1} labels, and it is unknown '
         f'whether its class 0 is "background": of {len(labels)} pictures {further} are right if it is, and '
         f"{as_they_are} if it is not",
         hint=f"{WAYS}; or class_map with the class of each label",

@@ -76,7 +76,7 @@ def _load_weights(keras_model: Any, model: Model) -> None:
     except Exception as error:  # h5py and Keras raise OSError, ValueError, KeyError and more
         raise ConfigError(
             f'model "{model.name}": the weights in "{path}" do not fit this architecture ({one_line(error)})',
-            hint="the file that `model.save_weights` of this very architecture wrote",
+            hint="a file written by `model.save_weights` of this architecture",
         ) from error
 
 

@@ -31,7 +31,7 @@ class OwnPreprocessing:
     """What a model does by itself to the pixels of its input, each by the names of the layers that do it.
 
     scales        what changes values; black and white become `low` to `high`, None where nobody can look inside.
-    reorders      what turns the order of channels around.
+    reorders      what reverses the order of channels.
     resizes       what changes the size of the image.
     starts_with_batch_normalization  its first weights are those of a batch normalization, which may have learned the
                   range of raw pixels, or of any other.
@@ -56,9 +56,9 @@ class OwnPreprocessing:
             into = "" if self.low is None else f", 0 to 255 becomes {self.low:.4g} to {self.high:.4g}"
             said.append(f"scales pixels itself ({_listed(self.scales)}{into})")
         if self.reorders:
-            said.append(f"turns the order of channels around ({_listed(self.reorders)})")
+            said.append(f"reverses the order of channels ({_listed(self.reorders)})")
         if self.resizes:
-            said.append(f"resizes or cuts its input ({_listed(self.resizes)})")
+            said.append(f"resizes or crops its input ({_listed(self.resizes)})")
         if self.starts_with_batch_normalization and not self.scales:
             said.append("starts with a batch normalization, which may expect raw pixels")
         return ", ".join(said)

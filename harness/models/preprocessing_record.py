@@ -52,7 +52,7 @@ def numbers(model: Model, declared: Declared, own: OwnPreprocessing, proposed: N
     scales = any(record["mean"]) or any(number != 1 for number in record["scale"])
     if not declared.on_top and ((own.scales and scales) or (own.reorders and order == "bgr")):
         raise ConfigError(
-            f'model "{model.name}": it {own}, and its preprocessing record does so once more',
+            f'model "{model.name}": it {own}, and its preprocessing record would do so again',
             hint='normalization = "none" (--normalization none), or on_top = true (--on-top) if it was trained so',
         )
     return record

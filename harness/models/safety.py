@@ -99,12 +99,12 @@ def _verdict(path: Path, target: Path | None) -> dict[str, Any]:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=False)
         verdict = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        return {"unreadable": f"looking into it took longer than {PATIENCE} s"}
+        return {"unreadable": f"examining it took longer than {PATIENCE} s"}
     except OSError as error:
-        return {"unreadable": f"the process that looks into it could not be started: {error.strerror}"}
+        return {"unreadable": f"the process that examines it could not be started: {error.strerror}"}
     except ValueError:
-        return {"unreadable": f"the process that looks into it {_ending(done.returncode)}"}
-    return verdict if isinstance(verdict, dict) else {"unreadable": "the process that looks into it said nothing"}
+        return {"unreadable": f"the process that examines it {_ending(done.returncode)}"}
+    return verdict if isinstance(verdict, dict) else {"unreadable": "the process that examines it said nothing"}
 
 
 def _ending(status: int) -> str:
@@ -125,7 +125,7 @@ def _refuse(name: str, path: Path, verdict: dict[str, Any]) -> None:
         raise ConfigError(
             f'model "{name}": "{path}" holds {found}: not on the list of what a model file may hold',
             hint="trusted = true in its [[model]] table or --trusted, if you know where the file comes from: its code "
-            "then runs with your rights; nothing else loads it; own layers need `module` as well",
+            "then runs with your rights; custom layers need `module` as well",
         )
     if "unreadable" in verdict:
         raise unreadable(name, path, verdict["unreadable"])
@@ -138,7 +138,7 @@ def unreadable(name: str, path: Path, why: str) -> ConfigError:
     if os.path.exists(path / "saved_model.pb"):
         kind, hint = "SavedModel", "the whole folder as `model.export` wrote it"
     elif is_flatbuffer(path):
-        kind, hint = "TFLite flatbuffer", "the file as it was converted, or downloaded once more"
+        kind, hint = "TFLite flatbuffer", "convert or download the file again"
     return ConfigError(f'model "{name}": "{path}" could not be read as a {kind} ({why})', hint=hint)
 
 

@@ -21,7 +21,7 @@ def check_sizes(config: Any) -> None:
         where = f' in layer "{words(layer)}"' if layer else ""
         name = part.get("name")
         if isinstance(name, str) and (len(name) > MOST_LETTERS or not (name.isprintable() or name.isspace())):
-            raise Unreadable(f'a name in it is no name: "{words(name)}"')
+            raise Unreadable(f'a name in it is not a valid name: "{words(name)}"')
         for key, value in part.items():
             if not any(word in key for word in _ANY) and any(abs(number) > MOST for number in _integers(value)):
                 raise Unreadable(f"its {words(key)}{where} is larger than {MOST}")

@@ -29,7 +29,7 @@ def check_hdf5(path: Path) -> int:
     total = 0
     with h5py.File(path, "r") as file:
         if file.userblock_size:
-            raise Unreadable("it begins with something else than HDF5")
+            raise Unreadable("it does not begin as HDF5 does")
         for name, item in _objects(file):
             _read_attributes(item)
             if isinstance(item, h5py.Dataset):
@@ -86,9 +86,9 @@ def _check_array(name: str, array: Any, most: int) -> int:
     properties = array.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     if any(number not in FILTERS for number in filters):
-        raise Unreadable(f'its array "{words(name)}" is packed in an unusual way')
+        raise Unreadable(f'its array "{words(name)}" is compressed in an unusual way')
     if math.prod(array.chunks) * array.dtype.itemsize > MOST_CHUNK:
-        raise Unreadable(f'its array "{words(name)}" is packed in pieces of more than {MOST_CHUNK >> 20} MiB')
+        raise Unreadable(f'its array "{words(name)}" is stored in chunks of more than {MOST_CHUNK >> 20} MiB')
     for piece in array.iter_chunks():
         array[piece]
     return count

@@ -43,7 +43,9 @@ def control_maps(name: str, inputs: MetricInputs) -> Maps:
     """Maps (N, H, W) of a control. Raises ConfigError where it needs masks and there are none."""
     spec = look_up(CONTROLS, name, where="controls", what="control map")
     if "mask" in spec.needs and inputs.masks is None:
-        raise ConfigError(f'control "{name}": nobody knows where the objects are', hint="a data set with masks")
+        raise ConfigError(
+            f'control "{name}": the data set does not say where the objects are', hint="a data set with masks"
+        )
     maps: Maps = resolve(spec.load)(inputs)
     return maps
 

@@ -20,7 +20,7 @@ from harness.registry import look_up, resolve
 
 NO_OBJECT = "no object is marked on this image"
 ABSENT = {
-    "mask": "nobody knows where the object is",
+    "mask": "the data set does not say where the object is",
     "judge": "there is no judge",
     "explain": "the method cannot be asked about other images",
     "pool": "there is no pool of other images",

@@ -101,7 +101,7 @@ def _notes(content: bytes, unit: Unit, restriction: str) -> Iterator[str]:
     levels = pixel_levels(unit.spec["model"]["preprocessing"])
     if tied := tied_levels(content, levels):
         yield (
-            f"{tied} of {levels.size} pixel values lie in the middle between two steps of the int8 input: "
+            f"{tied} of {levels.size} pixel values lie halfway between two steps of the int8 input: "
             "how they are rounded may differ between runtimes"
         )
 

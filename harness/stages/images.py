@@ -60,6 +60,6 @@ def perform(unit: Unit, context: RunContext, progress: Progress) -> Outcome:
 
 
 def _masks(samples: Sequence[Sample], geometry: dict[str, Any]) -> NDArray[np.bool_]:
-    """(N, H, W); nothing is marked on an image of which nobody knows where the object is."""
+    """(N, H, W); nothing is marked on an image of which the data set does not say where the object is."""
     nothing = np.zeros((geometry["height"], geometry["width"]), np.bool_)
     return np.stack([nothing if s.mask is None else fit_mask(s.mask, geometry) for s in samples])

@@ -47,7 +47,7 @@ def test_a_prefix_longer_than_the_file_or_empty_is_refused(count: int) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x18\0\0\0TFL3", b"\x18\0\0\0XXXX" + bytes(100)])
 def test_what_is_not_a_flatbuffer_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match="not a sound TFLite flatbuffer"):
+    with pytest.raises(ValueError, match="not a valid TFLite flatbuffer"):
         flatbuffer.operators(content)
 
 

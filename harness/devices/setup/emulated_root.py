@@ -165,7 +165,7 @@ def _make_plugin(part: Path) -> None:
         if _is_accepted(part):
             return
     raise DeviceError(
-        f"{QEMU} accepts no plugin of ours", hint=f"{QEMU} --version; 7.2 is known to work, a static one not"
+        f"{QEMU} does not accept our plugin", hint=f"{QEMU} --version; 7.2 is known to work, a static one not"
     )
 
 

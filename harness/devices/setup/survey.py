@@ -101,7 +101,8 @@ def faults(facts: dict[str, Any], *, name: str, python: str) -> Iterator[Fault]:
     if facts["write_problem"]:
         yield (
             f"nothing can be written to {facts['place']}, for {facts['folder']}: {facts['write_problem']}",
-            'cache = "/a/folder/that/can/be/written" in its row, or mend the file system: a worn card goes read-only',
+            'cache = "/a/folder/that/can/be/written" in its row, or repair the file system: a worn card becomes '
+            "read-only",
         )
     elif facts["is_noexec"]:
         yield (

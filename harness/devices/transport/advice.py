@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _DISK = "make room there: df -h ~ /tmp"
-_READ_ONLY = "mend it, or replace the card: one that is worn goes read-only"
+_READ_ONLY = "repair it, or replace the card: a worn one becomes read-only"
 _MEANINGS = (  # (words of Python or the system, what they mean, what to do)
     ("No space left on device", "disk full: ", _DISK),
     ("Disk quota exceeded", "disk full, up to this user's quota: ", _DISK),

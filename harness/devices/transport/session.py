@@ -130,7 +130,7 @@ class Session:
         except self._channel.TimeoutError:
             self._process.kill()
             raise DeadlinePassed(
-                f'device "{self.device}": no answer to {verb} within {deadline_s:g} s; the agent was ended'
+                f'device "{self.device}": no answer to {verb} within {deadline_s:g} s; the agent was stopped'
             ) from None
         except (EOFError, OSError) as error:
             raise self._lost(verb) from error
@@ -171,7 +171,7 @@ class Session:
 
     def _memory_reason(self, verb: str) -> str:
         limit = self.memory_limit_bytes
-        most = f"the {limit >> 20} MiB that a job may have there" if limit else "the memory that there is"
+        most = f"the {limit >> 20} MiB that a job may have there" if limit else "the memory there is"
         return f'device "{self.device}": {verb} needed more than {most}; memory_mib in its row sets another limit'
 
     def _failed_outside_a_request(self, verb: str, traceback: str) -> AgentError:

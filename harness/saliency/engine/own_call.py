@@ -23,11 +23,12 @@ from harness.saliency.engine.layer_calls import trains_by_default
 TOLERANCE = 1e-3  # of the greatest score: a hundred times that, and less than what is shown of a score
 CHANGED = 1e-4  # of a step's greatest output: more than rounding can do to the first step that differs
 
-MIXED = "mixes the images of a batch, so that an image has no scores of its own"
+MIXED = "mixes the images of a batch, so an image alone does not determine its scores"
 _LAYERS_ALONE = "a model whose layers alone make its scores, each in the mode that the graph gives it"
 _HANDED_ON = "training=False in the calls after the one with training=True: Keras 3 hands its mode on to them"
 _CHANCE = (
-    'model "{model}": layer "{layer}" draws random numbers at inference, so that an image has no scores of its own'
+    'model "{model}": layer "{layer}" draws random numbers at inference, so an image alone does not determine its '
+    "scores"
 )
 _CHANCE_HINT = "build the model without training=True in the call of this layer, and load the same weights"
 MIXED_HINT = "layers that look at one image at a time"

@@ -192,7 +192,7 @@ def test_missing_and_foreign_files_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="could not be read"):
         inspect_file(tmp_path / "none.tflite")
     (tmp_path / "not.tflite").write_text("hello, this is not a flatbuffer")
-    with pytest.raises(ConfigError, match="is not a sound TFLite flatbuffer: expected the mark TFL3"):
+    with pytest.raises(ConfigError, match="is not a valid TFLite flatbuffer: expected the mark TFL3"):
         inspect_file(tmp_path / "not.tflite")
 
 

@@ -117,7 +117,7 @@ def test_measuring_gives_samples_or_instructions_and_their_validity(device: Devi
 def test_an_agents_error_brings_its_traceback_and_the_next_job_runs(device: Device, tmp_path: Path) -> None:
     hostile = tmp_path / "hostile.tflite"
     hostile.write_bytes(b"\x18\0\0\0TFL3" + b"\xff" * 100)
-    with pytest.raises(AgentError, match="not a sound TFLite flatbuffer") as caught:
+    with pytest.raises(AgentError, match="not a valid TFLite flatbuffer") as caught:
         predict(device, hostile, oracle("float")[0], preprocessing=RECORD)
     assert "flatbuffer.py" in caught.value.remote_traceback
     assert hello(device)["protocol"] == 1

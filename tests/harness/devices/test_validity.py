@@ -69,8 +69,16 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
         ({"samples_ns": [1000] * 4}, "invalid", "too few samples: 4, and p50 needs 5"),
         ({"samples_ns": [1000] * 49}, "suspect", "too few samples: 49 of 50"),
         ({"steady": False}, "suspect", "not steady after 10 warm-up runs"),
-        ({"samples_ns": [1000] * 40 + [1100] * 20}, "suspect", r"drifting: the last third took 10% longer than the first"),
-        ({"samples_ns": [1000] * 40 + [1300] * 20}, "invalid", r"drifting: the last third took 30% longer than the first"),
+        (
+            {"samples_ns": [1000] * 40 + [1100] * 20},
+            "suspect",
+            r"drifting: the last third took 10% longer than the first",
+        ),
+        (
+            {"samples_ns": [1000] * 40 + [1300] * 20},
+            "invalid",
+            r"drifting: the last third took 30% longer than the first",
+        ),
         ({"samples_ns": [1100] * 20 + [1000] * 40}, "suspect", r"drifting: the last third took 9% less than the first"),
         ({"after__throttled_bits": 0x50001}, "invalid", "throttled: under-voltage$"),
         ({"after__throttled_bits": 0xD0000}, "invalid", "throttled: soft temperature limit$"),

@@ -197,7 +197,7 @@ def test_a_machine_that_does_not_switch_itself_off_is_switched_off(
     device.machine().switch_on(say=str)
     said: list[str] = []
     vm.stop(device, say=said.append)
-    assert said == ["board: does not switch itself off; its power is cut", "board: switched off"]
+    assert said == ["board: does not shut down; cutting its power", "board: switched off"]
     assert device.machine().pid() is None
     vm.stop(device, say=said.append)
     assert said[-1] == "board: is not running"
@@ -228,7 +228,7 @@ def test_a_row_that_was_changed_since_is_said(device: VmDevice) -> None:
     ):
         small.machine().switch_on(say=str)
     newer = VmDevice(name="board", release="trixie", cache=device.cache)
-    with pytest.raises(DeviceError, match="was built of Debian bookworm, and its row says trixie"):
+    with pytest.raises(DeviceError, match="was built from Debian bookworm, and its row says trixie"):
         vm.switched_on(newer)
 
 

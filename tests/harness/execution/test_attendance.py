@@ -112,7 +112,7 @@ def test_a_board_that_is_away_is_waited_for_and_said_to_be(capsys: pytest.Captur
     assert told[0] == "waiting for pi4, 0 s of 3 min"
     assert told[-1] == "waiting for pi4, 24 s of 3 min"
     said = capsys.readouterr().err
-    assert "pi4 does not answer, and is waited for, 3 min at most: " in said
+    assert "pi4 does not answer; waiting for it, 3 min at most: " in said
     assert "Connection refused" in said
     assert "pi4 is back after 24 s" in said
 

@@ -70,7 +70,7 @@ def test_scheduler_of_this_machine_without_tls_is_open_to_its_users(host: str) -
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "192.0.2.7", "0.0.0.0", "[2001:db8::1]", "[::]"])
 def test_scheduler_elsewhere_without_tls_is_open_to_everybody(host: str) -> None:
-    assert "everybody who reaches that port can run code" in warning_of(parse_address(f"tcp://{host}:1"))
+    assert "anyone who can reach that port can run code" in warning_of(parse_address(f"tcp://{host}:1"))
 
 
 def test_name_with_an_address_beyond_this_machine_is_not_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,9 @@ def test_worker_that_cannot_be_set_up_ends_in_a_sentence_with_the_reason() -> No
 def test_memory_that_is_too_small_for_any_worker_ends_in_a_sentence_that_names_the_option() -> None:
     with (
         started(limit_bytes=20 << 20) as cluster,
-        pytest.raises(BitlensError, match="it took more memory than a worker may; --memory sets how much that is"),
+        pytest.raises(
+            BitlensError, match="it took more memory than a worker is allowed; --memory sets how much that is"
+        ),
     ):
         until(lambda: cluster.addresses() and None)
 

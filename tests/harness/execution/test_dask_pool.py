@@ -139,7 +139,7 @@ def test_worker_that_takes_more_memory_than_it_may_is_ended(tmp_path: Path) -> N
     do(tmp_path, [unit("large", "memory"), unit("small")], WorkerConfig(workers=1, memory_bytes=700 << 20))
     with Store(tmp_path) as store:
         large, small = store.planned_units()
-    assert "it took more memory than a worker may; --memory sets how much that is" in large.reason
+    assert "it took more memory than a worker is allowed; --memory sets how much that is" in large.reason
     assert small.status == "done"
 
 

@@ -150,7 +150,7 @@ def test_the_other_boards_finish_and_the_report_says_what_is_missing_and_why(
     page = write_report(tmp_path / "run").page.read_text()
     assert f"{summary.away} units of work could not begin" in page.replace("</b>", "")
     assert "board away" in page
-    assert capsys.readouterr().err.count("pi4 is away; its units are left for the next time: ") == 1
+    assert capsys.readouterr().err.count("pi4 is away; its units wait for the next run: ") == 1
 
 
 def test_the_same_command_does_what_was_left_and_not_what_failed(experiment: Experiment, tmp_path: Path) -> None:

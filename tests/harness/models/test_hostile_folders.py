@@ -94,8 +94,8 @@ def a_terabyte(saved: Any) -> None:
 CHANGES = [
     (call_itself, "its functions call each other in a circle"),
     (twice, "two functions of one name"),
-    (of_tensorflow_1, "its graph is not as TensorFlow 2 saves one"),
-    (two_graphs, "its graph is not as TensorFlow 2 saves one"),
+    (of_tensorflow_1, "its graph was not saved by TensorFlow 2"),
+    (two_graphs, "its graph was not saved by TensorFlow 2"),
     (a_terabyte, "its constants unpack to more than"),
 ]
 

@@ -233,8 +233,8 @@ def test_recurrence_that_would_be_unrolled_is_refused_and_a_rolled_one_is_not(tm
         ({"units": 10**30}, "its units in layer"),
         ({"kernel_size": [3, -(2**30)]}, "its kernel_size in layer"),
         ({"batch_input_shape": [None, 2**20, 2**20, 3]}, "its batch_input_shape in layer"),
-        ({"name": "head\x1b[31m"}, "a name in it is no name"),
-        ({"name": "x" * 5000}, "a name in it is no name"),
+        ({"name": "head\x1b[31m"}, "a name in it is not a valid name"),
+        ({"name": "x" * 5000}, "a name in it is not a valid name"),
     ],
 )
 def test_size_or_name_that_no_layer_has_is_refused(change: dict[str, Any], why: str, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_failed_file_costs_one_line_and_the_others_go_on(tmp_path: Path) -> No
 def test_a_broken_file_alone_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "x.tflite").write_bytes(b"hello, this is no flatbuffer")
     code, text = bench(str(tmp_path / "x.tflite"))
-    reason = "it is no sound TFLite flatbuffer: expected the mark TFL3 at byte 4, got b'o, t'"
+    reason = "it is not a valid TFLite flatbuffer: expected the mark TFL3 at byte 4, got b'o, t'"
     assert (code, text) == (1, f"{tmp_path}/x.tflite: failed: {reason}\n")
 
 

@@ -210,7 +210,7 @@ def test_texts_come_from_a_file_or_are_asked_for(tmp_path: Path) -> None:
     [path] = write(tmp_path, "text")
     assert bench(path) == (
         2,
-        f'{path}: input "text" takes texts, of which there are no random ones\n  try: --input x.npz with an array text',
+        f'{path}: input "text" takes texts, which cannot be drawn at random\n  try: --input x.npz with an array text',
     )
     np.savez(tmp_path / "x.npz", text=["a"])
     assert record_of(path, "--input", str(tmp_path / "x.npz"))["samples_ns"]

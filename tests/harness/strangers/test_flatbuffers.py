@@ -214,14 +214,14 @@ def other_models() -> dict[str, tuple[Any, str]]:
     return {
         "segmentation": (
             tf_keras.Model(image, maps),
-            r"its output float32 \(1, 14, 14, 4\) is no score for each class",
+            r"its output float32 \(1, 14, 14, 4\) is not one score for each class",
         ),
         "boxes": (tf_keras.Model(image, [flat, maps]), "it gives 2 outputs and not the scores of classes alone"),
         "two inputs": (
             tf_keras.Model([image, second], layers.Concatenate()([flat, second])),
             "it takes 2 inputs and not one image",
         ),
-        "vectors": (tf_keras.Model(second, layers.Dense(4)(second)), r"its input is no image but float32 \(1, 3\)"),
+        "vectors": (tf_keras.Model(second, layers.Dense(4)(second)), r"its input is not an image but float32 \(1, 3\)"),
         "channels first": (
             tf_keras.Sequential([tf_keras.Input((3, 32, 32)), layers.Flatten(), layers.Dense(4)]),
             r"its input \(1, 3, 32, 32\) is no image of 1 to 16 channels that come last: it is channels-first",

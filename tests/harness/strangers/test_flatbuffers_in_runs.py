@@ -99,7 +99,7 @@ def test_flatbuffers_and_keras_models_share_a_comparison(tmp_path: Path) -> None
     assert only_measured["status"] == "done"
     assert (only_measured["top1"], only_measured["latency_rounds"]) == ("", "1")
     assert only_measured["mark"].startswith(
-        "latency only: its output float32 (1, 14, 14, 2) is no score for each class"
+        "latency only: its output float32 (1, 14, 14, 2) is not one score for each class"
     )
     assert all(int(row["latency_rounds"] or 0) == (row["format"] != "keras") for row in rows.values())
     assert list(dict.fromkeys(row for row, _ in rows)) == ["mine", "small", "background", "beside", "alone", "maps"]

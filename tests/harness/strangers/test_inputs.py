@@ -268,9 +268,9 @@ def test_channels_that_a_model_turns_around_are_not_turned_again(tmp_path: Path)
     keras = kerased("keras")
     model = brightest_quarter(keras, SQUARE, before=lambda image: image[..., ::-1])
     path = saved(model, tmp_path)
-    with pytest.raises(ConfigError, match=r"turns the order of channels around .* once more"):
+    with pytest.raises(ConfigError, match=r"reverses the order of channels .* once more"):
         completed(path, pictures(SQUARE), channel_order="bgr")
-    assert "turns the order of channels around" in completed(path, pictures(SQUARE)).said
+    assert "reverses the order of channels" in completed(path, pictures(SQUARE)).said
 
 
 @pytest.mark.parametrize(

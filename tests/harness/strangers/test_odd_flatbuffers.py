@@ -38,7 +38,7 @@ def test_a_number_of_a_class_is_no_score_and_only_measured(tmp_path: Path) -> No
     function = tf.function(best).get_concrete_function(tf.TensorSpec([1, *SHAPE]))
     content = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
     done = completed(written(tmp_path, content), pictures(SHAPE))
-    assert done.model.unscored == "its output int64 (1, 1) is the number of a class and no score for each"
+    assert done.model.unscored == "its output int64 (1, 1) is the index of a class, not a score for each"
 
 
 @pytest.mark.parametrize("left", [None, []])

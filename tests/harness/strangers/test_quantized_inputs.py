@@ -120,7 +120,7 @@ def notes(content: bytes, record: dict[str, Any], *, restriction: str = "") -> l
 
 
 TIED = (
-    "765 of 768 pixel values lie in the middle between two steps of the int8 input: "
+    "765 of 768 pixel values lie halfway between two steps of the int8 input: "
     "how they are rounded may differ between runtimes"
 )  # black is clipped
 

@@ -106,7 +106,7 @@ def test_the_hosts_own_deadline_ends_an_agent_whose_watchdog_waits_longer(
     monkeypatch.setenv("HOW", "load" if verb == "load" else "invoke")
     with stuck.open() as session:
         start(session, verb, deadline_s=3600)
-        with pytest.raises(DeadlinePassed, match=f"no answer to {verb} within 0.5 s; the agent was ended"):
+        with pytest.raises(DeadlinePassed, match=f"no answer to {verb} within 0.5 s; the agent was stopped"):
             session.receive(verb, time.monotonic() + 0.5, 0.5)
     monkeypatch.setenv("HOW", "")
     assert hello(stuck)["protocol"] == 1
