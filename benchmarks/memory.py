@@ -47,6 +47,7 @@ BOUNDS = {
     "explain_one_model_mib": 50.0,
     "explain_mobilenet_v2_mib": 50.0,
     "explain_new_models_beyond_keras_kib_per_call": 100.0,
+    "demo_peak_mib": 1536.0,
     "accuracy_keras_peak_mib": 2048.0,
     "accuracy_fp32_peak_mib": 512.0,
     "smoothgrad_vgg16_peak_mib": 2816.0,
