@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
-
-import numpy as np
 
 from harness.errors import ConfigError, nearest, shown
 
@@ -67,7 +66,7 @@ class Parameter:
 
 def whole_number(value: Any, *, where: str, least: int, most: int) -> int:
     """The value, if it is a whole number within these bounds. Raises ConfigError: where, expected, got."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         raise ConfigError(f"{where}: expected an integer from {least:,} to {most:,}, got {shown(value)}")
     return int(value)
 

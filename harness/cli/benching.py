@@ -21,23 +21,24 @@ def bench(
     format_: Annotated[
         Optional[str],
         typer.Option(
-            "--format", help="Of models that are converted, separated by commas; lce for binarized ones, else fp32."
+            "--format",
+            help="Formats of models that are converted, separated by commas; lce for binarized ones, else fp32.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to run it.")] = "this-host",
+    device: Annotated[str, typer.Option(help="Device that runs it: a name of `bitlens device list`.")] = "this-host",
     threads: Annotated[str, typer.Option(help="Thread counts, separated by commas.")] = "1",
-    runtime: Annotated[str, typer.Option(help="A runtime's name, or auto.", rich_help_panel=RUNTIME)] = "auto",
+    runtime: Annotated[str, typer.Option(help="Name of a runtime, or auto.", rich_help_panel=RUNTIME)] = "auto",
     delegate: Annotated[
         Optional[str],
         typer.Option(
-            help="A shared library: ./ours.so of this host, or a path or bare name of the device's.",
+            help="Shared library of a delegate: ./ours.so of this host, or a path or bare name on the device.",
             metavar="PATH",
             rich_help_panel=RUNTIME,
         ),
     ] = None,
     delegate_option: Annotated[
         Optional[list[str]],
-        typer.Option(help="For the delegate; may be repeated.", metavar="KEY=VALUE", rich_help_panel=RUNTIME),
+        typer.Option(help="Option of the delegate; may be repeated.", metavar="KEY=VALUE", rich_help_panel=RUNTIME),
     ] = None,
     xnnpack: Annotated[
         Optional[bool],
@@ -45,26 +46,28 @@ def bench(
     ] = None,
     accelerator: Annotated[
         Optional[str],
-        typer.Option(help="Of ai-edge-litert: cpu, gpu or npu.", metavar="NAME", rich_help_panel=RUNTIME),
+        typer.Option(help="Accelerator of ai-edge-litert: cpu, gpu or npu.", metavar="NAME", rich_help_panel=RUNTIME),
     ] = None,
     weight_cache: Annotated[
         bool, typer.Option("--weight-cache", help="Let XNNPACK keep its weights there.", rich_help_panel=RUNTIME)
     ] = False,
     rounds: Annotated[int, typer.Option(help="Fresh processes for each thread count.", min=1, max=1000)] = 3,
-    seconds: Annotated[float, typer.Option(help="Least time of one round.", min=0, max=86_400)] = 1.0,
-    sustained: Annotated[str, typer.Option(help="Also run on for so long, such as 30min, and compare.")] = "",
+    seconds: Annotated[float, typer.Option(help="Seconds that one round takes at least.", min=0, max=86_400)] = 1.0,
+    sustained: Annotated[str, typer.Option(help="Duration of a long measurement to compare with, such as 30min.")] = "",
     energy: Annotated[bool, typer.Option("--energy", help="Also estimate the energy of an inference.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Also say what operators cost.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also show the time that each kind of operator takes.")
+    ] = False,
     graph: Annotated[
         bool, typer.Option("--graph", help="With --profile: every operator, in its graph's order.")
     ] = False,
     signature: Annotated[
-        Optional[str], typer.Option(help="Of a file with several, the one to time.", rich_help_panel=INPUTS)
+        Optional[str], typer.Option(help="Signature to time, of a file with several.", rich_help_panel=INPUTS)
     ] = None,
     input_shape: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Of an input whose file leaves it open; may be repeated.",
+            help="Shape of an input whose file leaves it open; may be repeated.",
             metavar="[NAME=]1x224x224x3",
             rich_help_panel=INPUTS,
         ),
@@ -92,8 +95,6 @@ def bench(
 
     A flatbuffer is timed as it is. A model of the catalogue or a Keras file is converted first, without a data set:
     with random weights where the trained ones are not here, which changes no latency.
-
-        bitlens bench mine.tflite mobilenet-v2 quicknet --format int8,lce --device pi4
     """
     from harness.cli import bench_options, bench_text
     from harness.devices.bench import Bench, bench_all, failed

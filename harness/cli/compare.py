@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from harness.errors import BitlensError, ConfigError
-from harness.store.integrity import AGAIN
 
 if TYPE_CHECKING:
     from reports.comparing.gates import GateResult
@@ -32,10 +31,11 @@ def compare(
         bool, typer.Option("--markdown", help="Print all differences as a table for a pull request.")
     ] = False,
 ) -> None:
-    """What changed between runs, with intervals, and what cannot be compared and why.
+    """Show what changed between runs, with intervals, and what cannot be compared and why.
 
     A gate fails when the whole interval lies beyond its limit, and when nothing can be said; docs/reading-a-report.md.
     """
+    from harness.store.integrity import AGAIN
     from reports.comparing import gates
     from reports.comparing import runs as comparing
     from reports.comparing.listing import in_order

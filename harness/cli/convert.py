@@ -28,8 +28,10 @@ def convert(
     ] = False,
     model: Annotated[Optional[list[str]], typer.Option(help="Only this model; may be repeated.")] = None,
     format_: Annotated[Optional[list[str]], typer.Option("--format", help="Only this format; may be repeated.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
-    data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")
+    ] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
     workers: Workers = None,
     memory: Memory = None,
@@ -78,7 +80,7 @@ def _only(experiment: Experiment, *, models: Collection[str], formats: Collectio
 
 
 def build_ops(
-    target: Annotated[str, typer.Option(help="x86_64 or aarch64; the default is this machine's.")] = "",
+    target: Annotated[str, typer.Option(help="Target: x86_64 or aarch64; by default that of this machine.")] = "",
 ) -> None:
     """Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is."""
     from harness.native import build

@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.help import LOOK, VerbCommand, VerbsGroup
 from harness.cli.options import AsJson
 
 device_app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Prepare, list and remove the devices that artifacts run on."
+    **LOOK,
+    cls=VerbsGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Prepare, list and remove the devices that artifacts run on.",
 )
 Name = Annotated[
     str,
@@ -20,7 +25,7 @@ Name = Annotated[
 BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build on.")]
 
 
-@device_app.command("list")
+@device_app.command("list", cls=VerbCommand, epilog="bitlens device list\nbitlens device list --no-probe --json")
 def list_devices(
     probe: Annotated[bool, typer.Option(help="Ask each device how it is; none is waited for long.")] = True,
     as_json: AsJson = False,
@@ -34,7 +39,9 @@ def list_devices(
     print(text.as_json(device_states.as_rows(found)) if as_json else device_states.as_table(found))
 
 
-@device_app.command()
+@device_app.command(
+    cls=VerbCommand, epilog="bitlens device setup pi@pi4.local --keep pi4\nbitlens device setup cortex-a72"
+)
 def setup(
     name: Name,
     python: BoardPython = "python3",
@@ -59,16 +66,16 @@ def setup(
         print(known.as_toml({**row, "name": short}), end="")
 
 
-@device_app.command()
+@device_app.command(cls=VerbCommand, epilog="bitlens device remove pi4")
 def remove(name: Name, python: BoardPython = "python3") -> None:
-    """Undo `setup`."""
+    """Remove from a device what `setup` put there."""
     from harness.devices.device import take_down
     from harness.devices.known import find_device
 
     take_down(find_device(name), python=python)
 
 
-@device_app.command()
+@device_app.command(cls=VerbCommand, epilog="bitlens device stop vm-bookworm")
 def stop(name: Name) -> None:
     """Switch a virtual machine off in good order; its disk stays."""
     from harness.devices.device import stop as switch_off

@@ -39,11 +39,9 @@ def init(
     module: Annotated[Optional[Path], typer.Option(help="A Python file with layers of your own.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a first experiment file for pictures and models: what is found in them, with a comment on each key.
+    """Write a first experiment file for pictures and models, with a comment on each key.
 
     What is not given is asked for, on a terminal.
-
-        bitlens init pictures/ --model my.keras
     """
     from harness.draft.checking import check_runs
     from harness.draft.composing import Draft
@@ -70,9 +68,7 @@ def init(
 def schema() -> None:
     """Print the JSON schema of experiment files, by which editors complete, explain and check them.
 
-        bitlens schema > bitlens.schema.json
-
-    The first line of an experiment file beside it: #:schema ./bitlens.schema.json
+    The first line of an experiment file beside the schema: #:schema ./bitlens.schema.json
     """
     from harness.experiment.json_schema import as_text
 

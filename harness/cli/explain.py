@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.explain_model import OwnModelOptions, image_size
-from harness.cli.explain_options import ExplainOptions
 from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS
-from harness.outputs import KINDS
 from harness.parameters import MOST_SEED, MOST_SIDE
-from harness.saliency.precision import FLOAT32, PRECISIONS
 
+if TYPE_CHECKING:
+    from harness.cli.explain_options import ExplainOptions
+
+# Of modules that take long to import, for a line of help; a test compares.
+PRECISIONS = ("float32", "bfloat16")
+KINDS = (
+    *("probabilities", "logits", "probability", "logit", "independent-probabilities", "independent-logits"),
+    *("log-probabilities", "scaled-probabilities"),
+)
 OWN = "A model file of your own"
 FLATBUFFER = "A .tflite file"
 
 
 def checked_size(text: Optional[str]) -> Optional[str]:
+    from harness.cli.explain_model import image_size
+
     try:
         image_size(text or "1")
     except ValueError as error:
@@ -34,14 +41,17 @@ def explain(
     images: Annotated[list[Path], typer.Argument(help="Pictures, of any size.", metavar="IMAGE...")],
     method: Annotated[
         Optional[list[str]],
-        typer.Option(help="From `bitlens list methods`; may be repeated. Default: gradient, smoothgrad, gradcam."),
+        typer.Option(
+            help="Saliency method of `bitlens list methods`; may be repeated. Default: gradient, smoothgrad, gradcam."
+        ),
     ] = None,
     parameter: Annotated[
         Optional[list[str]],
-        typer.Option(help="NAME=VALUE of the methods that have it, such as noise_level=0.02; may be repeated."),
+        typer.Option(help="NAME=VALUE: a parameter of methods, such as noise_level=0.02; may be repeated."),
     ] = None,
     metric: Annotated[
-        Optional[list[str]], typer.Option(help="From `bitlens list metrics`; may be repeated. Default: the quick ones.")
+        Optional[list[str]],
+        typer.Option(help="Metric of `bitlens list metrics`; may be repeated. Default: the quick ones."),
     ] = None,
     target: Annotated[
         str, typer.Option(help="The class to explain, by its number or name, instead of the predicted one.")
@@ -54,48 +64,60 @@ def explain(
     ] = None,
     precision: Annotated[
         str,
-        typer.Option(help=f"Of methods of gradients: {', '.join(PRECISIONS)}; the latter is faster, on CPUs for it."),
-    ] = FLOAT32,
+        typer.Option(help=f"Precision of methods that take gradients: {', '.join(PRECISIONS)} (faster on some CPUs)."),
+    ] = PRECISIONS[0],
     out: Annotated[Path, typer.Option(help="Folder for the pictures of the maps.")] = Path("explanations"),
-    seed: Annotated[int, typer.Option(help="Of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="JSON output.")] = False,
     experiment: Annotated[
-        Optional[Path], typer.Option(help="MODEL is one of this experiment file (TOML).", rich_help_panel=OWN)
+        Optional[Path],
+        typer.Option(help="Experiment file (TOML) whose [[model]] table describes MODEL.", rich_help_panel=OWN),
     ] = None,
     mean: Annotated[
         Optional[str],
-        typer.Option(help="input = (pixels - mean) * scale: one number, or 127.5,127.5,127.5.", rich_help_panel=OWN),
+        typer.Option(
+            help="Mean of pixels: input = (pixels - mean) * scale; one number, or 127.5,127.5,127.5.",
+            rich_help_panel=OWN,
+        ),
     ] = None,
     scale: Annotated[
-        Optional[str], typer.Option(help="The default, with mean 127.5, is 1/127.5: -1 to 1.", rich_help_panel=OWN)
+        Optional[str],
+        typer.Option(help="Scale of pixels; the default, with mean 127.5, is 1/127.5: -1 to 1.", rich_help_panel=OWN),
     ] = None,
-    bgr: Annotated[bool, typer.Option("--bgr", help="Blue comes first.", rich_help_panel=OWN)] = False,
+    bgr: Annotated[
+        bool, typer.Option("--bgr", help="The model takes channels in the order blue, green, red.", rich_help_panel=OWN)
+    ] = False,
     normalization: Annotated[
         Optional[str],
-        typer.Option(help=f"Instead of mean and scale: {', '.join(NORMALIZATIONS)}.", rich_help_panel=OWN),
+        typer.Option(
+            help=f"Usual preparation of pixels, instead of mean and scale: {', '.join(NORMALIZATIONS)}.",
+            rich_help_panel=OWN,
+        ),
     ] = None,
     on_top: Annotated[
-        bool, typer.Option("--on-top", help="Normalize although the model does so itself.", rich_help_panel=OWN)
+        bool, typer.Option("--on-top", help="Prepare pixels although the model does so itself.", rich_help_panel=OWN)
     ] = False,
     size: Annotated[
         Optional[str],
         typer.Option(
-            help="Of the input, where the file leaves it open: 224, or 96x128.",
+            help="Size of the input, where the file leaves it open: 224, or 96x128.",
             callback=checked_size,
             rich_help_panel=OWN,
         ),
     ] = None,
     fit: Annotated[
         Optional[str],
-        typer.Option(help=f"How a picture gets that size: {', '.join(FITS)}.", rich_help_panel=OWN),
+        typer.Option(help=f"How a picture is fitted to that size: {', '.join(FITS)}.", rich_help_panel=OWN),
     ] = None,
     interpolation: Annotated[
-        Optional[str], typer.Option(help=f"By which it is resized: {', '.join(INTERPOLATIONS)}.", rich_help_panel=OWN)
+        Optional[str], typer.Option(help=f"How a picture is resized: {', '.join(INTERPOLATIONS)}.", rich_help_panel=OWN)
     ] = None,
     resize: Annotated[
         Optional[int],
         typer.Option(
-            help="Shorter side before cropping; by default the picture just covers the input.",
+            help="Pixels of the shorter side before cropping; by default the picture just covers the input.",
             min=1,
             max=MOST_SIDE,
             rich_help_panel=OWN,
@@ -104,40 +126,41 @@ def explain(
     output: Annotated[
         Optional[str],
         typer.Option(
-            help=f"What its outputs are, if not what their values say: {', '.join(KINDS)}.", rich_help_panel=OWN
+            help=f"What the outputs are, if not what their values say: {', '.join(KINDS)}.", rich_help_panel=OWN
         ),
     ] = None,
     module: Annotated[
         Optional[Path],
-        typer.Option(help="Python file with layers that are not of Keras; with --trusted.", rich_help_panel=OWN),
+        typer.Option(help="Python file with layers that Keras does not have; needs --trusted.", rich_help_panel=OWN),
     ] = None,
     trusted: Annotated[
-        bool, typer.Option("--trusted", help="Load it even if it holds code.", rich_help_panel=OWN)
+        bool, typer.Option("--trusted", help="Load the model file even if it holds code.", rich_help_panel=OWN)
     ] = False,
     device: Annotated[
         Optional[str],
-        typer.Option(help="Where a flatbuffer is run: a name from `bitlens device list`.", rich_help_panel=FLATBUFFER),
+        typer.Option(
+            help="Device that runs a flatbuffer: a name of `bitlens device list`.", rich_help_panel=FLATBUFFER
+        ),
     ] = None,
     keras: Annotated[
         Optional[Path],
-        typer.Option(help="A Keras file of the same model, for methods of gradients.", rich_help_panel=FLATBUFFER),
+        typer.Option(help="Keras file of the same model, for methods that take gradients.", rich_help_panel=FLATBUFFER),
     ] = None,
     background_class: Annotated[
         Optional[bool],
-        typer.Option(help="Its class 0 is background: class 1 is that of the first label.", rich_help_panel=FLATBUFFER),
+        typer.Option(
+            help="Class 0 is the background, and class 1 that of the first label.", rich_help_panel=FLATBUFFER
+        ),
     ] = None,
 ) -> None:
     """Explain single pictures: what the model sees in them, where, and how well each map explains it.
 
     For each picture it prints the prediction and a table of scores, and writes one PNG per method: the picture as the
     model sees it, the map, and the map over the picture.
-
-        bitlens explain planted-binary photo.png --method smoothgrad --parameter noise_level=0.02
-
-        bitlens explain mine.h5 photo.jpg --mean 0 --scale 0.00392157 --labels names.txt
-
-        bitlens explain mine.tflite photo.jpg --method rise --device pi4
     """
+    from harness.cli.explain_model import OwnModelOptions
+    from harness.cli.explain_options import ExplainOptions
+
     own = OwnModelOptions(
         mean=mean,
         scale=scale,

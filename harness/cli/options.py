@@ -15,15 +15,19 @@ from harness.execution.sizing import WorkerConfig
 AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
 Workers = Annotated[
     Optional[int],
-    typer.Option(min=0, help="Processes on this machine; as many as cores and memory allow. 0: this process alone."),
+    typer.Option(
+        min=0,
+        help="Worker processes on this machine; by default as many as cores and memory allow. 0: this process alone.",
+    ),
 ]
 Memory = Annotated[
-    Optional[str], typer.Option(help="What a worker may take, e.g. 8GiB; a part of what is free.", metavar="SIZE")
+    Optional[str],
+    typer.Option(help="Memory of each worker, e.g. 8GiB; by default a share of what is free.", metavar="SIZE"),
 ]
 Cluster = Annotated[
     Optional[str],
     typer.Option(
-        help="A Dask scheduler whose workers do the work: tls://host:8786, or tcp://host:8786, open to all.",
+        help="Dask scheduler whose workers do the work: tls://host:8786, or tcp://host:8786, which is open to all.",
         metavar="ADDRESS",
     ),
 ]

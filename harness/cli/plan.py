@@ -21,8 +21,10 @@ HEAD = ("stage", "units", "done", "failed", "to do", "hours", "GB")
 
 def plan(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
-    out: Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<experiment>.")] = None,
-    data: Annotated[Optional[Path], typer.Option(help="The data set, instead of the path in the file.")] = None,
+    out: Annotated[
+        Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")
+    ] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
     calibrate: Annotated[
         bool, typer.Option(help="First do two units of each sort of which too few are done, to measure them.")
     ] = False,
@@ -30,7 +32,7 @@ def plan(
     memory: Memory = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the units of an experiment, what is done, the hours and gigabytes it will take, and what costs most."""
+    """List the units of an experiment, what is done, how long the rest will take, and what costs most."""
     from harness.cpus import available_cores
     from harness.execution.coordinator import opened, perform_missing
     from harness.execution.own_models import completed

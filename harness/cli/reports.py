@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import ConfigError
-from harness.store.blobs import Seen
-from harness.store.folder import DATABASE, output_errors_explained
-from harness.store.integrity import AGAIN
-from harness.store.opening import database_of
-from harness.store.store_reader import StoreReader, read_store
+
+if TYPE_CHECKING:
+    from harness.store import StoreReader
+    from harness.store.blobs import Seen
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
 
@@ -28,6 +27,7 @@ def report(
     ] = False,
 ) -> None:
     """Write the CSV files and the HTML page of a run again."""
+    from harness.store.integrity import AGAIN
     from reports.write import write_report
 
     _check_is_run(run)
@@ -52,7 +52,11 @@ def serve(
     ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Browse runs, live while one is running. Only who knows the printed address, and only on this machine, can."""
+    """Browse runs, live while one is running. Nobody but you, on this machine, can read them.
+
+    The printed address is a key: whoever knows it can read the runs.
+    """
+    from harness.store.folder import output_errors_explained
     from reports.page.serve import RunsServer
 
     with output_errors_explained(f'serve: "{runs}"', reading=True):
@@ -72,6 +76,7 @@ def serve(
 
 
 def _print_markdown(run: Path, *, comparison: bool, claims: bool, seen: Seen) -> None:
+    from harness.store import read_store
     from reports.comparing.markdown import claims_markdown, comparison_markdown
 
     def text(store: StoreReader) -> str:
@@ -82,6 +87,9 @@ def _print_markdown(run: Path, *, comparison: bool, claims: bool, seen: Seen) ->
 
 def _check_is_run(folder: Path) -> None:
     """Before a folder is made for what would be written into it."""
+    from harness.store.folder import DATABASE
+    from harness.store.opening import database_of
+
     if not os.path.lexists(folder / DATABASE):
         raise ConfigError(f'"{folder}": expected the folder of a run, found no store.sqlite in it', hint="runs/demo")
     database_of(folder)

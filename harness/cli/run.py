@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
 
-Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; the default is runs/<name of the experiment>.")]
+Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")]
 
 
 def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
-    data: Annotated[
-        Optional[Path], typer.Option(help="Where the data set is, instead of the path in the file.")
-    ] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do failed units again; done ones stay done.")
     ] = False,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from converters import bounded_schema, schema
 from converters.contents import contents
 from converters.schema import NotAnArtifact
-from harness.cli.inspection import inspect_file
+from harness.cli.inspection_record import inspect_file
 from harness.cli.inspection_text import as_text
 from harness.errors import ConfigError
 from tests.fuzz.mutated_flatbuffers import SOURCES, lengths, mutated, offsets, sound

@@ -14,7 +14,7 @@ from converters.contents import contents
 from converters.inspection.kernels import table
 from device import runtimes
 from harness.cli.app import app
-from harness.cli.inspection import inspect_file
+from harness.cli.inspection_record import inspect_file
 from harness.cli.inspection_text import as_text
 from harness.devices import operator_costs
 from harness.devices.device import make_device

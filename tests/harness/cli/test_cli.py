@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.cli.app import VERBS, command
-from harness.cli.listing import LISTS
+from harness import outputs
+from harness.cli import explain
+from harness.cli.app import command
+from harness.cli.lists import LISTS
+from harness.cli.verbs import VERBS
+from harness.saliency import precision
+from tests.harness.cli.terminal import in_terminal
 
 
 def bitlens(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,7 +76,7 @@ def test_the_overview_says_of_a_verb_what_its_own_help_begins_with() -> None:
 
 
 IMPORTED_BY_THE_OVERVIEW = (
-    *("cli", "cli.app", "cli.invocation", "cli.main"),
+    *("cli", "cli.app", "cli.help", "cli.invocation", "cli.main", "cli.verbs"),
     *("errors", "keras_packages", "registry", "temporary"),
 )
 
@@ -84,9 +94,77 @@ def test_what_needs_no_verb_imports_none(asked: list[str]) -> None:
     with tempfile.NamedTemporaryFile("r", prefix="bitlens-") as file:
         subprocess.run([sys.executable, "-c", code % (asked, file.name)], capture_output=True, timeout=60, check=True)
         imported = set(ast.literal_eval(file.read()))
-    assert not imported & {"numpy", "tensorflow", "sqlite3", "pandas", "scipy", "dask", "PIL"}
+    assert not imported & {"numpy", "tensorflow", "sqlite3", "pandas", "scipy", "dask", "PIL", "rich"}
     ours = {name for name in imported if name.partition(".")[0] in ("harness", "converters", "device", "reports")}
     assert ours == {"harness", *(f"harness.{name}" for name in IMPORTED_BY_THE_OVERVIEW)}
+
+
+def test_the_help_of_a_verb_imports_no_library_but_the_command_lines_own() -> None:
+    code = (
+        "import sys\n"
+        "from harness.cli.app import VERBS, command\n"
+        "for name in VERBS:\n"
+        "    made = command(name)\n"
+        "    made.get_help(made.context_class(made, info_name=name))\n"
+        "heavy = {'numpy', 'tensorflow', 'sqlite3', 'pandas', 'scipy', 'dask', 'PIL', 'rich'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _commands() -> Iterator[tuple[list[str], Any]]:
+    """Each command that does something, with the words that call it."""
+    for name in VERBS:
+        made = command(name)
+        for inner, of_group in getattr(made, "commands", {}).items():
+            yield [name, inner], of_group
+        if not hasattr(made, "commands"):
+            yield [name], made
+
+
+@pytest.mark.parametrize(("words", "made"), _commands(), ids=lambda value: "-".join(value) if value is list else None)
+def test_each_verb_has_examples_that_it_takes(words: list[str], made: Any) -> None:
+    examples = made.epilog.splitlines()
+    assert examples
+    for example in examples:
+        typed = list(itertools.takewhile(lambda word: word != ">", shlex.split(example)))
+        assert typed[: 1 + len(words)] == ["bitlens", *words]
+        made.make_context(words[-1], typed[1 + len(words) :])  # refuses what is no option, and what is lacking
+        assert f"  {example}\n" in made.get_help(made.context_class(made, info_name=words[-1])) + "\n"
+
+
+def test_help_of_explain_names_the_kinds_of_outputs_and_the_precisions_that_exist() -> None:
+    assert tuple(outputs.KINDS) == explain.KINDS
+    assert explain.PRECISIONS == precision.PRECISIONS
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("bitlens run --re", ["--retry-failed"]),
+        ("bitlens device s", ["setup", "stop"]),
+        ("bitlens exp", ["explain", "export"]),
+    ],
+)
+def test_a_shell_completes_verbs_and_their_options(typed: str, offered: list[str]) -> None:
+    asked = {"_BITLENS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("bitlens")],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert sorted(done.stdout.split()) == offered
+
+
+def test_headings_are_bold_on_a_terminal_that_has_colours_alone() -> None:
+    shown = {plain: in_terminal(["--help"], NO_COLOR=plain) for plain in ("", "1")}
+    assert "\x1b[1mDevices" in shown[""]
+    assert "\x1b" not in shown["1"]
+    assert "\x1b" not in in_terminal(["--help"], TERM="dumb")
+    assert "\x1b" not in bitlens("--help").stdout
 
 
 def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from converters import schema
 from converters.inspection import kernels
 from device import flatbuffer, runtimes
 from harness.cli.app import app
-from harness.cli.inspection import inspect_file
+from harness.cli.inspection_record import inspect_file
 from harness.cli.inspection_text import as_text, tensor_names
 from harness.errors import ConfigError, DeviceError
 from tests.converters import make_kernels

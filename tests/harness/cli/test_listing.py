@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli.listing import METHODS, methods
+from harness.cli.lists import METHODS, methods
 from harness.cli.main import main
 from harness.models.catalogue import CATALOGUE, catalogue_model
 from harness.native import build
