@@ -16,9 +16,9 @@ from harness.devices.measured_inputs import InputRequest
 from harness.devices.runtime_choice import RuntimeChoice, chosen
 from harness.errors import BitlensError, ConfigError, nearest, shown
 from harness.execution.latency_artifacts import LatencyArtifact, artifacts_of, check_formats, formats_of, model_of
-from harness.execution.progress import say
 from harness.models.catalogue import CATALOGUE, Model
 from harness.regular_files import open_regular
+from harness.saying import say
 
 MOST_ELEMENTS = 2**31 - 1  # of a tensor
 FLATBUFFERS, MARK = (".tflite", ".lite"), b"TFL3"  # by name, and by the bytes 4 to 8

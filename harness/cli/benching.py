@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from harness.cli.options import Quiet, Verbose, listen_to
 from harness.errors import ConfigError
 
 INPUTS = "What it is timed on"
@@ -90,6 +91,8 @@ def bench(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The raw records, as JSON output.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Measure any model on any device: load, first run, p50, p90, p99, and how valid the numbers are.
 
@@ -101,6 +104,7 @@ def bench(
     from harness.devices.bench_files import prepare
     from harness.devices.known import find_device
 
+    listen_to(quiet=quiet, verbose=verbose)
     if graph and not profile:
         raise ConfigError("--graph: expected --profile as well, whose operators it lists")
     what: dict[str, Any] = {

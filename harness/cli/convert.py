@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.options import Memory, Workers, worker_config_of
+from harness.cli.options import Memory, Quiet, Verbose, Workers, listen_to, worker_config_of
 from harness.errors import BitlensError, ConfigError, counted, nearest
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def convert(
     workers: Workers = None,
     memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Convert models, compare every artifact with its Keras model, and say what is inside.
 
@@ -46,6 +48,7 @@ def convert(
     from harness.experiment.reader import read_experiment
     from harness.store.artifact_files import name_artifacts
 
+    listen_to(quiet=quiet, verbose=verbose)
     if (experiment is None) != all_:
         raise ConfigError("convert: expected an experiment file, or --all", hint="bitlens convert --all")
     selected = _only(read_experiment(experiment or ALL, data=data), models=model or (), formats=format_ or ())

@@ -88,15 +88,14 @@ def doctor(
     name: Annotated[str, typer.Argument(help="The device to examine.", metavar="[DEVICE]")] = "this-host",
 ) -> None:
     """Find what spoils runs before they start: system, runtimes, governor, power, disk, clock, lock."""
-    import sys
-
     from harness.devices.device import make_device
     from harness.devices.doctor import examine, in_short, was_reached
     from harness.devices.known import find_row
     from harness.devices.last_seen import note
+    from harness.saying import say
 
     row = find_row(name)
-    findings = examine(make_device(row), say=lambda line: print(line, file=sys.stderr))
+    findings = examine(make_device(row), say=say)
     if was_reached(findings):
         note(row["name"], row, doctor=in_short(findings))
     for finding in findings:

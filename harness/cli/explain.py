@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from harness.cli.options import Quiet, Verbose, listen_to
 from harness.models.declared import FITS, INTERPOLATIONS, NORMALIZATIONS
 from harness.parameters import MOST_SEED, MOST_SIDE
 
@@ -152,6 +153,8 @@ def explain(
             help="Class 0 is the background, and class 1 that of the first label.", rich_help_panel=FLATBUFFER
         ),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Explain single pictures: what the model sees in them, where, and how well each map explains it.
 
@@ -161,6 +164,7 @@ def explain(
     from harness.cli.explain_model import OwnModelOptions
     from harness.cli.explain_options import ExplainOptions
 
+    listen_to(quiet=quiet, verbose=verbose)
     own = OwnModelOptions(
         mean=mean,
         scale=scale,
@@ -204,7 +208,8 @@ def explain_pictures(options: ExplainOptions) -> None:
     from harness.cli.explain_image import Explainer
     from harness.cli.explain_model import opened
     from harness.datasets.geometry import fit_image
-    from harness.execution.progress import count_progress, say
+    from harness.execution.progress import count_progress
+    from harness.saying import say
 
     record = options.model_record()
     methods, metrics, device = options.chosen_methods(record), options.chosen_metrics(), options.chosen_device(record)

@@ -14,8 +14,8 @@ from harness.datasets.pictures import MOST_BYTES, inspect_picture, read_picture
 from harness.datasets.pixels import remarks_on_traits
 from harness.datasets.reading import AS_SEEN
 from harness.errors import ConfigError
-from harness.execution.progress import say
 from harness.regular_files import open_regular
+from harness.saying import say
 from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
 

@@ -17,7 +17,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the artifacts of a run as <model>-<format>.tflite, ready for a board or another tool."""
-    from harness.execution.progress import say
+    from harness.saying import say
     from harness.store.artifact_files import export_artifacts, name_artifacts
 
     written = name_artifacts(run) if out is None else export_artifacts(run, out)

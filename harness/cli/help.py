@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import typer
 import typer.core
+
+from harness.terminal import wants_no_colour
 
 # Of every typer app of ours: rich's panels would double the time that help takes.
 LOOK: dict[str, Any] = {
@@ -65,4 +66,4 @@ def _write_section(formatter: Any, title: str, entries: list[tuple[str, str]]) -
 
 def _bold(text: str) -> str:
     """On a terminal; whatever goes elsewhere is stripped of it by typer."""
-    return text if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else typer.style(text, bold=True)
+    return text if wants_no_colour() else typer.style(text, bold=True)

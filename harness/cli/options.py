@@ -11,6 +11,7 @@ from harness.errors import ConfigError
 from harness.execution.certificates import NO_CERTIFICATES, Certificates
 from harness.execution.cluster_address import parse_address
 from harness.execution.sizing import WorkerConfig
+from harness.saying import show
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
 Workers = Annotated[
@@ -31,6 +32,8 @@ Cluster = Annotated[
         metavar="ADDRESS",
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result, and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what begins, and how each part ended.")]
 _TLS = "for --cluster tls://; by default what Dask's configuration says."
 CaFile = Annotated[
     Optional[Path], typer.Option("--tls-ca-file", help=f"PEM file of who signs the cluster's certificates, {_TLS}")
@@ -45,6 +48,13 @@ StorageUrl = Annotated[
         metavar="URL",
     ),
 ]
+
+
+def listen_to(*, quiet: bool, verbose: bool) -> None:
+    """Show as much of what is said as these options ask for. Raises ConfigError for both."""
+    if quiet and verbose:
+        raise ConfigError("expected one of --quiet and --verbose, got both")
+    show(quiet=quiet, verbose=verbose)
 
 
 def worker_config_of(

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.options import AsJson, Memory, Workers, worker_config_of
+from harness.cli.options import AsJson, Memory, Quiet, Verbose, Workers, listen_to, worker_config_of
+from harness.cli.text import size
+from harness.errors import counted
+from harness.saying import duration
 from reports.data.aligned import aligned
 
 if TYPE_CHECKING:
     from harness.plan.estimate import Estimate, StageRow
 
-HEAD = ("stage", "units", "done", "failed", "to do", "hours", "GB")
+HEAD = ("stage", "units", "done", "failed", "to do", "time left", "space")
+UNKNOWN = "not known yet"
 
 
 def plan(
@@ -31,6 +35,8 @@ def plan(
     workers: Workers = None,
     memory: Memory = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the units of an experiment, what is done, how long the rest will take, and what costs most."""
     from harness.cpus import available_cores
@@ -40,6 +46,7 @@ def plan(
     from harness.experiment.reader import read_experiment
     from harness.plan.estimate import estimate, samples
 
+    listen_to(quiet=quiet, verbose=verbose)
     worker_config = worker_config_of(workers=workers, memory=memory)
     wanted = completed(read_experiment(experiment, data=data))
     with opened(wanted, out or Path("runs") / wanted.name) as store:
@@ -62,22 +69,27 @@ def as_text(expected: Estimate, *, can_measure: bool) -> str:
 
 
 def _cells(row: StageRow) -> list[str]:
-    hours, gigabytes = ("?" if value is None else f"{value:.2f}" for value in (row.hours, row.gigabytes))
-    return [row.kind, str(row.total), str(row.done), str(row.failed), str(row.to_do), hours, gigabytes]
+    counts = [row.kind, str(row.total), str(row.done), str(row.failed), str(row.to_do)]
+    if not row.to_do:
+        return [*counts, "", ""]
+    if row.hours is None or row.gigabytes is None:
+        return [*counts, UNKNOWN, UNKNOWN]
+    return [*counts, duration(3600 * row.hours), size(1e9 * row.gigabytes)]
 
 
 def _outlook(expected: Estimate, *, can_measure: bool) -> Iterator[str]:
     if expected.hours:
         yield (
-            f"about {expected.hours:.2f} hours with {expected.workers} worker{'s' * (expected.workers > 1)}, "
-            f"and {expected.gigabytes:.2f} GB (the stages' hours are those of one worker or board)"
+            f"{'more than' if expected.unknown else 'about'} {duration(3600 * expected.hours)} with "
+            f"{counted(expected.workers, 'worker')}, and {size(1e9 * expected.gigabytes)} "
+            "(the stages' times are those of one worker or board)"
         )
     if expected.unknown:
         shown = ", ".join(expected.unknown[:5]) + (", ..." if len(expected.unknown) > 5 else "")
-        missing = "not in the sum" if expected.hours else "no hours"
-        yield f"{missing}, because nothing like it has been done yet: {shown}"
+        missing = "not in the sum" if expected.hours else "how long it takes is not known yet"
+        yield f"{missing}, because nothing like it has been done: {shown}"
         if can_measure:
             yield "  try: --calibrate, which first does two units of each sort; the run does not repeat them"
     if expected.cuts:
-        yield "\nwhat costs most, in hours of one worker:"
-        yield from (f"  {cut.hours:8.2f}  {cut.without}" for cut in expected.cuts)
+        yield "\nwhat costs most, in time of one worker:"
+        yield from (f"  {duration(3600 * cut.hours):>8}  {cut.without}" for cut in expected.cuts)

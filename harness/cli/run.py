@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from harness.cli.invocation import from_anywhere
-from harness.cli.options import CaFile, Cert, Cluster, Key, Memory, StorageUrl, Workers, worker_config_of
+from harness.cli.options import (
+    CaFile,
+    Cert,
+    Cluster,
+    Key,
+    Memory,
+    Quiet,
+    StorageUrl,
+    Verbose,
+    Workers,
+    listen_to,
+    worker_config_of,
+)
 from harness.errors import BitlensError, counted
 from harness.execution.certificates import Certificates
 from harness.execution.sizing import WorkerConfig
 
 if TYPE_CHECKING:
+    from harness.execution.coordinator import RunSummary
     from reports.written import Report
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
@@ -35,11 +48,14 @@ def run(
     tls_cert: Cert = None,
     tls_key: Key = None,
     storage: StorageUrl = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
 
     A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
     """
+    listen_to(quiet=quiet, verbose=verbose)
     certificates = Certificates(ca_file=tls_ca_file, cert=tls_cert, key=tls_key)
     worker_config = worker_config_of(
         workers=workers, memory=memory, cluster=cluster, certificates=certificates, storage=storage
@@ -47,8 +63,9 @@ def run(
     _run(experiment, out, data=data, retry_failed=retry_failed, worker_config=worker_config)
 
 
-def demo(out: Out = None, workers: Workers = None) -> None:
+def demo(out: Out = None, workers: Workers = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Run the built-in experiment: our twin models, float and binarized, on generated images. No download."""
+    listen_to(quiet=quiet, verbose=verbose)
     _run(DEMO, out, worker_config=worker_config_of(workers=workers))
 
 
@@ -57,7 +74,9 @@ def _run(
 ) -> None:
     from harness.execution import coordinator
     from harness.experiment.reader import read_experiment
+    from harness.saying import record
     from harness.store.folder import removed_if_refused
+    from harness.store.run_log import logged
     from reports.written import check_output, current_report
 
     experiment = read_experiment(path, data=data)
@@ -67,10 +86,18 @@ def _run(
         summary = coordinator.run(
             experiment, folder, retry_failed=retry_failed, worker_config=worker_config, command=from_anywhere()
         )
-    _name_artifacts(folder)
-    written = current_report(folder) or _report(folder)
-    print(f"\n{written.verdict()}table   {written.table}\nreport  {written.page}")
-    written.check(folder, hint="the same command")
+    with logged(folder):
+        _name_artifacts(folder)
+        written = current_report(folder) or _report(folder)
+        result = f"{written.verdict()}table   {written.table}\nreport  {written.page}"
+        print(f"\n{result}")
+        record(result)
+        written.check(folder, hint="the same command")
+        _check_all_is_done(summary)
+
+
+def _check_all_is_done(summary: RunSummary) -> None:
+    """Raises BitlensError where units failed, or wait."""
     failures = summary.failed + summary.failed_before
     left = [f"{counted(failures, 'unit of work')} failed"] * bool(failures)
     wait = "waits" if summary.away == 1 else "wait"
@@ -88,7 +115,7 @@ def _report(folder: Path) -> Report:
 
 def _name_artifacts(folder: Path) -> None:
     """What cannot be done here spoils no run: `bitlens export` says it again."""
-    from harness.execution.progress import say
+    from harness.saying import say
     from harness.store.artifact_files import name_artifacts
 
     try:

@@ -74,7 +74,7 @@ VERBS = {
         summary="Convert, measure, explain and report what the experiment file asks for.",
         examples=(
             "bitlens run study.toml",
-            "bitlens run study.toml --out runs/monday --workers 4",
+            "bitlens run study.toml --out runs/monday --workers 4 --quiet",
             "bitlens run study.toml --retry-failed",
         ),
     ),

@@ -12,7 +12,6 @@ Being cut off is `ConnectionCut`; transport/faults.py names all that can go wron
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,17 +20,13 @@ from typing import TypeVar
 from harness.devices.device import Device, set_up
 from harness.devices.transport.faults import Away, ConnectionCut, DeadlinePassed, EnvironmentDamaged, Unreachable
 from harness.devices.transport.session import Session
+from harness.saying import say
 
 PAUSES_SECONDS = (1.0, 4.0)  # before the second attempt and the third, which is the last
 LOOK_PAUSE_SECONDS = 3.0  # between two looks at a device that is away
 HELLO_SECONDS = 30.0
 CHANGE_NOTHING = ("start", "hello", "stat", "put", "load", "predict", "perturb")  # verbs that can be repeated
 Result = TypeVar("Result")
-
-
-def say(line: str) -> None:
-    """Beside a job's own output, which may be JSON."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager

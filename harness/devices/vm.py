@@ -22,8 +22,9 @@ from harness.devices.ssh import WAIT_SECONDS, SshDevice
 from harness.devices.transport.bootstrap import CACHE, cache_folder
 from harness.devices.transport.pipe import Connection
 from harness.devices.transport.session import Session
-from harness.devices.vm_power import Machine, Say, say_beside
+from harness.devices.vm_power import Machine, Say
 from harness.errors import DeviceError
+from harness.saying import say
 
 USER = "pi"  # who is logged in as, and may become root
 PARTS = ("kernel", "initrd", "disk.img", "key", "host_key.pub", "release")
@@ -103,7 +104,7 @@ def vm_folder(cache: str) -> Path:
     return Path(cache_folder(cache)) / "vm"
 
 
-def switched_on(device: VmDevice, *, say: Say = say_beside) -> BootedBoard:
+def switched_on(device: VmDevice, *, say: Say = say) -> BootedBoard:
     """The board over SSH, booted if it was not. Raises DeviceError."""
     machine = device.machine()
     if not is_whole(machine.folder):

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from typing import Any
 from device import files
 from device.text import printable
 from harness.errors import DeviceError
+from harness.saying import say
 
 QEMU = "qemu-system-aarch64"
 BOOT_SECONDS = 400.0  # 25 on an idle machine; a busy one may take ten times as long
@@ -35,11 +35,6 @@ _PORTS_TRIED = 3  # another process may take a port that was free, before qemu h
 _NICENESS = "10"  # what is measured on this machine goes first
 _LAST_LINES = 5
 Say = Callable[[str], None]
-
-
-def say_beside(line: str) -> None:
-    """Beside a command's own output, which may be JSON."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +65,7 @@ class Machine:
         port = self._started().get("port")
         return port if self.pid() is not None and isinstance(port, int) else None
 
-    def switch_on(self, *, say: Say = say_beside) -> int:
+    def switch_on(self, *, say: Say = say) -> int:
         """Boot it unless it is running; the port of its sshd, which has answered. Raises DeviceError."""
         with self._alone(say):
             if self.pid() is None:
@@ -90,7 +85,7 @@ class Machine:
             form = f"{there[0]} with {there[1]} MiB, and its row says {wanted[0]} with {wanted[1]} MiB"
             raise DeviceError(f'device "{self.name}": runs as {form}', hint=f"bitlens device stop {self.name}")
 
-    def switch_off(self, ask: Callable[[], bool], *, say: Say = say_beside) -> bool:
+    def switch_off(self, ask: Callable[[], bool], *, say: Say = say) -> bool:
         """Off in good order, by force where `ask` is not heard or nothing comes of it; whether it was on."""
         with self._alone(say):
             pid = self.pid()

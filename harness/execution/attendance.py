@@ -16,8 +16,8 @@ from harness.devices.device import Device
 from harness.devices.last_seen import note
 from harness.devices.retry import had_not_begun, may_be_away, wait_for, wait_seconds
 from harness.devices.transport.faults import Away
-from harness.execution.progress import duration, say
 from harness.execution.task import Task, TaskResult, perform
+from harness.saying import duration, say
 from harness.stages.context import Progress, RunContext
 from harness.store.units import Unit
 

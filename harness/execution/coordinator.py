@@ -6,6 +6,7 @@ moment is continued by the same command, and a run that is complete does nothing
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness.errors import counted
+from harness.execution.outlook import Outlook
 from harness.execution.own_models import completed
-from harness.execution.progress import Tally, run_progress, say
+from harness.execution.progress import Tally, run_progress
 from harness.execution.run_loop import RunLoop
 from harness.execution.sizing import WorkerConfig
 from harness.execution.versions import RECORDED, installed
@@ -23,11 +25,13 @@ from harness.experiment.experiment import Experiment
 from harness.models.loading import check_installed
 from harness.plan.label_check import doubt_of_labels
 from harness.plan.planner import each_unit, plan, restrict
+from harness.saying import detail, say
 from harness.stages.context import RunContext
 from harness.stages.stage_table import STAGES
 from harness.store.atomic_files import remove_parts
 from harness.store.database import Store
 from harness.store.folder import check_writable, only_run_in, removed_if_refused, store_errors_explained
+from harness.store.run_log import logged
 from harness.store.tables import SCHEMA_VERSION
 from harness.store.units import canonical_json
 
@@ -63,6 +67,7 @@ def run(
     """
     experiment = completed(experiment)
     with opened(experiment, folder) as store:
+        detail(f"command: {command}" if command else "started by another program")
         store.set_meta("command", command)  # with which a shell makes the run again, from any folder; "" says nothing
         if retry_failed:
             store.forget_failures()
@@ -77,7 +82,13 @@ def opened(experiment: Experiment, folder: Path) -> Iterator[Store]:
     with removed_if_refused(folder):
         for place in (folder, folder / "blobs"):
             check_writable(place, f'run folder "{folder}"')
-        with only_run_in(folder), store_errors_explained(folder), Store(folder, is_locked=True) as store:
+        with (
+            only_run_in(folder),
+            logged(folder),
+            store_errors_explained(folder),
+            Store(folder, is_locked=True) as store,
+        ):
+            detail(f"bitlens {version('bitlens')}, Python {platform.python_version()}, {platform.platform()}")
             if store.schema_found < SCHEMA_VERSION:
                 say(f"{folder}: migrated from an older bitlens to schema {SCHEMA_VERSION}; what was done stays done")
             _prepare(store, experiment)
@@ -94,7 +105,9 @@ def perform_missing(
         check_installed([*experiment.models, *experiment.counterparts.values()])
     say(f"{experiment.name}: {counted(units, 'unit of work')}, {units - missing} done before, {missing} to do")
     to_do = (unit for unit in store.missing() if part is None or unit.key in part)
-    with run_progress({kind: _tally(kind, of_kind) for kind, of_kind in before.items()}) as progress:
+    stages = {kind: _tally(kind, of_kind) for kind, of_kind in before.items()}
+    times = ((unit, seconds) for unit, seconds in store.times() if part is None or unit.key in part)
+    with run_progress(stages, Outlook(times if missing else ())) as progress:
         loop = RunLoop(store, experiment, worker_config, units=to_do, progress=progress)
         loop.perform()
     after = store.counts(part)

@@ -26,10 +26,10 @@ from harness.execution.cluster_address import ClusterAddress, warning_of
 from harness.execution.dask_worker import UnitPlugin
 from harness.execution.local_workers import LocalWorkers, PrivateScheduler
 from harness.execution.nanny_log import NannyLog
-from harness.execution.progress import say
 from harness.execution.scheduler_probe import check_answers
 from harness.execution.scratch import scratch_folder
 from harness.execution.sizing import Size
+from harness.saying import say
 
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # see _send_at_once

@@ -24,12 +24,12 @@ from device.files import claim_cache, matches, private_folder
 from device.latency import random_images
 from device.preprocessing import preprocess
 from harness.errors import BitlensError, ConfigError, ConversionError, nearest
-from harness.execution.progress import say
 from harness.models.catalogue import CATALOGUE, Model
 from harness.models.declared import Declared
 from harness.models.lookup import named, own_file
 from harness.native.build import cache_directory
 from harness.registry import resolve
+from harness.saying import say
 from harness.stages import conversion
 from harness.store.atomic_files import write_together
 from harness.temporary import own_folder

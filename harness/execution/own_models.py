@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from harness.datasets.dataset import Dataset
 from harness.errors import ConfigError
-from harness.execution.progress import say
 from harness.experiment.experiment import Experiment
 from harness.models.catalogue import Model
+from harness.saying import say
 from harness.stages.context import RunContext
 from harness.store.unit_inputs import UnitInputs
 

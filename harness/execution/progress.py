@@ -1,4 +1,4 @@
-"""Progress for people: a bar for each stage on a terminal, plain lines where there is none."""
+"""Progress for people: bars on a terminal, plain lines where there is none; above all, how far the whole run is."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from harness.execution.outlook import Outlook
+from harness.saying import detail, duration, is_shown, say
+from harness.stages.unit_spec import describe
+from harness.store.units import Unit
+from harness.terminal import takes_lines_alone
+
 COUNT_SECONDS = 5.0  # between two lines on one thing that takes long
 LINE_SECONDS = 1.0  # of the units of one stage that end within this time, one is worth a line
-ESTIMATE_SECONDS = 3600.0  # how far back a bar's rate looks: a unit may take many minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,36 +45,40 @@ class Tally:
 class RunProgress(Protocol):
     """What is reported while units are done."""
 
-    def working_on(self, kind: str, what: str, fraction: float) -> None:
-        """A unit in hand and how much of it is done, 0 … 1."""
+    def began(self, unit: Unit) -> None: ...
+
+    def working_on(self, unit: Unit, what: str, fraction: float) -> None:
+        """A unit in hand, what is done for it, and how much of it is done, 0 … 1."""
         ...
 
-    def finished_one(self, kind: str, what: str, *, seconds: float, failed: bool) -> None: ...
+    def finished_one(self, unit: Unit, *, seconds: float, failed: bool) -> None: ...
+
+    def put_back(self, unit: Unit, *, comes_again: bool) -> None:
+        """It was not done after all, and is done again in this run or left for another."""
+        ...
 
 
 @contextmanager
-def run_progress(stages: Mapping[str, Tally]) -> Iterator[RunProgress]:
+def run_progress(stages: Mapping[str, Tally], outlook: Outlook) -> Iterator[RunProgress]:
     """Bars or lines for the stages, shown while the block runs."""
-    if not sys.stderr.isatty():
-        yield _Lines(stages)
+    if takes_lines_alone(sys.stderr) or not is_shown():
+        yield _Lines(stages, outlook)
         return
     columns = (
         TextColumn("{task.description:<22}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
         TextColumn("{task.fields[failures]}"),
-        TextColumn("{task.fields[what]}"),
+        _WhatColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), speed_estimate_period=ESTIMATE_SECONDS) as progress:
-        yield _Bars(progress, stages)
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Bars(progress, stages, outlook)
 
 
 @contextmanager
 def count_progress() -> Iterator[Callable[[str, int, int], None]]:
     """A function (what, done, of) for single things that take long: a bar on a terminal, else a line now and then."""
-    if not sys.stderr.isatty():
+    if takes_lines_alone(sys.stderr) or not is_shown():
         yield _Counted().report
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -102,72 +111,75 @@ class _Counted:
             say(f"{what}: {done} of {of}, {duration(left)} left")
 
 
-def say(line: str) -> None:
-    """One line for whoever watches the run."""
-    print(line, file=sys.stderr, flush=True)
+class _Run:
+    """Counts of all units together, and the time that is left; every unit is a line for who asked for more."""
 
-
-class _Stage:
-    """Counts of one stage, and the rate at which its units end."""
-
-    def __init__(self, tally: Tally) -> None:
-        self.doing, self.total, self.done, self.failed = tally.doing, tally.total, tally.done, tally.failed
-        self._before, self._began = tally.done, 0.0
-        self.printed_at = 0.0
-
-    def begin(self) -> None:
-        self._began = self._began or time.monotonic()
-
-    def pace(self) -> str:
-        """ "42/min, 3 min left, 1 failed": what can be said so far."""
-        seconds, here = time.monotonic() - self._began, self.done - self._before
-        words = []
-        if here and seconds > 0 and self.done < self.total:
-            words += [f"{60 * here / seconds:.0f}/min", f"{duration((self.total - self.done) * seconds / here)} left"]
-        return ", ".join([*words, *([f"{self.failed} failed"] if self.failed else [])])
-
-
-class _Lines:
-    """A line for each finished unit that took a while, and for the last of a stage.
-
-    Its rate is over all units so far: unlike a bar's, it is worth something after the first one.
-    """
-
-    def __init__(self, stages: Mapping[str, Tally]) -> None:
-        self._stages = {kind: _Stage(tally) for kind, tally in stages.items()}
-
-    def working_on(self, kind: str, what: str, fraction: float) -> None:
-        """Lines cannot be redrawn: only finished units are worth one."""
-        self._stages[kind].begin()
-
-    def finished_one(self, kind: str, what: str, *, seconds: float, failed: bool) -> None:
-        stage, now = self._stages[kind], time.monotonic()
-        stage.begin()
-        stage.done += 1
-        stage.failed += failed
-        if now - stage.printed_at < LINE_SECONDS and stage.done < stage.total:
-            return
-        stage.printed_at = now
-        pace = f"; {stage.pace()}" if stage.pace() else ""
-        say(f"{stage.doing} {stage.done}/{stage.total}: {what} ({seconds:.1f} s{pace})")
-
-
-class _Bars:
-    """A bar appears with the first unit of its stage."""
-
-    def __init__(self, progress: Progress, stages: Mapping[str, Tally]) -> None:
-        self._progress, self._stages = progress, stages
-        self._bars: dict[str, TaskID] = {}
+    def __init__(self, stages: Mapping[str, Tally], outlook: Outlook) -> None:
+        self._stages, self._outlook = stages, outlook
         self._done = {kind: tally.done for kind, tally in stages.items()}
         self._failed = {kind: tally.failed for kind, tally in stages.items()}
+        self._total = sum(tally.total for tally in stages.values())
 
-    def working_on(self, kind: str, what: str, fraction: float) -> None:
-        self._show(kind, what, fraction)
+    def began(self, unit: Unit) -> None:
+        self._outlook.began(unit)
+        detail(f"begins: {self._stages[unit.kind].doing}, {describe(unit)}")
 
-    def finished_one(self, kind: str, what: str, *, seconds: float, failed: bool) -> None:
-        self._done[kind] += 1
-        self._failed[kind] += failed
-        self._show(kind, "" if self._done[kind] >= self._stages[kind].total else what, 0.0)
+    def put_back(self, unit: Unit, *, comes_again: bool) -> None:
+        self._outlook.ended(unit, comes_again=comes_again)
+
+    def _count(self, unit: Unit, *, seconds: float, failed: bool) -> None:
+        self._done[unit.kind] += 1
+        self._failed[unit.kind] += failed
+        self._outlook.ended(unit, seconds=seconds, is_done=not failed)
+
+    def _line(self, unit: Unit, seconds: float) -> str:
+        """ "measuring latency 1/6: one on pi (1.4 s; in all 31 of 60, about 3 min left, 1 failed)"."""
+        tally, done = self._stages[unit.kind], self._done[unit.kind]
+        return f"{tally.doing} {done}/{tally.total}: {describe(unit)} ({duration(seconds)}; in all {self._in_all()})"
+
+    def _in_all(self) -> str:
+        done, failed = sum(self._done.values()), sum(self._failed.values())
+        words = [f"{done:,} of {self._total:,}", self._outlook.as_text(), f"{failed:,} failed" if failed else ""]
+        return ", ".join(filter(None, words))
+
+
+class _Lines(_Run):
+    """A line for each finished unit that took a while, and for the last of a stage."""
+
+    def __init__(self, stages: Mapping[str, Tally], outlook: Outlook) -> None:
+        super().__init__(stages, outlook)
+        self._said_at = dict.fromkeys(stages, 0.0)
+
+    def working_on(self, unit: Unit, what: str, fraction: float) -> None:
+        """Lines cannot be redrawn: only finished units are worth one."""
+
+    def finished_one(self, unit: Unit, *, seconds: float, failed: bool) -> None:
+        self._count(unit, seconds=seconds, failed=failed)
+        now, is_last = time.monotonic(), self._done[unit.kind] >= self._stages[unit.kind].total
+        is_due = is_last or now - self._said_at[unit.kind] >= LINE_SECONDS
+        (say if is_due else detail)(self._line(unit, seconds))
+        if is_due:
+            self._said_at[unit.kind] = now
+
+
+class _Bars(_Run):
+    """A bar for the whole run, and one for each stage from its first unit on."""
+
+    def __init__(self, progress: Progress, stages: Mapping[str, Tally], outlook: Outlook) -> None:
+        super().__init__(stages, outlook)
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+        self._whole = progress.add_task("the whole run", total=self._total, what=outlook.as_text, failures="")
+        self._show_whole()
+
+    def working_on(self, unit: Unit, what: str, fraction: float) -> None:
+        self._show(unit.kind, what, fraction)
+
+    def finished_one(self, unit: Unit, *, seconds: float, failed: bool) -> None:
+        self._count(unit, seconds=seconds, failed=failed)
+        detail(self._line(unit, seconds))
+        is_last = self._done[unit.kind] >= self._stages[unit.kind].total
+        self._show(unit.kind, "" if is_last else describe(unit), 0.0)
 
     def _show(self, kind: str, what: str, fraction: float) -> None:
         tally = self._stages[kind]
@@ -176,21 +188,23 @@ class _Bars:
                 tally.doing, total=tally.total, completed=tally.done, what="", failures=""
             )
         bar = self._bars[kind]
-        # never backwards, when another unit begins: rich counts every step forwards as speed
+        # never backwards, when another unit begins
         completed = max(self._progress.tasks[bar].completed, self._done[kind] + fraction)
-        failures = f"{self._failed[kind]} failed" if self._failed[kind] else ""
-        self._progress.update(bar, completed=completed, what=what, failures=failures)
+        self._progress.update(bar, completed=completed, what=what, failures=_failures(self._failed[kind]))
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        done, failed = sum(self._done.values()), sum(self._failed.values())
+        self._progress.update(self._whole, completed=done, failures=_failures(failed))
 
 
-class _RateColumn(ProgressColumn):
-    """Units a minute, as far as rich can tell."""
+class _WhatColumn(ProgressColumn):
+    """What is done now; for the whole run the time that is left, which changes while nothing ends."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{60 * task.speed:.0f}/min" if task.speed else "")
+        what: str | Callable[[], str] = task.fields["what"]
+        return Text(what if isinstance(what, str) else what())
 
 
-def duration(seconds: float) -> str:
-    """In the unit that a person would use: "40 s", "12 min", "3.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def _failures(count: int) -> str:
+    return f"{count:,} failed" if count else ""

@@ -17,12 +17,13 @@ from queue import Empty, SimpleQueue
 from harness.execution.board_threads import BoardThreads
 from harness.execution.dask_pool import WorkerPool
 from harness.execution.dispatcher import Dispatcher, QueuedUnit, builds_on
-from harness.execution.progress import RunProgress, say
+from harness.execution.progress import RunProgress
 from harness.execution.result_committer import ResultCommitter
 from harness.execution.result_fetcher import Returned
 from harness.execution.sizing import WorkerConfig
 from harness.execution.task import Task, TaskResult
 from harness.experiment.experiment import Experiment
+from harness.saying import detail, say
 from harness.stages.stage_table import STAGES
 from harness.stages.unit_spec import board_of, describe
 from harness.store.database import Store
@@ -112,6 +113,7 @@ class RunLoop:
                 reason = f"needs the {stored.kind}, which failed: {stored.reason}"
                 self._arrived.put(TaskResult(unit=unit, seconds=0.0, reason=reason))
                 return None
+        self._progress.began(unit)
         self._report_progress(unit, 0.0)
         return Task(key=queued.key, unit=unit, function=STAGES[unit.kind].perform, inputs=tuple(inputs.values()))
 
@@ -144,24 +146,26 @@ class RunLoop:
         for repeat in committed.repeats:
             if repeat.after is not None:
                 say(f"damaged or gone: what {describe(repeat.after)} made; it is made again")
+            self._progress.put_back(repeat.unit, comes_again=True)
             self._dispatcher.again(repeat.unit, after=repeat.after)
         for result in committed.away:
             self.away[result.unit.key] = result.reason
+            self._progress.put_back(result.unit, comes_again=False)
             self._dispatcher.finished(result.unit.key)
         for result in committed.stored:
             self._dispatcher.finished(result.unit.key)
             self._report_result(result)
 
     def _report_progress(self, unit: Unit, fraction: float) -> None:
-        self._progress.working_on(unit.kind, describe(unit), fraction)
+        self._progress.working_on(unit, describe(unit), fraction)
 
     def _report_waiting(self, unit: Unit, what: str) -> None:
-        self._progress.working_on(unit.kind, what, 0.0)
+        self._progress.working_on(unit, what, 0.0)
 
     def _report_result(self, result: TaskResult) -> None:
         unit, failed = result.unit, result.outcome is None
-        self._progress.finished_one(unit.kind, describe(unit), seconds=result.seconds, failed=failed)
+        self._progress.finished_one(unit, seconds=result.seconds, failed=failed)
         if failed:
             say(f"failed: {STAGES[unit.kind].doing}, {describe(unit)}: {result.reason}")
-        if failed and os.environ.get("BITLENS_DEBUG"):
-            say(result.trace)
+        if failed and result.trace:
+            (say if os.environ.get("BITLENS_DEBUG") else detail)(result.trace)

@@ -98,6 +98,11 @@ class StoreReader(Blobs):
         )
         return map(self._stored_unit, self._plan_rows(columns, "?2 IS NULL OR p.kind = ?2", kind))
 
+    def times(self) -> Iterator[tuple[Unit, float | None]]:
+        """The planned units that did not fail, with the seconds that each took; None for those that are to do."""
+        rows = self._plan_rows("p.kind, p.spec, p.needs, u.seconds", "u.key IS NULL OR u.status = 'done'")
+        return ((_unit(row[:3]), row[3]) for row in rows)
+
     def predictions(self, key: str) -> list[Prediction]:
         """Of a unit; none of a damaged one."""
         rows = self._rows_of("image, label, ranked, scores", "prediction", key)

@@ -15,9 +15,11 @@ from harness.devices.transport.advice import explained
 from harness.devices.transport.exit_status import SSH_FAILED, signal_number
 from harness.devices.transport.faults import AgentError, AgentLost, ConnectionCut, DeadlinePassed, LackOfMemory
 from harness.devices.transport.replies import BadReply, cleaned, parsed
+from harness.saying import detail
 
 GOODBYE_SECONDS = 5.0
 PIECE_BYTES = 4 << 20
+_FREQUENT = ("put", "predict", "perturb", "bye")  # not worth a line each
 # What native code writes when the kernel has refused it memory, before it ends its process.
 _NO_MEMORY = ("std::bad_alloc", "MemoryError", "Cannot allocate memory", "out of memory", "failed to allocate")
 Progress = Callable[[dict[str, Any]], None]
@@ -65,6 +67,7 @@ class Session:
         ready = self.receive("start", time.monotonic() + deadline_s, deadline_s)
         limit = ready.get("memory_limit_bytes") if isinstance(ready, dict) else None
         self.memory_limit_bytes = limit if isinstance(limit, int) else None
+        detail(f"{self.device}: an agent has started")
 
     def request(
         self, verb: str, *, deadline_s: float, on_progress: Progress | None = None, **arguments: Any
@@ -93,6 +96,8 @@ class Session:
             if part == "error":
                 raise self._agent_error(asked.verb, content)
             if part == "result":
+                if asked.verb not in _FREQUENT:
+                    detail(f"{self.device}: {asked.verb} is answered")
                 return content
             if on_progress is not None:
                 on_progress(content)

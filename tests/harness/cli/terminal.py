@@ -15,8 +15,9 @@ from types import TracebackType
 BITLENS = Path(sys.executable).with_name("bitlens")
 CTRL_C = b"\x03"
 MOST_SECONDS = 240.0  # of silence: what never comes is a failure, and not a test that hangs
-_AS_IN_A_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+_AS_IN_A_TERMINAL = (  # where Ctrl-C is heard, even if this process was started in the background, which ignores it
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 

@@ -77,7 +77,7 @@ def test_the_overview_says_of_a_verb_what_its_own_help_begins_with() -> None:
 
 IMPORTED_BY_THE_OVERVIEW = (
     *("cli", "cli.app", "cli.help", "cli.invocation", "cli.main", "cli.verbs"),
-    *("errors", "keras_packages", "registry", "temporary"),
+    *("errors", "keras_packages", "registry", "temporary", "terminal"),
 )
 
 
