@@ -85,7 +85,7 @@ def _line(row: Mapping[str, Any]) -> list[str]:
         _number(row["max_abs_logit_difference"]),
         "" if row["relative_difference"] is None else f"{row['relative_difference']:.2%}",
         readable_macs(row["macs"], row.get("macs_unknown")),
-        "" if row["seconds"] is None else f"{row['seconds']:.1f}",
+        "" if row["seconds"] is None else f"{row['seconds']:.1f}" if row["seconds"] >= 0.05 else "< 0.1",
         row["fidelity"] or "",
     ]
 

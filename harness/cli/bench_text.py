@@ -27,6 +27,11 @@ MOST_OUTSIDE = 6  # types of operators in one line
 RANKING_MARGIN = 0.05  # artifacts closer than this are equally fast: two rounds of one artifact may differ as much
 
 
+def two_digits(value: float) -> str:
+    """That count, however small the value is: never 0.00."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def ranking_changed(results: Mapping[str, Sustained]) -> bool:
     """Whether an artifact that was clearly faster than another at first is clearly slower once the board is warm."""
     return any(
@@ -195,7 +200,7 @@ def _extra_lines(result: BenchResult, in_order: bool) -> Iterator[str]:
         yield f"  sustained {_ms(long.sustained_ns)} after {long.seconds:.0f} s, {first}{_doubt(result.long_record)}"
     if result.energy is not None:
         millijoules = result.energy["joules_per_inference"] * 1000
-        yield f"  energy    about {millijoules:.2f} mJ per inference (estimate: {result.energy['source']})"
+        yield f"  energy    about {two_digits(millijoules)} mJ per inference (estimate: {result.energy['source']})"
     if result.profile is not None:
         yield from profile_lines(result.profile, in_order=in_order)
 

@@ -15,6 +15,14 @@ def milliseconds(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e6:.3f} ms" if nanoseconds >= 10_000 or not nanoseconds else f"{nanoseconds / 1e6:.2g} ms"
 
 
+def size(count: float) -> str:
+    """Bytes in the unit that a person would use: "0 B", "3.2 MB", "1.5 GB"."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= least:
+            return f"{count / least:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
 def as_json(rows: Rows) -> str:
     return json.dumps(rows, indent=2)
 

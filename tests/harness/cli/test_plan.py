@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,9 +14,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from harness.cli.app import app
+from harness.cli.text import size
 from harness.execution.coordinator import run
 from harness.execution.sizing import WorkerConfig
 from harness.experiment.reader import read_experiment
+from harness.saying import duration
 from harness.stages.stage_table import STAGES, Stage
 from harness.store import Outcome, Unit
 
@@ -78,22 +81,22 @@ def plan(experiment: Path, *options: str) -> Result:
 def rows(result: Result) -> dict[str, list[str]]:
     """The table of the stages: what stands behind the name of each."""
     table = result.stdout.split("\n\n")[0].splitlines()[1:]
-    return {line.split()[0]: line.split()[1:] for line in table}
+    cells = [re.split(" {2,}", line.strip()) for line in table]
+    return {name: rest for name, *rest in cells}
 
 
 def test_calibration_does_two_units_of_each_sort_and_multiplies(experiment: Path) -> None:
     result = plan(experiment, "--calibrate")
     left = {kind: UNITS[kind] - TRIED[kind] for kind in UNITS}
     assert rows(result) == {
-        kind: [str(UNITS[kind]), str(TRIED[kind]), "0", str(n), f"{n:.2f}", f"{n / 1000:.2f}"]
+        kind: [str(UNITS[kind]), str(TRIED[kind]), "0", str(n), *([duration(3600 * n), f"{n:.1f} MB"] if n else [])]
         for kind, n in left.items()
-    } | {"accuracy": ["4", "2", "0", "2", "?", "?"]}
+    } | {"accuracy": ["4", "2", "0", "2", "not known yet", "not known yet"]}
     assert len(performed) == sum(TRIED.values())
     hours = sum(left.values()) - left["accuracy"]  # of which nothing is known: devices are not tried
-    assert f"about {hours:.2f} hours with 1 worker, and {hours / 1000:.2f} GB" in result.stdout
+    assert f"more than {hours:.1f} h with 1 worker, and {hours:.1f} MB" in result.stdout
     assert (
-        "not in the sum, because nothing like it has been done yet: accuracy planted-float fp32 this-host"
-        in result.stdout
+        "not in the sum, because nothing like it has been done: accuracy planted-float fp32 this-host" in result.stdout
     )
     assert "--calibrate" not in result.stdout  # it has nothing left to do
 
@@ -112,7 +115,7 @@ def test_plan_names_what_costs_most_with_the_scores_of_the_maps_that_a_noise_lev
     assert cuts["method smoothgrad"] == left["saliency"] + left["quality"]
     assert cuts["noise_level 0.1"] + cuts["noise_level 0.2"] == cuts["method smoothgrad"]
     assert cuts["metric sparseness"] + cuts["metric entropy"] == left["quality"]
-    assert f"{cuts['method smoothgrad']:.2f}  method smoothgrad" in plan(experiment).stdout
+    assert f"{cuts['method smoothgrad']:.1f} h  method smoothgrad" in plan(experiment).stdout
 
 
 def test_run_does_not_do_again_what_a_calibration_did_and_then_all_is_done(experiment: Path) -> None:
@@ -121,7 +124,7 @@ def test_run_does_not_do_again_what_a_calibration_did_and_then_all_is_done(exper
     assert summary.done_before == sum(TRIED.values())
     assert len(performed) == len(set(performed)) == sum(UNITS.values())
     result = plan(experiment)
-    assert rows(result) == {kind: [str(n), str(n), "0", "0", "0.00", "0.00"] for kind, n in UNITS.items()}
+    assert rows(result) == {kind: [str(n), str(n), "0", "0"] for kind, n in UNITS.items()}
     assert result.stdout.endswith("\n\nall is done\n")
 
 
@@ -129,9 +132,12 @@ def test_run_does_not_do_again_what_a_calibration_did_and_then_all_is_done(exper
 def test_plan_counts_does_nothing_and_says_what_it_does_not_know(experiment: Path, options: tuple[str, ...]) -> None:
     result = plan(experiment, *options)
     assert performed == []
-    assert rows(result) == {kind: [str(n), "0", "0", str(n), "?", "?"] for kind, n in UNITS.items()}
+    assert rows(result) == {
+        kind: [str(n), "0", "0", str(n), "not known yet", "not known yet"] for kind, n in UNITS.items()
+    }
     outlook = result.stdout.split("\n\n")[1].splitlines()
-    assert outlook[0].startswith("no hours, because nothing like it has been done yet: images, ")
+    unknown = "how long it takes is not known yet, because nothing like it has been done: images, "
+    assert outlook[0].startswith(unknown)
     assert outlook[1].startswith("  try: --calibrate")
 
 
@@ -142,3 +148,16 @@ def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Pat
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith('bitlens: e.toml [dataset] kind: expected a kind of data set, got "plantd"')
     assert [path.name for path in tmp_path.iterdir()] == ["e.toml"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "under 0.1 s"), (0.36, "0.36 s"), (7.0, "7 s"), (36.0, "36 s"), (720.0, "12 min"), (12_600.0, "3.5 h")],
+)
+def test_a_time_has_the_unit_in_which_it_is_not_zero(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 B"), (12_345, "12.3 kB"), (1e6, "1.0 MB"), (3.21e9, "3.2 GB")])
+def test_a_size_has_the_unit_in_which_it_is_not_zero(count: float, words: str) -> None:
+    assert size(count) == words
