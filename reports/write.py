@@ -14,6 +14,7 @@ from reports.sections.recommendation import recommend
 from reports.sections.run_reader import read_run
 from reports.sections.verdict_text import verdict_text
 from reports.tables import comparison
+from reports.tables.device_facts import devices
 from reports.tables.scores import quality
 from reports.written import PAGE, VERDICT, Report, check_output, report_in, sealed
 
@@ -21,7 +22,7 @@ _MADE_BY = {
     "comparison": comparison.comparison,
     "quality": quality,
     "latency_samples": comparison.latency_samples,
-    "devices": comparison.devices,
+    "devices": devices,
 }
 
 

@@ -15,7 +15,8 @@ from reports.sections.distributions import LATENCY_MARGIN, QUANTILES, millisecon
 from reports.sections.records import Records
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts
-from reports.tables.comparison import COUNTERS, row_id
+from reports.tables.comparison import row_id
+from reports.tables.device_facts import COUNTERS
 
 WINDOWS = 60
 

@@ -8,8 +8,8 @@ from typing import Any
 from reports.data.view import RunView
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
-from reports.tables import comparison
 from reports.tables.delegation import xnnpack_by_runtime
+from reports.tables.device_facts import devices
 
 NOTHING_MADE: Mapping[str, Any] = {"sha256": "", "parameters": None, "macs": {}, "macs_unknown": {}}
 
@@ -23,7 +23,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
         "seeds": sorted({unit.spec["seed"] for unit in run.view.units if "seed" in unit.spec}),
         "artifacts": _artifacts(run.view),
         "runtimes": xnnpack_by_runtime(run.view.of_kind("latency")),
-        "device_facts": comparison.devices(store).to_dict("records"),
+        "device_facts": devices(store).to_dict("records"),
     }
 
 

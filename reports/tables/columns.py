@@ -14,6 +14,7 @@ HISTORY = {
     3: "2026-11-27: `exact_match`, and `top5` is empty where a model has five classes or fewer",
     4: "2026-11-27: which operators delegates ran, and runtimes with options of their own",
     5: "2026-11-27: the interval of `latency_p50_ns` covers the spread between rounds as well",
+    6: "2026-11-27: `runtime` in latency_samples.csv is what ran, where it said `auto`; its delegates; rows in order",
 }
 SCHEMA = max(HISTORY)
 
@@ -152,6 +153,10 @@ LATENCY_SAMPLES = (
     Column("format", TEXT, "as in comparison.csv"),
     Column("device", TEXT, "where it ran"),
     Column("runtime", TEXT, "what executed it"),
+    Column("runtime_version", TEXT, "its version"),
+    Column("runtime_base", TEXT, "as in comparison.csv"),
+    Column("delegate", TEXT, "delegates that took operators"),
+    Column("delegated", TEXT, "how many each took, as in comparison.csv"),
     Column("num_threads", WHOLE, "threads"),
     Column("mode", TEXT, "as in comparison.csv, and sustained for the runs of a long measurement"),
     Column("round", WHOLE, "the fresh process, counted from 0; empty for a long measurement"),

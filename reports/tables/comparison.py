@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -14,12 +13,10 @@ from reports.data.batches import AWAY, STATUSES
 from reports.data.rounds import together
 from reports.data.stats import Interval, median_interval, percentile, percentile_interval, wilson
 from reports.data.view import INVALID, KERAS, RunView, device_kind, device_name, is_sustained
-from reports.tables.columns import COMPARISON, DEVICES, LATENCY_SAMPLES, frame
+from reports.tables.columns import COMPARISON, LATENCY_SAMPLES, frame
 from reports.tables.delegation import delegation_facts
 from reports.tables.references import fidelity_facts, in_groups
 from reports.tables.scores import attach_quality, quality_summary
-
-COUNTERS = {"monotonic_ns", "unix_time", "uptime_s", "own_cpu_seconds", "cpu_seconds", "pid"}
 
 
 class RowId(NamedTuple):
@@ -48,47 +45,27 @@ def comparison(store: StoreReader) -> pd.DataFrame:
 def latency_samples(store: StoreReader) -> pd.DataFrame:
     """Every raw sample, warm-ups included, as the device sent it."""
     view, rows = RunView(store), []
-    for unit in view.of_kind("latency"):
-        if unit.status != "done" or unit.result["emulated"]:
+    timed = [unit for unit in view.of_kind("latency") if unit.status == "done"]
+    position = _positions(view)
+    for unit in sorted(timed, key=lambda unit: (*position(row_id(unit)), unit.spec.get("round") or 0)):
+        if unit.result["emulated"]:
             continue  # the time under an emulator is not a latency
-        common = {**row_id(unit)._asdict(), "round": unit.spec.get("round"), "verdict": unit.result["verdict"]}
+        common = {
+            **row_id(unit)._asdict(),
+            **_runtime_facts([unit]),
+            "delegate": unit.result["delegate"],
+            "delegated": delegation_facts(unit.result)["delegated"],
+            "round": unit.spec.get("round"),
+            "verdict": unit.result["verdict"],
+        }
         for phase, name in (("warmup", "warmup_ns"), ("timed", "samples_ns")):
             rows += [{**common, "phase": phase, "index": i, "latency_ns": ns} for i, ns in enumerate(unit.result[name])]
     return frame(rows, LATENCY_SAMPLES)
 
 
-def devices(store: StoreReader) -> pd.DataFrame:
-    """What is known of each device, and the conditions of its measurements: one row per property."""
-    facts: dict[tuple[str, str], dict[str, list[Any]]] = {}
-    for unit in RunView(store).of_kind("latency"):
-        if unit.status != "done":
-            continue
-        known = facts.setdefault((device_name(unit.spec), device_kind(unit.spec)), {})
-        conditions = {when: unit.result["circumstances"][when] for when in ("before", "after")}
-        around = {name: unit.result["circumstances"].get(name) for name in ("clock_ahead_s", "settled_s")}
-        told = {name: value for name, value in around.items() if value is not None}
-        for name, value in _flat({"machine": unit.result["machine"], **conditions, **told}):
-            known.setdefault(name, []).append(value)
-    rows = [
-        {"device": device, "device_kind": kind, "property": name, "value": _summary(values)}
-        for (device, kind), known in facts.items()
-        for name, values in sorted(known.items())
-    ]
-    return frame(rows, DEVICES)
-
-
-def _summary(values: Sequence[Any]) -> str:
-    """Numbers as their range, anything else as its distinct values."""
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        low, high = min(values), max(values)
-        return json.dumps(low) if low == high else f"{json.dumps(low)} to {json.dumps(high)}"
-    texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
-    return " | ".join(dict.fromkeys(texts))
-
-
 # ------------------------------------------------------------------------------------------------ rows and units
 def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
-    """The units of every row, in the order of the plan; accuracy belongs to the rows of all thread counts."""
+    """The units of every row; accuracy belongs to the rows of all thread counts."""
     accuracy = {identity(unit): unit for unit in view.of_kind("accuracy")}
     rows: dict[RowId, list[StoredUnit]] = {row: [unit] for row, unit in accuracy.items() if row.format == KERAS}
     timed: dict[RowId, list[StoredUnit]] = {}
@@ -104,8 +81,22 @@ def _grouped(view: RunView) -> dict[RowId, list[StoredUnit]]:
     for row in [*timed, *(row for row in accuracy if row in untimed)]:
         tested = accuracy.get(_without_threads(row))
         rows[row] = timed.get(row, []) + ([tested] if tested else [])
-    order = {name: position for position, name in enumerate(in_groups(view))}
-    return dict(sorted(rows.items(), key=lambda item: order[item[0].model]))
+    position = _positions(view)
+    return dict(sorted(rows.items(), key=lambda item: position(item[0])))
+
+
+def _positions(view: RunView) -> Callable[[RowId], tuple[Any, ...]]:
+    """Where a row stands, whatever the order of measurement: models, formats and devices as they were planned."""
+    models, formats = list(in_groups(view)), [KERAS]
+    formats += dict.fromkeys(unit.spec["format"] for unit in view.of_kind("conversion"))
+    devices = list(dict.fromkeys(identity(unit).device for unit in view.of_kind("accuracy")))
+
+    def position(row: RowId) -> tuple[Any, ...]:
+        known = ((models, row.model), (formats, row.format), (devices, row.device))
+        places = (names.index(name) if name in names else len(names) for names, name in known)
+        return (*places, row.device, row.runtime, row.num_threads or 0, row.mode)
+
+    return position
 
 
 def identity(unit: StoredUnit) -> RowId:
@@ -273,13 +264,3 @@ def _named(name: str, interval: Interval | None) -> dict[str, Any]:
     if interval is None:
         return {}
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """The leaves of nested facts by their dotted names; counters, which mean little by themselves, are left out."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name not in COUNTERS:
-                yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
-    elif value is not None:
-        yield prefix, value

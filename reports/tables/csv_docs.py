@@ -28,6 +28,7 @@ _HEAD = f"""# The CSV files
 * UTF-8, comma-separated, quoted where needed (RFC 4180), lines end in LF.
 * An empty field means unknown or not applicable. It never stands for 0.
 * The unit is in the column's name: `_ns` nanoseconds, `_nj` nanojoules, `_bytes` bytes. Fractions are 0 to 1.
+* Rows have the order of the experiment: models, formats and devices as it names them, then threads and rounds.
 * Column names and meanings stay as they are within a schema version; new columns may appear.
 * Text that a spreadsheet would execute as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) is
   written with a leading apostrophe.

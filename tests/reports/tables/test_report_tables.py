@@ -14,7 +14,7 @@ import pytest
 
 from harness.store import Store
 from reports.data.stats import percentile, wilson
-from reports.tables import comparison
+from reports.tables import comparison, device_facts
 from reports.tables.columns import COMPARISON
 from reports.tables.scores import quality
 from tests.reports.synthetic_runs import BOARD, EMULATED, HOST, TWINS, RunBuilder
@@ -232,14 +232,14 @@ def test_devices_give_ranges_of_numbers_and_no_counters(tmp_path: Path) -> None:
         conditions = {"before": {}, "during": [{"run": 0, "monotonic_ns": 5}], "after": after}
         run.latency(TWINS[0], "fp32", conversion, round=number, extra={"circumstances": conditions})
     with Store(run.build()) as store:
-        facts = comparison.devices(store).set_index("property")["value"]
+        facts = device_facts.devices(store).set_index("property")["value"]
     assert facts["after.temperatures_c.soc"] == "41.5 to 60.0"
     assert facts["after.governors"] == '["ondemand"]'
     assert int(facts["machine.cpus"]) > 0
     assert not [name for name in facts.index if "monotonic" in name or "during" in name]
 
 
-@pytest.mark.parametrize("make", [comparison.comparison, quality, comparison.latency_samples, comparison.devices])
+@pytest.mark.parametrize("make", [comparison.comparison, quality, comparison.latency_samples, device_facts.devices])
 def test_an_empty_run_gives_empty_tables_with_all_columns(tmp_path: Path, make: Any) -> None:
     with Store(RunBuilder(tmp_path).build()) as store:
         table = make(store)
