@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -68,6 +69,7 @@ def explain(
         typer.Option(help=f"Precision of methods that take gradients: {', '.join(PRECISIONS)} (faster on some CPUs)."),
     ] = PRECISIONS[0],
     out: Annotated[Path, typer.Option(help="Folder for the pictures of the maps.")] = Path("explanations"),
+    plain: Annotated[bool, typer.Option("--plain", help="Write the pictures without a title.")] = False,
     seed: Annotated[
         int, typer.Option(help="Seed of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)
     ] = 0,
@@ -194,6 +196,7 @@ def explain(
             out=out,
             seed=seed,
             as_json=as_json,
+            plain=plain,
             experiment=experiment,
             own=own,
             device=device,
@@ -237,7 +240,14 @@ def explain_pictures(options: ExplainOptions) -> None:
             explanation = explainer.explain(
                 image, methods, key=path.name, target=target, metrics=metrics, seed=options.seed
             )
-            written = explain_files.write(options.out, stem, image, explanation)
+            written = explain_files.write(
+                options.out,
+                stem,
+                image,
+                explanation,
+                caption=partial(explain_text.caption, path, explanation, names, model.name),
+                plain=options.plain,
+            )
             records.append(explain_text.record(path, explanation, names, written, done))
             if not options.as_json:
                 print(f"\n{explain_text.as_text(records[-1])}", flush=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,8 @@ from harness.store.atomic_files import remove_parts, write_atomically
 from harness.store.folder import check_writable, output_errors_explained
 
 if TYPE_CHECKING:
-    from harness.cli.explain_image import Explanation
+    from harness.cli.explain_image import Explanation, ScoredMap
+    from reports.drawing.captions import Caption
 
 
 def check_pictures(paths: Sequence[Path]) -> None:
@@ -56,16 +56,26 @@ def stems(paths: Sequence[Path], model: str) -> Iterator[str]:
         yield f"{path.stem}-{model}" if count == 1 else f"{path.stem}-{count}-{model}"
 
 
-def write(folder: Path, stem: str, image: NDArray[np.uint8], explanation: Explanation) -> dict[str, Path]:
-    """The file of each method's picture, by the method's name."""
+def write(
+    folder: Path,
+    stem: str,
+    image: NDArray[np.uint8],
+    explanation: Explanation,
+    *,
+    caption: Callable[[ScoredMap], Caption],
+    plain: bool,
+) -> dict[str, Path]:
+    """The file of each method's picture, by the method's name: beneath its caption, or `plain` without."""
+    from reports.drawing.captions import as_png, captioned
     from reports.drawing.overlays import overlay_picture
 
     written = {}
     with output_errors_explained(f'--out: "{folder}"'):
         for row in explanation.maps:
             if row.method is not None:
-                content = io.BytesIO()
-                overlay_picture(image, row.map).save(content, "PNG")
+                picture, said = overlay_picture(image, row.map), caption(row)
                 path = folder / f"{stem}-{row.method}.png"
-                written[row.method] = write_atomically(path, content.getvalue())
+                written[row.method] = write_atomically(
+                    path, as_png(picture if plain else captioned(picture, said), said)
+                )
     return written

@@ -48,6 +48,7 @@ class ExplainOptions:
     own: OwnModelOptions
     device: str | None = None
     precision: str = FLOAT32
+    plain: bool = False
 
     def chosen_methods(self, model: Model) -> list[Method]:
         """The methods asked for, each with those of the given parameters that it has.

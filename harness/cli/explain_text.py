@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.cli.explain_image import Explanation
+from harness.cli.explain_image import Explanation, ScoredMap
 from harness.cli.explain_model import OpenModel
 from harness.cli.text import as_table
 from harness.errors import printable
 from harness.outputs import KINDS
 from harness.quality.metrics.metric_table import METRICS
+from reports.drawing.captions import Caption
 
 NOTE = (
     "One picture says how these maps compare on it, not how good a method or a model is: `bitlens run` asks many.\n"
@@ -42,6 +43,31 @@ def record(
             for row in explained.maps
         ],
     }
+
+
+def caption(path: Path, explained: Explanation, names: Sequence[str], model: str, row: ScoredMap) -> Caption:
+    """What the picture of a map says: the class that it explains, by which method, and of which model."""
+    target, predicted = explained.target, explained.predicted
+    probability = float(explained.probabilities[target])
+    others = f", where {_named(explained, names, predicted)} is predicted" if target != predicted else ""
+    return Caption(
+        title=f"{_named(explained, names, target)}{others}",
+        lines=(f"{row.label}, {model}, {printable(path.name)}",),
+        facts={
+            "image": printable(path.name),
+            "model": model,
+            "method": row.label,
+            "class": target,
+            "name": printable(names[target]),
+            "probability": probability,
+            "predicted": predicted,
+            "scores": dict(row.scores),
+        },
+    )
+
+
+def _named(explained: Explanation, names: Sequence[str], index: int) -> str:
+    return f"{printable(names[index])} {explained.probabilities[index]:.1%}"
 
 
 def headline(opened: OpenModel, where: str = "") -> str:
