@@ -55,7 +55,7 @@ def test_the_command_that_a_stopped_run_names_goes_on_and_loses_nothing(
     folder.mkdir()
     (folder / "small.toml").write_text(EXPERIMENT)
     with Terminal(["run", "small.toml", "--workers", "0", "--verbose"], folder=folder, NO_COLOR="1") as terminal:
-        terminal.wait_for("converting 1/1")
+        terminal.wait_for("in all 3 of ")
         stop(terminal)
         assert terminal.end() == status
         [command] = re.findall(STOPPED, terminal.shown)
