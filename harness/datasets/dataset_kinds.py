@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.datasets.cifar10_layout import folder_of_batches
 from harness.datasets.dataset import Dataset
 from harness.errors import ConfigError, quoted
 from harness.registry import resolve
@@ -13,9 +14,9 @@ from harness.registry import resolve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """One kind of data set. `open` names a class made from a path, or from a seed where the images are generated.
+    """One kind of data set. `open` names what makes it from a path, or from a seed where the images are generated.
 
-    options  what else of the [dataset] table that class takes.
+    options  what else of the [dataset] table that takes.
     """
 
     open: str
@@ -31,8 +32,9 @@ DATASETS: dict[str, DatasetSpec] = {
         generated=True,
     ),
     "cifar10-archive": DatasetSpec(
-        open="harness.datasets.cifar10_archive:Cifar10Archive",
-        summary="a zip of CIFAR-10 as JPEGs, train|test/<class>/N.jpg",
+        open="harness.datasets.cifar10:open_cifar10",
+        summary="CIFAR-10: cifar-10-python.tar.gz, cifar-10-binary.tar.gz, the folder in one, "
+        "or a zip of JPEGs, train|test/<class>/N.jpg",
     ),
     "image-folder": DatasetSpec(
         open="harness.datasets.image_folder:ImageFolder",
@@ -55,14 +57,15 @@ def kind_of(path: str | None) -> str:
     if path is None:
         raise ConfigError("[dataset]: expected a kind or a path, got neither", hint=f"kind: {', '.join(DATASETS)}")
     if os.path.isdir(path):
-        return "image-folder"
-    kinds = {".npz": "npz", ".zip": "cifar10-archive"}
+        return "cifar10-archive" if folder_of_batches(Path(path)) else "image-folder"
+    kinds = {".npz": "npz", **dict.fromkeys((".zip", ".tar", ".gz", ".tgz"), "cifar10-archive")}
     suffix = os.path.splitext(path)[1].lower()
     if not os.path.lexists(path) and suffix not in kinds:
         raise ConfigError(f'[dataset] path: found nothing at "{path}"', hint=WHERE)
     if suffix not in kinds:
         raise ConfigError(
-            f'[dataset] kind: expected one, since "{path}" is neither a folder of images nor an .npz or .zip file',
+            f'[dataset] kind: expected one, since "{path}" is neither a folder of images nor an .npz, .zip or .tar.gz '
+            "file",
             hint=", ".join(DATASETS),
         )
     return kinds[suffix]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.datasets.cifar10_archive import Cifar10Archive
+from harness.datasets.cifar10 import open_cifar10
 from harness.datasets.dataset import Dataset, stack
 from harness.datasets.planted import PlantedDataset
 from harness.models.catalogue import minus_one_to_one
@@ -258,7 +258,7 @@ def main() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    dataset: Dataset = Cifar10Archive(options.archive) if options.archive else PlantedDataset(seed=options.seed)
+    dataset: Dataset = open_cifar10(options.archive) if options.archive else PlantedDataset(seed=options.seed)
     trained = train(options.name, dataset, seed=options.seed, weights=options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     trained.model.save_weights(options.out / f"{options.name}.h5")

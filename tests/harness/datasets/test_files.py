@@ -95,7 +95,7 @@ def test_npz_gives_images_labels_and_masks(tmp_path: Path) -> None:
     ("kind", "content", "sentence"),
     [
         ("cifar10-archive", None, "found no file"),
-        ("cifar10-archive", b"text", "expected a CIFAR-10 zip archive"),
+        ("cifar10-archive", b"text", "expected the archive cifar-10-python.tar.gz .* is neither"),
         ("npz", b"text", "expected an .npz file of arrays"),
         ("image-folder", b"text", "expected a folder of images"),
     ],

@@ -159,11 +159,15 @@ def test_a_model_is_called_by_its_file_and_may_be_given_a_name(tmp_path: Path) -
 def test_a_data_set_is_of_the_kind_that_its_path_says(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "notes.txt").touch()
+    for folder in ("cifar-10-batches-py", "around/cifar-10-batches-bin"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "test_batch.bin").touch()
 
     def kind(path: str) -> str:
         return experiment(tmp_path, f'models = ["planted-float"]\n[dataset]\npath = "{path}"').datasets[0].kind
 
     assert (kind("photos"), kind("d.npz"), kind("cifar.ZIP")) == ("image-folder", "npz", "cifar10-archive")
+    assert {kind(path) for path in ("cifar-10-batches-py", "around", "c.tar.gz", "c.tgz")} == {"cifar10-archive"}
     with pytest.raises(ConfigError, match=r"kind: expected one, since .*notes.txt.* is neither a folder of images"):
         kind("notes.txt")
     with pytest.raises(ConfigError, match="path: found nothing at"):
