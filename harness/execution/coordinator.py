@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness.errors import counted
+from harness.execution import missing_tools
 from harness.execution.outlook import Outlook
 from harness.execution.own_models import completed
 from harness.execution.progress import Tally, run_progress
@@ -128,11 +129,11 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     shutil.rmtree(store.folder / "logs", ignore_errors=True)
     context = RunContext(experiment, store)
     doubts = [doubt_of_labels(model, context.dataset_of(model.name)) for model in experiment.scored_models]
-    remarks = [*context.dataset_remarks(), *filter(None, doubts)]
+    remarks = [*context.dataset_remarks(), *filter(None, doubts), *missing_tools.sentences(experiment)]
     for remark in remarks:
         say(remark)
     store.replace_plan(each_unit(experiment, context.dataset_of), kinds=tuple(STAGES))
-    store.set_meta("dataset_remarks", canonical_json(remarks))
+    store.set_meta("remarks", canonical_json(remarks))
     store.set_meta("away", "{}")
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)

@@ -168,9 +168,10 @@ def compiler_for(target: str) -> list[str]:
         return [cross]
     if importlib.util.find_spec("ziglang"):
         return [sys.executable, "-m", "ziglang", "c++", "-target", f"{target}-linux-gnu.{OLDEST_GLIBC}"]
+    package = "g++" if target == host_target() else f"g++-{target.replace('_', '-')}-linux-gnu"
     raise NoCompiler(
-        f"no C++ compiler for {target} is installed, so binarized artifacts need another runtime there",
-        hint=f"apt install g++-{target.replace('_', '-')}-linux-gnu, or pip install ziglang",
+        f"no C++ compiler for {target} is installed, which builds the LCE operators of binarized artifacts",
+        hint=f"apt install {package}, or pip install ziglang",
     )
 
 
