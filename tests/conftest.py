@@ -7,9 +7,12 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from harness import keras_packages
+from harness.errors import counted
+from tests.skips import TITLE, skip_lines
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: files that a machine has once, such as its lock, are its own
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="bitlens-tests-")
@@ -24,3 +27,12 @@ keras_packages.set_up()  # before TensorFlow is imported: `tf.keras` is Keras 2 
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")  # a busy machine is not a failure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests this machine cannot run, and what to install."""
+    skipped = terminalreporter.getreports("skipped")
+    if skipped:
+        terminalreporter.section(f"{counted(len(skipped), 'test')} {TITLE}")
+        for line in skip_lines(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)):
+            terminalreporter.line(line)
