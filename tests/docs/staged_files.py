@@ -1,0 +1,76 @@
+"""Makes the files that pages take for granted, in a clone: python staged_files.py CLONE."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = ROOT / "tests" / "device" / "artifacts"
+STUDY = """models = ["planted-float"]
+[dataset]
+kind = "planted"
+[accuracy]
+images = 8
+"""
+
+
+def pictures(folder: Path) -> None:
+    """Two classes of six noisy pictures."""
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(6):
+            Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(folder / name / f"{number}.png")
+
+
+def models(folder: Path) -> None:
+    """A small model for images of 64x64 pixels and two classes, in each of the forms that pages name."""
+    from harness import keras_packages
+
+    keras_packages.set_up()
+    import tensorflow as tf
+
+    from converters.tflite import fp32
+
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            layers.Input((64, 64, 3)),
+            layers.Conv2D(4, 3, strides=4, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.save(folder / "mine.h5")
+    model.save(folder / "mine.keras")
+    for name in ("mine.tflite", "my.tflite", "model.tflite"):
+        (folder / name).write_bytes(fp32(model, None))
+
+
+def main(folder: Path) -> None:
+    from tests.harness.datasets.cifar10_files import archive, python_files
+
+    for name in ("pictures", "photos"):
+        pictures(folder / name)
+    Image.open(folder / "pictures/cat/0.png").save(folder / "photo.png")
+    Image.open(folder / "pictures/cat/0.png").save(folder / "photo.jpg")
+    (folder / "names.txt").write_text("cat\ndog\n")
+    models(folder)
+    shutil.copy(ARTIFACTS / "lce.tflite", folder / "lce.tflite")
+    shutil.copy(ARTIFACTS / "lce.tflite", folder / "quicknet.tflite")
+    (folder / "study.toml").write_text(STUDY)
+    (folder / "data").mkdir(exist_ok=True)
+    archive(folder / "data" / "cifar-10-python.tar.gz", python_files())
+    devices = Path(os.environ["XDG_CONFIG_HOME"]) / "bitlens" / "devices.toml"
+    devices.parent.mkdir(parents=True, exist_ok=True)
+    devices.write_text('[[device]]\nname = "pi4"\nkind = "local"\n')
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
