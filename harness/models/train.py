@@ -2,6 +2,7 @@
 
     python -m harness.models.train planted-binary
     python -m harness.models.train cifar-binary --archive cifar10-jpeg.zip
+    python -m harness.models.train photo-binary --folder tiny-imagenet-20 --checkpoints checkpoints
 
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
@@ -17,8 +18,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,75 +29,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.preprocessing import preprocess
-from harness.datasets.cifar10 import open_cifar10
-from harness.datasets.dataset import Dataset, stack
-from harness.datasets.planted import PlantedDataset
+from harness.datasets.dataset import Dataset
+from harness.datasets.dataset_kinds import open_dataset
+from harness.errors import BitlensError, ConfigError
+from harness.keras_packages import set_up
+from harness.models.batches import Batches, Floats
 from harness.models.catalogue import minus_one_to_one
+from harness.models.recipes import RECIPES, Recipe
 from harness.models.twins import build_twin
 
 WEIGHTS = Path(__file__).parent / "weights"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How one twin is trained. `peak_rate` is the highest learning rate; `shift` is in pixels.
-
-    epochs      of each cycle; a second cycle is a warm restart (Loshchilov & Hutter 2017, arXiv:1608.03983).
-    start_from  the twin whose weights training starts from. A binarized model that starts from its float twin finds
-                small objects that it does not find from random weights (Bulat & Tzimiropoulos 2019, arXiv:1909.13863).
-    images      how many of the training split; None is all.
-    shuffled_labels  labels are permuted by the seed, and images are neither flipped nor shifted: to be memorised.
-    """
-
-    data: str
-    image_size: int
-    binarized: bool
-    epochs: tuple[int, ...]
-    peak_rate: float
-    shift: int
-    start_from: str | None = None
-    batch_size: int = 100
-    images: int | None = None
-    shuffled_labels: bool = False
-
-
-RECIPES = {
-    "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=(8,), peak_rate=3e-3, shift=4),
-    "planted-binary": Recipe(
-        data="planted",
-        image_size=64,
-        binarized=True,
-        epochs=(16, 12),
-        peak_rate=2e-3,
-        shift=4,
-        start_from="planted-float",
-    ),
-    "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=(10,), peak_rate=3e-3, shift=3),
-    "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=(18,), peak_rate=5e-3, shift=3),
-    "planted-float-shuffled": Recipe(
-        data="planted",
-        image_size=64,
-        binarized=False,
-        epochs=(60,),
-        peak_rate=3e-3,
-        shift=0,
-        batch_size=50,
-        images=1000,
-        shuffled_labels=True,
-    ),
-    "planted-binary-shuffled": Recipe(
-        data="planted",
-        image_size=64,
-        binarized=True,
-        epochs=(60,),
-        peak_rate=2e-3,
-        shift=0,
-        start_from="planted-float-shuffled",
-        batch_size=50,
-        images=1000,
-        shuffled_labels=True,
-    ),
-}
+DATA = {"planted": "", "cifar": " --archive cifar10-jpeg.zip", "photo": " --folder tiny-imagenet-20"}  # as options
+KINDS = {"planted": "planted", "cifar": "cifar10-archive", "photo": "image-folder"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,30 +59,39 @@ class Trained:
     seconds: float
 
 
-def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> Trained:
+def train(name: str, dataset: Dataset, *, seed: int, weights: Path, checkpoints: Path | None = None) -> Trained:
     """Train by the recipe of this name and measure once.
 
-    weights  the folder where the twin to start from lies, for recipes that start from one.
+    weights      the folder where the twins to start from and to learn from lie, for recipes that have one.
+    checkpoints  a folder to keep the state of every epoch in, from which a training that was stopped goes on to the
+                 same weights; None keeps nothing.
+    Raises       ConfigError for images of another size than the recipe's, and for checkpoints of another training.
     """
     import tf_keras
 
     recipe = RECIPES[name]
+    folder = checkpoints / name / f"seed-{seed}" if checkpoints else None
+    if folder:
+        _check_same(folder, recipe, dataset)
     tf_keras.utils.set_random_seed(seed)
-    model = build_twin(image_size=recipe.image_size, classes=len(dataset.class_names), binarized=recipe.binarized)
+    classes = len(dataset.class_names)
+    model = build_twin(image_size=recipe.image_size, classes=classes, binarized=recipe.binarized)
     if recipe.start_from:
         model.load_weights(weights / f"{recipe.start_from}.h5")
     images, labels = training_data(recipe, dataset, seed=seed)
-    batches = _Batches(images, labels, recipe, seed=seed)
-    began = time.monotonic()
-    for epochs in recipe.epochs:
+    teacher = _teacher(recipe, classes, weights) if recipe.teacher else None
+    batches = Batches(images, labels, recipe, classes=classes, seed=seed, teacher=teacher)
+    seconds, earlier = 0.0, 0
+    for cycle, epochs in enumerate(recipe.epochs):
         model.compile(
             optimizer=tf_keras.optimizers.Adam(_one_cycle(recipe, steps=len(batches) * epochs)),
-            loss="sparse_categorical_crossentropy",
+            loss="categorical_crossentropy",
             metrics=["accuracy"],
         )
-        model.fit(_as_sequence(batches), epochs=epochs, shuffle=False, verbose=2)
-    seconds = time.monotonic() - began
-    test_images, test_labels = stack(dataset, "test", range(dataset.size("test")))
+        cycle_folder = folder / f"cycle-{cycle}" if folder else None
+        seconds += _fit(model, batches, epochs=epochs, earlier=earlier, checkpoints=cycle_folder)
+        earlier += epochs
+    test_images, test_labels = _images(recipe, dataset, "test", dataset.size("test"))
     return Trained(
         model=model,
         top1=_top1(model, recipe, test_images, test_labels),
@@ -147,10 +102,70 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path) -> Trained:
     )
 
 
+def _check_same(folder: Path, recipe: Recipe, dataset: Dataset) -> None:
+    """Note in the folder what is trained there. Raises ConfigError where that was something else."""
+    facts = json.dumps({"recipe": asdict(recipe), "images": dataset.fingerprint}, indent=2)
+    note = folder / "training.json"
+    if note.exists() and note.read_text() != facts:
+        raise ConfigError(
+            f'--checkpoints: "{folder}" has epochs of another recipe or of other images, see its {note.name}',
+            hint="another folder, or none",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(facts)
+
+
+def _fit(model: Any, batches: Batches, *, epochs: int, earlier: int, checkpoints: Path | None) -> float:
+    """Train one cycle, or what is left of it, and return how many seconds it took in all.
+
+    earlier  epochs of the cycles before: batches count through.
+    """
+    import tensorflow as tf
+
+    model.optimizer.build(model.trainable_variables)  # its state is restored as well
+    done, seconds = tf.Variable(0, dtype=tf.int64), tf.Variable(0.0, dtype=tf.float64)
+    state = tf.train.Checkpoint(model=model, optimizer=model.optimizer, done=done, seconds=seconds)
+    manager = tf.train.CheckpointManager(state, str(checkpoints), max_to_keep=2) if checkpoints else None
+    if manager is not None and manager.latest_checkpoint:
+        state.restore(manager.latest_checkpoint).assert_consumed()
+    for epoch in range(int(done), epochs):
+        began = time.monotonic()
+        batches.start_epoch(earlier + epoch)
+        model.fit(_as_sequence(batches), initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=2)
+        done.assign_add(1)
+        seconds.assign_add(time.monotonic() - began)
+        if manager is not None:
+            manager.save()
+    return float(seconds)
+
+
+def _teacher(recipe: Recipe, classes: int, weights: Path) -> Callable[[Floats], Floats]:
+    """The probabilities of the trained twin that a recipe learns from."""
+    import tensorflow as tf
+
+    model = build_twin(image_size=recipe.image_size, classes=classes, binarized=RECIPES[str(recipe.teacher)].binarized)
+    model.load_weights(weights / f"{recipe.teacher}.h5")
+    predict = tf.function(lambda pixels: model(pixels, training=False))
+    return lambda pixels: np.asarray(predict(tf.constant(pixels)))
+
+
 def training_data(recipe: Recipe, dataset: Dataset, *, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The images and the labels that a recipe trains on: permuted, as many of each class as before, if it says so."""
-    images, labels = stack(dataset, "train", range(recipe.images or dataset.size("train")))
+    images, labels = _images(recipe, dataset, "train", recipe.images or dataset.size("train"))
     return images, np.random.default_rng(seed).permutation(labels) if recipe.shuffled_labels else labels
+
+
+def _images(recipe: Recipe, dataset: Dataset, split: str, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The first images of a split, and their labels. Raises ConfigError for one of another size than the recipe's."""
+    expected = (recipe.image_size, recipe.image_size, 3)
+    samples = [dataset.sample(split, index) for index in range(count)]
+    for sample in samples:
+        if sample.image.shape != expected:
+            raise ConfigError(
+                f"{sample.key}: expected {recipe.image_size} x {recipe.image_size} colour pixels, "
+                f"got an image of {' x '.join(map(str, sample.image.shape))}"
+            )
+    return np.stack([sample.image for sample in samples]), np.array([sample.label for sample in samples], np.int64)
 
 
 def _top1(model: Any, recipe: Recipe, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
@@ -158,50 +173,15 @@ def _top1(model: Any, recipe: Recipe, images: NDArray[np.uint8], labels: NDArray
     return float((model.predict(pixels, batch_size=200, verbose=0).argmax(1) == labels).mean())
 
 
-class _Batches:
-    """Shuffled, flipped and shifted batches that depend on (seed, epoch, batch) alone."""
-
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, *, seed: int) -> None:
-        pad = ((0, 0), (recipe.shift, recipe.shift), (recipe.shift, recipe.shift), (0, 0))
-        self._padded, self._labels = np.pad(images, pad, mode="reflect"), labels
-        self._recipe, self._seed, self._epoch = recipe, seed, 0
-        self._order = self._shuffle()
-
-    def __len__(self) -> int:
-        return len(self._labels) // self._recipe.batch_size
-
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        size, recipe = self._recipe.batch_size, self._recipe
-        rng = np.random.default_rng([self._seed, self._epoch, batch])
-        chosen = self._order[batch * size : (batch + 1) * size]
-        shifts = rng.integers(0, 2 * recipe.shift + 1, (size, 2))
-        flips = (rng.random(size) < 0.5) & (not recipe.shuffled_labels)
-        crops = [
-            self._padded[i, y : y + recipe.image_size, x : x + recipe.image_size][:, :: -1 if flip else 1]
-            for i, (y, x), flip in zip(chosen, shifts, flips)
-        ]
-        return preprocess(np.stack(crops), minus_one_to_one(recipe.image_size)), self._labels[chosen]
-
-    def next_epoch(self) -> None:
-        self._epoch += 1
-        self._order = self._shuffle()
-
-    def _shuffle(self) -> NDArray[np.int64]:
-        return np.random.default_rng([self._seed, self._epoch]).permutation(len(self._labels))
-
-
-def _as_sequence(batches: _Batches) -> Any:
+def _as_sequence(batches: Batches) -> Any:
     import tf_keras
 
     class Sequence(tf_keras.utils.Sequence):  # type: ignore[misc]  # Keras has no types
         def __len__(self) -> int:
             return len(batches)
 
-        def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        def __getitem__(self, batch: int) -> tuple[Floats, Floats]:
             return batches[batch]
-
-        def on_epoch_end(self) -> None:
-            batches.next_epoch()
 
     return Sequence()
 
@@ -222,12 +202,11 @@ def _one_cycle(recipe: Recipe, *, steps: int) -> Any:
 def write_card(name: str, trained: Trained, *, seed: int, directory: Path) -> None:
     """The model card: what was trained, by which command, and the accuracy that was measured."""
     recipe = RECIPES[name]
-    archive = " --archive cifar10-jpeg.zip" if recipe.data == "cifar" else ""
     card = {
         "model": name,
         "data": recipe.data,
         "binarized": recipe.binarized,
-        "command": f"python -m harness.models.train {name}{archive} --seed {seed}",
+        "command": f"python -m harness.models.train {name}{DATA[recipe.data]} --seed {seed}",
         "seed": seed,
         "epochs": recipe.epochs,
         "top1": trained.top1,
@@ -248,18 +227,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--archive", type=Path, help="CIFAR-10 as a zip of JPEGs; for the cifar twins")
+    parser.add_argument(
+        "--folder", type=Path, help="20 classes of Tiny-ImageNet as an image folder; for the photo twins"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for TensorFlow; more train faster")
+    parser.add_argument("--checkpoints", type=Path, help="folder to keep every epoch in: a stopped training goes on")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights and the card")
     options = parser.parse_args()
-    if RECIPES[options.name].data == "cifar" and options.archive is None:
-        parser.error(f"{options.name} is trained on CIFAR-10: --archive cifar10-jpeg.zip is needed")
+    paths = {"planted": None, "cifar": options.archive, "photo": options.folder}
+    data = RECIPES[options.name].data
+    if DATA[data] and paths[data] is None:
+        parser.error(f"{options.name} is trained on files:{DATA[data]} is needed")
 
+    set_up()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    dataset: Dataset = open_cifar10(options.archive) if options.archive else PlantedDataset(seed=options.seed)
-    trained = train(options.name, dataset, seed=options.seed, weights=options.out)
+    dataset = open_dataset(KINDS[data], path=paths[data] and str(paths[data]), seed=options.seed)
+    trained = train(options.name, dataset, seed=options.seed, weights=options.out, checkpoints=options.checkpoints)
     options.out.mkdir(parents=True, exist_ok=True)
     trained.model.save_weights(options.out / f"{options.name}.h5")
     write_card(options.name, trained, seed=options.seed, directory=options.out)
@@ -269,4 +255,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BitlensError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,12 @@ import pytest
 from device.preprocessing import preprocess
 from harness.datasets.dataset import Sample, stack
 from harness.datasets.planted import PlantedDataset
+from harness.errors import ConfigError
+from harness.models.batches import Batches
 from harness.models.catalogue import CATALOGUE, catalogue_model, minus_one_to_one, model_card
 from harness.models.loading import load_model
-from harness.models.train import RECIPES, Trained, _Batches, training_data, write_card
+from harness.models.recipes import RECIPES, Recipe
+from harness.models.train import Trained, _check_same, train, training_data, write_card
 
 SHUFFLED = [name for name, recipe in RECIPES.items() if recipe.shuffled_labels]
 
@@ -60,13 +65,13 @@ def test_other_recipes_keep_their_labels() -> None:
 def test_images_to_memorise_are_never_changed() -> None:
     recipe = RECIPES[SHUFFLED[0]]
     images, labels = training_data(recipe, Small(), seed=0)
-    batches = _Batches(images, labels, recipe, seed=0)
+    batches = Batches(images, labels, recipe, classes=10, seed=0)
     known = {image.tobytes(): label for image, label in zip(preprocess(images, minus_one_to_one(64)), labels)}
-    for _ in range(2):
+    for epoch in range(2):
+        batches.start_epoch(epoch)
         shown = [pair for i in range(len(batches)) for pair in zip(*batches[i])]
         assert sorted(image.tobytes() for image, _ in shown) == sorted(known)
-        assert all(known[image.tobytes()] == label for image, label in shown)
-        batches.next_epoch()
+        assert all(known[image.tobytes()] == probabilities.argmax() for image, probabilities in shown)
 
 
 def test_card_of_a_shuffled_model_tells_what_was_memorised(tmp_path: Path) -> None:
@@ -76,6 +81,64 @@ def test_card_of_a_shuffled_model_tells_what_was_memorised(tmp_path: Path) -> No
     card, ordinary = (json.loads((tmp_path / f"{name}.json").read_text()) for name in (SHUFFLED[0], "planted-float"))
     assert (card["train_top1"], card["train_images"], card["top1"]) == (0.99, 1000, 0.1)
     assert "shuffled_labels" not in ordinary
+
+
+# ----------------------------------------------------------------------------------------------------- checkpoints
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(
+        data="planted", image_size=64, binarized=False, epochs=(1, 2), peak_rate=1e-3, batch_size=10, images=20
+    )
+    monkeypatch.setitem(RECIPES, "tiny", recipe)
+
+    def tiny_model(*, image_size: int, classes: int, binarized: bool) -> Any:
+        import tf_keras
+        from tf_keras import layers
+
+        return tf_keras.Sequential(
+            [
+                layers.Conv2D(2, 3, strides=8, input_shape=(image_size, image_size, 3)),
+                layers.BatchNormalization(),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(classes, activation="softmax"),
+            ]
+        )
+
+    monkeypatch.setattr("harness.models.train.build_twin", tiny_model)
+
+    def weights_after(checkpoints: Path) -> list[np.ndarray]:
+        trained = train("tiny", Small(), seed=0, weights=tmp_path, checkpoints=checkpoints)
+        return list(trained.model.get_weights())
+
+    whole = weights_after(tmp_path / "whole")
+    started = Batches.start_epoch
+
+    def stopped(self: Batches, epoch: int) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+        started(self, epoch)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Batches, "start_epoch", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            weights_after(tmp_path / "parts")
+    for one, other in zip(whole, weights_after(tmp_path / "parts"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("change", [{"peak_rate": 2e-3}, {"epochs": (2,)}])
+def test_checkpoints_of_another_recipe_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    recipe = RECIPES["planted-float"]
+    _check_same(tmp_path, recipe, Small())
+    _check_same(tmp_path, recipe, Small())
+    with pytest.raises(ConfigError, match="another recipe"):
+        _check_same(tmp_path, replace(recipe, **change), Small())
+
+
+def test_images_of_another_size_are_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"train/0: expected 32 x 32 colour pixels, got an image of 64 x 64 x 3"):
+        training_data(RECIPES["cifar-float"], Small(), seed=0)
 
 
 # ------------------------------------------------------------------------------------------- the committed weights
