@@ -59,7 +59,7 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "away": list(dict.fromkeys(u.reason for u in view.units if u.status == AWAY)),
         "failures": [{"what": unit_words(u.kind, u.spec), "reason": u.reason} for u in failed],
         "damage": damage_sentences(view),
-        "remarks": json.loads(store.meta("remarks") or "[]"),
+        "remarks": json.loads(store.meta("remarks") or store.meta("dataset_remarks") or "[]"),
         "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
         "when": when(view),
