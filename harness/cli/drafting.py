@@ -66,9 +66,11 @@ def init(
 
 
 def schema() -> None:
-    """Print the JSON schema of experiment files, by which editors complete, explain and check them.
+    """Print the JSON schema of experiment files, with which editors complete, explain and check them.
 
-    The first line of an experiment file beside the schema: #:schema ./bitlens.schema.json
+    An experiment file beside the schema names it in its first line:
+
+    #:schema ./bitlens.schema.json
     """
     from harness.experiment.json_schema import as_text
 

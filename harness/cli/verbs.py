@@ -56,7 +56,7 @@ VERBS = {
     "schema": Verb(
         load="harness.cli.drafting:schema",
         section=START,
-        summary="Print the JSON schema of experiment files, by which editors complete, explain and check them.",
+        summary="Print the JSON schema of experiment files, with which editors complete, explain and check them.",
         examples=("bitlens schema > bitlens.schema.json",),
     ),
     "plan": Verb(
