@@ -77,10 +77,40 @@ def _explanation(run: RunData) -> Mapping[str, str] | None:
 
 def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[Recommendation]:
     """One recommendation per device, in the order of the rows. `explanation` names the score that means quality."""
-    devices = dict.fromkeys(row["device"] for row in rows if row["device"])
-    scored = [_with_quality(row, explanation) for row in rows]
-    axes = [LATENCY, ACCURACY, *([_quality_axis(explanation)] if explanation else [])]
-    return [_recommendation(device, [row for row in scored if row["device"] == device], axes) for device in devices]
+    axes = _axes(explanation)
+    by_device = _by_device([_with_quality(row, explanation) for row in rows])
+    return [_recommendation(device, of_device, axes) for device, of_device in by_device.items()]
+
+
+def recommended(run: RunData) -> list[int]:
+    """The positions of all rows that are worth a look on their device."""
+    explanation = _explanation(run)
+    rows = [_with_quality(row, explanation) | {"at": at} for at, row in enumerate(run.rows)]
+    return [
+        row["at"]
+        for of_device in _by_device(rows).values()
+        for row in worth_a_look(*_compared(of_device, _axes(explanation)))
+    ]
+
+
+def _by_device(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each device, in their order."""
+    devices: dict[str, list[Row]] = {row["device"]: [] for row in rows if row["device"]}
+    for row in rows:
+        if row["device"]:
+            devices[row["device"]].append(row)
+    return devices
+
+
+def _axes(explanation: Mapping[str, str] | None) -> list[Axis]:
+    return [LATENCY, ACCURACY, *([_quality_axis(explanation)] if explanation else [])]
+
+
+def _compared(rows: Sequence[Row], axes: Sequence[Axis]) -> tuple[list[Row], list[Axis]]:
+    """The rows of a device of which something was measured there, and the axes on which one is known."""
+    deployed = [LATENCY, ACCURACY]  # explanations are of the model, and measured without any device
+    measured = _without_repeats([row for row in rows if any(axis.known(row) for axis in deployed)])
+    return measured, [axis for axis in axes if any(axis.known(row) for row in measured)]
 
 
 def _quality_axis(explanation: Mapping[str, str]) -> Axis:
@@ -94,9 +124,7 @@ def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, 
 
 
 def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[Axis]) -> Recommendation:
-    deployed = [LATENCY, ACCURACY]  # explanations are of the model, and measured without any device
-    measured = _without_repeats([row for row in rows if any(axis.known(row) for axis in deployed)])
-    known = [axis for axis in axes if any(axis.known(row) for row in measured)]
+    measured, known = _compared(rows, axes)
     kept = sorted(worth_a_look(measured, known), key=_position)
     shown = kept[:LONGEST_LIST]
     return Recommendation(
