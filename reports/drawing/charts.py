@@ -70,6 +70,7 @@ def _vega(name: str, spec: dict[str, Any]) -> dict[str, Any]:
 
 def _config(*, ink: str, quiet_opacity: float) -> dict[str, Any]:
     return {
+        "aria": False,  # the page says what a chart shows; a name for each of its parts would be said besides
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},

@@ -43,9 +43,10 @@
       signals: declared.signals.map((each) => (each.name in values ? { ...each, value: values[each.name] } : each)),
     };
   };
+  const ERRORS_ONLY = 1; // a choice that leaves nothing to draw is no mistake: the words say so, and Vega need not warn
   const draw = async (place) => {
     place.view?.finalize();
-    const options = { mode: "vega", actions: false, renderer: "svg", tooltip: { theme: "custom" } };
+    const options = { mode: "vega", actions: false, renderer: "svg", logLevel: ERRORS_ONLY, tooltip: { theme: "custom" } };
     place.layout = layoutOf(place)?.width;
     place.view = (await vegaEmbed(place, specificationOf(place), options)).view;
     tell(place);

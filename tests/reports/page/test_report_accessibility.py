@@ -25,20 +25,19 @@ CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
 @pytest.fixture(scope="module")
-def addresses(twins_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Pages of: several devices, a run that really ran, latencies alone; the last one live, and the list of runs."""
+def addresses(report: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Pages of: several devices, a run that really ran, latencies alone and live; and the list of runs."""
     runs = tmp_path_factory.mktemp("runs")
     recorded = Path(shutil.copytree(RECORDED / "schema2", runs / "recorded"))
-    alone = _latencies_alone(runs / "latencies")
-    pages = {"several devices": twins_folder, "recorded": recorded, "latencies alone": alone}
+    _latencies_alone(runs / "latencies")
     with RunsServer(runs) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
-        served = server.address.replace("/?", "/run/latencies/?")
         try:
             yield {
-                **{name: write_report(folder).page.as_uri() for name, folder in pages.items()},
-                "live": served,
+                "several devices": report,
+                "recorded": write_report(recorded).page.as_uri(),
+                "latencies alone, live": server.address.replace("/?", "/run/latencies/?"),
                 "list of runs": server.address,
             }
         finally:
@@ -56,7 +55,7 @@ def _latencies_alone(folder: Path) -> Path:
     return run.build(experiment_name="latencies alone")
 
 
-@pytest.mark.parametrize("what", ["several devices", "recorded", "latencies alone", "live", "list of runs"])
+@pytest.mark.parametrize("what", ["several devices", "recorded", "latencies alone, live", "list of runs"])
 def test_axe_finds_nothing_serious(browser: Any, addresses: dict[str, str], what: str) -> None:
     if what == "list of runs":
         page = browser.new_page()
@@ -94,7 +93,7 @@ def test_headings_are_in_order_and_landmarks_are_there(browser: Any, addresses: 
 
 
 def test_who_wants_less_motion_gets_none(browser: Any, addresses: dict[str, str]) -> None:
-    page = Tab(browser, addresses["latencies alone"], reduced_motion="reduce").page
+    page = Tab(browser, addresses["latencies alone, live"], reduced_motion="reduce").page
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     page.close()
 

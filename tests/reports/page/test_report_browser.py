@@ -18,11 +18,6 @@ from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, model
 pytestmark = needs_chromium
 
 
-@pytest.fixture(scope="module")
-def report(twins_folder: Path) -> str:
-    return write_report(twins_folder)[1].as_uri()
-
-
 @pytest.fixture
 def tab(browser: Any, report: str) -> Iterator[Tab]:
     tab = Tab(browser, report)

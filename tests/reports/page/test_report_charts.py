@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +10,11 @@ import pytest
 from harness.store import Store
 from reports.sections.run_reader import read_run
 from reports.sections.tradeoff import marks
-from reports.write import write_report
 from tests.reports.page.browser import Tab, needs_chromium, playwright
 
 pytestmark = needs_chromium
 
 PANEL = '[data-chart="tradeoff"][data-device="pi4"]'
-
-
-@pytest.fixture(scope="module")
-def report(twins_folder: Path) -> str:
-    return write_report(twins_folder)[1].as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports.write import write_report
 from tests.reports.page.browser import Tab, needs_chromium, playwright
 
 pytestmark = needs_chromium
@@ -17,8 +15,8 @@ FOCUSED = "document.activeElement.dataset.image + ' ' + document.activeElement.d
 
 
 @pytest.fixture(scope="module")
-def open_tab(browser: Any, twins_folder: Path) -> Iterator[Tab]:
-    tab = Tab(browser, write_report(twins_folder)[1].as_uri())
+def open_tab(browser: Any, report: str) -> Iterator[Tab]:
+    tab = Tab(browser, report)
     yield tab
     assert tab.complaints == []
     tab.page.close()
