@@ -15,7 +15,9 @@ from reports.data.view import RunView
 from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
+from reports.drawing.descriptions import page_words
 from reports.page.heading import when
+from reports.sections.looks import look_of
 from reports.sections.run_data import RunData
 from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
@@ -37,7 +39,12 @@ def render(run: RunData, *, live: str = "") -> str:
             files=[f"{name}.csv" for name in TABLES],
             sections=[(section, content) for section, content in filled if content is not None],
             colour_maps=colour_tables(),
-            data={"rows": run.rows, "charts": charts.page_charts(), "sources": sources},
+            data={
+                "rows": run.rows,
+                "charts": charts.page_charts(look_of(run)),
+                "words": page_words(),
+                "sources": sources,
+            },
         )
     )
 
