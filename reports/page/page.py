@@ -16,7 +16,7 @@ from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
 from reports.drawing.descriptions import page_words
-from reports.page.heading import machines, when
+from reports.page.heading import when
 from reports.sections.looks import look_of
 from reports.sections.run_data import RunData
 from reports.sections.section import Charts, Section
@@ -27,7 +27,7 @@ from reports.tables.columns import TABLES
 def render(run: RunData, *, live: str = "") -> str:
     """The page as text: a pure function of the run. `live`, the store's version, makes it report a newer one."""
     charts_of = {section.anchor: section.charts(run) for section in SECTIONS}
-    filled = [(section, _filled(section, run, charts_of[section.anchor])) for section in SECTIONS]
+    filled = [(section, _filled(section, run, charts_of[section.anchor], live=bool(live))) for section in SECTIONS]
     sources = {name: chart.records for own in charts_of.values() for name, chart in own.items()}
     return (
         _environment()
@@ -49,11 +49,11 @@ def render(run: RunData, *, live: str = "") -> str:
     )
 
 
-def _filled(section: Section, run: RunData, own: Charts) -> Markup | None:
-    """The section as HTML, if it has something to say."""
+def _filled(section: Section, run: RunData, own: Charts, *, live: bool) -> Markup | None:
+    """The section as HTML, if it has something to say. A live page has no files beside it."""
     facts = section.facts(run, own)
     template = _environment().get_template(section.template)
-    return None if facts is None else Markup(template.render(**facts, charts=own))
+    return None if facts is None else Markup(template.render(**facts, charts=own, live=live))
 
 
 def _run_facts(view: RunView) -> dict[str, Any]:
@@ -69,7 +69,6 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
         "when": when(view),
-        "machines": machines(view),
     }
 
 

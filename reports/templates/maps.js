@@ -3,7 +3,7 @@
   const perPage = 8;
   let firstImage = 0;
   const readPictures = () => {
-    grids = JSON.parse(byId("pictures").textContent);
+    if (byId("pictures")) grids = JSON.parse(byId("pictures").textContent);
     showGrid();
   };
   const strength = (map, column) => {

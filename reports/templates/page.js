@@ -42,46 +42,7 @@
   byId("explanation")?.addEventListener("change", changed);
 
 {% include "charts.js" %}
-  // ------------------------------------------------------------- the table of deployments
-  const body = document.querySelector("#comparison-table tbody");
-  const lines = body ? [...body.rows] : [];
-  const texts = lines.map((line) => line.textContent.toLowerCase());
-  const rowOf = (line) => data.rows[line.dataset.row];
-  const showQuality = () => lines.forEach((line) => {
-    const score = rowOf(line).scores[explanation()];
-    const cell = line.querySelector("[data-quality]");
-    cell.replaceChildren(score ? digits(score[0]) : unknown);
-    if (score && score[1] != null) cell.append(make("small", { textContent: `${digits(score[1])} to ${digits(score[2])}` }));
-    if (score && score[4]) cell.append(make("small", { textContent: `${score[4]} undefined` }));
-  });
-  const showRows = () => {
-    if (!body) return;
-    const wanted = byId("search").value.trim().toLowerCase();
-    lines.forEach((line, index) => {
-      line.hidden = !passes(rowOf(line)) || !texts[index].includes(wanted);
-    });
-    byId("row-count").textContent = `${lines.filter((line) => !line.hidden).length} of ${lines.length} rows`;
-  };
-  const valueOf = (row, key) => {
-    const value = key === "quality" ? row.scores[explanation()]?.[0] : row[key];
-    return value === "" || value === undefined ? null : value;
-  };
-  const compare = (a, b, descending) => {
-    if (a === null || b === null) return (a === null) - (b === null); // unknown is last, whichever way
-    const order = typeof a === "string" ? a.localeCompare(b) : a - b;
-    return descending ? -order : order;
-  };
-  const sortBy = (heading) => {
-    const descending = heading.getAttribute("aria-sort") === "ascending";
-    all("#comparison-table th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
-    heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    const key = heading.dataset.key;
-    body.append(...[...body.rows].sort((a, b) => compare(valueOf(rowOf(a), key), valueOf(rowOf(b), key), descending)));
-  };
-  all("#comparison-table thead th").forEach((heading) => heading.querySelector("button").addEventListener("click", () => sortBy(heading)));
-  byId("search")?.addEventListener("input", showRows);
-  listeners.push(showQuality, showRows);
-
+{% include "table.js" %}
   byId("quality-metric")?.addEventListener("change", (event) =>
     all(".quality-table").forEach((table, index) => { table.hidden = String(index) !== event.target.value; }));
 
