@@ -1,5 +1,5 @@
   // ------------------------------------------------------------- charts: a declaration, a source, and selectors beside it
-  const widths = { narrow: 520 }; // a place narrower than this many pixels gets the narrow layout
+  const NARROW = 520; // a place of fewer pixels gets the narrow layout
   const recordsOf = (place) => {
     const { chart, source = chart, device } = place.dataset;
     const selectors = all("select[data-field]", place.closest(".block, section"));
@@ -12,7 +12,7 @@
     return { ...record, quality: score ? score[0] : null, quality_text: digits(score?.[0]) };
   };
   const layouts = (place) => JSON.parse(place.dataset.layouts ?? "null");
-  const layoutOf = (place) => layouts(place)?.[place.clientWidth < widths.narrow ? "narrow" : "wide"];
+  const layoutOf = (place) => layouts(place)?.[place.clientWidth < NARROW ? "narrow" : "wide"];
   const called = (row) => `${row.model} ${row.format}, ${row.num_threads} thread${row.num_threads === 1 ? "" : "s"}`;
   const forChart = (place) => {
     const layout = layoutOf(place);
