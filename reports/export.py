@@ -18,9 +18,10 @@ from harness.store.blobs import Seen
 from harness.store.folder import check_writable, output_errors_explained
 from reports.data.files import csv_text
 from reports.data.view import RunView
-from reports.drawing import charts, figures
+from reports.drawing import charts
 from reports.drawing.colours import DIVERGING, SEQUENTIAL
 from reports.sections.grids import grids
+from reports.sections.looks import look_of
 from reports.sections.records import Records
 from reports.sections.run_data import RunData
 from reports.sections.run_reader import read_run
@@ -46,11 +47,11 @@ def write_figures(run_folder: Path, *, seen: Seen | None = None) -> list[Path]:
 def _figures(store: StoreReader) -> dict[str, str | bytes]:
     """The content of every figure's files by name."""
     run = read_run(store)
+    look = look_of(run)
     contents: dict[str, str | bytes] = {}
     for name, kind, records in _charts(run):
-        chart = figures.CHARTS[kind](records)
-        contents[f"{name}.svg"] = charts.svg(chart)
-        contents[f"{name}.png"] = charts.png(chart)
+        contents[f"{name}.svg"] = charts.svg(kind, records, look)
+        contents[f"{name}.png"] = charts.png(kind, records, look)
         contents[f"{name}.csv"] = csv_text(pd.DataFrame(records))
     for method, columns, images in _grids(run.view):
         for suffix, content in _grid_pictures(columns, images).items():
@@ -60,24 +61,16 @@ def _figures(store: StoreReader) -> dict[str, str | bytes]:
 
 def _charts(run: RunData) -> Iterator[tuple[str, str, Records]]:
     """Name, kind and records of every chart that has something to show; one per device, metric or both."""
-    rows = _chart_rows(run)
-    yield from _split("tradeoff", rows, "device")
-    yield from _split("thread_scaling", [row for row in rows if row["num_threads"]], "device")
+    yield from _split("thread_scaling", _timed_rows(run), "device")
     for section in SECTIONS:
         for kind, chart in section.charts(run).items():
             yield from _split(kind, chart.records, *chart.split_by)
 
 
-def _chart_rows(run: RunData) -> Records:
-    """The rows with a latency; their first explanation score gives the size of a mark."""
-    key, sign = (run.choices[0]["key"], -1 if run.choices[0]["better"] == "lower" else 1) if run.choices else ("", 1)
-    return [_chart_row(row, key, sign) for row in run.rows if row["p50_ms"] is not None]
-
-
-def _chart_row(row: dict[str, Any], key: str, sign: int) -> dict[str, Any]:
-    plain = {name: value for name, value in row.items() if name != "scores"}
-    score = row["scores"].get(key)
-    return {**plain, "quality": sign * score[0] if score else None}
+def _timed_rows(run: RunData) -> Records:
+    """The rows with a latency and a number of threads, without what belongs to other charts."""
+    timed = [row for row in run.rows if row["p50_ms"] is not None and row["num_threads"]]
+    return [{name: value for name, value in row.items() if name != "scores"} for row in timed]
 
 
 def _split(kind: str, records: Records, *fields: str) -> Iterator[tuple[str, str, Records]]:

@@ -15,7 +15,9 @@ from reports.data.view import RunView
 from reports.data.words import damage_sentences, unit_words
 from reports.drawing import charts
 from reports.drawing.colours import colour_tables
-from reports.page.heading import machines, when
+from reports.drawing.descriptions import page_words
+from reports.page.heading import when
+from reports.sections.looks import look_of
 from reports.sections.run_data import RunData
 from reports.sections.section import Charts, Section
 from reports.sections.section_table import SECTIONS
@@ -25,7 +27,7 @@ from reports.tables.columns import TABLES
 def render(run: RunData, *, live: str = "") -> str:
     """The page as text: a pure function of the run. `live`, the store's version, makes it report a newer one."""
     charts_of = {section.anchor: section.charts(run) for section in SECTIONS}
-    filled = [(section, _filled(section, run, charts_of[section.anchor])) for section in SECTIONS]
+    filled = [(section, _filled(section, run, charts_of[section.anchor], live=bool(live))) for section in SECTIONS]
     sources = {name: chart.records for own in charts_of.values() for name, chart in own.items()}
     return (
         _environment()
@@ -37,16 +39,21 @@ def render(run: RunData, *, live: str = "") -> str:
             files=[f"{name}.csv" for name in TABLES],
             sections=[(section, content) for section, content in filled if content is not None],
             colour_maps=colour_tables(),
-            data={"rows": run.rows, "charts": charts.page_charts(), "sources": sources},
+            data={
+                "rows": run.rows,
+                "charts": charts.page_charts(look_of(run)),
+                "words": page_words(),
+                "sources": sources,
+            },
         )
     )
 
 
-def _filled(section: Section, run: RunData, own: Charts) -> Markup | None:
-    """The section as HTML, if it has something to say."""
+def _filled(section: Section, run: RunData, own: Charts, *, live: bool) -> Markup | None:
+    """The section as HTML, if it has something to say. A live page has no files beside it."""
     facts = section.facts(run, own)
     template = _environment().get_template(section.template)
-    return None if facts is None else Markup(template.render(**facts, charts=own))
+    return None if facts is None else Markup(template.render(**facts, charts=own, live=live))
 
 
 def _run_facts(view: RunView) -> dict[str, Any]:
@@ -63,7 +70,6 @@ def _run_facts(view: RunView) -> dict[str, Any]:
         "version": store.meta("bitlens") or "",
         "models": list(view.models.values()),
         "when": when(view),
-        "machines": machines(view),
     }
 
 

@@ -211,6 +211,7 @@ _INDEX = """<!doctype html>
 <link rel="icon" href="data:,"><title>bitlens runs</title>
 <style>
 :root {{ color-scheme: light dark; }}
+html {{ background: Canvas; color: CanvasText; }}
 body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 760px; margin: 40px auto; padding: 0 20px; }}
 ul {{ list-style: none; padding: 0; }} li {{ padding: 12px 0; border-top: 1px solid #8884; overflow-wrap: anywhere; }}
 small {{ display: block; opacity: .7; }} progress {{ width: 100%; height: 6px; }}

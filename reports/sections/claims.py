@@ -53,6 +53,12 @@ class Answer:
     findings: tuple[Finding, ...]
 
 
+def are_asked(view: RunView) -> bool:
+    """Whether the run measures what this study needs and a look at maps does not."""
+    metrics = {unit.spec["metric"] for unit in view.of_kind("quality")}
+    return FAITHFUL in metrics or any(view.of_kind(kind) for kind in ("amplification", "agreement"))
+
+
 def answers(view: RunView) -> list[Answer]:
     """Every claim on every contrast of which the run has numbers."""
     study = Study(view)

@@ -14,6 +14,8 @@ from reports.sections.records import Records, judged_by_float, picked
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts
 
+JUDGING = ("quality", "sanity", "agreement", "amplification")  # the kinds of units that judge maps
+
 
 def charts(run: RunData) -> Charts:
     return {
@@ -26,13 +28,15 @@ def charts(run: RunData) -> Charts:
     }
 
 
-def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    if not any(run.view.of_kind(kind) for kind in JUDGING):
+        return None
     return {
         "quality_tables": quality_tables(run.summary, run.view.models),
         "best_levels": sweeps.best_levels(charts["noise_sweep"].records),
         "baseline_disagreements": baseline_disagreements(run.summary),
         "sanity": sanity.sanity_checks(run.view),
-        "claims": claims.answers(run.view),
+        "claims": claims.answers(run.view) if claims.are_asked(run.view) else [],
     }
 
 

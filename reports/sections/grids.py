@@ -92,7 +92,10 @@ def _maps(
     blank = result.get("blank") or [False] * len(values)
     maps: dict[str, dict[str, Any]] = {}
     shown = stored_maps(part, values, _image_size(part))
-    for key, saliency_map, predicted, empty in zip(result["images"], shown, result["predicted"], blank):
+    targets = result.get("targets") or result["predicted"]
+    for key, saliency_map, predicted, target, empty in zip(
+        result["images"], shown, result["predicted"], targets, blank
+    ):
         picture = map_picture(saliency_map)
         maps[key] = {
             "source": picture.source,
@@ -102,6 +105,7 @@ def _maps(
             "correct": predicted == labels.get(key),
             "blank": bool(empty),
             "scores": scores.get(key, {}),
+            **({} if target == predicted else {"explained": _class_name(pictures, target)}),
         }
     return maps
 

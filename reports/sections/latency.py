@@ -28,7 +28,9 @@ def charts(run: RunData) -> Charts:
     }
 
 
-def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    if not run.view.of_kind("latency"):
+        return None
     sustained = burst_and_sustained(run.view)
     return {
         "devices": run.devices,

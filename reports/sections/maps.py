@@ -13,7 +13,9 @@ from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
 
-def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    if not run.view.of_kind("saliency"):
+        return None
     return {
         "pictures": grids(run.view),
         "pseudo_gradients": _pseudo_gradients(run.view),

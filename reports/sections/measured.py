@@ -14,7 +14,9 @@ from reports.tables.device_facts import devices
 NOTHING_MADE: Mapping[str, Any] = {"sha256": "", "parameters": None, "macs": {}, "macs_unknown": {}}
 
 
-def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    if not run.view.units:
+        return None
     store = run.view.store
     return {
         "command": store.meta("command") or "",
@@ -34,6 +36,7 @@ def _artifacts(view: RunView) -> list[dict[str, Any]]:
             "format": unit.spec["format"],
             "versions": {name: value for name, value in unit.spec["versions"].items() if value},
             "reason": view.reason(unit),
+            "is_there": view.has_blob(unit.result.get("blob")),
             **(_made(unit.result) if unit.status == "done" else NOTHING_MADE),
         }
         for unit in view.of_kind("conversion")

@@ -7,11 +7,12 @@ are left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reports.data import formatting
+from reports.data.machines import machines
 from reports.data.view import INVALID, SUSPECT
 from reports.sections.compromise import Axis, Row, worth_a_look
 from reports.sections.differences import differences
@@ -28,12 +29,25 @@ ACCURACY = Axis(name="accuracy", best="most accurate", value="top1", low="top1_l
                 higher_is_better=True)  # fmt: skip
 
 
-def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts:
+def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
+    if not run.devices:
+        return None
     return {
         "recommendations": recommend(run),
+        "machines": machines(run.view),
+        "has_artifact": run.view.has_blob,
         "explanation": _explanation(run),
         "latency_margin": LATENCY_MARGIN,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number of a deployment: its name, the estimate with its unit, and the interval as text, "" without one."""
+
+    name: str
+    value: str
+    interval: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +56,7 @@ class Choice:
 
     model: str
     family: str
+    format: str
     deployment: str
     latency: str
     accuracy: str
@@ -50,10 +65,8 @@ class Choice:
     against_first: tuple[str, ...]
     validity: str
     caution: str
-
-    def numbers(self) -> list[str]:
-        named = {"p50": self.latency, "top-1": self.accuracy, "explanation": self.explanation}
-        return [f"{name} {number}" for name, number in named.items() if number]
+    figures: tuple[Figure, ...] = ()
+    artifact: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +90,40 @@ def _explanation(run: RunData) -> Mapping[str, str] | None:
 
 def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) -> list[Recommendation]:
     """One recommendation per device, in the order of the rows. `explanation` names the score that means quality."""
-    devices = dict.fromkeys(row["device"] for row in rows if row["device"])
-    scored = [_with_quality(row, explanation) for row in rows]
-    axes = [LATENCY, ACCURACY, *([_quality_axis(explanation)] if explanation else [])]
-    return [_recommendation(device, [row for row in scored if row["device"] == device], axes) for device in devices]
+    axes = _axes(explanation)
+    by_device = _by_device([_with_quality(row, explanation) for row in rows])
+    return [_recommendation(device, of_device, axes) for device, of_device in by_device.items()]
+
+
+def recommended(run: RunData) -> list[int]:
+    """The positions of all rows that are worth a look on their device."""
+    explanation = _explanation(run)
+    rows = [_with_quality(row, explanation) | {"at": at} for at, row in enumerate(run.rows)]
+    return [
+        row["at"]
+        for of_device in _by_device(rows).values()
+        for row in worth_a_look(*_compared(of_device, _axes(explanation)))
+    ]
+
+
+def _by_device(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each device, in their order."""
+    devices: dict[str, list[Row]] = {row["device"]: [] for row in rows if row["device"]}
+    for row in rows:
+        if row["device"]:
+            devices[row["device"]].append(row)
+    return devices
+
+
+def _axes(explanation: Mapping[str, str] | None) -> list[Axis]:
+    return [LATENCY, ACCURACY, *([_quality_axis(explanation)] if explanation else [])]
+
+
+def _compared(rows: Sequence[Row], axes: Sequence[Axis]) -> tuple[list[Row], list[Axis]]:
+    """The rows of a device of which something was measured there, and the axes on which one is known."""
+    deployed = [LATENCY, ACCURACY]  # explanations are of the model, and measured without any device
+    measured = _without_repeats([row for row in rows if any(axis.known(row) for axis in deployed)])
+    return measured, [axis for axis in axes if any(axis.known(row) for row in measured)]
 
 
 def _quality_axis(explanation: Mapping[str, str]) -> Axis:
@@ -94,9 +137,7 @@ def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, 
 
 
 def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[Axis]) -> Recommendation:
-    deployed = [LATENCY, ACCURACY]  # explanations are of the model, and measured without any device
-    measured = _without_repeats([row for row in rows if any(axis.known(row) for axis in deployed)])
-    known = [axis for axis in axes if any(axis.known(row) for row in measured)]
+    measured, known = _compared(rows, axes)
     kept = sorted(worth_a_look(measured, known), key=_position)
     shown = kept[:LONGEST_LIST]
     return Recommendation(
@@ -159,6 +200,7 @@ def _choice(row: Row, first: Row, measured: Sequence[Row], axes: Sequence[Axis])
     return Choice(
         model=row["model"],
         family=row["family"],
+        format=row["format"],
         deployment=f"{row['format']}{threads_text(row['num_threads'])}, {row['runtime']}",
         latency=row["p50_text"] if row["p50_ms"] is not None else "",
         accuracy=row["top1_text"] if row["top1"] is not None else "",
@@ -167,7 +209,32 @@ def _choice(row: Row, first: Row, measured: Sequence[Row], axes: Sequence[Axis])
         against_first=() if row is first else tuple(differences(row, first, axes)),
         validity=row["verdict"] or "",
         caution=row["verdict_reason"] if row["verdict"] in (SUSPECT, INVALID) and not row["emulated"] else "",
+        figures=tuple(_figures(row)),
+        artifact=row.get("artifact_sha256") or "",
     )
+
+
+def _figures(row: Row) -> Iterator[Figure]:
+    """What is known of latency, accuracy and explanation, with intervals."""
+    if row["p50_ms"] is not None:
+        ends = [None if row[end] is None else 1e6 * row[end] for end in ("p50_low_ms", "p50_high_ms")]
+        yield Figure(name="p50", value=row["p50_text"], interval=_between(ends, formatting.milliseconds))
+    if row["top1"] is not None:
+        ends = [row["top1_low"], row["top1_high"]]
+        yield Figure(
+            name="top-1", value=f"{formatting.percent(row['top1'])} %", interval=_between(ends, formatting.percent)
+        )
+    if row["quality"] is not None:
+        ends = [row["quality_low"], row["quality_high"]]
+        yield Figure(
+            name="explanation",
+            value=formatting.decimal(row["quality"]),
+            interval=_between(ends, formatting.decimal),
+        )
+
+
+def _between(ends: Sequence[float | None], show: Callable[[Any], str]) -> str:
+    return "" if None in ends else " to ".join(map(show, ends))
 
 
 def _interval(row: Row) -> str:
@@ -214,5 +281,6 @@ def _reasons(rows: Sequence[Row]) -> str:
         kind = reason.split(":")[0]
         kinds[kind] += 1
         examples.setdefault(kind, reason)
-    more = f"; and {len(kinds) - MOST_REASONS} more reasons" if len(kinds) > MOST_REASONS else ""
-    return "; ".join(examples[kind] for kind, _ in kinds.most_common(MOST_REASONS)) + more
+    more = len(kinds) - MOST_REASONS
+    told = [examples[kind] for kind, _ in kinds.most_common(MOST_REASONS)]
+    return "; ".join([*told, *([f"and {more} more reason{'s' if more > 1 else ''}"] if more > 0 else [])])

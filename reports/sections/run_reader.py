@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.store import StoreReader
 from reports.data.view import RunView
-from reports.drawing.figures import marks_of
 from reports.sections.deployments import explanation_choices, page_rows
 from reports.sections.distributions import distributions
 from reports.sections.records import Records
@@ -17,9 +16,7 @@ def read_run(store: StoreReader) -> RunData:
     view = RunView(store)
     summary, spread = quality_summary(view), distributions(view)
     formats = tuple(dict.fromkeys(unit.spec["format"] for unit in view.of_kind("conversion")))
-    shapes = {name: shape for name, (shape, _) in marks_of(formats).items()}
     rows = page_rows(comparison.comparison(store), summary, spread)
-    rows = [{**row, "shape": shapes.get(row["format"])} for row in rows]  # the Keras model's row is not a point
     return RunData(
         view=view,
         rows=rows,

@@ -22,6 +22,7 @@ SECTIONS: tuple[Section, ...] = (
         title="Accuracy against latency",
         template="tradeoff.html",
         facts=tradeoff.facts,
+        charts=tradeoff.charts,
     ),
     Section(anchor="table", contents="Table", title="All deployments", template="table.html", facts=table.facts),
     Section(

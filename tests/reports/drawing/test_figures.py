@@ -6,19 +6,24 @@ import pytest
 
 from converters import FORMATS
 from reports.drawing.charts import svg
-from reports.drawing.figures import CHARTS, MARKS, marks_of
+from reports.drawing.descriptions import WORDS
+from reports.drawing.encodings import SHAPES, shapes_of
+from reports.drawing.figures import CHARTS
 
 
 def test_all_our_formats_together_look_different() -> None:
-    shapes, glyphs = zip(*marks_of(list(FORMATS)).values())
-    assert len(set(shapes)) == len(set(glyphs)) == len(FORMATS)
+    assert len(set(shapes_of(list(FORMATS)).values())) == len(FORMATS)
 
 
-def test_a_format_that_nobody_knows_yet_has_a_mark_too() -> None:
-    assert marks_of(["fp32", "fp8"])["fp8"] == MARKS[1]
-    assert len(marks_of([f"format {number}" for number in range(20)])) == 20
+def test_a_format_that_nobody_knows_yet_has_a_shape_too() -> None:
+    assert shapes_of(["fp32", "fp8"])["fp8"] == SHAPES[1]
+    assert len(shapes_of([f"format {number}" for number in range(20)])) == 20
 
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_of_nothing_is_an_empty_picture_and_not_an_error(name: str) -> None:
-    assert svg(CHARTS[name]()).startswith("<svg")
+    assert svg(name).startswith("<svg")
+
+
+def test_every_chart_has_its_words() -> None:
+    assert list(WORDS) == list(CHARTS)

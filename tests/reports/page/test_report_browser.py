@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,46 +12,10 @@ import pytest
 from reports.page.serve import RunsServer
 from reports.write import write_report
 from tests.reports.example_runs import large_run
+from tests.reports.page.browser import Tab, needs_chromium, playwright
 from tests.reports.synthetic_runs import METHODS, TWINS, RunBuilder, model
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright from PyPI")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
-
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
-
-
-class Tab:
-    """A page with what it complained about and whom it asked."""
-
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
-        self.page = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(address)
-        self.page.wait_for_selector("html[data-complete]", state="attached")
-
-
-@pytest.fixture(scope="module")
-def report(twins_folder: Path) -> str:
-    return write_report(twins_folder)[1].as_uri()
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -71,8 +34,8 @@ def visible_rows(page: Any) -> list[str]:
     ]
 
 
-def column(page: Any, number: int) -> list[str]:
-    cells = page.locator(f"#comparison-table tbody tr:visible > :nth-child({number})").all_inner_texts()
+def column(page: Any, key: str) -> list[str]:
+    cells = page.locator(f'#comparison-table tbody tr:visible > [data-column="{key}"]').all_inner_texts()
     return [cell.split("\n")[0].strip() for cell in cells]
 
 
@@ -81,8 +44,10 @@ def test_every_chart_is_drawn(tab: Tab) -> None:
     assert charts.count() >= 6
     for i in range(charts.count()):
         assert charts.nth(i).locator("svg").count() == 1
-    marks = tab.page.locator('[data-chart="tradeoff"][data-device="pi4"] svg .mark-symbol path')
-    assert marks.count() == 8
+    assert tab.page.locator(MARKS).count() == 8
+
+
+MARKS = '[data-chart="tradeoff"][data-device="pi4"] svg .mark-symbol.role-mark path[fill-opacity]'
 
 
 def test_filters_act_on_table_and_charts_alike(tab: Tab) -> None:
@@ -90,7 +55,7 @@ def test_filters_act_on_table_and_charts_alike(tab: Tab) -> None:
     tab.page.locator('fieldset[data-filter="family"] label', has_text="binarized").click()
     assert 0 < tab.page.locator("#comparison-table tbody tr:visible").count() < before
     assert not any("binary" in name for name in visible_rows(tab.page))
-    marks = tab.page.locator('[data-chart="tradeoff"][data-device="pi4"] svg .mark-symbol path')
+    marks = tab.page.locator(MARKS)
     playwright.expect(marks).to_have_count(4)
     assert tab.page.locator("#row-count").inner_text() == "11 of 23 rows"
 
@@ -122,7 +87,7 @@ SORTED_P90 = """() => {
 
 
 def test_a_mark_has_a_tooltip(tab: Tab) -> None:
-    tab.page.locator('[data-chart="tradeoff"][data-device="pi4"] svg .mark-symbol path').first.hover()
+    tab.page.locator(MARKS).first.hover()
     tooltip = tab.page.locator("#vg-tooltip-element")
     playwright.expect(tooltip).to_be_visible()
     assert "planted" in tooltip.inner_text()
@@ -160,9 +125,9 @@ def test_grids_turn_pages_and_change_method_and_scale(tab: Tab) -> None:
 
 
 def test_the_explanation_score_can_be_chosen(tab: Tab) -> None:
-    before = column(tab.page, 9)
+    before = column(tab.page, "quality")
     tab.page.select_option("#explanation", index=5)
-    assert column(tab.page, 9) != before
+    assert column(tab.page, "quality") != before
 
 
 def test_every_image_and_control_has_an_accessible_name(tab: Tab) -> None:
