@@ -35,7 +35,7 @@ TWINS = [name for name, entry in CATALOGUE.items() if entry.weights == "trained"
 
 
 def twins_table() -> str:
-    """The README's table of our own models, from their model cards."""
+    """The table of our own models, from their model cards."""
     lines = ["| model | data | top-1 on the test split | images | weights made by |", "|---|---|---|---|---|"]
     for name in TWINS:
         card = model_card(name)
@@ -52,14 +52,14 @@ def test_readme_and_help_ask_the_same_question() -> None:
     assert f"\n\n**{question}**\n\n" in (ROOT / "README.md").read_text()
 
 
-def test_readme_shows_the_demo_experiment_as_it_is() -> None:
+def test_the_first_run_shows_the_demo_experiment_as_it_is() -> None:
     experiment = DEMO.read_text()
     quoted = "\n".join(f"    {line}".rstrip() for line in experiment.splitlines())
-    assert quoted in (ROOT / "README.md").read_text()
+    assert quoted in (ROOT / "docs/first-run.md").read_text()
 
 
-def test_readme_shows_the_measured_accuracy_of_our_models() -> None:
-    assert twins_table() in (ROOT / "README.md").read_text()
+def test_the_page_of_models_shows_their_measured_accuracy() -> None:
+    assert twins_table() in (ROOT / "docs/models.md").read_text()
 
 
 @pytest.mark.parametrize(

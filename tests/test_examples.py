@@ -77,3 +77,8 @@ def test_a_folder_that_lacks_classes_is_refused_in_a_sentence(tmp_path: Path) ->
 def test_the_archive_of_the_examples_is_one_that_is_read(tmp_path: Path) -> None:
     small = archive(tmp_path / "cifar-10-python.tar.gz", python_files())
     assert read_experiment(ROOT / "examples" / "cifar10.toml", data=small).datasets[0].kind == "cifar10-archive"
+
+
+def test_the_gallery_has_every_example() -> None:
+    page = (ROOT / "docs" / "gallery.md").read_text()
+    assert [path.name for path in EXAMPLES if f"examples/{path.name}`" not in page] == []
