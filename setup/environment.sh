@@ -81,6 +81,13 @@ get_python() {
     PYTHON=$(sh setup/python.sh "$("$UV" python find 3.13)")
 }
 
+# TensorFlow, pandas and others are linked against it, and a minimal system such as a container of Ubuntu may lack it.
+check_library() {
+    "$PYTHON" -c 'import ctypes, sys; sys.platform != "linux" or ctypes.CDLL("libstdc++.so.6")' 2>/dev/null ||
+        stop "libstdc++.so.6 is missing, which the packages need" \
+            "apt install libstdc++6 (Debian, Ubuntu), dnf install libstdc++ (Fedora)"
+}
+
 make_environment() {
     rm -rf "$ENVIRONMENT"
     "$UV" venv --quiet --python "$PYTHON" "$ENVIRONMENT"
@@ -98,5 +105,6 @@ PYTHON=$(sh setup/python.sh "$ASKED")
 if is_ready && is_wanted; then exit; fi
 get_uv
 if [ -z "$PYTHON" ]; then get_python; fi
+check_library
 say "installing the packages of requirements.lock into $ENVIRONMENT for $("$PYTHON" --version) ($PYTHON)"
 make_environment

@@ -14,6 +14,7 @@ TOOLS = ("sh", "make", "cat", "chmod", "cksum", "cp", "dirname", "ln", "mkdir", 
 INTERPRETER = """#!/bin/sh
 case "$1 $2" in
     "-c "*base_prefix*) echo "{version} {home}" ;;
+    "-c "*libstdc*) [ -z "${{NO_LIBRARY:-}}" ] ;;
     "-c "*) echo "{version} {kind} $0" ;;
     --version*) echo "Python {version}.0" ;;
     "-m pip") {pip}

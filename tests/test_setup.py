@@ -195,3 +195,15 @@ def test_a_missing_pip_is_said_with_what_to_install(machine: Machine, version: s
     assert "Fedora" in done.stderr
     assert "brew install python@3.13 (macOS)" in done.stderr
     assert "uv" not in machine.calls.read_text()
+
+
+def test_a_missing_library_is_said_with_what_to_install_before_anything_is_fetched(machine: Machine) -> None:
+    machine.interpreter("python3", "3.12")
+    done = machine.setup(NO_LIBRARY="1")
+    assert done.returncode != 0
+    assert (
+        "make setup: libstdc++.so.6 is missing, which the packages need\n  try: apt install libstdc++6 (D"
+        in done.stderr
+    )
+    assert "pip install -" not in machine.calls.read_text()
+    assert machine.made() != ""
