@@ -71,7 +71,8 @@ def test_the_command_after_a_power_cut_works(rig: Rig, tell: Callable[[str], Non
     took = {moment.name: FIRST_SECONDS for moment in MOMENTS}
     for number in range(CUTS):
         moment = MOMENTS[number % len(MOMENTS)]
-        rig.plain_board()  # which nobody boots, so that what is left can be looked at first
+        # Nobody boots it, so that what is left can be looked at first: there is nothing to wait for.
+        rig.plain_board(wait_s=5)
         moment.prepare(rig)
         after_s = chance.uniform(0.0, took[moment.name])
         ended = cut(rig, moment, after_s)
