@@ -145,7 +145,8 @@ def _place(mark: Mark, ring: float, direction: tuple[int, int], width: float) ->
 def _meeting(boxes: Array, others: Array) -> NDArray[np.bool_]:
     """Which of the boxes (n, 4) meet which of the others (m, 4): (n, m)."""
     one, other = boxes[:, None], others[None]
-    return ((one[..., :2] < other[..., 2:]) & (other[..., :2] < one[..., 2:])).all(axis=2)
+    meeting: NDArray[np.bool_] = ((one[..., :2] < other[..., 2:]) & (other[..., :2] < one[..., 2:])).all(axis=2)
+    return meeting
 
 
 def _crossed(mark: Mark, candidates: Sequence[Place], covered: Array) -> Array:
@@ -153,4 +154,5 @@ def _crossed(mark: Mark, candidates: Sequence[Place], covered: Array) -> Array:
     ends = np.array([place.lead if place.is_apart else (0.0, 0.0) for place in candidates])
     points = np.array([mark.x, mark.y]) + STEPS[:, None, None] * ends  # (steps, candidates, 2)
     hit = (covered[:, None, None, :2] < points) & (points < covered[:, None, None, 2:])
-    return hit.all(axis=3).any(axis=1).sum(axis=0).astype(np.float64)
+    crossed: Array = hit.all(axis=3).any(axis=1).sum(axis=0).astype(np.float64)
+    return crossed

@@ -13,5 +13,5 @@ def look_of(run: RunData) -> Look:
         families=tuple(family for family in FAMILIES if family in present),
         formats=run.formats,
         explanation=f"{choice['text']}, {choice['better']} is better" if choice else "",
-        lower_is_better=bool(choice) and choice["better"] == "lower",
+        lower_is_better=choice is not None and choice["better"] == "lower",
     )
