@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from reports.data import formatting
 from reports.data.machines import machines
@@ -20,6 +20,7 @@ from reports.sections.distributions import LATENCY_MARGIN, threads_text
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
+Item = TypeVar("Item")
 LONGEST_LIST = 6
 MOST_REASONS = 2
 
@@ -139,7 +140,7 @@ def _with_quality(row: Row, explanation: Mapping[str, str] | None) -> dict[str, 
 def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[Axis]) -> Recommendation:
     measured, known = _compared(rows, axes)
     kept = sorted(worth_a_look(measured, known), key=_position)
-    shown = kept[:LONGEST_LIST]
+    shown = most_telling(kept, lambda row: any(_praise(axis, row, measured) for axis in known), LONGEST_LIST)
     return Recommendation(
         device=device,
         summary=_summary(kept, measured, known) if kept else "Nothing to choose from: no deployment was measured.",
@@ -264,13 +265,20 @@ def _remarks(rows: Sequence[Row], axes: Sequence[Axis]) -> Iterator[str]:
             of_it = [row for row in timed if row["verdict"] == validity]
             if of_it:
                 verb = "is" if len(of_it) == 1 else "are"
-                yield f"{len(of_it)} of {len(timed)} latencies {verb} {validity}: {_reasons(of_it)}."
+                which = f"{len(of_it)} of {len(timed)} latencies" if len(timed) > 1 else "The latency"
+                yield f"{which} {verb} {validity}: {_reasons(of_it)}."
     if axes and ACCURACY not in axes:
         yield "No accuracy: nothing here says which model is right more often."
     unfinished = [row for row in rows if row["status"] != "done"]
     if unfinished:
         verb = "is" if len(unfinished) == 1 else "are"
         yield f"{len(unfinished)} of {len(rows)} deployments {verb} not wholly measured; the table says why."
+
+
+def most_telling(kept: Sequence[Item], is_best: Callable[[Item], bool], most: int) -> list[Item]:
+    """The first one, those that are best in something, then any others: at most so many, in their order."""
+    preferred = [0, *(at for at, item in enumerate(kept) if is_best(item)), *range(len(kept))]
+    return [kept[at] for at in sorted(list(dict.fromkeys(preferred))[:most]) if at < len(kept)]
 
 
 def _reasons(rows: Sequence[Row]) -> str:

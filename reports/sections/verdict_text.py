@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reports.data.aligned import aligned
-from reports.sections.recommendation import Choice, Recommendation
+from reports.sections.recommendation import Choice, Recommendation, most_telling
 
 MOST_CHOICES = 5
 
@@ -21,7 +21,7 @@ def _paragraph(recommendation: Recommendation) -> str:
 
 def _lines(recommendation: Recommendation) -> Iterator[str]:
     yield f"{recommendation.device}: {recommendation.summary}"
-    shown = recommendation.choices[:MOST_CHOICES]
+    shown = most_telling(recommendation.choices, lambda choice: bool(choice.praises), MOST_CHOICES)
     if shown:
         head = ["model", "deployment", "p50", "top-1", "explanation", ""]
         lines = [_cells(choice) for choice in shown]
