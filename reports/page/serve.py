@@ -10,10 +10,12 @@ import html
 import json
 import os
 import threading
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
 from harness.store import ReadOnlyStore, StoreReader, read_store
@@ -22,6 +24,9 @@ from harness.store.folder import DATABASE
 from harness.store.opening import Stamp, stamp_of
 from reports.errors import reason_of
 from reports.page.loopback import LOOPBACK, Answer, LoopbackServer
+
+if TYPE_CHECKING:
+    from reports.page.history import Past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +41,16 @@ class _Facts:
 @dataclass
 class _Shown:
     """What is known of a run: its facts, and of which files; its page with the version that it shows, why the last one
-    could not be made, which blobs were intact, and which state of the database."""
+    could not be made, what the history says of it and when that was so, which blobs were intact, and which state of the
+    database."""
 
     facts: _Facts | None = None
     files: tuple[Stamp, ...] = ()
     version: str = ""
     page: str = ""
     failure: str = ""
+    past: Past | None = None
+    past_version: str = ""
     seen: Seen = field(default_factory=dict)
     sound: Stamp | None = None
 
@@ -81,13 +89,15 @@ class RunsServer:
         self._server.shutdown()
 
     def answer(self, path: str) -> Answer:
-        """For `/`, `/run/<name>/` and `/run/<name>/version`."""
+        """For `/`, `/run/<name>/`, `/run/<name>/version` and `/history/<experiment>/`."""
         parts = [os.fsdecode(unquote_to_bytes(part)) for part in path.strip("/").split("/")]
         try:
             if parts == [""]:
                 return Answer(content=self.index(), kind="text/html")
             if len(parts) == 2 and parts[0] == "run":
                 return Answer(content=self.page(parts[1]), kind="text/html")
+            if len(parts) == 2 and parts[0] == "history":
+                return Answer(content=self.history(parts[1]), kind="text/html")
             if len(parts) == 3 and (parts[0], parts[2]) == ("run", "version"):
                 return Answer(content=self.version(parts[1]), kind="application/json")
         except _NoSuchRun:
@@ -123,13 +133,49 @@ class RunsServer:
                 raise
         return shown.page
 
+    def history(self, experiment: str) -> str:
+        """The runs of an experiment, those that finished last first. Raises _NoSuchRun where there is none."""
+        from reports.page.history import history_page
+
+        of_it = [name for name, title in self._titles().items() if title == experiment]
+        if not of_it:
+            raise _NoSuchRun(experiment)
+        lines = [(_link("run", name), name, self._past(name)) for name in of_it]
+        return history_page(experiment, sorted(lines, key=lambda line: line[2].finished, reverse=True))
+
+    def _past(self, name: str) -> Past:
+        """Read again when something of the run was stored; the reason in place of a verdict where it cannot be read."""
+        from reports.page.history import Past, past_of
+
+        folder, shown = self._folder(name), self._shown.setdefault(name, _Shown())
+        with self._rendering:
+            try:
+                version = self._facts(name, folder).version
+                if shown.past is None or shown.past_version != version:
+                    shown.past, shown.past_version = read_store(folder, past_of, seen=shown.seen), version
+                return shown.past
+            except Exception as error:  # see `answer`
+                return Past(verdicts=(reason_of(error),), numbers={})
+
+    def _titles(self) -> dict[str, str]:
+        """The experiments of the runs that can be read, by the names of these."""
+        titles = {}
+        for name, folder in self.folders().items():
+            with suppress(Exception):  # the list says why
+                titles[name] = self._facts(name, folder).title
+        return titles
+
     def version(self, name: str) -> str:
         """Changes whenever something of the run is stored."""
         return self._facts(name, self._folder(name)).version
 
     def index(self) -> str:
         lines = "".join(self._line(name, folder) for name, folder in self.folders().items())
-        return _INDEX.format(where=_escaped(str(self.runs)), lines=lines or "<li>No run here yet.</li>")
+        several = [title for title, count in Counter(self._titles().values()).items() if count > 1]
+        links = ", ".join(f'<a href="{_link("history", title)}">{_escaped(title)}</a>' for title in several)
+        history = f"<p>History of experiments with several runs: {links}</p>" if links else ""
+        where = _escaped(str(self.runs))
+        return _INDEX.format(where=where, history=history, lines=lines or "<li>No run here yet.</li>")
 
     def _line(self, name: str, folder: Path) -> str:
         try:
@@ -141,7 +187,7 @@ class RunsServer:
         failure = f"<small>its page could not be made: {_escaped(failed)}</small>" if failed else ""
         finished, total = counts["done"] + counts["failed"], max(1, sum(counts.values()))
         return (
-            f'<li><a href="/run/{quote(os.fsencode(name), safe="")}/">{_escaped(facts.title)}</a> '
+            f'<li><a href="{_link("run", name)}">{_escaped(facts.title)}</a> '
             f"<small>{_escaped(name)}: {progress}</small>{failure}"
             f'<progress max="{total}" value="{finished}"></progress></li>'
         )
@@ -166,6 +212,10 @@ class RunsServer:
 
 class _NoSuchRun(Exception):
     pass
+
+
+def _link(kind: str, name: str) -> str:
+    return f"/{kind}/{quote(os.fsencode(name), safe='')}/"
 
 
 def _may_be_run(folder: Path) -> bool:
@@ -217,6 +267,6 @@ ul {{ list-style: none; padding: 0; }} li {{ padding: 12px 0; border-top: 1px so
 small {{ display: block; opacity: .7; }} progress {{ width: 100%; height: 6px; }}
 a {{ color: LinkText; font-weight: 600; }}
 </style></head>
-<body><h1>Runs</h1><p>{where}</p><ul>{lines}</ul>
+<body><h1>Runs</h1><p>{where}</p>{history}<ul>{lines}</ul>
 <script>history.replaceState(null, "", "/"); setTimeout(() => location.reload(), 10000);</script></body></html>
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -162,3 +163,53 @@ def test_page_of_a_damaged_run_says_so_until_the_run_is_whole_again(tmp_path: Pa
         for damaged, now in ((b"short", True), (content, False), (content + b"x", True), (content, False)):
             blob.write_bytes(damaged)
             assert ("The content of this run is damaged." in server.page("mine")) == now
+
+
+def _history(folder: Path, *, title: str = "study <1>") -> Path:
+    """Three runs of one experiment, the second on a board as well, and one of another experiment."""
+    for number, p50_ms in enumerate((5.0, 4.0, 3.0)):
+        run = RunBuilder(folder / f"run {number}", seed=number)
+        conversion = run.conversion(TWINS[0], "fp32")
+        run.latency(TWINS[0], "fp32", conversion, p50_ms=p50_ms)
+        run.build(experiment_name=title, bitlens=f"0.{number}.0")
+    RunBuilder(folder / "other").build(experiment_name="other")
+    return folder
+
+
+def test_the_history_of_an_experiment_has_a_line_for_each_of_its_runs(tmp_path: Path) -> None:
+    with RunsServer(_history(tmp_path)) as server:
+        index = server.answer("/").content
+        assert index.count("/history/study%20%3C1%3E/") == 1
+        assert "/history/other/" not in index  # it has one run
+        page = server.answer("/history/study%20%3C1%3E/").content
+    assert "study &lt;1&gt;" in page
+    lines = page.split("<tbody>")[1].split("<tr>")[1:]
+    assert [line.split('href="')[1].split('"')[0] for line in lines] == [f"/run/run%20{n}/" for n in (2, 1, 0)]
+    for line, version, p50_ms in zip(lines, ("0.2.0", "0.1.0", "0.0.0"), (3.0, 4.0, 5.0), strict=True):
+        assert f"<td>{version}</td>" in line
+        assert [float(text) for text in re.findall(r"<td>([\d.]+) ms</td>", line)] == [pytest.approx(p50_ms, rel=0.1)]
+        assert "this-host: " in line
+
+
+def test_a_run_of_the_history_that_cannot_be_read_any_more_is_a_line_with_its_reason(tmp_path: Path) -> None:
+    with RunsServer(_history(tmp_path, title="study")) as server:
+        assert server.answer("/history/study/").status == 200
+        (tmp_path / "run 1" / "store.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 4096)
+        page = server.answer("/history/study/").content
+    assert page.split("<tbody>")[1].count("<tr>") == 2  # its name is not known any more; the list says why
+
+
+@pytest.mark.parametrize("path", ["/history/", "/history/nope/", "/history/../secret/", "/history/first%20%3Crun%3E/x"])
+def test_no_history_but_that_of_an_experiment_here_is_served(server: RunsServer, path: str) -> None:
+    assert get(server, path)[:2] == (404, "no such run")
+
+
+def test_the_history_is_as_guarded_as_all_else_and_changes_no_file(server: RunsServer) -> None:
+    before = {path: path.stat().st_mtime_ns for path in server.runs.rglob("*")}
+    path = "/history/first%20%3Crun%3E/"
+    status, text, answer = get(server, path)
+    assert status == 200
+    assert "<script" not in text
+    assert "default-src 'none'" in str(answer.getheader("Content-Security-Policy"))
+    assert get(server, path, host="elsewhere")[0] == 403
+    assert {path: path.stat().st_mtime_ns for path in server.runs.rglob("*")} == before
