@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from harness.cli.invocation import with_option
 from harness.cli.options import Memory, Quiet, Verbose, Workers, listen_to, worker_config_of
 from harness.errors import BitlensError, ConfigError, counted, nearest
 
@@ -61,7 +62,7 @@ def convert(
         print(f"artifacts  {name_artifacts(folder).folder}")
     failures = summary.failed + summary.failed_before
     if failures:
-        raise BitlensError(f"{counted(failures, 'unit of work')} failed", hint="the same command with --retry-failed")
+        raise BitlensError(f"{counted(failures, 'unit of work')} failed", hint=with_option("--retry-failed"))
 
 
 def _only(experiment: Experiment, *, models: Collection[str], formats: Collection[str]) -> Experiment:

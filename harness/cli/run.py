@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from harness.cli.invocation import from_anywhere
+from harness.cli.invocation import as_typed, from_anywhere, with_option
 from harness.cli.options import (
     CaFile,
     Cert,
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
 
+RETRY = "--retry-failed"
+
 Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")]
+Retry = Annotated[bool, typer.Option(RETRY, help="Do failed units again; done ones stay done.")]
 
 
 def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
     data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Do failed units again; done ones stay done.")
-    ] = False,
+    retry_failed: Retry = False,
     workers: Workers = None,
     memory: Memory = None,
     cluster: Cluster = None,
@@ -63,10 +64,16 @@ def run(
     _run(experiment, out, data=data, retry_failed=retry_failed, worker_config=worker_config)
 
 
-def demo(out: Out = None, workers: Workers = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
+def demo(
+    out: Out = None,
+    retry_failed: Retry = False,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
     """Run the built-in experiment: our twin models, float and binarized, on generated images. No download."""
     listen_to(quiet=quiet, verbose=verbose)
-    _run(DEMO, out, worker_config=worker_config_of(workers=workers))
+    _run(DEMO, out, retry_failed=retry_failed, worker_config=worker_config_of(workers=workers))
 
 
 def _run(
@@ -92,7 +99,7 @@ def _run(
         result = f"{written.verdict()}table   {written.table}\nreport  {written.page}"
         print(f"\n{result}")
         record(result)
-        written.check(folder, hint="the same command")
+        written.check(folder, hint=as_typed())
         _check_all_is_done(summary)
 
 
@@ -103,7 +110,7 @@ def _check_all_is_done(summary: RunSummary) -> None:
     wait = "waits" if summary.away == 1 else "wait"
     left += [f"{counted(summary.away, 'unit of work')} {wait} for boards that are away"] * bool(summary.away)
     if left:
-        hint = "the same command with --retry-failed" if failures else "the same command, once they are back"
+        hint = with_option(RETRY) if failures else f"{as_typed()}, once they are back"
         raise BitlensError(f"{', and '.join(left)}; the report says why", hint=hint)
 
 

@@ -24,7 +24,7 @@ kind = "planted"
 [accuracy]
 images = 8
 [latency]
-rounds = 3
+rounds = 1
 min_seconds = 0.1
 """
 STOPPED = r"bitlens: stopped; all that was finished is kept\r?\n  try: (.*?)\r?\n"
