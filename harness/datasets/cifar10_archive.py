@@ -90,6 +90,6 @@ def _check(entry: zipfile.ZipInfo) -> None:
 
 def _left_out(tree: Tree) -> list[str]:
     others = [name for name in tree.files if not name.lower().endswith(SUFFIXES)]
-    remarks = [f"files that are no JPEGs by their names, not read: {counted_suffixes(others)}"]
-    hidden = [f"hidden files and folders, not read: {quoted(tree.hidden)}"]
+    remarks = [f"skipped files without the name of a JPEG: {counted_suffixes(others)}"]
+    hidden = [f"skipped hidden files and folders: {quoted(tree.hidden)}"]
     return [*(remarks if others else []), *(hidden if tree.hidden else [])]

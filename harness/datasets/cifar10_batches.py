@@ -134,11 +134,11 @@ def _pickled(content: bytes) -> _Batch:
         raise ValueError("a pickle without data and labels")
     data, labels = stored["data"], stored["labels"]
     if not isinstance(data, PickledArray) or not isinstance(labels, list):
-        raise ValueError("a pickle whose data is no array, or whose labels are no list")
+        raise ValueError("a pickle whose data is not an array, or whose labels are not a list")
     if len(data.shape) != 2 or data.shape[1] != PIXELS or len(data.values) != data.shape[0] * PIXELS:
         raise ValueError(f"data of {len(data.values):,} bytes and shape {data.shape}, expected (images, {PIXELS})")
     if not all(type(label) is int and 0 <= label < MOST_CLASSES for label in labels):
-        raise ValueError("labels that are no class indices")
+        raise ValueError("labels that are not class indices")
     return _batch(np.frombuffer(data.values, np.uint8).reshape(-1, PIXELS), np.array(labels, np.int64))
 
 
@@ -167,7 +167,7 @@ def _class_names(content: bytes, *, pickled: bool) -> tuple[str, ...]:
         found = content.split()
     names = tuple(name.decode() if isinstance(name, bytes) else name for name in found)
     if not names or len(names) > MOST_CLASSES or not all(isinstance(name, str) and name.strip() for name in names):
-        raise ValueError("a list of classes that are no names")
+        raise ValueError("class names that are not texts")
     twice = next((one for one, other in pairwise(sorted(names)) if one == other), None)
     if twice is not None:
         raise ValueError(f"the class {shown(twice)} twice")

@@ -165,7 +165,7 @@ class ClassFolders:
                 "shift the labels after it",
                 f"pictures in it, or no such folder; {A_LIST}",
             )
-        self._remarks += [f'"{name}" is no class: it holds {self._held(name)}' for name in order[end:]]
+        self._remarks += [f'"{name}" is not a class: it holds {self._held(name)}' for name in order[end:]]
         self._remarks += remarks_on_order(order[:end])
         return order[:end]
 

@@ -52,11 +52,11 @@ def _left_out(tree: Tree, pictures: list[str], found: dict[str, Content]) -> Ite
     known = {*pictures, *(f"{name.rpartition('.')[0]}.xml" for name in pictures)}
     others = [name for name in tree.files if name not in known and name.casefold() not in FILES]
     if others:
-        yield f"files that are no pictures by their names, not read: {counted_suffixes(others)}"
+        yield f"skipped files without the name of a picture: {counted_suffixes(others)}"
     problems = [content.problem for content in found.values() if content.problem]
     if problems:
-        yield f"files that are no pictures by their content, left out: {len(problems):,}, the first: {problems[0]}"
+        yield f"skipped files whose content is not a picture: {len(problems):,}, the first: {problems[0]}"
     if tree.repeated:
-        yield f"links to folders that are read elsewhere, not followed: {quoted(tree.repeated)}"
+        yield f"skipped links to folders that are read elsewhere: {quoted(tree.repeated)}"
     if tree.hidden:
-        yield f"hidden files and folders, not read: {quoted(tree.hidden)}"
+        yield f"skipped hidden files and folders: {quoted(tree.hidden)}"

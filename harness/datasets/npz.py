@@ -153,7 +153,7 @@ def _check_images(images: Values, where: str) -> None:
     if images.ndim == 2:
         raise ConfigError(
             f"{where}: expected images, {expected}, got vectors {images.dtype} {images.shape}",
-            hint="measurements that are no image in space are not explained by maps: another tool, or a reshape",
+            hint="reshape them if they are images; maps cannot explain other measurements",
         )
     if images.dtype != np.uint8:
         hint = "np.uint8(np.round(255 * images)) of values from 0 to 1" if images.dtype.kind == "f" else ""

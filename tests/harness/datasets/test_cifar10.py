@@ -141,11 +141,11 @@ def test_a_pickle_of_anything_else_is_a_sentence(tmp_path: Path, hostile: bytes)
     ("batch", "said"),
     [
         ({"labels": [1]}, "a pickle without data and labels"),
-        ({"labels": [1], "data": [1]}, "whose data is no array"),
+        ({"labels": [1], "data": [1]}, "whose data is not an array"),
         ({"labels": [1], "data": PIXELS["test_batch"]}, "4 images and 1 labels"),
         ({"labels": [], "data": PIXELS["test_batch"][:0]}, "0 images"),
         ({"labels": [1] * 4, "data": PIXELS["test_batch"][:, :9]}, "shape (4, 9), expected (images, 3072)"),
-        ({"labels": ["cat"] * 4, "data": PIXELS["test_batch"]}, "labels that are no class indices"),
+        ({"labels": ["cat"] * 4, "data": PIXELS["test_batch"]}, "labels that are not class indices"),
     ],
 )
 def test_a_batch_of_another_shape_is_a_sentence(tmp_path: Path, batch: dict[str, object], said: str) -> None:

@@ -34,7 +34,7 @@ def test_what_macos_adds_to_an_archive_is_no_picture(tmp_path: Path) -> None:
     hidden = ["__MACOSX/train/cat/._0.jpg", "train/cat/._0.jpg", "train/.thumbs/0.jpg"]
     dataset = Cifar10Archive(archive(tmp_path / "c.zip", *names, *hidden))
     assert (dataset.class_names, dataset.size("train"), dataset.size("test")) == (("cat", "dog", "eel"), 3, 3)
-    assert 'hidden files and folders, not read: "__MACOSX/train/cat/._0.jpg"' in said(dataset)
+    assert 'skipped hidden files and folders: "__MACOSX/train/cat/._0.jpg"' in said(dataset)
 
 
 @pytest.mark.parametrize(("train", "judge"), [("Training", "Testing"), ("train", "validation")])

@@ -32,7 +32,7 @@ def test_a_hidden_folder_is_no_class_and_is_said(folder: Path, name: str, place:
     put(folder, place.format(name))
     dataset = opened(folder)
     assert names_by_red(dataset) == RIGHT
-    assert f'hidden files and folders, not read: "{place.format(name)}"' in dataset.remarks
+    assert f'skipped hidden files and folders: "{place.format(name)}"' in dataset.remarks
 
 
 @pytest.mark.parametrize("name", ["._0.png", ".DS_Store", "Thumbs.db", "desktop.ini", ".hidden.png"])
@@ -41,7 +41,7 @@ def test_a_hidden_file_is_no_picture(folder: Path, name: str) -> None:
     (folder / "cat" / name).write_bytes(b"\0\5\x16\7")
     dataset = opened(folder)
     assert names_by_red(dataset) == RIGHT
-    assert f'hidden files and folders, not read: "cat/{name}"' in dataset.remarks
+    assert f'skipped hidden files and folders: "cat/{name}"' in dataset.remarks
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tiff", ".heic", ".txt", ".npy", ""])
@@ -64,7 +64,7 @@ def test_a_class_of_pictures_that_are_none_is_refused_as_well(folder: Path) -> N
 def test_an_empty_class_is_refused_where_it_would_shift_labels_and_said_at_the_end(folder: Path) -> None:
     put(folder, "cat", "eel")
     (folder / "zebra").mkdir()
-    assert '"zebra" is no class: it holds nothing' in opened(folder).remarks
+    assert '"zebra" is not a class: it holds nothing' in opened(folder).remarks
     (folder / "dog").mkdir()
     assert '"dog" without a picture that can be read: it holds nothing' in refusal(folder)
 
@@ -76,8 +76,8 @@ def test_some_unreadable_files_of_a_class_are_counted_and_said(folder: Path) -> 
     (folder / "dog" / "9.png").write_bytes(b"")
     dataset = opened(folder)
     assert names_by_red(dataset) == RIGHT
-    assert "files that are no pictures by their names, not read: 2 .gif, 1 .txt" in dataset.remarks
-    assert 'files that are no pictures by their content, left out: 1, the first: "dog/9.png" could not' in said(dataset)
+    assert "skipped files without the name of a picture: 2 .gif, 1 .txt" in dataset.remarks
+    assert 'skipped files whose content is not a picture: 1, the first: "dog/9.png" could not' in said(dataset)
 
 
 @pytest.mark.parametrize("inner", ["{}/indoor", "{}/2019/may", "{}/images", "train/{}/a", "{}/0"])
@@ -222,5 +222,5 @@ def test_a_link_to_a_folder_that_is_read_elsewhere_is_said(folder: Path) -> None
     put(folder, "train/cat", "train/dog", "test/dog")
     (folder / "test" / "cat").symlink_to("../train/cat")
     dataset = opened(folder)
-    assert 'links to folders that are read elsewhere, not followed: "test/cat"' in dataset.remarks
+    assert 'skipped links to folders that are read elsewhere: "test/cat"' in dataset.remarks
     assert keys(dataset, "test") == {"test/dog/0.png", "test/dog/1.png"}
