@@ -185,7 +185,7 @@ def table(inferences: Sequence[Sequence[Event]]) -> str:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library")
+    parser.add_argument("library", type=lambda name: str(Path(name).resolve()))  # a bare name is looked for elsewhere
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--runs", type=int, default=50)
