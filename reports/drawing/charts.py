@@ -65,12 +65,13 @@ def _vega(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     import vl_convert
 
     vega: dict[str, Any] = vl_convert.vegalite_to_vega(spec)
+    for mark in vega["marks"]:
+        mark["aria"] = False  # the page says what a chart shows; a name for each of its parts would be said besides
     return figures.FINISHED.get(name, lambda same: same)(vega)
 
 
 def _config(*, ink: str, quiet_opacity: float) -> dict[str, Any]:
     return {
-        "aria": False,  # the page says what a chart shows; a name for each of its parts would be said besides
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},

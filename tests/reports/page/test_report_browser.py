@@ -104,7 +104,7 @@ def test_a_map_is_enlarged_by_mouse_and_keyboard_with_its_scores(tab: Tab) -> No
     tab.page.locator("#grid tbody button").nth(1).focus()
     tab.page.keyboard.press("Enter")
     assert "pseudo-gradient" in dialog.inner_text()
-    tab.page.locator("#enlarged button").click()
+    tab.page.get_by_role("button", name="Close").click()
     playwright.expect(dialog).not_to_be_visible()
 
 

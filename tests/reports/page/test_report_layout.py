@@ -95,7 +95,7 @@ def test_the_table_fits_a_desktop_and_begins_with_what_is_recommended(desktop: A
     )
     first = stars.index(False)
     assert first == 3
-    assert not any(stars[first:8])  # of the first device; the next one starts again
+    assert not any(stars[first:8])  # of the first device; the next one begins again
 
 
 def test_a_chosen_column_appears_and_a_table_that_no_longer_fits_says_so(desktop: Any) -> None:
