@@ -178,7 +178,5 @@
     showStrip(byId("layer-strip"), "layer", String);
   };
 
-  showQuality();
-  showRows();
   drawAll();
 })();
