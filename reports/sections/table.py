@@ -15,24 +15,26 @@ LAST = float("inf")
 
 
 def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
-    """None without a row. `order` are positions in the rows of the page; `common` is said once, above the table."""
+    """None without a row. `common` is what is said once, above the table."""
     if not run.rows:
         return None
+    first = run.choices[0]["key"] if run.choices else ""
+    rows = [{**row, "score": row["scores"].get(first)} for row in run.rows]
     best = set(recommended(run))
-    order = ordered(run.rows, best)
-    notes = Notes([run.rows[at] for at in order])
-    columns, common = chosen(run.rows, notes)
-    deployed = _deployed(run.rows)
+    order = ordered(rows, best)
+    notes = Notes([rows[at] for at in order])
+    columns, common = chosen(rows, notes)
+    deployed = _deployed(rows)
     return {
-        "lines": [_line(at, run.rows[at], at in best, columns, notes) for at in order],
-        "columns": [{"column": column, "shown": column.shown(deployed)} for column in columns],
+        "lines": [_line(at, rows[at], at in best, columns, notes) for at in order],
+        "columns": [{"column": column, "shown": column.shown(deployed or rows)} for column in columns],
         "common": common,
         "has_minor": any(column.minor for column in columns),
         "notes": list(notes),
-        "undefined": any(score[4] for row in run.rows for score in row["scores"].values()),
+        "undefined": any(score[4] for row in rows for score in row["scores"].values()),
         "several_devices": len(run.devices) > 1,
         "recommended": len(best),
-        "references": len(run.rows) - len(deployed),
+        "deployments": len(deployed),
     }
 
 
@@ -55,11 +57,11 @@ def chosen(rows: Sequence[Row], notes: Notes) -> tuple[list[Column], list[tuple[
     common: list[tuple[str, Cell]] = []
     deployed = _deployed(rows)
     for column in COLUMNS:
-        cells = {column.cell(row, notes) for row in deployed}
-        if not any(cell.says_something for cell in cells):
+        told = {column.cell(row, notes) for row in (deployed if deployed and column.common else rows)}
+        if not any(cell.says_something for cell in told):
             continue
-        if column.common and len(cells) == 1 and len(deployed) > 1:
-            common.append((column.title, cells.pop()))
+        if column.common and len(told) == 1 and len(deployed) > 1:
+            common.append((column.title, told.pop()))
         else:
             columns.append(column)
     return columns, common

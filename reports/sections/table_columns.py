@@ -15,16 +15,20 @@ LONGEST_LINE = 22  # letters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a row has in a column: the value, what stands small below it, coloured words, and numbers of notes."""
+    """What a row has in a column: the value, what stands small below it, coloured words, and numbers of notes.
+
+    changes  whether the reader's choice of a score may fill it.
+    """
 
     text: str = ""
     small: str = ""
     pills: tuple[str, ...] = ()
     notes: tuple[int, ...] = ()
+    changes: bool = False
 
     @property
     def says_something(self) -> bool:
-        return self.text not in ("", formatting.UNKNOWN) or bool(self.small or self.pills or self.notes)
+        return self.text not in ("", formatting.UNKNOWN) or bool(self.small or self.pills or self.notes or self.changes)
 
     @property
     def is_long(self) -> bool:
@@ -111,10 +115,11 @@ def _instead_of_p50(row: Row) -> str:
 
 
 def _quality(row: Row, notes: Notes) -> Cell:
-    """Of the score that the page begins with; the script shows the one that a reader selects."""
-    mean, low, high, _, undefined = next(iter(row["scores"].values()), [None] * 5)
+    """`score` is the one that the page begins with; the script shows the one that a reader selects."""
+    mean, low, high, _, undefined = row["score"] or [None] * 5
     interval = f"{formatting.decimal(low)} to {formatting.decimal(high)}" if low is not None else ""
-    return Cell(text=formatting.decimal(mean) + (" †" if undefined else ""), small=interval)
+    text = formatting.decimal(mean) + (" †" if undefined else "")
+    return Cell(text=text, small=interval, changes=bool(row["scores"]))
 
 
 def _fidelity(row: Row, notes: Notes) -> Cell:

@@ -66,7 +66,5 @@
     showStrip(byId("layer-strip"), "layer", String);
   };
 
-  showQuality();
-  showRows();
   drawAll();
 })();

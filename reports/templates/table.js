@@ -1,3 +1,4 @@
+{ // names of its own
   // ------------------------------------------------------------- the table of deployments
   const body = document.querySelector("#comparison-table tbody");
   const lines = body ? [...body.rows] : []; // recommended first, as they came
@@ -72,3 +73,6 @@
     place.toggleAttribute("data-overflow", place.scrollWidth > place.clientWidth + 1);
   }));
   all(".scroll, .grid-wrap").forEach((place) => [place, ...place.children].forEach((node) => widths.observe(node)));
+  showQuality();
+  showRows();
+}

@@ -14,7 +14,7 @@ def row(model: str, device: str = "pi4", *, ms: float | None = None, **more: Any
     blank = {column.name: "" if column.dtype == "string" else None for column in COMPARISON}
     known = {"model": model, "device": device, "format": "fp32", "runtime": "litert", "num_threads": 1}
     timed = {"p50_ms": ms, "latency_p50_ns": None if ms is None else round(1e6 * ms), "invalid_ms": None}
-    status = {"status": "done", "verdict": "valid" if ms else "", "scores": {}, "is_reference": False}
+    status = {"status": "done", "verdict": "valid" if ms else "", "scores": {}, "score": None, "is_reference": False}
     return {**blank, **dict.fromkeys(SAID, ""), **known, **timed, **status, **more}
 
 
@@ -49,6 +49,16 @@ def test_what_all_deployments_share_is_said_once_and_unknown_columns_are_left_ou
 def test_equal_results_are_results_and_stay_a_column() -> None:
     columns, _ = shown([row("a", ms=1), row("b", ms=1)])
     assert "p50" in columns
+
+
+def test_what_only_the_keras_model_has_is_shown_too() -> None:
+    columns, common = shown([REFERENCE | {"top1": 0.9, "top1_low": 0.8, "top1_high": 0.95}])
+    assert columns == ["Format", "Device", "Runtime", "Threads", "Top-1"]
+    assert common == {}
+
+
+def test_a_score_that_a_reader_may_select_keeps_its_column() -> None:
+    assert "Explanation" in shown([row("a", ms=1, scores={"auc|gradient": [0.5, None, None, 3, 0]})])[0]
 
 
 def test_one_deployment_keeps_its_columns() -> None:
