@@ -65,5 +65,5 @@ def give_up(log: logging.Handler) -> None:
 def duration(seconds: float) -> str:
     """In the unit that a person would use: "0.4 s", "40 s", "12 min", "3.5 h"."""
     if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s" if seconds >= 0.05 else "under 0.1 s"
+        return "under 0.1 s" if 0 < seconds < 0.05 else f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

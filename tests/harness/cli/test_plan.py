@@ -152,7 +152,15 @@ def test_mistake_in_the_experiment_is_one_sentence_and_exit_code_2(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.0, "under 0.1 s"), (0.36, "0.36 s"), (7.0, "7 s"), (36.0, "36 s"), (720.0, "12 min"), (12_600.0, "3.5 h")],
+    [
+        (0.0, "0 s"),
+        (0.01, "under 0.1 s"),
+        (0.36, "0.36 s"),
+        (7.0, "7 s"),
+        (36.0, "36 s"),
+        (720.0, "12 min"),
+        (12_600.0, "3.5 h"),
+    ],
 )
 def test_a_time_has_the_unit_in_which_it_is_not_zero(seconds: float, words: str) -> None:
     assert duration(seconds) == words
