@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,6 +54,26 @@ def models(folder: Path) -> None:
         (folder / name).write_bytes(fp32(model, None))
 
 
+def cifar10(path: Path) -> None:
+    """An archive with as many images as the examples ask for, in CIFAR-10's binary form, which is told by its files."""
+    from harness.datasets.cifar10_layout import BATCHES
+    from tests.harness.datasets.cifar10_files import archive
+
+    path.parent.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    batch = b"".join(bytes([number % 10]) + rng.bytes(3072) for number in range(1000))
+    archive(path, {f"{name}.bin": batch for name in BATCHES})
+
+
+def photographs(folder: Path) -> None:
+    """One small picture for each class of ImageNet, named as in the repository that examples/paper.toml names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in range(1000):
+        pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"n{number:08d}_class-{number}.JPEG")
+
+
 def quicknet() -> bytes:
     """The artifact of QuickNet with random weights: what it takes does not depend on them."""
     from converters.lce import lce
@@ -63,8 +84,6 @@ def quicknet() -> bytes:
 
 
 def main(folder: Path) -> None:
-    from tests.harness.datasets.cifar10_files import archive, python_files
-
     for name in ("pictures", "photos"):
         pictures(folder / name)
     Image.open(folder / "pictures/cat/0.png").save(folder / "photo.png")
@@ -74,8 +93,10 @@ def main(folder: Path) -> None:
     shutil.copy(ARTIFACTS / "lce.tflite", folder / "lce.tflite")
     (folder / "quicknet.tflite").write_bytes(quicknet())
     (folder / "study.toml").write_text(STUDY)
-    (folder / "data").mkdir(exist_ok=True)
-    archive(folder / "data" / "cifar-10-python.tar.gz", python_files())
+    cifar10(folder / "data" / "cifar-10-python.tar.gz")
+    photographs(folder / "data" / "imagenet-sample-images")
+    label = [sys.executable, "examples/label_imagenet.py", "data/imagenet-sample-images"]
+    subprocess.run(label, cwd=folder, check=True)
     devices = Path(os.environ["XDG_CONFIG_HOME"]) / "bitlens" / "devices.toml"
     devices.parent.mkdir(parents=True, exist_ok=True)
     devices.write_text('[[device]]\nname = "pi4"\nkind = "local"\n')
