@@ -33,9 +33,9 @@ from harness.datasets.dataset import Dataset
 from harness.datasets.dataset_kinds import open_dataset
 from harness.errors import BitlensError, ConfigError
 from harness.keras_packages import set_up
-from harness.models.batches import Batches, Floats
 from harness.models.catalogue import minus_one_to_one
 from harness.models.recipes import RECIPES, Recipe
+from harness.models.training_batches import Batches, Floats
 from harness.models.twins import build_twin
 
 WEIGHTS = Path(__file__).parent / "weights"

@@ -10,7 +10,7 @@ from reports.comparing.gates import change_text, row_text
 from reports.comparing.runs import POINTS, Difference
 from reports.data import formatting
 from reports.data.view import RunView
-from reports.sections.claims import Finding, answers
+from reports.sections.answers import Answer, Finding, answers
 from reports.sections.deployments import page_rows
 from reports.tables import comparison
 from reports.tables.scores import quality_summary
@@ -53,21 +53,25 @@ def _difference_cells(d: Difference) -> tuple[str, ...]:
 
 def claims_markdown(store: StoreReader) -> str:
     """The paper's claims with their numbers, one row per number."""
-    headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict")
-    rows = []
+    headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict", "images for 80 %")
+    rows: list[tuple[str, ...]] = []
     for answer in answers(RunView(store)):
-        rows.append(
-            (answer.section, answer.claim, answer.contrast, "**all together**", "", "", f"**{answer.verdict}**")
-        )
+        rows.append((answer.section, answer.claim, answer.contrast, "**all together**", *_answer_cells(answer)))
         rows += [("", "", "", *_finding_cells(finding)) for finding in answer.findings]
     return markdown_table(headings, rows)
 
 
-def _finding_cells(finding: Finding) -> tuple[str, str, str, str]:
-    interval = finding.interval
-    assert interval is not None  # an answer holds only findings that have a value
+def _answer_cells(answer: Answer) -> tuple[str, str, str, str]:
+    sure = "" if answer.p is None else f"p = {answer.p:.2g} after correction"
+    changed = "" if answer.corrected == answer.verdict else f", {answer.corrected} after correction"
+    return sure, "", f"**{answer.verdict}**{changed}", ""
+
+
+def _finding_cells(finding: Finding) -> tuple[str, ...]:
+    interval, needed = finding.interval, finding.needed
     bounds = "" if interval.low is None else f" ({interval.low:.3f} to {interval.high:.3f})"
-    return finding.what, f"{interval.value:.3f}{bounds}", finding.expected, finding.verdict
+    images = "" if needed is None else f"{needed:,}"
+    return finding.what, f"{interval.value:.3f}{bounds}", finding.expected, finding.verdict, images
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

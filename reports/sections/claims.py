@@ -7,7 +7,7 @@ unclear otherwise: also where numbers contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data.stats import Interval, table_interval
-from reports.data.view import RunView
+from reports.data.stats import MIN_VALUES
 from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, difference, table_of
+from reports.sections.expectations import Evidence, Expected, above, below, between
 
 FAITHFUL = "insertion_naopc"  # the score by which models can be compared
 OWN = {"ste": "own"}
@@ -26,136 +26,45 @@ LAST_LAYERS = ("last_activation", "default", "last_convolution")  # "default" is
 ALIKE = 0.1  # of the full-precision mean: a smaller difference is none that a reader would see
 ALMOST_RANDOM, KEEPS_SHAPE = 0.25, 0.5  # fraction of what a map scores above a random one that is left at strong noise
 BEST_LEVELS = {"binarized": (0.02, 0.06), "full-precision": (0.10, 0.20)}  # where the paper saw the best maps
-Verdict = Callable[[Interval], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One number that settles a claim, or a part of it. `verdict` is empty where nothing was expected."""
+class Number:
+    """One number that settles a claim, or a part of it, before it is judged."""
 
-    section: str
-    claim: str
-    contrast: str
     what: str
-    interval: Interval | None
-    expected: str
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A claim on one contrast."""
-
-    section: str
-    claim: str
-    contrast: str
-    verdict: str
-    findings: tuple[Finding, ...]
-
-
-def are_asked(view: RunView) -> bool:
-    """Whether the run measures what this study needs and a look at maps does not."""
-    metrics = {unit.spec["metric"] for unit in view.of_kind("quality")}
-    return FAITHFUL in metrics or any(view.of_kind(kind) for kind in ("amplification", "agreement"))
-
-
-def answers(view: RunView) -> list[Answer]:
-    """Every claim on every contrast of which the run has numbers."""
-    study = Study(view)
-    answered = []
-    for section, claim, collect in CLAIMS:
-        for contrast in study.contrasts():
-            about = partial(_finding, section, claim, contrast.name)
-            findings = tuple(finding for finding in collect(study, contrast, about) if finding.interval is not None)
-            if findings:
-                verdict = _all_of([finding.verdict for finding in findings])
-                answered.append(
-                    Answer(section=section, claim=claim, contrast=contrast.name, verdict=verdict, findings=findings)
-                )
-    return answered
-
-
-# ---------------------------------------------------------------------------------------------- what is expected
-def above(limit: float) -> tuple[str, Verdict]:
-    return f"above {limit:g}", lambda interval: _verdict(interval, lambda low, high: (low > limit, high <= limit))
-
-
-def below(limit: float) -> tuple[str, Verdict]:
-    return f"below {limit:g}", lambda interval: _verdict(interval, lambda low, high: (high < limit, low >= limit))
-
-
-def between(least: float, most: float) -> tuple[str, Verdict]:
-    def bounds(low: float, high: float) -> tuple[bool, bool]:
-        return least <= low and high <= most, high < least or low > most
-
-    return f"{least:.3g} to {most:.3g}", lambda interval: _verdict(interval, bounds)
-
-
-def _verdict(interval: Interval, inside_outside: Callable[[float, float], tuple[bool, bool]]) -> str:
-    """What an interval says, if it lies wholly inside or wholly outside of what was expected."""
-    if interval.low is None or interval.high is None:
-        return "unclear"
-    inside, outside = inside_outside(interval.low, interval.high)
-    return "supported" if inside else "not supported" if outside else "unclear"
-
-
-def _finding(
-    section: str,
-    claim: str,
-    contrast: str,
-    what: str,
-    interval: Interval | None,
-    expected: tuple[str, Verdict] | None = None,
-) -> Finding:
-    verdict = expected[1](interval) if interval and expected else ""
-    return Finding(
-        section=section,
-        claim=claim,
-        contrast=contrast,
-        what=what,
-        interval=interval,
-        expected=expected[0] if expected else "",
-        verdict=verdict,
-    )
-
-
-def _all_of(verdicts: list[str]) -> str:
-    given = {verdict for verdict in verdicts if verdict}
-    if not given:
-        return "measured"
-    if given == {"supported"}:
-        return "supported"
-    return "not supported" if "not supported" in given and "supported" not in given else "unclear"
+    evidence: Evidence
+    expected: Expected | None
 
 
 # --------------------------------------------------------------------------------------------------- the claims
-About = Callable[..., Finding]
-Findings = Iterator[Finding]
+Numbers = Iterator[Number | None]
+Collect = Callable[[Study, Contrast], Numbers]
 
 
-def _gradients_alike(study: Study, contrast: Contrast, about: About) -> Findings:
+def _gradients_alike(study: Study, contrast: Contrast) -> Numbers:
     for metric in ("sparseness", "entropy", "total_variation", FAITHFUL, "deletion_naopc", "mass_in_object"):
         full, binarized = _both(study, contrast, "gradient", metric, OWN)
         margin = ALIKE * abs(float(np.mean(list(full.values())))) if full else 0.0
-        yield about(f"{metric} of Gradient, binarized - float", difference(binarized, full), between(-margin, margin))
+        yield _number(f"{metric} of Gradient, binarized - float", difference(binarized, full), between(-margin, margin))
 
 
-def _smoothgrad_is_noisier(study: Study, contrast: Contrast, about: About) -> Findings:
+def _smoothgrad_is_noisier(study: Study, contrast: Contrast) -> Numbers:
     having = {"noise_level": 0.2, **OWN}
     for metric, expected in (("total_variation", above(0)), ("entropy", above(0)), (FAITHFUL, below(0))):
         full, binarized = _both(study, contrast, "smoothgrad", metric, having)
-        yield about(f"{metric} of SmoothGrad at 20 %, binarized - float", difference(binarized, full), expected)
+        yield _number(f"{metric} of SmoothGrad at 20 %, binarized - float", difference(binarized, full), expected)
     full, binarized = (
         study.agreements(models, "reference", "smoothgrad", having=having) for _, models in contrast.sides()
     )
     what = "rank correlation of SmoothGrad at 20 % with Gradient, binarized - float"
-    yield about(what, difference(binarized, full), below(0))
+    yield _number(what, difference(binarized, full), below(0))
 
 
-def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
+def _left_at_strong_noise(family: str, expected: Expected) -> Collect:
     """What the strongest noise leaves of that by which a map at the weakest noise is better than a random one."""
 
-    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+    def collect(study: Study, contrast: Contrast) -> Numbers:
         models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
         if len(levels) < 2:
             return
@@ -163,32 +72,37 @@ def _left_at_strong_noise(family: str, expected: tuple[str, Verdict]) -> Callabl
         swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
         random = study.scores(models, "control-random", FAITHFUL)
         table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
-        left = table_interval(_fraction_left, table) if len(table) >= 5 else None
         what = f"fraction of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
-        yield about(what, left, expected)
+        if len(table) >= MIN_VALUES:
+            yield _number(what, Evidence(table=table, statistic=_fraction_left), expected)
 
     return collect
 
 
-def _fraction_left(table: NDArray[np.float64]) -> float:
+def _fraction_left(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Columns: little noise, much noise, random map."""
-    little, much, random = table.mean(axis=0)
-    return float((much - random) / (little - random)) if little != random else np.nan
+    little, much, random = np.moveaxis(means, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(little != random, (much - random) / (little - random), np.nan))
 
 
-def _best_level(family: str) -> Callable[[Study, Contrast, About], Findings]:
-    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+def _best_level(family: str) -> Collect:
+    def collect(study: Study, contrast: Contrast) -> Numbers:
         models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
         for metric in (FAITHFUL, "mass_in_object"):
             columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
             if len(levels) >= 3 and all(columns):
-                best = table_interval(lambda table: float(levels[int(table.mean(axis=0).argmax())]), table_of(columns))
-                yield about(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
+                best = Evidence(table=table_of(columns), statistic=partial(_best, levels), smooth=False)
+                yield _number(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
 
     return collect
 
 
-def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findings:
+def _best(levels: Sequence[float], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.take(levels, means.argmax(axis=-1)), np.float64)
+
+
+def _noise_is_amplified(study: Study, contrast: Contrast) -> Numbers:
     for level in study.noise_levels()[:1]:
         ends = {
             family: [study.amplifications(models, level, at=at) for at in (0, -1)]
@@ -196,36 +110,36 @@ def _noise_is_amplified(study: Study, contrast: Contrast, about: About) -> Findi
         }
         full, binarized = (ends[family] for family in FAMILIES)
         what = f"amplification of {level:.0%} noise at the last layer"
-        yield about(f"{what}, binarized - float", difference(binarized[1], full[1]), above(0))
-        yield about(f"{what} - at the first, binarized", difference(binarized[1], binarized[0]), above(0))
+        yield _number(f"{what}, binarized - float", difference(binarized[1], full[1]), above(0))
+        yield _number(f"{what} - at the first, binarized", difference(binarized[1], binarized[0]), above(0))
 
 
-def _gradcam_is_blank(study: Study, contrast: Contrast, about: About) -> Findings:
+def _gradcam_is_blank(study: Study, contrast: Contrast) -> Numbers:
     full, binarized = _both(study, contrast, "gradcam", "blank_share", _cam(study))
-    yield about("fraction of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
+    yield _number("fraction of blank GradCAM maps, binarized - float", difference(binarized, full), above(0))
 
 
-def _gradcam_misses(study: Study, contrast: Contrast, about: About) -> Findings:
+def _gradcam_misses(study: Study, contrast: Contrast) -> Numbers:
     for metric in ("mass_in_object", "pointing_game_hit_rate", FAITHFUL):
         full, binarized = _both(study, contrast, "gradcam", metric, _cam(study))
-        yield about(f"{metric} of GradCAM, binarized - float", difference(binarized, full), below(0))
+        yield _number(f"{metric} of GradCAM, binarized - float", difference(binarized, full), below(0))
 
 
-def _variant_comes_closer(change: dict[str, Any], name: str) -> Callable[[Study, Contrast, About], Findings]:
+def _variant_comes_closer(change: dict[str, Any], name: str) -> Collect:
     """Is the binarized model's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
 
-    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+    def collect(study: Study, contrast: Contrast) -> Numbers:
         usual = study.agreements(contrast.binarized, "twin", "gradcam", having=_cam(study))
         changed = study.agreements(contrast.binarized, "twin", "gradcam", having={**_cam(study), **change})
-        yield about(
+        yield _number(
             f"rank correlation of the twins' GradCAM maps, {name} - usual", difference(changed, usual), above(0)
         )
 
     return collect
 
 
-def _best_other_layer(family: str, expected: tuple[str, Verdict]) -> Callable[[Study, Contrast, About], Findings]:
-    def collect(study: Study, contrast: Contrast, about: About) -> Findings:
+def _best_other_layer(family: str, expected: Expected) -> Collect:
+    def collect(study: Study, contrast: Contrast) -> Numbers:
         models = contrast.side(family)
         others = [layer for layer in study.levels("layer", "gradcam") if layer not in LAST_LAYERS]
         usual = study.scores(models, "gradcam", FAITHFUL, having=_cam(study))
@@ -234,17 +148,21 @@ def _best_other_layer(family: str, expected: tuple[str, Verdict]) -> Callable[[S
         if usual and known:
             best = max(known, key=lambda layer: float(np.mean(list(known[layer].values()))))
             what = f"{FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
-            yield about(what, difference(known[best], usual), expected)
+            yield _number(what, difference(known[best], usual), expected)
 
     return collect
 
 
-def _estimator_matters(study: Study, contrast: Contrast, about: About) -> Findings:
+def _estimator_matters(study: Study, contrast: Contrast) -> Numbers:
     own = study.scores(contrast.binarized, "gradient", FAITHFUL, having=OWN)
     for ste in study.levels("ste", "gradient"):
         if ste != "own":
             other = study.scores(contrast.binarized, "gradient", FAITHFUL, having={"ste": ste})
-            yield about(f"{FAITHFUL} of Gradient with {ste} - with the model's own", difference(other, own))
+            yield _number(f"{FAITHFUL} of Gradient with {ste} - with the model's own", difference(other, own))
+
+
+def _number(what: str, evidence: Evidence | None, expected: Expected | None = None) -> Number | None:
+    return None if evidence is None else Number(what=what, evidence=evidence, expected=expected)
 
 
 def _cam(study: Study) -> dict[str, Any]:
@@ -260,7 +178,7 @@ def _both(
     return full, binarized
 
 
-CLAIMS: tuple[tuple[str, str, Callable[[Study, Contrast, About], Findings]], ...] = (
+CLAIMS: tuple[tuple[str, str, Collect], ...] = (
     ("3.2", "Gradient maps look the same for both families", _gradients_alike),
     ("3.3", "SmoothGrad at 20 % noise is much noisier for binarized models", _smoothgrad_is_noisier),
     (

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.store.units import StoredUnit
-from reports.data.stats import Interval, mean_interval
 from reports.data.view import RunView, is_judged_by_float
+from reports.sections.expectations import Evidence
 
 PerImage = dict[str, float]
 FAMILIES = ("full-precision", "binarized")
@@ -140,9 +140,10 @@ class Study:
         return units
 
 
-def difference(first: PerImage, second: PerImage) -> Interval | None:
-    """Mean of first - second over the images that both have, with its interval."""
-    return mean_interval([first[image] - second[image] for image in first if image in second])
+def difference(first: PerImage, second: PerImage) -> Evidence | None:
+    """first - second on the images that both have, if any."""
+    values = [first[image] - second[image] for image in first if image in second]
+    return Evidence(table=np.array(values, np.float64)[:, None]) if values else None
 
 
 def table_of(columns: Sequence[PerImage]) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from reports.data import formatting
-from reports.sections import claims, deployed_judges, sanity, sweeps
+from reports.sections import deployed_judges, sanity, sweeps
+from reports.sections.answers import answers, are_asked
 from reports.sections.records import Records, judged_by_float, picked
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts
@@ -36,7 +37,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
         "best_levels": sweeps.best_levels(charts["noise_sweep"].records),
         "baseline_disagreements": baseline_disagreements(run.summary),
         "sanity": sanity.sanity_checks(run.view),
-        "claims": claims.answers(run.view) if claims.are_asked(run.view) else [],
+        "claims": answers(run.view) if are_asked(run.view) else [],
     }
 
 

@@ -14,11 +14,11 @@ from device.preprocessing import preprocess
 from harness.datasets.dataset import Sample, stack
 from harness.datasets.planted import PlantedDataset
 from harness.errors import ConfigError
-from harness.models.batches import Batches
 from harness.models.catalogue import CATALOGUE, catalogue_model, minus_one_to_one, model_card
 from harness.models.loading import load_model
 from harness.models.recipes import RECIPES, Recipe
 from harness.models.train import Trained, _check_same, train, training_data, write_card
+from harness.models.training_batches import Batches
 
 SHUFFLED = [name for name, recipe in RECIPES.items() if recipe.shuffled_labels]
 

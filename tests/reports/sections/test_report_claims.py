@@ -14,7 +14,7 @@ from harness.store import Outcome, Score, Store, Unit
 from reports.comparing.markdown import claims_markdown
 from reports.data.view import RunView
 from reports.page.page import render
-from reports.sections.claims import Answer, answers
+from reports.sections.answers import Answer, answers
 from reports.sections.run_reader import read_run
 from tests.reports.example_model import example_model
 from tests.reports.recorded_results import result_of

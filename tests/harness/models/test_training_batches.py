@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.models.batches import GREY, Batches, cut_out, jittered, random_crop
 from harness.models.recipes import RECIPES, Recipe
+from harness.models.training_batches import GREY, Batches, cut_out, jittered, random_crop
 
 PHOTO = RECIPES["photo-float"]
 

@@ -60,7 +60,7 @@ class Batches:
         shifts = rng.integers(0, 2 * recipe.shift + 1, (count, 2))
         flips = (rng.random(count) < 0.5) & (not recipe.shuffled_labels)
         side = recipe.image_size
-        images = np.stack(
+        images: Images = np.stack(
             [
                 image[y : y + side, x : x + side][:, :: -1 if flip else 1]
                 for image, (y, x), flip in zip(padded, shifts, flips)
@@ -79,7 +79,7 @@ class Batches:
         smooth = (1 - recipe.smoothing) * np.eye(self._classes)[labels] + recipe.smoothing / self._classes
         if self._teacher is not None:
             smooth = (1 - recipe.taught) * smooth + recipe.taught * self._teacher(pixels)
-        return smooth.astype(np.float32)
+        return np.asarray(smooth, np.float32)
 
 
 def random_crop(image: Images, least_area: float, rng: np.random.Generator) -> Images:

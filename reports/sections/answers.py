@@ -1,0 +1,138 @@
+"""The answers to the paper's claims: what their numbers say, how surely, and how many images would settle them.
+
+A run asks many claims, and of twenty true "no difference" one comes out as a difference by chance. So every answer has
+a second verdict, which holds for all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reports.data.power import holm, images_needed
+from reports.data.stats import Interval
+from reports.data.view import RunView
+from reports.sections.claims import CLAIMS, FAITHFUL, Number
+from reports.sections.contrasts import Study
+
+LEVEL = 0.05  # the chance of any false verdict among all claims of a run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One number that settles a claim, or a part of it. `verdict` is empty where nothing was expected.
+
+    p       how surely it gives its verdict, see `Expected.p_value`.
+    images  that it is taken over.
+    needed  how many images would settle it 8 times out of 10 at the level of the correction, were the truth the present
+            value; None where that cannot be told.
+    """
+
+    section: str
+    claim: str
+    contrast: str
+    what: str
+    interval: Interval
+    expected: str
+    verdict: str
+    p: float
+    images: int
+    needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A claim on one contrast.
+
+    p          how surely the verdict is given, corrected for all claims that were tested; None where nothing was.
+    corrected  the verdict, if it is as sure as that with 95 %, else unclear.
+    """
+
+    section: str
+    claim: str
+    contrast: str
+    verdict: str
+    findings: tuple[Finding, ...]
+    p: float | None = None
+    corrected: str = ""
+
+
+def are_asked(view: RunView) -> bool:
+    """Whether the run measures what this study needs and a look at maps does not."""
+    metrics = {unit.spec["metric"] for unit in view.of_kind("quality")}
+    return FAITHFUL in metrics or any(view.of_kind(kind) for kind in ("amplification", "agreement"))
+
+
+def answers(view: RunView) -> list[Answer]:
+    """Every claim on every contrast of which the run has numbers, corrected for how many were tested."""
+    study = Study(view)
+    asked = [
+        (section, claim, contrast.name, numbers)
+        for section, claim, collect in CLAIMS
+        for contrast in study.contrasts()
+        if (numbers := [number for number in collect(study, contrast) if number is not None])
+    ]
+    tested = sum(any(number.expected for number in numbers) for *_, numbers in asked)
+    confidence = 1 - LEVEL / max(1, tested)  # of the strictest step of the correction
+    return _corrected([_answer(*each, confidence=confidence) for each in asked])
+
+
+def _answer(section: str, claim: str, contrast: str, numbers: Sequence[Number], *, confidence: float) -> Answer:
+    findings = []
+    for number in numbers:
+        interval, expected, images = number.evidence.interval(), number.expected, len(number.evidence.table)
+        assert interval is not None  # evidence has at least one image
+        verdict, p, needed = "", 1.0, None
+        if expected is not None:
+            verdict = expected.verdict(interval)
+            p = expected.p_value(number.evidence, verdict)
+            if number.evidence.smooth:
+                needed = images_needed(
+                    interval, images, least=expected.least, most=expected.most, confidence=confidence
+                )
+        findings.append(
+            Finding(
+                section=section,
+                claim=claim,
+                contrast=contrast,
+                what=number.what,
+                interval=interval,
+                expected=expected.text if expected else "",
+                verdict=verdict,
+                p=p,
+                images=images,
+                needed=needed,
+            )
+        )
+    verdict = _all_of([finding.verdict for finding in findings])
+    return Answer(section=section, claim=claim, contrast=contrast, verdict=verdict, findings=tuple(findings))
+
+
+def _corrected(found: list[Answer]) -> list[Answer]:
+    """The answers with Holm's correction for the number of claims that were tested."""
+    tested = [answer for answer in found if answer.verdict != "measured"]
+    adjusted = dict(zip(map(id, tested), holm([_p_of(answer) for answer in tested])))
+    return [
+        replace(answer, p=p, corrected=answer.verdict if p is None or p <= LEVEL else "unclear")
+        for answer in found
+        for p in [adjusted.get(id(answer))]
+    ]
+
+
+def _p_of(answer: Answer) -> float:
+    """A claim is supported as surely as the least sure of its numbers, and refuted by the surest of as many."""
+    judged = [finding for finding in answer.findings if finding.verdict]
+    if answer.verdict == "supported":
+        return max(finding.p for finding in judged)
+    if answer.verdict == "not supported":
+        return min(1.0, len(judged) * min(finding.p for finding in judged))
+    return 1.0
+
+
+def _all_of(verdicts: list[str]) -> str:
+    given = {verdict for verdict in verdicts if verdict}
+    if not given:
+        return "measured"
+    if given == {"supported"}:
+        return "supported"
+    return "not supported" if "not supported" in given and "supported" not in given else "unclear"
