@@ -9,9 +9,11 @@ features survive binarization (Liu et al. 2018, arXiv:1808.00278); shortcuts hav
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness.keras_packages import import_larq
+from harness.models.designs import BINARY, FLOAT, Design
 
 STAGES = ((64, 2), (128, 3))  # (channels, convolutions); the first convolution of a later stage halves the map
 
@@ -20,19 +22,26 @@ def build_twin(*, image_size: int, classes: int, binarized: bool) -> Any:
     """An untrained Keras model of the twin architecture, ending in a softmax Dense layer.
 
     image_size  side of the square colour input in pixels. Images above 32 pixels are halved by the first convolution,
-                so that both data sets reach the residual stages as 16 x 16 maps.
+                so that all data sets reach the residual stages as 16 x 16 maps.
     """
+    name = "twin_binary" if binarized else "twin_float"
+    return build_design(BINARY if binarized else FLOAT, image_size=image_size, classes=classes, name=name)
+
+
+def build_design(design: Design, *, image_size: int, classes: int, name: str) -> Any:
+    """The same for any design of the ablation family."""
     import tf_keras
 
     inputs = tf_keras.Input((image_size, image_size, 3), name="image")
     x = _stem(inputs, strides=1 if image_size <= 32 else 2)
     for stage, (channels, convolutions) in enumerate(STAGES):
+        used = design if design.is_binarized(stage, len(STAGES)) else replace(design, weights=False, activations=False)
         for position in range(convolutions):
             strides = 2 if stage > 0 and position == 0 else 1
-            x = _residual(x, channels, strides=strides, binarized=binarized, name=f"stage{stage + 1}_{position + 1}")
+            x = _block(x, channels, strides=strides, design=used, name=f"stage{stage + 1}_{position + 1}")
     x = tf_keras.layers.GlobalAveragePooling2D(name="pool")(x)
     outputs = tf_keras.layers.Dense(classes, activation="softmax", name="classifier")(x)
-    return tf_keras.Model(inputs, outputs, name="twin_binary" if binarized else "twin_float")
+    return tf_keras.Model(inputs, outputs, name=name)
 
 
 def float_twin(*, weights: None, input_shape: tuple[int, int, int], classes: int) -> Any:
@@ -55,25 +64,30 @@ def _stem(x: Any, *, strides: int) -> Any:
     return layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
 
 
-def _residual(x: Any, channels: int, *, strides: int, binarized: bool, name: str) -> Any:
-    """convolution -> ReLU -> batch norm, plus the block's input."""
+def _block(x: Any, channels: int, *, strides: int, design: Design, name: str) -> Any:
+    """convolution -> ReLU -> batch norm, plus the block's input, as far as the design has them."""
     from tf_keras import layers
 
     lq = import_larq()
-    quantizer = "ste_sign" if binarized else None
+    norm = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")
+    y = norm(x) if design.norm_first else x
     y = lq.layers.QuantConv2D(
         channels,
         3,
         strides=strides,
         padding="same",
-        input_quantizer=quantizer,
-        kernel_quantizer=quantizer,
-        kernel_constraint="weight_clip" if binarized else None,
+        input_quantizer=design.input_quantizer,
+        kernel_quantizer=design.kernel_quantizer,
+        kernel_constraint="weight_clip" if design.weights else None,
         use_bias=False,
         name=name,
-    )(x)
-    y = layers.ReLU(name=f"{name}_relu")(y)
-    y = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(y)
+    )(y)
+    if design.relu:
+        y = layers.ReLU(name=f"{name}_relu")(y)
+    if not design.norm_first:
+        y = norm(y)
+    if not design.shortcut:
+        return y
     if strides > 1:  # halve the map, double the channels
         x = layers.AveragePooling2D(strides, padding="same", name=f"{name}_shrink")(x)
         x = layers.Concatenate(name=f"{name}_widen")([x, x])
