@@ -56,11 +56,6 @@ class Design:
 
 BINARY = Design()
 FLOAT = Design(weights=False, activations=False)
-_SHARED = {  # parts that a float model has as well
-    "no-shortcut": {"shortcut": False},
-    "no-relu": {"relu": False},
-    "norm-first": {"norm_first": True},
-}
 DESIGNS = {
     "float": FLOAT,
     "binary": BINARY,
@@ -71,6 +66,10 @@ DESIGNS = {
     "scaled": Design(scaled=True),
     "approx-sign": Design(estimator="approx_sign"),
     "swish-sign": Design(estimator="swish_sign"),
-    **{name: replace(BINARY, **change) for name, change in _SHARED.items()},
-    **{f"float-{name}": replace(FLOAT, **change) for name, change in _SHARED.items()},
+    "no-shortcut": replace(BINARY, shortcut=False),
+    "no-relu": replace(BINARY, relu=False),
+    "norm-first": replace(BINARY, norm_first=True),
+    "float-no-shortcut": replace(FLOAT, shortcut=False),
+    "float-no-relu": replace(FLOAT, relu=False),
+    "float-norm-first": replace(FLOAT, norm_first=True),
 }

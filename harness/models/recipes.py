@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.models.designs import DESIGNS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one twin is trained. `peak_rate` is the highest learning rate; `shift` is in pixels.
 
+    design      one of the ablation family; the twins are "float" and "binary".
     epochs      of each cycle; a second cycle is a warm restart (Loshchilov & Hutter 2017, arXiv:1608.03983).
     start_from  the twin whose weights training starts from. A binarized model that starts from its float twin finds
                 small objects that it does not find from random weights (Bulat & Tzimiropoulos 2019, arXiv:1909.13863).
@@ -24,7 +27,7 @@ class Recipe:
 
     data: str
     image_size: int
-    binarized: bool
+    design: str
     epochs: tuple[int, ...]
     peak_rate: float
     shift: int = 0
@@ -39,24 +42,28 @@ class Recipe:
     teacher: str | None = None
     taught: float = 0.0
 
+    @property
+    def binarized(self) -> bool:
+        return DESIGNS[self.design].weights or DESIGNS[self.design].activations
+
 
 RECIPES = {
-    "planted-float": Recipe(data="planted", image_size=64, binarized=False, epochs=(8,), peak_rate=3e-3, shift=4),
+    "planted-float": Recipe(data="planted", image_size=64, design="float", epochs=(8,), peak_rate=3e-3, shift=4),
     "planted-binary": Recipe(
         data="planted",
         image_size=64,
-        binarized=True,
+        design="binary",
         epochs=(16, 12),
         peak_rate=2e-3,
         shift=4,
         start_from="planted-float",
     ),
-    "cifar-float": Recipe(data="cifar", image_size=32, binarized=False, epochs=(10,), peak_rate=3e-3, shift=3),
-    "cifar-binary": Recipe(data="cifar", image_size=32, binarized=True, epochs=(18,), peak_rate=5e-3, shift=3),
+    "cifar-float": Recipe(data="cifar", image_size=32, design="float", epochs=(10,), peak_rate=3e-3, shift=3),
+    "cifar-binary": Recipe(data="cifar", image_size=32, design="binary", epochs=(18,), peak_rate=5e-3, shift=3),
     "photo-float": Recipe(
         data="photo",
         image_size=64,
-        binarized=False,
+        design="float",
         epochs=(32,),
         peak_rate=2e-3,
         batch_size=50,
@@ -68,7 +75,7 @@ RECIPES = {
     "photo-binary": Recipe(
         data="photo",
         image_size=64,
-        binarized=True,
+        design="binary",
         epochs=(48,),
         peak_rate=2e-3,
         start_from="photo-float",
@@ -81,7 +88,7 @@ RECIPES = {
     "planted-float-shuffled": Recipe(
         data="planted",
         image_size=64,
-        binarized=False,
+        design="float",
         epochs=(60,),
         peak_rate=3e-3,
         batch_size=50,
@@ -91,7 +98,7 @@ RECIPES = {
     "planted-binary-shuffled": Recipe(
         data="planted",
         image_size=64,
-        binarized=True,
+        design="binary",
         epochs=(60,),
         peak_rate=2e-3,
         start_from="planted-float-shuffled",
@@ -99,4 +106,18 @@ RECIPES = {
         images=1000,
         shuffled_labels=True,
     ),
+    # one recipe for the whole family, without start or teacher: what differs is the design
+    **{
+        f"ablation-{design}": Recipe(
+            data="photo",
+            image_size=64,
+            design=design,
+            epochs=(24,),
+            peak_rate=2e-3,
+            batch_size=50,
+            least_area=0.5,
+            jitter=0.2,
+        )
+        for design in DESIGNS
+    },
 }

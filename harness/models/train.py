@@ -7,6 +7,8 @@
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
 
+The recipes ablation-* train the ablation family on photographs, see harness/models/designs.py: give them an --out.
+
 Two models are label-shuffled counterparts (Adebayo et al. 2018, arXiv:1810.03292): the same architecture, trained on
 permuted labels until it has memorised them. What it learned has nothing to do with the classes, so a method whose maps
 are the same for a model and its counterpart does not show what the model learned. For these models the accuracy on the
@@ -34,9 +36,10 @@ from harness.datasets.dataset_kinds import open_dataset
 from harness.errors import BitlensError, ConfigError
 from harness.keras_packages import set_up
 from harness.models.catalogue import minus_one_to_one
+from harness.models.designs import DESIGNS
 from harness.models.recipes import RECIPES, Recipe
 from harness.models.training_batches import Batches, Floats
-from harness.models.twins import build_twin
+from harness.models.twins import build_design
 
 WEIGHTS = Path(__file__).parent / "weights"
 DATA = {"planted": "", "cifar": " --archive cifar10-jpeg.zip", "photo": " --folder tiny-imagenet-20"}  # as options
@@ -75,7 +78,7 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path, checkpoints:
         _check_same(folder, recipe, dataset)
     tf_keras.utils.set_random_seed(seed)
     classes = len(dataset.class_names)
-    model = build_twin(image_size=recipe.image_size, classes=classes, binarized=recipe.binarized)
+    model = _untrained(recipe, classes)
     if recipe.start_from:
         model.load_weights(weights / f"{recipe.start_from}.h5")
     images, labels = training_data(recipe, dataset, seed=seed)
@@ -139,11 +142,15 @@ def _fit(model: Any, batches: Batches, *, epochs: int, earlier: int, checkpoints
     return float(seconds)
 
 
+def _untrained(recipe: Recipe, classes: int) -> Any:
+    return build_design(DESIGNS[recipe.design], image_size=recipe.image_size, classes=classes, name=recipe.design)
+
+
 def _teacher(recipe: Recipe, classes: int, weights: Path) -> Callable[[Floats], Floats]:
     """The probabilities of the trained twin that a recipe learns from."""
     import tensorflow as tf
 
-    model = build_twin(image_size=recipe.image_size, classes=classes, binarized=RECIPES[str(recipe.teacher)].binarized)
+    model = _untrained(RECIPES[str(recipe.teacher)], classes)
     model.load_weights(weights / f"{recipe.teacher}.h5")
     predict = tf.function(lambda pixels: model(pixels, training=False))
     return lambda pixels: np.asarray(predict(tf.constant(pixels)))
@@ -206,6 +213,7 @@ def write_card(name: str, trained: Trained, *, seed: int, directory: Path) -> No
         "model": name,
         "data": recipe.data,
         "binarized": recipe.binarized,
+        "design": recipe.design,
         "command": f"python -m harness.models.train {name}{DATA[recipe.data]} --seed {seed}",
         "seed": seed,
         "epochs": recipe.epochs,

@@ -15,6 +15,7 @@ from harness.datasets.dataset import Sample, stack
 from harness.datasets.planted import PlantedDataset
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model, minus_one_to_one, model_card
+from harness.models.designs import DESIGNS, Design
 from harness.models.loading import load_model
 from harness.models.recipes import RECIPES, Recipe
 from harness.models.train import Trained, _check_same, train, training_data, write_card
@@ -88,11 +89,11 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe(
-        data="planted", image_size=64, binarized=False, epochs=(1, 2), peak_rate=1e-3, batch_size=10, images=20
+        data="planted", image_size=64, design="float", epochs=(1, 2), peak_rate=1e-3, batch_size=10, images=20
     )
     monkeypatch.setitem(RECIPES, "tiny", recipe)
 
-    def tiny_model(*, image_size: int, classes: int, binarized: bool) -> Any:
+    def tiny_model(design: Design, *, image_size: int, classes: int, name: str) -> Any:
         import tf_keras
         from tf_keras import layers
 
@@ -105,7 +106,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
             ]
         )
 
-    monkeypatch.setattr("harness.models.train.build_twin", tiny_model)
+    monkeypatch.setattr("harness.models.train.build_design", tiny_model)
 
     def weights_after(checkpoints: Path) -> list[np.ndarray]:
         trained = train("tiny", Small(), seed=0, weights=tmp_path, checkpoints=checkpoints)
@@ -125,6 +126,18 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
             weights_after(tmp_path / "parts")
     for one, other in zip(whole, weights_after(tmp_path / "parts"), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_ablation_family_is_trained_alike() -> None:
+    family = {name: recipe for name, recipe in RECIPES.items() if name.startswith("ablation-")}
+    assert [recipe.design for recipe in family.values()] == list(DESIGNS)
+    assert len({replace(recipe, design="binary") for recipe in family.values()}) == 1
+    assert [design for design in DESIGNS if not RECIPES[f"ablation-{design}"].binarized] == [
+        "float",
+        "float-no-shortcut",
+        "float-no-relu",
+        "float-norm-first",
+    ]
 
 
 @pytest.mark.parametrize("change", [{"peak_rate": 2e-3}, {"epochs": (2,)}])

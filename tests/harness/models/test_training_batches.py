@@ -36,7 +36,7 @@ def test_smoothed_labels_are_probabilities_whose_greatest_is_the_label() -> None
 
 
 def test_a_teacher_has_the_share_of_the_labels_that_its_recipe_says() -> None:
-    recipe = Recipe(data="photo", image_size=64, binarized=True, epochs=(1,), peak_rate=1e-3, taught=0.7)
+    recipe = Recipe(data="photo", image_size=64, design="binary", epochs=(1,), peak_rate=1e-3, taught=0.7)
     taught = np.full((100, 20), 1 / 20, np.float32)
     batches = Batches(*photos(), recipe, classes=20, seed=0, teacher=lambda pixels: taught[: len(pixels)])
     np.testing.assert_allclose(np.sort(batches[0][1])[:, -2:], [[0.035, 0.335]] * 100, atol=1e-6)
