@@ -154,7 +154,7 @@ def test_a_layer_beside_the_way_is_marked_and_an_unknown_one_suggests_the_neares
 
 def test_a_file_whose_logits_stand_nowhere_says_so(flatbuffer: FlatbufferModel) -> None:
     scorer = scorer_of_model(flatbuffer, "independent-probabilities")  # it ends in a softmax, not in a sigmoid
-    with pytest.raises(ConfigError, match=r'its logits stand nowhere in its file.*\n  try: output = "score"'):
+    with pytest.raises(ConfigError, match=r'its file has no logits.*\n  try: output = "score"'):
         compute(scorer, "rise", IMAGES, parameters={"masks": 2, "output": "logit"})
 
 

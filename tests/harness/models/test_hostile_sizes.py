@@ -73,7 +73,7 @@ ENTRIES = [
     (lambda archive: archive.writestr("C:\\harm", b""), "leads out of the archive"),
     (lambda archive: archive.writestr("config.json", b"{}"), "two entries of one name"),
     (linked, "is a link"),
-    (lambda archive: archive.writestr("x", bytes(99), zipfile.ZIP_BZIP2), "packed in an unusual way"),
+    (lambda archive: archive.writestr("x", bytes(99), zipfile.ZIP_BZIP2), "compressed in an unusual way"),
     (lambda archive: [archive.writestr(f"{i}", b"") for i in range(1000)], "entries, more than 1000"),
 ]
 

@@ -172,7 +172,7 @@ def test_a_background_class_is_found_by_the_names_of_metadata(tmp_path: Path) ->
 
 def test_a_class_more_of_which_nobody_can_tell_what_it_is_is_refused_with_both_ways(tmp_path: Path) -> None:
     path, data = written(tmp_path, with_background()), dataset(tmp_path, shuffled=True)
-    with pytest.raises(ConfigError, match="nobody can tell whether its class 0") as error:
+    with pytest.raises(ConfigError, match="it is unknown whether its class 0") as error:
         of_labels(path, data)
     assert "background_class = true" in str(error.value)
     assert of_labels(path, data, background=True).model.class_map == (1, 2, 3, 4)

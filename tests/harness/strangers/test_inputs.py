@@ -230,7 +230,7 @@ def test_what_a_model_does_itself_is_not_done_twice(
     assert "input = pixels since it does so itself" in done.said
     expected = np.asarray(model(images.astype(np.float32), training=False))
     np.testing.assert_allclose(probabilities(done, images), expected, atol=1e-6)
-    with pytest.raises(ConfigError, match=r'scales pixels itself .* does so once more\n  try: normalization = "none"'):
+    with pytest.raises(ConfigError, match=r'scales pixels itself .* would do so again\n  try: normalization = "none"'):
         completed(tmp_path / file, images, normalization="unit")
     twice = completed(tmp_path / file, images, normalization="unit", on_top=True)
     expected = np.asarray(model(images.astype(np.float32) / 255, training=False))
@@ -268,7 +268,7 @@ def test_channels_that_a_model_turns_around_are_not_turned_again(tmp_path: Path)
     keras = kerased("keras")
     model = brightest_quarter(keras, SQUARE, before=lambda image: image[..., ::-1])
     path = saved(model, tmp_path)
-    with pytest.raises(ConfigError, match=r"reverses the order of channels .* once more"):
+    with pytest.raises(ConfigError, match=r"reverses the order of channels .* do so again"):
         completed(path, pictures(SQUARE), channel_order="bgr")
     assert "reverses the order of channels" in completed(path, pictures(SQUARE)).said
 
