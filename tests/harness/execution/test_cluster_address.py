@@ -76,7 +76,7 @@ def test_scheduler_elsewhere_without_tls_is_open_to_everybody(host: str) -> None
 def test_name_with_an_address_beyond_this_machine_is_not_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(2, 1, 6, "", ("127.0.0.1", 1)), (2, 1, 6, "", ("192.0.2.7", 1))]
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: found)
-    assert "everybody" in warning_of(parse_address("tcp://mixed:1"))
+    assert "anyone" in warning_of(parse_address("tcp://mixed:1"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "192.0.2.7", "no-such-host.invalid"])
