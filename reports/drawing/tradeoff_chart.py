@@ -18,7 +18,7 @@ EMPTY = {"x_low": 1.0, "x_high": 10.0, "x_ticks": [1, 10], "y_low": 0.0, "y_high
 
 
 def tradeoff(records: Records = (), look: Look = ANY) -> Chart:
-    """Marks with both intervals and their names, and a line through the deployments worth a look.
+    """Marks with both intervals and their names, and a line through the deployments worth considering.
 
     records  x (ms) and y (%) with x_low to y_high; name, worth_a_look, is_invalid, quality. Without any, the page gives
              them later, with the places of their names and the values of the parameters.
@@ -117,7 +117,7 @@ def _quality(channel: Any, ends: tuple[float, float], look: Look) -> Any:
 
 
 def _names(base: Chart, weight: str) -> Chart:
-    """The names of what is worth a look are bold."""
+    """The names of what is worth considering are bold."""
     return base.transform_filter(f"{'' if weight == 'bold' else '!'}datum.worth_a_look").mark_text(
         fontSize=FONT_SIZE, fontWeight=weight, baseline="middle", align=alt.ExprRef("datum.align"),
         xOffset=alt.ExprRef("datum.dx"), yOffset=alt.ExprRef("datum.dy"),

@@ -1,6 +1,6 @@
 """The runs of one experiment over time: a line for each, with its verdict and the numbers of the main deployments.
 
-Those are the ones that the latest run finds worth a look.
+Those are the ones that the latest run finds worth considering.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Past:
     version      of bitlens.
     verdicts     a sentence for each device.
     numbers      p50 and top-1 of every deployment, by its name.
-    recommended  the names of those that are worth a look.
+    recommended  the names of those that are worth considering.
     """
 
     finished: str = ""
@@ -100,7 +100,7 @@ td:nth-child(4) {{ min-width: 260px; }} th {{ min-width: 90px; }}
 a {{ color: LinkText; font-weight: 600; }}
 </style></head>
 <body><p><a href="/">All runs</a></p><h1>{title}</h1>
-<p>The latest run first, with the median latency and the top-1 accuracy of what it finds worth a look.</p>
+<p>The latest run first, with the median latency and the top-1 accuracy of what it finds worth considering.</p>
 <div role="region" aria-label="Runs" tabindex="0">
 <table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>
 </body></html>

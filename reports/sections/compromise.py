@@ -1,4 +1,4 @@
-"""Which deployments are worth a look: those that no other dominates, and those that are too close to one to tell.
+"""Which deployments are worth considering: those that no other dominates, and those that are too close to one to tell.
 
 A deployment dominates another when its estimates are as good on every axis on which the other is known, and better on
 one. That is transitive: for whatever is left out, the set holds a deployment that is as good in everything. A

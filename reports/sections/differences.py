@@ -27,12 +27,15 @@ def _on(axis: Axis, row: Row, other: Row) -> str:
     within = f"({' to '.join(_number(axis, end) for end in ends)})"
     if axis.clearly_better(row, other) or axis.clearly_better(other, row):
         return f"{_gain(axis, lead.value)} {within}"
-    return f"no clear difference in {axis.name} {within}"
+    unit = " points" if axis.value == "top1" else ""
+    return f"no clear difference in {axis.name} {within.removesuffix(')')}{unit})"
 
 
 def _gain(axis: Axis, lead: float) -> str:
-    of = f" times the {axis.name}" if axis.ratio else " points of top-1" if axis.value == "top1" else f" of {axis.name}"
-    return _number(axis, lead) + of
+    number = _number(axis, lead)
+    if axis.ratio:
+        return f"{number} times the {axis.name}"
+    return f"{number} points of top-1" if axis.value == "top1" else f"{axis.name} {number}"
 
 
 def _number(axis: Axis, lead: float) -> str:

@@ -1,4 +1,5 @@
-"""What to deploy: per device, the deployments worth a look, in what each is best, and how it differs from the fastest.
+"""What to deploy on each device: the deployments worth considering, what each is best in, and how it differs from the
+fastest.
 
 The rule is in reports.sections.compromise. Praise compares with every deployment of the device, not with those that
 are left.
@@ -53,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One deployment worth a look: what it is, what it gives, what it is best in, how it differs from the first."""
+    """One deployment worth considering: what it is, gives and is best in, and how it differs from the first."""
 
     model: str
     family: str
@@ -97,7 +98,7 @@ def recommendations(rows: Sequence[Row], explanation: Mapping[str, str] | None) 
 
 
 def recommended(run: RunData) -> list[int]:
-    """The positions of all rows that are worth a look on their device."""
+    """The positions of all rows that are worth considering on their device."""
     explanation = _explanation(run)
     rows = [_with_quality(row, explanation) | {"at": at} for at, row in enumerate(run.rows)]
     return [
@@ -174,7 +175,9 @@ def _summary(kept: Sequence[Row], measured: Sequence[Row], axes: Sequence[Axis])
     if count == 1:
         return f"{_name(kept[0])} alone was measured here, so there is nothing to choose from."
     if len(kept) == 1:
-        return f"Deploy {_name(kept[0])}: none of the other {count - 1} measured better in {what}."
+        deploy = "Deploy" if kept[0]["verdict"] not in (INVALID, SUSPECT) else "Provisionally, deploy"
+        others = "the other deployment did not do" if count == 2 else f"none of the other {count - 1} deployments did"
+        return f"{deploy} {_name(kept[0])}: {others} better in {what}."
     shared = [axis for axis in axes if sum(map(axis.known, measured)) > 1]
     if shared and not any(axis.clearly_better(one, other) for axis in shared for one in measured for other in measured):
         names = _listed([axis.name for axis in shared])
@@ -184,9 +187,10 @@ def _summary(kept: Sequence[Row], measured: Sequence[Row], axes: Sequence[Axis])
     ]
     lead = f" {'; '.join(leaders)}." if leaders else ""
     if len(kept) == count:
-        return f"All {count} deployments are worth a look: none measured as good as another in everything.{lead}"
-    others = "for each other one, one of these measured as good or better in everything"
-    return f"{len(kept)} of {count} deployments are worth a look; {others}.{lead}"
+        none = "none is matched or beaten in every respect by another"
+        return f"All {count} deployments are worth considering: {none}.{lead}"
+    others = "each of the others is matched or beaten in every respect by one of these"
+    return f"{len(kept)} of {count} deployments are worth considering; {others}.{lead}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -259,7 +263,7 @@ def _remarks(rows: Sequence[Row], axes: Sequence[Axis]) -> Iterator[str]:
     """What a reader has to know of the numbers: which are missing, and which are worth less than others."""
     timed = [row for row in rows if row["verdict"]]
     if rows and all(row["emulated"] for row in rows):
-        yield "No latency: the device is emulated, and the time under an emulator is not one."
+        yield "No latency: the device is emulated, and emulated time is not a latency."
     else:
         for validity in (INVALID, SUSPECT):
             of_it = [row for row in timed if row["verdict"] == validity]
@@ -272,7 +276,7 @@ def _remarks(rows: Sequence[Row], axes: Sequence[Axis]) -> Iterator[str]:
     unfinished = [row for row in rows if row["status"] != "done"]
     if unfinished:
         verb = "is" if len(unfinished) == 1 else "are"
-        yield f"{len(unfinished)} of {len(rows)} deployments {verb} not wholly measured; the table says why."
+        yield f"{len(unfinished)} of {len(rows)} deployments {verb} not fully measured; the table says why."
 
 
 def most_telling(kept: Sequence[Item], is_best: Callable[[Item], bool], most: int) -> list[Item]:

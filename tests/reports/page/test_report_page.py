@@ -56,12 +56,12 @@ def test_the_page_asks_no_server_for_anything(page: str) -> None:
 
 def test_the_recommendation_names_the_best_choices_of_each_device(page: str) -> None:
     recommendation = page[page.index('id="recommendation"') : page.index('id="tradeoff"')]
-    assert "3 of 8 deployments are worth a look" in recommendation
+    assert "3 of 8 deployments are worth considering" in recommendation
     assert "fastest" in recommendation
     assert "best explained" in recommendation
     assert "</span> 2.27 times the latency (2.00 to 2.56), no clear difference in accuracy" in recommendation
     assert "<dt>p50</dt><dd>0.851 ms<small>0.757 to 0.964</small>" in recommendation
-    assert "No latency: the device is emulated, and the time under an emulator is not one." in recommendation
+    assert "No latency: the device is emulated, and emulated time is not a latency." in recommendation
 
 
 def test_binarized_models_are_said_to_have_a_pseudo_gradient(page: str) -> None:
@@ -130,7 +130,7 @@ def test_a_half_finished_run_says_so_and_shows_what_is_done(tmp_path: Path) -> N
     with Store(run.build()) as store:
         page = render(read_run(store))
     assert "This run is not finished:" in page
-    assert "2 of 5 units of work are still planned" in page
+    assert "2 of 5 units of work have not run yet" in page
     assert "No saliency map is done in this run" in page
     assert "explanations" not in sections_of(page)
 

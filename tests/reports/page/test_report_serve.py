@@ -149,7 +149,7 @@ def test_serving_creates_and_changes_no_file_of_a_run(tmp_path: Path, schema: st
     before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
     with RunsServer(tmp_path / "runs") as server:
         assert "old: 173 done" in server.index()
-        assert "The content of this run is damaged." in server.page("old")  # most of its blobs are not recorded
+        assert "Some files of this run are damaged." in server.page("old")  # most of its blobs are not recorded
     assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
 
 
@@ -162,7 +162,7 @@ def test_page_of_a_damaged_run_says_so_until_the_run_is_whole_again(tmp_path: Pa
     with RunsServer(tmp_path) as server:
         for damaged, now in ((b"short", True), (content, False), (content + b"x", True), (content, False)):
             blob.write_bytes(damaged)
-            assert ("The content of this run is damaged." in server.page("mine")) == now
+            assert ("Some files of this run are damaged." in server.page("mine")) == now
 
 
 def _history(folder: Path, *, title: str = "study <1>") -> Path:

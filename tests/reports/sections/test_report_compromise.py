@@ -1,4 +1,4 @@
-"""The rule of what is worth a look, on random tables: with ties, missing numbers and intervals of any width."""
+"""The rule of what is worth considering, on random tables: with ties, missing numbers and intervals of any width."""
 
 from __future__ import annotations
 

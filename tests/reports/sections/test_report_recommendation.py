@@ -108,14 +108,17 @@ def test_devices_do_not_compete_with_each_other() -> None:
 
 
 def test_a_suspect_choice_carries_its_caution() -> None:
-    [advice] = recommendations([row("a", ms=2, top1=0.9, verdict="suspect", verdict_reason="it was warm")], None)
+    warm = row("a", ms=2, top1=0.9, verdict="suspect", verdict_reason="it was warm")
+    [advice] = recommendations([warm, row("b", ms=4, top1=0.9), row("c", ms=5, top1=0.9)], None)
     assert advice.choices[0].caution == "it was warm"
+    said = "Provisionally, deploy a lce: none of the other 2 deployments did better in latency or accuracy."
+    assert advice.summary == said
 
 
 def test_latencies_alone_are_compared_all_the_same() -> None:
     rows = [row("slow", ms=4, top1=0.5, top1_text="") | {"top1": None}, row("fast", ms=2, top1=0.5) | {"top1": None}]
     [advice] = recommendations(rows, None)
-    assert advice.summary == "Deploy fast lce: none of the other 1 measured better in latency."
+    assert advice.summary == "Deploy fast lce: the other deployment did not do better in latency."
     assert advice.remarks == ("No accuracy: nothing here says which model is right more often.",)
 
 
@@ -131,8 +134,8 @@ def test_one_invalid_latency_is_counted_as_one() -> None:
 def test_an_emulated_device_is_compared_by_what_it_has() -> None:
     rows = [row(name, ms=1, top1=top1) | {"emulated": True, "p50_ms": None} for name, top1 in (("a", 0.9), ("b", 0.8))]
     [advice] = recommendations(rows, None)
-    assert advice.summary == "Deploy a lce: none of the other 1 measured better in accuracy."
-    assert advice.remarks == ("No latency: the device is emulated, and the time under an emulator is not one.",)
+    assert advice.summary == "Deploy a lce: the other deployment did not do better in accuracy."
+    assert advice.remarks == ("No latency: the device is emulated, and emulated time is not a latency.",)
 
 
 def test_a_device_on_which_nothing_ran_has_nothing_to_choose_from() -> None:
@@ -140,7 +143,7 @@ def test_a_device_on_which_nothing_ran_has_nothing_to_choose_from() -> None:
     [advice] = recommendations([row("a", ms=1, top1=1) | nothing], None)
     assert advice.choices == ()
     assert advice.summary == "Nothing to choose from: no deployment was measured."
-    assert advice.remarks[-1] == "1 of 1 deployments is not wholly measured; the table says why."
+    assert advice.remarks[-1] == "1 of 1 deployments is not fully measured; the table says why."
 
 
 def test_what_only_one_deployment_has_is_no_difference_between_them() -> None:

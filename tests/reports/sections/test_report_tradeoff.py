@@ -1,4 +1,4 @@
-"""The marks of the trade-off: which deployments they are, what they are called, and which are worth a look."""
+"""The marks of the trade-off: which deployments they are, what they are called, and which are worth considering."""
 
 from __future__ import annotations
 

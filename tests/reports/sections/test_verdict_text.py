@@ -16,7 +16,7 @@ from tests.reports.example_runs import twins_run
 def test_a_run_ends_with_what_to_deploy_on_each_device_and_what_limits_that(tmp_path: Path) -> None:
     paragraphs = write_report(twins_run(tmp_path / "run")).verdict().split("\n\n")
     host, board, emulated, end = paragraphs
-    assert host.splitlines()[0].startswith("this-host: 3 of 8 deployments are worth a look;")
+    assert host.splitlines()[0].startswith("this-host: 3 of 8 deployments are worth considering;")
     assert host.splitlines()[0].endswith("planted-binary lce is fastest.")
     assert host.splitlines()[1].split() == ["model", "deployment", "p50", "top-1", "explanation"]
     assert len(host.splitlines()) == 6  # with a remark about what was not measured
