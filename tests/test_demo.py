@@ -20,7 +20,6 @@ from tests.reports.recorded_results import recorded_units
 from tests.same_store import assert_same_store
 
 ROOT = Path(__file__).parents[1]
-KILLS = 10
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +117,14 @@ def fields_of(units: Iterable[StoredUnit]) -> set[tuple[str, tuple[str, ...], tu
     return {(unit.kind, tuple(sorted(unit.spec)), tuple(sorted(unit.result))) for unit in units}
 
 
-def test_demo_killed_at_ten_random_moments_ends_like_an_undisturbed_one(
-    bitlens: Path, undisturbed: tuple[Path, float], tmp_path: Path
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_demo_killed_at_random_moments_ends_like_an_undisturbed_one(
+    bitlens: Path, undisturbed: tuple[Path, float], tmp_path: Path, kills: int
 ) -> None:
     whole, seconds = undisturbed
     moments = random.Random(0)
     command = [str(bitlens), "demo"]
-    for _ in range(KILLS):
+    for _ in range(kills):
         while not kill_after(moments.uniform(0.5, seconds / 4), command, cwd=tmp_path):
             shutil.rmtree(tmp_path / "runs")  # it ended before it could be killed: from the start again
     done = demo(bitlens, tmp_path)
