@@ -5,12 +5,11 @@ from __future__ import annotations
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from gzip import GzipFile
-from pathlib import Path
 from typing import BinaryIO
 
-from harness.errors import ConfigError, one_line
+from harness.datasets.broken_archives import reading_archive
 from harness.regular_files import MIB
 
 MOST_UNPACKED = 512 * MIB  # CIFAR-10 has 178
@@ -46,13 +45,7 @@ class _AtMost:
         return content
 
 
-@contextmanager
-def reading(path: Path, *, where: str, kind: str) -> Iterator[None]:
-    """What tarfile raises inside of the `with` is a ConfigError that begins with `where` and says what was expected."""
-    try:
-        yield
-    except BROKEN as error:
-        raise ConfigError(f'{where}: expected {kind}, "{path}" is not one ({one_line(error)})') from error
+reading = partial(reading_archive, broken=BROKEN)
 
 
 def files_in(file: BinaryIO, wanted: Callable[[str], bool], *, at_most: int) -> Iterator[tuple[str, bytes]]:

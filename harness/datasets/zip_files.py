@@ -6,12 +6,10 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import BinaryIO
 
-from harness.errors import ConfigError, one_line
+from harness.datasets.broken_archives import reading_archive
 from harness.regular_files import MIB
 
 MOST_LISTED = 16 * MIB  # bytes of the archive's own list: some 200,000 files
@@ -30,15 +28,7 @@ BROKEN = (
     zlib.error,
     struct.error,
 )
-
-
-@contextmanager
-def reading(path: Path, *, where: str, kind: str) -> Iterator[None]:
-    """What zipfile raises inside of the `with` is a ConfigError that begins with `where` and says what was expected."""
-    try:
-        yield
-    except BROKEN as error:
-        raise ConfigError(f'{where}: expected {kind}, "{path}" is not one ({one_line(error)})') from error
+reading = partial(reading_archive, broken=BROKEN)
 
 
 def archive_in(file: BinaryIO) -> zipfile.ZipFile:
