@@ -39,7 +39,7 @@ WORDS = {
             "x_text": "p50",
             "y_text": "Top-1 (95 %)",
             "quality_text": "Explanation",
-            "worth_a_look": "Worth a look",
+            "worth_a_look": "Worth considering",
         },
         on_line="worth_a_look",
         details={"x_text": "p50", "y_text": "top-1", "quality_text": "explanation"},

@@ -103,7 +103,7 @@
       records.length ? `${records.length} ${words.things}.` : `Nothing to show: no ${words.things} with this choice.`,
       ...Object.entries(words.ranges).flatMap(range),
       ...(unnamed ? [`${unnamed} of them have no room for their names in the picture; the table names all.`] : []),
-      ...(line.length ? [`Worth a look, from the fastest on: ${line.map((record) => `${record[words.name]} (${details(record)})`).join("; ")}.`] : []),
+      ...(line.length ? [`Worth considering, from the fastest on: ${line.map((record) => `${record[words.name]} (${details(record)})`).join("; ")}.`] : []),
     ];
   };
   const tableOf = (words, records) => {
