@@ -23,20 +23,12 @@ from harness.plan.planner import plan, restrict
 from harness.stages import conversion
 from harness.store import Store, Unit
 from harness.store.atomic_files import PART
-
-EXPERIMENT = """
-models = ["planted-float", "planted-binary"]
-formats = ["fp32", "lce"]
-[dataset]
-kind = "planted"
-[accuracy]
-images = 8
-"""
+from tests.harness.small_experiment import TWINS_EXPERIMENT
 
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Path:
-    (tmp_path / "small.toml").write_text(EXPERIMENT)
+    (tmp_path / "small.toml").write_text(TWINS_EXPERIMENT)
     return tmp_path / "small.toml"
 
 
@@ -135,7 +127,7 @@ def test_what_a_killed_process_left_is_swept_up_by_the_next_run(experiment: Path
 
 def test_missing_calibration_images_are_refused_before_anything_is_converted(tmp_path: Path) -> None:
     (tmp_path / "e.toml").write_text(
-        EXPERIMENT.replace('"lce"', '"int8"') + "[conversion]\ncalibration_images = 90000\n"
+        TWINS_EXPERIMENT.replace('"lce"', '"int8"') + "[conversion]\ncalibration_images = 90000\n"
     )
     with pytest.raises(BitlensError, match="calibration_images: 90,000 images of the train split"):
         run(read_experiment(tmp_path / "e.toml"), tmp_path / "run", stages=("conversion",))

@@ -15,14 +15,9 @@ import pytest
 from harness.store.run_log import LOG
 from tests.harness.cli.terminal import CTRL_C, Terminal
 from tests.harness.cli.test_run import shell
+from tests.harness.small_experiment import EXPERIMENT
 
-EXPERIMENT = """
-models = ["planted-float"]
-formats = ["fp32"]
-[dataset]
-kind = "planted"
-[accuracy]
-images = 8
+TIMED_EXPERIMENT = f"""{EXPERIMENT}
 [latency]
 rounds = 1
 min_seconds = 0.1
@@ -53,7 +48,7 @@ def test_the_command_that_a_stopped_run_names_goes_on_and_loses_nothing(
 ) -> None:
     folder = tmp_path / "it's a study"
     folder.mkdir()
-    (folder / "small.toml").write_text(EXPERIMENT)
+    (folder / "small.toml").write_text(TIMED_EXPERIMENT)
     with Terminal(["run", "small.toml", "--workers", "0", "--verbose"], folder=folder, NO_COLOR="1") as terminal:
         terminal.wait_for("in all 3 of ")
         stop(terminal)

@@ -15,15 +15,7 @@ from harness.experiment.reader import read_experiment
 from harness.native import build
 from harness.store import Store
 from reports.write import write_report
-
-EXPERIMENT = """
-models = ["planted-float", "planted-binary"]
-formats = ["fp32", "lce"]
-[dataset]
-kind = "planted"
-[accuracy]
-images = 8
-"""
+from tests.harness.small_experiment import TWINS_EXPERIMENT
 
 
 @pytest.fixture
@@ -36,7 +28,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def experiment(tmp_path: Path, text: str = EXPERIMENT) -> Experiment:
+def experiment(tmp_path: Path, text: str = TWINS_EXPERIMENT) -> Experiment:
     (tmp_path / "e.toml").write_text(text)
     return read_experiment(tmp_path / "e.toml")
 
@@ -52,7 +44,7 @@ def test_what_is_missing_what_it_costs_and_what_to_install_is_one_sentence(tmp_p
 @pytest.mark.usefixtures("no_compiler")
 def test_emulated_boards_need_a_compiler_for_arm(tmp_path: Path) -> None:
     device = '[[device]]\nname = "a72"\nkind = "emulated"\ncpu = "cortex-a72"\n'
-    (said,) = missing_tools.sentences(experiment(tmp_path, EXPERIMENT + device))
+    (said,) = missing_tools.sentences(experiment(tmp_path, TWINS_EXPERIMENT + device))
     assert said.startswith("no C++ compiler for aarch64 is installed, ")
     assert "apt install g++" in said
 
@@ -61,8 +53,8 @@ def test_emulated_boards_need_a_compiler_for_arm(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        EXPERIMENT.replace('["fp32", "lce"]', '["fp32"]'),
-        EXPERIMENT + '[[device]]\nname = "pi"\nkind = "ssh"\nhost = "pi.local"\n',
+        TWINS_EXPERIMENT.replace('["fp32", "lce"]', '["fp32"]'),
+        TWINS_EXPERIMENT + '[[device]]\nname = "pi"\nkind = "ssh"\nhost = "pi.local"\n',
     ],
 )
 def test_a_run_that_needs_no_compiler_here_says_nothing(tmp_path: Path, text: str) -> None:
