@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomllib
+from PIL import Image
 
 from harness.errors import ConfigError
 from harness.experiment.reader import read_experiment
@@ -82,3 +86,42 @@ def test_the_archive_of_the_examples_is_one_that_is_read(tmp_path: Path) -> None
 def test_the_gallery_has_every_example() -> None:
     page = (ROOT / "docs" / "gallery.md").read_text()
     assert [path.name for path in EXAMPLES if f"examples/{path.name}`" not in page] == []
+
+
+def make_tiny_imagenet(source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "examples" / "tiny_imagenet.py"), str(source), str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_twenty_classes_of_tiny_imagenet_become_an_image_folder_with_boxes(tmp_path: Path) -> None:
+    from examples.tiny_imagenet import CLASSES
+    from harness.datasets.dataset_kinds import open_dataset
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (10, 200, 30)).save(buffer, "JPEG")
+    with zipfile.ZipFile(tmp_path / "tiny-imagenet-200.zip", "w") as archive:
+        for number in CLASSES:
+            archive.writestr(f"tiny-imagenet-200/train/{number}/images/{number}_7.JPEG", buffer.getvalue())
+            boxes = f"{number}_7.JPEG\t0\t10\t63\t58\n"
+            archive.writestr(f"tiny-imagenet-200/train/{number}/{number}_boxes.txt", boxes)
+        lines = [f"val_{index}.JPEG\t{number}\t1\t2\t3\t4" for index, number in enumerate([*CLASSES, "n09999999"])]
+        archive.writestr("tiny-imagenet-200/val/val_annotations.txt", "\n".join(lines))
+        for index in range(len(lines)):
+            archive.writestr(f"tiny-imagenet-200/val/images/val_{index}.JPEG", buffer.getvalue())
+    done = make_tiny_imagenet(tmp_path / "tiny-imagenet-200.zip", tmp_path / "made")
+    assert (done.returncode, done.stderr) == (0, "")
+    dataset = open_dataset("image-folder", path=str(tmp_path / "made"), seed=0)
+    assert (dataset.size("train"), dataset.size("test")) == (20, 20)
+    assert list(dataset.class_names) == [f"{number}_{name}" for number, name in CLASSES.items()]
+    (mask,) = {dataset.sample("train", index).mask.tobytes() for index in range(20)}
+    expected = np.zeros((64, 64), bool)
+    expected[10:59, :] = True  # the lines that Tiny-ImageNet calls 10 to 58
+    assert np.array_equal(np.frombuffer(mask, bool).reshape(64, 64), expected)
+
+
+def test_another_archive_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"no archive")
+    done = make_tiny_imagenet(tmp_path / "x.zip", tmp_path / "made")
+    assert done.returncode == 2
+    assert "expected tiny-imagenet-200.zip as it is published" in done.stderr
+    assert "Traceback" not in done.stderr

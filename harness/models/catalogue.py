@@ -177,13 +177,13 @@ def _larq(path: str, paper: str) -> CatalogueEntry:
     return _imagenet(f"larq_zoo.{path}", paper, _TORCH, family="binarized")
 
 
-def _twin(name: str, twin: str, size: int, *, shuffled: str | None = None) -> CatalogueEntry:
+def _twin(name: str, twin: str, size: int, *, classes: int = 10, shuffled: str | None = None) -> CatalogueEntry:
     binarized = "-binary" in name
     return CatalogueEntry(
         family="binarized" if binarized else "full-precision",
         build="harness.models.twins:" + ("binary_twin" if binarized else "float_twin"),
         preprocessing=minus_one_to_one(size),
-        classes=10,
+        classes=classes,
         weights="trained",
         paper="ours",
         twin=twin,
@@ -196,6 +196,8 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "planted-binary": _twin("planted-binary", "planted-float", 64),
     "cifar-float": _twin("cifar-float", "cifar-binary", 32),
     "cifar-binary": _twin("cifar-binary", "cifar-float", 32),
+    "photo-float": _twin("photo-float", "photo-binary", 64, classes=20),
+    "photo-binary": _twin("photo-binary", "photo-float", 64, classes=20),
     "planted-float-shuffled": _twin("planted-float-shuffled", "planted-binary-shuffled", 64, shuffled="planted-float"),
     "planted-binary-shuffled": _twin(
         "planted-binary-shuffled", "planted-float-shuffled", 64, shuffled="planted-binary"

@@ -69,6 +69,7 @@ DESIGNS = {
     "no-shortcut": replace(BINARY, shortcut=False),
     "no-relu": replace(BINARY, relu=False),
     "norm-first": replace(BINARY, norm_first=True),
+    "norm-first-no-shortcut": replace(BINARY, norm_first=True, shortcut=False),
     "float-no-shortcut": replace(FLOAT, shortcut=False),
     "float-no-relu": replace(FLOAT, relu=False),
     "float-norm-first": replace(FLOAT, norm_first=True),

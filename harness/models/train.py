@@ -2,7 +2,7 @@
 
     python -m harness.models.train planted-binary
     python -m harness.models.train cifar-binary --archive cifar10-jpeg.zip
-    python -m harness.models.train photo-binary --folder tiny-imagenet-20 --checkpoints checkpoints
+    python -m harness.models.train photo-binary --folder data/tiny-imagenet-20 --checkpoints checkpoints
 
 Adam with a one-cycle learning rate (Smith & Topin 2018, arXiv:1708.07120); flips and shifts keyed by the seed. The card
 states the accuracy on the whole test split, measured once, after training, with the weights as they are stored.
@@ -42,7 +42,7 @@ from harness.models.training_batches import Batches, Floats
 from harness.models.twins import build_design
 
 WEIGHTS = Path(__file__).parent / "weights"
-DATA = {"planted": "", "cifar": " --archive cifar10-jpeg.zip", "photo": " --folder tiny-imagenet-20"}  # as options
+DATA = {"planted": "", "cifar": " --archive cifar10-jpeg.zip", "photo": " --folder data/tiny-imagenet-20"}  # as options
 KINDS = {"planted": "planted", "cifar": "cifar10-archive", "photo": "image-folder"}
 
 

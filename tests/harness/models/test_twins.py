@@ -14,8 +14,9 @@ from harness.datasets.dataset_kinds import open_dataset
 from harness.models.catalogue import CATALOGUE, catalogue_model, model_card
 from harness.models.loading import load_model
 
-PAIRS = [("planted-float", "planted-binary"), ("cifar-float", "cifar-binary")]
+PAIRS = [("planted-float", "planted-binary"), ("cifar-float", "cifar-binary"), ("photo-float", "photo-binary")]
 CIFAR = os.environ.get("BITLENS_CIFAR10", "")
+PHOTOS = os.environ.get("BITLENS_TINY_IMAGENET", "")
 
 
 def load(name: str) -> Any:
@@ -67,3 +68,19 @@ def test_committed_cifar_weights_reach_the_accuracy_of_their_card(name: str) -> 
     card = model_card(name)
     assert card is not None
     assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.045)
+
+
+@pytest.mark.parametrize("name", PAIRS[2])
+def test_the_photo_twins_reach_what_a_compact_network_should_on_twenty_classes(name: str) -> None:
+    card = model_card(name)
+    assert card is not None
+    assert card["top1"] >= (0.54 if CATALOGUE[name].family == "binarized" else 0.62)
+
+
+@pytest.mark.skipif(not PHOTOS, reason="needs BITLENS_TINY_IMAGENET=/path/to/tiny-imagenet-20, an image folder")
+@pytest.mark.parametrize("name", PAIRS[2])
+def test_committed_photo_weights_reach_the_accuracy_of_their_card(name: str) -> None:
+    images, labels = stack(open_dataset("image-folder", path=PHOTOS, seed=0), "test", range(1000))
+    card = model_card(name)
+    assert card is not None
+    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.002)  # two of 1,000 may tie
