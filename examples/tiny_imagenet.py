@@ -62,14 +62,14 @@ def _table(archive: zipfile.ZipFile, name: str) -> list[list[str]]:
 
 
 def write(archive: zipfile.ZipFile, folder: Path) -> int:
-    """Write the image folder and its boxes.csv, whose boxes are pixel edges, and return how many photographs it has."""
+    """Write the image folder and a labels.csv with boxes as pixel edges. Returns how many photographs there are."""
     order, rows = list(CLASSES), []
     for source, new, number, (left, top, right, bottom) in photographs(archive):
         path = folder / new
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(archive.read(source))
         rows.append((new, order.index(number), CLASSES[number], left, top, right + 1, bottom + 1))
-    with (folder / "boxes.csv").open("w", encoding="utf-8", newline="") as file:
+    with (folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     return len(rows)
 
