@@ -1,11 +1,11 @@
-# make setup | demo | test | test-cross | test-slow | check | benchmarks | wheel | lock
+# make setup | demo | test | coverage | test-cross | test-slow | check | benchmarks | wheel | lock
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Processes that run tests side by side, each with up to 3 GB; more than two gain little, since tests use several cores.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
-.PHONY: setup demo test test-cross test-slow check benchmarks wheel lock
+.PHONY: setup demo test coverage test-cross test-slow check benchmarks wheel lock
 
 # PYTHON=/path/to/python chooses the interpreter; the newest supported one that starts is the default.
 setup:
@@ -15,6 +15,9 @@ demo: setup
 	@$(BIN)/bitlens demo
 
 test: setup
+	$(PYTEST)
+
+coverage: setup
 	$(PYTEST) --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines, not counting what worker processes execute"
 
