@@ -5,6 +5,7 @@
 
 #include "depthwise.h"
 #include "float_max_pool.h"
+#include "fully_connected.h"
 #include "pad.h"
 
 namespace lce {
@@ -175,6 +176,21 @@ bool is_wide(const Graph& graph, const GraphNode& n) {
   return weights[1] * weights[2] > 1;
 }
 
+// Worth a partition of its own: XNNPACK would wake its threads for it, and ours are awake.
+bool is_large_product(const Graph& graph, const GraphNode& n) {
+  const tfl::Node& node = *n.node;
+  if (n.registration->builtin_code != tfl::kBuiltinFullyConnected || !graph.floats.conv_tile || !graph.xnnpack)
+    return false;
+  if (!node.builtin_data || (node.inputs->size != 2 && node.inputs->size != 3) || node.outputs->size != 1) return false;
+  const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]);
+  const bool biased = node.inputs->size == 3 && node.inputs->data[2] != tfl::kOptionalTensor;
+  if (biased && !(is_float(graph.tensor(node.inputs->data[2]), 1) && is_constant(graph.tensor(node.inputs->data[2]))))
+    return false;
+  return is_plain_float(in) && in.dims && is_float(weights, 2) && is_constant(weights) &&
+         FullyConnected::supports(graph.context, node,
+                                  *static_cast<const tfl::FullyConnectedParams*>(node.builtin_data));
+}
+
 // Tensors by index: whether they belong to nodes that are taken.
 using Marks = std::vector<bool>;
 
@@ -213,7 +229,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
   };
   for (size_t i = 0; i < taken.size(); ++i) {
     if (makes_plain_zeros(graph.nodes[i])) mark(plain, graph.nodes[i].node->outputs);
-    if (taken[i] || is_wide(graph, graph.nodes[i])) take(i);
+    if (taken[i] || is_wide(graph, graph.nodes[i]) || is_large_product(graph, graph.nodes[i])) take(i);
   }
   for (size_t i = 0; i < taken.size(); ++i)
     if (suits(i) && any(made, graph.nodes[i].node->inputs)) take(i);

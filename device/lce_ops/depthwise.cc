@@ -33,7 +33,7 @@ bool Depthwise::supports(const tfl::Context& context, const tfl::Node& node, con
 void Depthwise::prepare(Values& values) {
   if (source_) source_->prepare(values);
   const Value& weights = values[weights_id_];
-  slide(values, weights.shape[1], weights.shape[2], weights.shape[3]);
+  values[out_].shape = slide(values[in_], weights.shape[1], weights.shape[2], weights.shape[3]);
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
   require(values[bias_id_].shape == Shape{in_channels_}, "the bias must have one value per channel");
   const float* from = static_cast<const float*>(weights.data);

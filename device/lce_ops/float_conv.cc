@@ -33,10 +33,13 @@ Clamp Clamp::of(int32_t activation) {
 }
 
 FloatConv::FloatConv(const FloatIsa& isa, const tfl::ConvParams& params, const FloatConvOperands& operands)
-    : FloatWindow(isa, {params.padding, params.stride_height, params.stride_width}, operands.in, operands.out),
+    : FloatConv(isa, {params.padding, params.stride_height, params.stride_width}, params.activation, operands) {}
+
+FloatConv::FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation, const FloatConvOperands& operands)
+    : FloatWindow(isa, slide, operands.in, operands.out),
       weights_id_(operands.weights),
       bias_id_(operands.bias),
-      clamp_(Clamp::of(params.activation)) {}
+      clamp_(Clamp::of(activation)) {}
 
 bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, const tfl::ConvParams& params) {
   const tfl::IntArray& in = *context.tensors[node.inputs->data[0]].dims;
@@ -50,21 +53,26 @@ bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, con
 
 void FloatConv::prepare(Values& values) {
   const Value& weights = values[weights_id_];
-  slide(values, weights.shape[1], weights.shape[2], weights.shape[0]);
+  values[out_].shape = slide(values[in_], weights.shape[1], weights.shape[2], weights.shape[0]);
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
-  require(values[bias_id_].shape == Shape{out_channels_}, "the bias must have one value per output channel");
+  ready(values);
+}
+
+void FloatConv::ready(const Values& values) {
+  require(bias_id_ == kNoValue || values[bias_id_].shape == Shape{out_channels_}, "the bias must have one value per output channel");
   const int32_t row = horizontal_.kernel * in_channels_;
   runs_.clear();
   for (int32_t y = 0; y < vertical_.kernel; ++y) runs_.push_back({y * in_row_, row});
-  if (packed_from_ == weights.data) return;
+  const void* weights = values[weights_id_].data;
+  if (packed_from_ == weights) return;
   pack(values);
-  packed_from_ = weights.data;
+  packed_from_ = weights;
 }
 
 // A panel at a time: all its channels of one value of the window next to each other.
 void FloatConv::pack(const Values& values) {
   const float* from = static_cast<const float*>(values[weights_id_].data);
-  const float* bias = static_cast<const float*>(values[bias_id_].data);
+  const float* bias = bias_id_ == kNoValue ? nullptr : static_cast<const float*>(values[bias_id_].data);
   const int64_t window = int64_t{vertical_.kernel} * horizontal_.kernel * in_channels_;
   const int64_t padded = up(out_channels_, isa_.lanes) * isa_.lanes;
   weights_.assign(static_cast<size_t>(checked_product(window, padded)), 0.0f);
@@ -76,7 +84,7 @@ void FloatConv::pack(const Values& values) {
     const int64_t width = up(channels, isa_.lanes) * isa_.lanes;
     panels_.push_back({to, bias_.data() + first, first, channels, clamp_.low, clamp_.high});
     for (int32_t c = 0; c < channels; ++c) {
-      bias_[static_cast<size_t>(first + c)] = bias[first + c];
+      if (bias) bias_[static_cast<size_t>(first + c)] = bias[first + c];
       for (int64_t i = 0; i < window; ++i) to[i * width + c] = from[(first + c) * window + i];
     }
     to += window * width;

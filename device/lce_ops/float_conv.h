@@ -9,7 +9,7 @@
 namespace lce {
 
 struct FloatConvOperands {
-  Id in, weights, bias, out;
+  Id in, weights, bias, out;  // the bias may be kNoValue: zeros
 };
 
 // Of sums of products.
@@ -38,6 +38,14 @@ class FloatConv : public FloatWindow {
   void run(const Values& values, Pool& pool) override;
   void run_rows(const float* in, int64_t origin, float* out, Range rows) const override;
 
+ protected:
+  FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation, const FloatConvOperands& operands);
+
+  // Packs the weights, once the windows are set.
+  void ready(const Values& values);
+
+  const Id weights_id_, bias_id_;
+
  private:
   static constexpr int64_t kMaxCopied = 8192;  // values of the windows of one tile
   // Of the work: pixels in `chunks`, panels in `parts` of `blocks` that fit into the first level of cache.
@@ -51,7 +59,6 @@ class FloatConv : public FloatWindow {
   void run_part(const float* in, int64_t origin, float* out, Range pixels, Range panels) const;
   void copy_window(const float* in, const Place& place, float* to) const;
 
-  const Id weights_id_, bias_id_;
   const Clamp clamp_;
   std::vector<float> weights_, bias_;
   std::vector<FloatPanel> panels_;

@@ -22,7 +22,7 @@ bool FloatMaxPool::supports(const tfl::PoolParams& params) {
 }
 
 void FloatMaxPool::prepare(Values& values) {
-  slide(values, filter_height_, filter_width_, values[in_].shape.back());
+  values[out_].shape = slide(values[in_], filter_height_, filter_width_, values[in_].shape.back());
   taps_.clear();
   for (int32_t x = 0; x < filter_width_; ++x)
     for (int32_t y = 0; y < filter_height_; ++y) taps_.push_back(y * in_row_ + int64_t{x} * in_channels_);

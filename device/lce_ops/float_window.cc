@@ -4,20 +4,19 @@
 
 namespace lce {
 
-void FloatWindow::slide(Values& values, int32_t filter_height, int32_t filter_width, int32_t out_channels) {
-  const Value& in = values[in_];
+Shape FloatWindow::slide(const Value& in, int32_t filter_height, int32_t filter_width, int32_t out_channels) {
   require(in.type == tfl::Type::kFloat32 && in.shape.size() == 4, "the input must be float32 with four dimensions");
   const Padding padding = slide_.padding == tfl::kPaddingSame ? Padding::kSame : Padding::kValid;
   vertical_ = Window::make(in.shape[1], filter_height, slide_.stride_height, 1, padding);
   horizontal_ = Window::make(in.shape[2], filter_width, slide_.stride_width, 1, padding);
   in_channels_ = in.shape[3];
   out_channels_ = out_channels;
-  Shape& shape = values[out_].shape;
-  shape = {in.shape[0], vertical_.out, horizontal_.out, out_channels};
+  const Shape shape = {in.shape[0], vertical_.out, horizontal_.out, out_channels};
   elements(in.shape);
   elements(shape);
   pixels_ = int64_t{shape[0]} * shape[1] * shape[2];
   in_row_ = int64_t{in.shape[2]} * in.shape[3];
+  return shape;
 }
 
 Range FloatWindow::rows_read(int64_t row) const {

@@ -29,8 +29,8 @@ class FloatWindow : public Step {
  protected:
   FloatWindow(const FloatIsa& isa, const Slide& slide, Id in, Id out) : isa_(isa), slide_(slide), in_(in), out_(out) {}
 
-  // Sets the windows and the output's shape.
-  void slide(Values& values, int32_t filter_height, int32_t filter_width, int32_t out_channels);
+  // Sets the windows; returns the output's shape.
+  Shape slide(const Value& in, int32_t filter_height, int32_t filter_width, int32_t out_channels);
 
   int64_t rows() const { return pixels_ / horizontal_.out; }
   // The input rows that output row `row` reads, both counted over all images.

@@ -9,6 +9,7 @@
 #include "depthwise.h"
 #include "float_conv.h"
 #include "float_max_pool.h"
+#include "fully_connected.h"
 #include "max_pool.h"
 #include "pad.h"
 #include "quantize.h"
@@ -41,6 +42,8 @@ std::string name_of(const tfl::Registration& registration) {
       return "PAD";
     case tfl::kBuiltinConv2d:
       return "CONV_2D";
+    case tfl::kBuiltinFullyConnected:
+      return "FULLY_CONNECTED";
     case tfl::kBuiltinDepthwiseConv2d:
       return "DEPTHWISE_CONV_2D";
     default:
@@ -124,6 +127,13 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   };
   if (registration.builtin_code == tfl::kBuiltinConv2d)
     return std::make_unique<FloatConv>(floats_, *static_cast<const tfl::ConvParams*>(node.builtin_data), window());
+  if (registration.builtin_code == tfl::kBuiltinFullyConnected) {
+    require(node.inputs->size == 2 || node.inputs->size == 3, "the operator has another number of inputs than expected");
+    const Id bias = node.inputs->size == 3 ? input(2) : kNoValue;
+    return std::make_unique<FullyConnected>(
+        floats_, *static_cast<const tfl::FullyConnectedParams*>(node.builtin_data),
+        FloatConvOperands{present(input(0)), present(input(1)), bias, output()});
+  }
   if (registration.builtin_code == tfl::kBuiltinDepthwiseConv2d)
     return std::make_unique<Depthwise>(floats_, *static_cast<const tfl::DepthwiseParams*>(node.builtin_data), window());
   if (std::strcmp(registration.custom_name, kConvName) == 0) {

@@ -16,6 +16,7 @@ enum Status : int32_t { kOk = 0, kError = 1 };
 constexpr int32_t kBuiltinAdd = 0;
 constexpr int32_t kBuiltinConv2d = 3;
 constexpr int32_t kBuiltinDepthwiseConv2d = 4;
+constexpr int32_t kBuiltinFullyConnected = 9;
 constexpr int32_t kBuiltinMaxPool2d = 17;
 constexpr int32_t kBuiltinMul = 18;
 constexpr int32_t kBuiltinCustom = 32;
@@ -65,6 +66,12 @@ struct DepthwiseParams {
   int32_t depth_multiplier;
   int32_t activation;
   int32_t dilation_width, dilation_height;
+};
+
+struct FullyConnectedParams {
+  int32_t activation;
+  int32_t weights_format;
+  bool keep_num_dims;
 };
 
 struct Delegate;

@@ -10,10 +10,11 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 TENSOR_TYPES = {"float32": 0, "int32": 2, "bool": 6, "int8": 9}
-ADD, CONCATENATION, CONV, DEPTHWISE, MAX_POOL, MUL, CUSTOM, PAD = 0, 2, 3, 4, 17, 18, 32, 34
+ADD, CONCATENATION, CONV, DEPTHWISE, FULLY_CONNECTED, MAX_POOL, MUL, CUSTOM, PAD = 0, 2, 3, 4, 9, 17, 18, 32, 34
 # Builtin operators' options: their number in the schema's union, and the type of each field.
 ADD_OPTIONS, POOL_OPTIONS = (11, "b"), (5, "biiiib")
 CONV_OPTIONS, DEPTHWISE_OPTIONS = (1, "biibii"), (2, "biiibii")
+FULLY_CONNECTED_OPTIONS = 8, "bbb"
 CONCATENATION_OPTIONS, MUL_OPTIONS, PAD_OPTIONS = (10, "ib"), (21, "b"), (22, "")
 NONE, RELU, RELU6 = 0, 1, 3  # activations
 
@@ -142,6 +143,16 @@ class Graph:
         output = self.tensor((batch, *out, channels), "float32")
         inputs = [source, self.tensor(weights.shape, "float32", weights), self.tensor([channels], "float32", bias)]
         self.operators.append(((code, ""), inputs, [output], (table, [0 if same else 1, *options])))
+        return output
+
+    def fully_connected(self, source: int, weights: Any, bias: Any = None, activation: int = NONE) -> int:
+        """`weights` (outputs, inputs)."""
+        rows = np.prod(self.tensors[source].shape, dtype=int) // weights.shape[1]
+        output = self.tensor((rows, len(weights)), "float32")
+        bias = -1 if bias is None else self.tensor([len(weights)], "float32", bias)
+        inputs = [source, self.tensor(weights.shape, "float32", weights), bias]
+        options = FULLY_CONNECTED_OPTIONS, [activation, 0, 0]
+        self.operators.append(((FULLY_CONNECTED, ""), inputs, [output], options))
         return output
 
     def mul(self, source: int, factors: Any, activation: int = NONE) -> int:

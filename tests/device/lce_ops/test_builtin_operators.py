@@ -134,6 +134,31 @@ def test_quicknets_stem_and_the_step_between_stages_are_one_partition(operators:
     )
 
 
+@pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("activation", [NONE, RELU, RELU6])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 300), (1, 300), (5, 300), (11, 300)])
+def test_a_large_fully_connected_keeps_the_bits_of_the_runtime(
+    operators: Operators, shape: tuple[int, ...], activation: int, num_threads: int
+) -> None:
+    rng, graph = np.random.default_rng(num_threads), Graph()
+    source = graph.tensor(shape, "float32")
+    weights, bias = rng.normal(size=(1003, 300)), rng.normal(size=1003)
+    outputs = [graph.fully_connected(source, weights, of, activation) for of in (bias, None)]
+    bits = graph.quantize(outputs[0])
+    inputs = [rng.normal(size=shape).astype(np.float32)]
+    model = graph.model([source], [*outputs, bits])
+    assert delegations(operators.interpreter(model)) == 1
+    theirs = operators.run(model, inputs, fuse=0)
+    assert_same_bits(operators.run(model, inputs, num_threads=num_threads), theirs)
+
+
+def test_a_small_fully_connected_stays_with_the_runtime(operators: Operators) -> None:
+    graph = Graph()
+    source = graph.tensor((1, 300), "float32")
+    bits = graph.quantize(graph.fully_connected(source, np.ones((100, 300))))
+    assert delegations(operators.interpreter(graph.model([source], [bits]))) == 2  # XNNPACK's, and the LceQuantize
+
+
 @pytest.mark.parametrize(("size", "partitions"), [(3, 3), (1, 2)])
 def test_a_wide_convolution_is_taken_by_itself_and_one_of_single_values_is_not(
     operators: Operators, size: int, partitions: int
