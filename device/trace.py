@@ -26,6 +26,7 @@ from . import inputs, latency
 
 US = 1e3  # nanoseconds per microsecond
 RUNTIME = "ai_edge_litert.interpreter"
+WARM_UP, IN_A_ROW = 5, 20  # inferences; the library keeps the events of many more
 BETWEEN, WHOLE = "other operators", "inference"  # events of this module; the library names the others
 
 
@@ -82,7 +83,7 @@ def take(library: str) -> list[Event]:
 
 
 def record(library: str, model: str, *, num_threads: int, runs: int, runtime: str = RUNTIME) -> list[list[Event]]:
-    """The events of each of `runs` inferences of a random input, after three that warm up."""
+    """The events of each of `runs` inferences of a random input: in rows, for cores and threads that rest start slowly."""
     module = importlib.import_module(runtime)
     delegate = module.load_delegate(library, {"trace": 1})
     interpreter = module.Interpreter(model, experimental_delegates=[delegate], num_threads=num_threads)
@@ -90,15 +91,19 @@ def record(library: str, model: str, *, num_threads: int, runs: int, runtime: st
     for details in interpreter.get_input_details():
         random = inputs.random_tensor(details["shape"], np.dtype(details["dtype"]), seed=0)
         interpreter.set_tensor(details["index"], random)
-    recorded = []
+    recorded: list[list[Event]] = []
     with latency.garbage_collector_off():
-        for _ in range(runs + 3):
+        while len(recorded) < runs:
             take(library)
-            started = time.perf_counter_ns()
-            interpreter.invoke()
-            ended = time.perf_counter_ns()
-            recorded.append(with_gaps(take(library), started, ended))
-    return recorded[3:]
+            times = [time.perf_counter_ns()]
+            for _ in range(WARM_UP + IN_A_ROW):
+                interpreter.invoke()
+                times.append(time.perf_counter_ns())
+            events = take(library)
+            for started, ended in list(zip(times, times[1:]))[WARM_UP:]:
+                inside = [event for event in events if started <= event.started < ended]
+                recorded.append(with_gaps(inside, started, ended))
+    return recorded[:runs]
 
 
 def with_gaps(events: Iterable[Event], started: int, ended: int) -> list[Event]:
