@@ -83,7 +83,7 @@ def take(library: str) -> list[Event]:
 
 
 def record(library: str, model: str, *, num_threads: int, runs: int, runtime: str = RUNTIME) -> list[list[Event]]:
-    """The events of each of `runs` inferences of a random input: in rows, for cores and threads that rest start slowly."""
+    """The events of each of `runs` inferences of a random input: in rows: cores and threads that rest start slowly."""
     module = importlib.import_module(runtime)
     delegate = module.load_delegate(library, {"trace": 1})
     interpreter = module.Interpreter(model, experimental_delegates=[delegate], num_threads=num_threads)
