@@ -34,6 +34,7 @@ from harness.saying import say
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # see _send_at_once
 REGISTRATIONS = 10  # how often workers may die while they are told what they need
+QUESTIONS = 3  # Python can hold the broken pipe of a worker that died for that of the next connection (cpython#148594)
 
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
 # sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
@@ -95,14 +96,19 @@ class DaskCluster:
     def addresses(self) -> list[str]:
         """The workers that are there. Raises BitlensError when the scheduler is gone, or no worker will come."""
         self._see_who_is_given_up()
-        scheduler = self.client.scheduler
-        if scheduler is None:
-            raise self.is_gone()
-        try:
-            # Not `scheduler_info`: every two seconds Dask puts a list of none in place of what that is about to return.
-            return list(self.client.sync(scheduler.identity, n_workers=-1)["workers"])
-        except OSError as error:  # what Dask says of a connection that was cut
-            raise self.is_gone() from error
+        cut: OSError | None = None
+        for _ in range(QUESTIONS):
+            scheduler = self.client.scheduler
+            if scheduler is None:
+                break
+            try:
+                # Not `scheduler_info`: every two seconds Dask puts a list of none in place of what that should return.
+                return list(self.client.sync(scheduler.identity, n_workers=-1)["workers"])
+            except OSError as error:  # what Dask says of a connection that was cut
+                cut = error
+            if self.client.status != "running":
+                break
+        raise self.is_gone() from cut
 
     def submit(self, function: Callable[..., Any], *arguments: Any, address: str) -> Any:
         """Have a function called by this worker and no other. Returns Dask's future."""
