@@ -1,5 +1,6 @@
 #include "float_isa.h"
 
+#include "cpu.h"
 #include "isa.h"
 
 namespace lce {
@@ -9,7 +10,7 @@ const FloatIsa& choose_float_isa(const std::string& kernel) {
 #if defined(__x86_64__)
   if (isa == &kAvx512) return kFloatAvx512;
   // On the first Zen, XNNPACK's kernels rotate the channels and so add in another order.
-  if (isa == &kAvx2 && __builtin_cpu_supports("fma") && !__builtin_cpu_is("znver1")) return kFloatAvx2;
+  if (isa == &kAvx2 && cpu().fma && !cpu().first_zen) return kFloatAvx2;
 #elif defined(__aarch64__)
   if (isa == &kNeon) return kFloatNeon;
 #endif

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "cpu.h"
 #include "refusal.h"
 
 namespace lce {
@@ -10,12 +11,9 @@ namespace {
 // Fastest first.
 std::vector<const Isa*> runnable() {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
   std::vector<const Isa*> list;
-  if (__builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-    list.push_back(&kAvx512);
-  if (__builtin_cpu_supports("avx2")) list.push_back(&kAvx2);
+  if (cpu().avx512) list.push_back(&kAvx512);
+  if (cpu().avx2) list.push_back(&kAvx2);
   list.push_back(&kPortable);
   return list;
 #elif defined(__aarch64__)

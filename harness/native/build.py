@@ -133,7 +133,8 @@ def _hash_beside(path: Path) -> Path:
 
 
 def _winograd_hash() -> str:
-    return hashlib.sha256(repr(WINOGRAD_FLAGS).encode() + WINOGRAD.read_bytes()).hexdigest()[:16]
+    read = WINOGRAD.read_bytes() + (lce_build.HERE / "cpu.h").read_bytes()
+    return hashlib.sha256(repr(WINOGRAD_FLAGS).encode() + read).hexdigest()[:16]
 
 
 def _build(path: Path, target: str) -> None:

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+#include "../../device/lce_ops/cpu.h"
+
 #define INLINE static inline __attribute__((always_inline))
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -180,8 +182,8 @@ struct Kernel {
 
 Kernel kernel() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return {convolve_avx512, 64};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {convolve_avx2, 16};
+  if (lce::cpu().avx512f) return {convolve_avx512, 64};
+  if (lce::cpu().avx2 && lce::cpu().fma) return {convolve_avx2, 16};
 #endif
   return {convolve_plain, 16};
 }
