@@ -122,9 +122,20 @@ def type_name(number: int) -> str:
     return _name_of("TensorType", number)
 
 
+def builtin_numbers() -> dict[str, int]:
+    """Every builtin operator of the schema: CONV_2D is 3."""
+    return _values("BuiltinOperator")
+
+
 def _name_of(enumeration: str, number: int) -> str:
-    values = vars(getattr(objects(), enumeration))
-    return next((name for name, value in values.items() if value == number), f"{enumeration.upper()}_{number}")
+    names = (name for name, value in _values(enumeration).items() if value == number)
+    return next(names, f"{enumeration.upper()}_{number}")
+
+
+def _values(enumeration: str) -> dict[str, int]:
+    """Of a generated class, in which Python notes numbers of its own: from 3.13 on __firstlineno__."""
+    members = vars(getattr(objects(), enumeration))
+    return {name: value for name, value in members.items() if not name.startswith("__")}
 
 
 @contextmanager

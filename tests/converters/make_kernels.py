@@ -54,8 +54,8 @@ def lacks(interpreter: Any, content: bytes) -> bool:
 def newest_versions(interpreter: Any) -> dict[str, int]:
     """Of every builtin operator that the runtime has."""
     newest = {}
-    for name, number in sorted(vars(schema.objects().BuiltinOperator).items()):
-        if isinstance(number, int) and name != "CUSTOM":
+    for name, number in sorted(schema.builtin_numbers().items()):
+        if name != "CUSTOM":
             had = [v for v in range(1, MOST_VERSIONS) if not lacks(interpreter, file_with(number, version=v))]
             newest |= {name: max(had)} if had else {}
     return newest
