@@ -74,6 +74,23 @@ def photographs(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"n{number:08d}_class-{number}.JPEG")
 
 
+def tiny_imagenet(folder: Path) -> None:
+    """Small pictures with boxes, as many as the examples ask for, laid out as examples/tiny_imagenet.py does it."""
+    from examples.tiny_imagenet import CLASSES
+
+    rng = np.random.default_rng(0)
+    boxes = ["path,class_index,class_name,x_min,y_min,x_max,y_max"]
+    for index, (number, name) in enumerate(CLASSES.items()):
+        for split in ("train", "test"):
+            place = Path(split) / f"{number}_{name}"
+            (folder / place).mkdir(parents=True)
+            for position in range(5):
+                picture = place / f"{position}.png"
+                Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(folder / picture)
+                boxes.append(f"{picture},{index},{name},8,8,56,56")
+    (folder / "labels.csv").write_text("\n".join(boxes))
+
+
 def quicknet() -> bytes:
     """The artifact of QuickNet with random weights: what it takes does not depend on them."""
     from converters.lce import lce
@@ -95,6 +112,7 @@ def main(folder: Path) -> None:
     (folder / "study.toml").write_text(STUDY)
     cifar10(folder / "data" / "cifar-10-python.tar.gz")
     photographs(folder / "data" / "imagenet-sample-images")
+    tiny_imagenet(folder / "data" / "tiny-imagenet-20")
     label = [sys.executable, "examples/label_imagenet.py", "data/imagenet-sample-images"]
     subprocess.run(label, cwd=folder, check=True)
     devices = Path(os.environ["XDG_CONFIG_HOME"]) / "bitlens" / "devices.toml"

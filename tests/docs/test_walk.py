@@ -36,6 +36,8 @@ NOT_RUN = {
     "BITLENS_VM_CUTS": "takes hours: a suite of its own",
     "bitlens run examples/twins.toml": "takes hours; `bitlens plan` reads it instead",
     "bitlens run examples/deployment-gap.toml": "takes hours; `bitlens plan` reads it instead",
+    "bitlens run examples/ablation.toml": "takes 40 minutes; `bitlens plan` reads it instead",
+    "bitlens run examples/estimators.toml": "takes ten minutes; `bitlens plan` reads it instead",
     "bitlens report runs/twins": "needs the run of examples/twins.toml",
     "python -m tests.fuzz": "takes hours; tests/fuzz runs a small part of it",
     "python examples/gallery.py": "takes an hour and writes into docs/; `make demo` is run",
