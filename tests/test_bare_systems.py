@@ -80,7 +80,10 @@ def test_make_demo_is_the_only_command_that_a_bare_debian_needs(suite: str, tmp_
     done = within(root, ["make", "-C", "/bitlens", "demo"])
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"for {SYSTEMS[suite]}." in done.stderr
-    assert f"demo: {UNITS} units of work, 0 done before, {UNITS} to do" in done.stderr
+    assert (
+        f"demo: {UNITS} units of work (conversions, measurements, maps, scores), 0 done before, {UNITS} to do"
+        in done.stderr
+    )
     assert "failed" not in done.stderr
     with (root / "bitlens/runs/demo/comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["format"] == "lce"]

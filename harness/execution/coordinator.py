@@ -104,7 +104,8 @@ def perform_missing(
     units, missing = sum(sum(of.values()) for of in before.values()), _sum(before, "planned")
     if missing:
         check_installed([*experiment.models, *experiment.counterparts.values()])
-    say(f"{experiment.name}: {counted(units, 'unit of work')}, {units - missing} done before, {missing} to do")
+    work = f"{counted(units, 'unit of work')} (conversions, measurements, maps, scores)"
+    say(f"{experiment.name}: {work}, {units - missing} done before, {missing} to do")
     to_do = (unit for unit in store.missing() if part is None or unit.key in part)
     stages = {kind: _tally(kind, of_kind) for kind, of_kind in before.items()}
     times = ((unit, seconds) for unit, seconds in store.times() if part is None or unit.key in part)

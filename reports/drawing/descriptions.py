@@ -33,16 +33,16 @@ WORDS = {
     "tradeoff": Words(
         things="deployments",
         name="name",
-        ranges={"x": "p50 latency (ms)", "y": "top-1 accuracy (%)", "quality": "explanation score"},
+        ranges={"x": "median latency (ms)", "y": "top-1 accuracy (%)", "quality": "explanation score"},
         columns={
             "name": "Deployment",
-            "x_text": "p50",
+            "x_text": "Median latency",
             "y_text": "Top-1 (95 %)",
             "quality_text": "Explanation",
             "worth_a_look": "Worth considering",
         },
         on_line="worth_a_look",
-        details={"x_text": "p50", "y_text": "top-1", "quality_text": "explanation"},
+        details={"x_text": "median latency", "y_text": "top-1", "quality_text": "explanation"},
     ),
     "latency_distribution": Words(
         things="deployments",
@@ -53,8 +53,8 @@ WORDS = {
     "thread_scaling": Words(
         things="measurements",
         name="called",
-        ranges={"p50_ms": "p50 latency (ms)", "num_threads": "threads"},
-        columns={"model": "Model", "format": "Format", "num_threads": "Threads", "p50_text": "p50"},
+        ranges={"p50_ms": "median latency (ms)", "num_threads": "threads"},
+        columns={"model": "Model", "format": "Format", "num_threads": "Threads", "p50_text": "Median latency"},
     ),
     "latency_over_time": Words(
         things="windows of time",

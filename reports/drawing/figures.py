@@ -30,13 +30,13 @@ ROW_STEP = 26
 
 
 def latency_distribution(records: Records = (), look: Look = ANY) -> Chart:
-    """One line per artifact and thread count: evenly spaced quantiles of its samples as ticks, the median as a mark."""
+    """One line per deployment: evenly spaced quantiles of its samples as ticks, the median as a mark."""
     base = alt.Chart(data(records))
     y = alt.Y("label:N", title=None, sort=alt.SortField("median_ms"), axis=long_labels())
     x = alt.X(
         "ms:Q", title="latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_ticks()
     )
-    told = tooltip(label="artifact", median_ms="median (ms)", ms="quantile (ms)", verdict="verdict")
+    told = tooltip(label="deployment", median_ms="median (ms)", ms="quantile (ms)", verdict="verdict")
     opacity = alt.condition("datum.verdict == 'valid'", alt.value(0.75), alt.value(0.28))
     ticks = base.mark_tick(thickness=1.3, height=13).encode(x, y, color=family(look), opacity=opacity, tooltip=told)
     medians = base.transform_aggregate(ms="max(median_ms)", groupby=["label", "family", "median_ms"])
@@ -45,11 +45,11 @@ def latency_distribution(records: Records = (), look: Look = ANY) -> Chart:
 
 
 def thread_scaling(records: Records = (), look: Look = ANY) -> Chart:
-    """p50 against threads: each doubling of threads that halves the time is perfect scaling."""
+    """Median latency against threads: each doubling of threads that halves the time is perfect scaling."""
     base = alt.Chart(data(records)).transform_filter("isValid(datum.p50_ms) && isValid(datum.num_threads)")
     x = alt.X("num_threads:O", title="threads", axis=alt.Axis(labelAngle=0))
-    y = alt.Y("p50_ms:Q", title="p50 latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16))
-    told = tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="p50")
+    y = alt.Y("p50_ms:Q", title="median latency (ms, logarithmic)", scale=alt.Scale(type="log", nice=False, padding=16))
+    told = tooltip(model="model", format="format", runtime="runtime", num_threads="threads", p50_text="median latency")
     own = ["model:N", "format:N", "runtime:N", "mode:N"]
     lines = base.mark_line(strokeWidth=1.6).encode(x, y, color=family(look), strokeDash=format_dash(), detail=own)
     marks = base.mark_point(filled=True, size=60, opacity=1).encode(
@@ -91,7 +91,7 @@ def deployment_gap(records: Records = (), look: Look = ANY) -> Chart:
     """Deployed minus float judge, paired by image, with its 95 % interval; zero means that the explanation holds."""
     base = alt.Chart(data(records))
     y = alt.Y("deployment:N", title=None, sort=None, axis=long_labels())
-    told = tooltip(deployment="artifact", label="method", gap="difference", gap_low="low", gap_high="high")
+    told = tooltip(deployment="deployment", label="method", gap="difference", gap_low="low", gap_high="high")
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x="zero:Q")
     spans = base.mark_rule(strokeWidth=2, opacity=0.6).encode(x="gap_low:Q", x2="gap_high:Q", y=y, color=family(look))
     marks = base.mark_point(filled=True, size=70, opacity=1).encode(
@@ -117,7 +117,7 @@ def judge_curves(records: Records = (), look: Look = ANY) -> Chart:
 
 
 def published(records: Records = (), look: Look = ANY) -> Chart:
-    """This run's p50 next to published figures of other boards."""
+    """This run's medians next to published figures of other boards."""
     points = (
         alt.Chart(data(records))
         .mark_point(filled=True, size=90, opacity=0.9)

@@ -56,7 +56,7 @@ def finished(vega: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layers(base: Chart, look: Look) -> list[Chart]:
-    x = alt.X("x:Q", title="p50 latency (ms, logarithmic)", scale=_scale("x", type="log"), axis=_axis("x"))
+    x = alt.X("x:Q", title="median latency (ms, logarithmic)", scale=_scale("x", type="log"), axis=_axis("x"))
     y = alt.Y("y:Q", title="top-1 accuracy (%)", scale=_scale("y", zero=False), axis=_axis("y"))
     stroke = family(look, alt.Stroke)
     rules = base.mark_rule(opacity=0.5, strokeWidth=1.2)
@@ -97,7 +97,8 @@ def _points(base: Chart, look: Look) -> Chart:
         strokeDash=invalid.then(alt.value([3, 2])).otherwise(alt.value([1, 0])),
         tooltip=tooltip(
             model="model", family="family", format="format", runtime="runtime", num_threads="threads",
-            y_text="top-1", x_text="p50", quality_text="explanation", verdict="validity", verdict_reason="because",
+            y_text="top-1", x_text="median latency", quality_text="explanation", verdict="validity",
+            verdict_reason="because",
         ),
     )  # fmt: skip
 

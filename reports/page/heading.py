@@ -8,9 +8,16 @@ from reports.data.view import RunView
 
 
 def when(view: RunView) -> str:
-    """The first and last minute in which something of this run was finished, in UTC; "" where nothing was."""
+    """The minutes in which the first and last result of this run was finished, in UTC; "" where there is none."""
     between = view.store.done_between()
     if between is None:
         return ""
-    first, last = map(datetime.fromisoformat, between)
-    return f"{first:%Y-%m-%d %H:%M} to {last:{'' if first.date() == last.date() else '%Y-%m-%d '}%H:%M} UTC"
+    return period(*map(datetime.fromisoformat, between))
+
+
+def period(first: datetime, last: datetime) -> str:
+    """Both ends of a time in UTC, to the minute, each part said once."""
+    begin, end = (f"{time:%Y-%m-%d %H:%M}" for time in (first, last))
+    if begin == end:
+        return f"{begin} UTC"
+    return f"{begin} to {f'{last:%H:%M}' if first.date() == last.date() else end} UTC"

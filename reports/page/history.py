@@ -12,8 +12,8 @@ from html import escape
 from harness.store import StoreReader
 from reports.data import formatting
 from reports.sections.compromise import Row
-from reports.sections.distributions import threads_text
 from reports.sections.recommendation import recommend
+from reports.sections.row_names import threads_text
 from reports.sections.run_reader import read_run
 
 MOST_DEPLOYMENTS = 6

@@ -11,6 +11,7 @@ from harness.store.units import StoredUnit
 from reports.data.rounds import together
 from reports.data.view import INVALID, RunView, is_sustained
 from reports.sections.records import Records
+from reports.sections.row_names import threads_text
 from reports.tables.comparison import RowId, row_id
 
 LATENCY_MARGIN = 0.05  # measured twice on an idle Raspberry Pi, medians commonly differ by a few percent
@@ -56,11 +57,6 @@ def row_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def row_label(row: RowId) -> str:
     mode = f", {row.mode}" if row.mode not in ("", "burst") else ""
     return f"{row.model} {row.format}{threads_text(row.num_threads)}{mode}"
-
-
-def threads_text(num_threads: int | None) -> str:
-    """ ", 2 threads", or nothing where no runtime was involved."""
-    return f", {num_threads} thread{'' if num_threads == 1 else 's'}" if num_threads else ""
 
 
 def milliseconds(ns: Any) -> float:

@@ -7,7 +7,6 @@ are left.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,13 +16,14 @@ from reports.data.machines import machines
 from reports.data.view import INVALID, SUSPECT
 from reports.sections.compromise import Axis, Row, worth_a_look
 from reports.sections.differences import differences
-from reports.sections.distributions import LATENCY_MARGIN, threads_text
+from reports.sections.distributions import LATENCY_MARGIN
+from reports.sections.remarks import remarks
+from reports.sections.row_names import threads_text
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Facts
 
 Item = TypeVar("Item")
 LONGEST_LIST = 6
-MOST_REASONS = 2
 
 LATENCY = Axis(name="latency", best="fastest", value="p50_ms", low="p50_low_ms", high="p50_high_ms",
                higher_is_better=False, ratio=True, margin=LATENCY_MARGIN)  # fmt: skip
@@ -45,11 +45,15 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of a deployment: its name, the estimate with its unit, and the interval as text, "" without one."""
+    """One number of a deployment: its name, the estimate with its unit, and the interval as text, "" without one.
+
+    images  behind an accuracy.
+    """
 
     name: str
     value: str
     interval: str = ""
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class Choice:
     deployment: str
     latency: str
     accuracy: str
+    accuracy_images: int | None
     explanation: str
     praises: tuple[str, ...]
     against_first: tuple[str, ...]
@@ -147,7 +152,7 @@ def _recommendation(device: str, rows: Sequence[Row], axes: Sequence[Axis]) -> R
         summary=_summary(kept, measured, known) if kept else "Nothing to choose from: no deployment was measured.",
         choices=tuple(_choice(row, shown[0], measured, known) for row in shown),
         left_out=len(kept) - len(shown),
-        remarks=tuple(_remarks(rows, known)),
+        remarks=tuple(remarks(rows, lacks_accuracy=bool(known) and ACCURACY not in known)),
     )
 
 
@@ -209,6 +214,7 @@ def _choice(row: Row, first: Row, measured: Sequence[Row], axes: Sequence[Axis])
         deployment=f"{row['format']}{threads_text(row['num_threads'])}, {row['runtime']}",
         latency=row["p50_text"] if row["p50_ms"] is not None else "",
         accuracy=row["top1_text"] if row["top1"] is not None else "",
+        accuracy_images=row["accuracy_images"] if row["top1"] is not None else None,
         explanation=formatting.decimal(row["quality"]) + _interval(row) if row["quality"] is not None else "",
         praises=tuple(praise for axis in axes if (praise := _praise(axis, row, measured))),
         against_first=() if row is first else tuple(differences(row, first, axes)),
@@ -223,11 +229,14 @@ def _figures(row: Row) -> Iterator[Figure]:
     """What is known of latency, accuracy and explanation, with intervals."""
     if row["p50_ms"] is not None:
         ends = [None if row[end] is None else 1e6 * row[end] for end in ("p50_low_ms", "p50_high_ms")]
-        yield Figure(name="p50", value=row["p50_text"], interval=_between(ends, formatting.milliseconds))
+        yield Figure(name="median latency", value=row["p50_text"], interval=_between(ends, formatting.milliseconds))
     if row["top1"] is not None:
         ends = [row["top1_low"], row["top1_high"]]
         yield Figure(
-            name="top-1", value=f"{formatting.percent(row['top1'])} %", interval=_between(ends, formatting.percent)
+            name="top-1 accuracy",
+            value=f"{formatting.percent(row['top1'])} %",
+            interval=_between(ends, formatting.percent),
+            images=row["accuracy_images"],
         )
     if row["quality"] is not None:
         ends = [row["quality_low"], row["quality_high"]]
@@ -259,40 +268,7 @@ def _praise(axis: Axis, row: Row, measured: Sequence[Row]) -> str:
     return axis.best if all(beaten) else f"among the {axis.best}"
 
 
-def _remarks(rows: Sequence[Row], axes: Sequence[Axis]) -> Iterator[str]:
-    """What a reader has to know of the numbers: which are missing, and which are worth less than others."""
-    timed = [row for row in rows if row["verdict"]]
-    if rows and all(row["emulated"] for row in rows):
-        yield "No latency: the device is emulated, and emulated time is not a latency."
-    else:
-        for validity in (INVALID, SUSPECT):
-            of_it = [row for row in timed if row["verdict"] == validity]
-            if of_it:
-                verb = "is" if len(of_it) == 1 else "are"
-                which = f"{len(of_it)} of {len(timed)} latencies" if len(timed) > 1 else "The latency"
-                yield f"{which} {verb} {validity}: {_reasons(of_it)}."
-    if axes and ACCURACY not in axes:
-        yield "No accuracy: nothing here says which model is right more often."
-    unfinished = [row for row in rows if row["status"] != "done"]
-    if unfinished:
-        verb = "is" if len(unfinished) == 1 else "are"
-        yield f"{len(unfinished)} of {len(rows)} deployments {verb} not fully measured; the table says why."
-
-
 def most_telling(kept: Sequence[Item], is_best: Callable[[Item], bool], most: int) -> list[Item]:
     """The first one, those that are best in something, then any others: at most so many, in their order."""
     preferred = [0, *(at for at, item in enumerate(kept) if is_best(item)), *range(len(kept))]
     return [kept[at] for at in sorted(list(dict.fromkeys(preferred))[:most]) if at < len(kept)]
-
-
-def _reasons(rows: Sequence[Row]) -> str:
-    """The most frequent reasons, each with an example, and how many more there are."""
-    examples: dict[str, str] = {}
-    kinds = Counter[str]()
-    for reason in (reason for row in rows for reason in row["verdict_reason"].split("; ")):
-        kind = reason.split(":")[0]
-        kinds[kind] += 1
-        examples.setdefault(kind, reason)
-    more = len(kinds) - MOST_REASONS
-    told = [examples[kind] for kind, _ in kinds.most_common(MOST_REASONS)]
-    return "; ".join([*told, *([f"and {more} more reason{'s' if more > 1 else ''}"] if more > 0 else [])])

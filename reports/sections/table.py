@@ -39,7 +39,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
 
 
 def ordered(rows: Sequence[Row], best: set[int]) -> list[int]:
-    """Device by device: what is recommended first, then by p50, then by accuracy; the references come last."""
+    """Device by device: recommended ones first, then by median latency, then by accuracy; the references come last."""
     devices = list(dict.fromkeys(row["device"] for row in rows if row["device"]))
 
     def place(at: int) -> tuple[Any, ...]:

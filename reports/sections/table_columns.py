@@ -150,7 +150,7 @@ COLUMNS = (
     Column(key="num_threads", title="Threads", cell=_scalar("num_threads", formatting.whole), common=True),
     Column(key="top1", title="Top-1", unit="%", cell=_fraction("top1")),
     Column(key="exact_match", title="Exact match", unit="%", cell=_percent("exact_match"), minor=True),
-    Column(key="latency_p50_ns", title="p50", unit="ms", cell=_p50),
+    Column(key="latency_p50_ns", title="Median latency", unit="ms", cell=_p50),
     Column(key="latency_p90_ns", title="p90", unit="ms", cell=_time("latency_p90_ns"), minor=True),
     Column(key="latency_p99_ns", title="p99", unit="ms", cell=_time("latency_p99_ns"), minor=True),
     Column(key="instructions", title="Instructions", cell=_scalar("instructions", formatting.whole),

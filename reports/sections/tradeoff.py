@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -10,10 +10,10 @@ from markupsafe import Markup
 from reports.data import formatting
 from reports.drawing import charts as drawn
 from reports.drawing.layout import Layout, layout, names
-from reports.sections.distributions import threads_text
 from reports.sections.looks import look_of
 from reports.sections.recommendation import recommended
 from reports.sections.records import Records, picked
+from reports.sections.row_names import row_names
 from reports.sections.run_data import RunData
 from reports.sections.section import Chart, Charts, Facts
 
@@ -40,7 +40,7 @@ def marks(run: RunData) -> Records:
     """One per deployment whose accuracy and time are both known; the time may be invalid, and is said to be so."""
     worth = set(recommended(run))
     shown = [(at, row) for at, row in enumerate(run.rows) if _time(row) is not None and row["top1"] is not None]
-    called = _called([row for _, row in shown])
+    called = row_names([row for _, row in shown])
     return [_mark(row, run) | {"at": at, "name": name, "worth_a_look": at in worth}
             for (at, row), name in zip(shown, called)]  # fmt: skip
 
@@ -67,22 +67,6 @@ def _mark(row: Mapping[str, Any], run: RunData) -> dict[str, Any]:
         "quality_text": formatting.decimal(score),
         "is_invalid": row["p50_ms"] is None,
     }
-
-
-def _called(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Model and format, and whatever else tells a deployment from others of these on the same device."""
-    return ["".join(_parts(row, [other for other in rows if _same(row, other)])) for row in rows]
-
-
-def _same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(row[name] == other[name] for name in ("device", "model", "format"))
-
-
-def _parts(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    parts = [f"{row['model']} {row['format']}"]
-    if len({other["num_threads"] for other in rows}) > 1:
-        parts.append(threads_text(row["num_threads"]))
-    return parts + [f", {row[name]}" for name in ("runtime", "mode") if len({other[name] for other in rows}) > 1]
 
 
 def _layouts(shown: Records) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _lines(recommendation: Recommendation) -> Iterator[str]:
     yield f"{recommendation.device}: {recommendation.summary}"
     shown = most_telling(recommendation.choices, lambda choice: bool(choice.praises), MOST_CHOICES)
     if shown:
-        head = ["model", "deployment", "p50", "top-1", "explanation", ""]
+        head = ["model", "deployment", "median latency", _accuracy_head(shown), "explanation", ""]
         lines = [_cells(choice) for choice in shown]
         kept = [at for at in range(len(head)) if any(line[at] for line in lines)]
         table = aligned([head[at] for at in kept], [[line[at] for at in kept] for line in lines])
@@ -32,6 +32,12 @@ def _lines(recommendation: Recommendation) -> Iterator[str]:
     if more:
         yield f"  and {more} more in the report"
     yield from (f"  {remark}" for remark in recommendation.remarks)
+
+
+def _accuracy_head(choices: Sequence[Choice]) -> str:
+    """What the accuracies are, and of how many images where these are the same for all."""
+    numbers = {choice.accuracy_images for choice in choices} - {None}
+    return f"top-1 of {numbers.pop()} images" if len(numbers) == 1 else "top-1"
 
 
 def _cells(choice: Choice) -> list[str]:

@@ -1,4 +1,4 @@
-"""`bitlens run`: the command that its report shows makes the run again, from any folder."""
+"""`bitlens run`: the command that its report shows repeats the run, from any folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.store.folder import removed_if_refused
 from reports.write import write_report
 from tests.harness.small_experiment import EXPERIMENT
 
-SENTENCE = "This command makes the run again"
+SENTENCE = "This command repeats the run"
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:

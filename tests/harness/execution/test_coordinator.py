@@ -158,7 +158,7 @@ def test_start_says_what_is_done_and_what_is_left(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(experiment, tmp_path / "run")
-    assert "units of work, 0 done before" in capsys.readouterr().err
+    assert "units of work (conversions, measurements, maps, scores), 0 done before" in capsys.readouterr().err
     run(experiment, tmp_path / "run")
     assert "0 to do" in capsys.readouterr().err
 

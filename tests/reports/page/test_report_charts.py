@@ -87,7 +87,7 @@ def test_words_and_table_say_what_a_chart_shows_and_follow_the_filters(tab: Tab,
     described = tab.page.locator(PANEL).get_attribute("aria-describedby")
     words = tab.page.locator(f"#{described}")
     fastest = min(pi4, key=lambda mark: mark["x"])
-    assert words.text_content().startswith("8 deployments.P50 latency (ms): from ")
+    assert words.text_content().startswith("8 deployments.Median latency (ms): from ")
     assert f"({fastest['name']})" in words.text_content()
     details = tab.page.locator(f"#{described.removesuffix('-words')}")
     details.evaluate("(details) => { details.open = true; }")

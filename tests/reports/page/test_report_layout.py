@@ -10,7 +10,7 @@ import pytest
 
 from reports.write import write_report
 from tests.reports.page.screenshots import CHROMIUM, LETTER_LANDSCAPE, SIZES, chromium, opened, take
-from tests.reports.synthetic_runs import BOARD, RunBuilder, model
+from tests.reports.synthetic_runs import BOARD, METHODS, TWINS, RunBuilder, model
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright from PyPI")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
@@ -131,7 +131,7 @@ def test_a_phone_shows_every_row_as_a_card_with_its_numbers(phone: Any) -> None:
     cells = boxes(phone, TEXTS)
     assert all(cell["left"] >= 0 and cell["right"] <= 390 for cell in cells)
     first = phone.locator("#comparison-table tbody tr").first
-    assert "p50, ms" in first.locator('[data-column="latency_p50_ns"]').evaluate(
+    assert "Median latency, ms" in first.locator('[data-column="latency_p50_ns"]').evaluate(
         "(cell) => getComputedStyle(cell, '::before').content"
     )
     assert first.locator('[data-column="latency_p50_ns"]').is_visible()
@@ -211,9 +211,39 @@ def test_a_run_of_latencies_alone_has_no_empty_column_or_section(browser: Any, t
     page = opened(browser, write_report(run.build()).page, "desktop")
     assert page.locator("#explanations, #maps").count() == 0
     headings = page.locator("#comparison-table thead th:visible").all_inner_texts()
-    assert [heading.split()[0] for heading in headings] == ["Model", "p50", "p90", "p99", "Size", "Memory"]
+    assert [heading.split()[0] for heading in headings] == ["Model", "Median", "p90", "p99", "Size", "Memory"]
     common = page.locator(".common").inner_text()
     assert all(word in common for word in ("fp32", "pi4", "tflite-runtime", "valid"))
+    page.close()
+
+
+def test_a_phone_shows_the_verdict_and_two_choices_of_a_finished_run_without_scrolling(
+    browser: Any, tmp_path: Path
+) -> None:
+    run = RunBuilder(tmp_path)
+    images, shown = run.images(purpose="accuracy"), run.images()
+    float_twin, binary_twin = TWINS
+    for record, format, ms, top1 in (
+        (binary_twin, "lce", 0.2, 0.90),
+        (float_twin, "int8", 0.4, 0.97),
+        (float_twin, "fp32", 1.2, 0.99),
+        (binary_twin, "fp32", 1.3, 0.90),
+    ):
+        conversion = run.conversion(record, format)
+        run.accuracy(record, format, images, top1=top1, conversion=conversion, device=BOARD)
+        for threads, verdict in ((1, "suspect"), (2, "invalid")):
+            reason = f"another load: other processes kept {threads}.0 of 2 CPUs busy"
+            run.latency(
+                record, format, conversion, device=BOARD, p50_ms=ms, threads=threads,
+                verdict=verdict, verdict_reason=reason,
+            )  # fmt: skip
+    for record in TWINS:
+        run.quality(run.saliency(record, METHODS[0], shown), shown, "insertion_auc", mean=0.5)
+    page = opened(browser, write_report(run.build()).page, "phone")
+    for what in (".summary", ".choices li:nth-child(2) .figures", ".choices li:nth-child(2) .pill.suspect"):
+        [found, *_] = boxes(page, f"{FIRST} {what}")
+        assert found["bottom"] <= SIZES["phone"][1], what
+    assert boxes(page, f"{FIRST} .remarks li")[0]["top"] > boxes(page, f"{FIRST} .choices")[0]["top"]
     page.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from harness.store import Store
+from reports.page.heading import period
 from reports.page.page import render
 from reports.sections.run_reader import read_run
 from reports.write import write_report
@@ -60,7 +62,7 @@ def test_the_recommendation_names_the_best_choices_of_each_device(page: str) -> 
     assert "fastest" in recommendation
     assert "best explained" in recommendation
     assert "</span> 2.27 times the latency (2.00 to 2.56), no clear difference in accuracy" in recommendation
-    assert "<dt>p50</dt><dd>0.851 ms<small>0.757 to 0.964</small>" in recommendation
+    assert "<dt>median latency</dt><dd>0.851 ms<small>0.757 to 0.964</small>" in recommendation
     assert "No latency: the device is emulated, and emulated time is not a latency." in recommendation
 
 
@@ -179,9 +181,16 @@ def test_twins_run_is_deterministic(tmp_path: Path) -> None:
 
 def test_the_top_says_when_and_on_which_machines_it_was_measured(page: str) -> None:
     top = page[page.index("<header") : page.index("</header>")]
-    assert re.search(r"<span>\d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d UTC</span>", top)
+    assert re.search(r"<span>\d{4}-\d\d-\d\d \d\d:\d\d( to (\d{4}-\d\d-\d\d )?\d\d:\d\d)? UTC</span>", top)
     assert re.search(r"<h3>pi4 <small>[^<]+</small></h3>", page)
     assert re.search(r"<h3>qemu-a72 <small>[^<]+, emulated</small></h3>", page)
+
+
+def test_a_time_is_printed_once_where_a_run_took_less_than_a_minute() -> None:
+    noon = datetime(2026, 11, 27, 12, 58, 10)
+    assert period(noon, noon.replace(second=50)) == "2026-11-27 12:58 UTC"
+    assert period(noon, noon.replace(hour=13)) == "2026-11-27 12:58 to 13:58 UTC"
+    assert period(noon, noon.replace(day=28)) == "2026-11-27 12:58 to 2026-11-28 12:58 UTC"
 
 
 def test_the_page_names_the_files_beside_it(twins_folder: Path) -> None:

@@ -17,6 +17,7 @@ def row(model: str, *, ms: float, top1: float, half: float = 0.01, quality: floa
         "device": "pi4",
         "runtime": "lce",
         "num_threads": 1,
+        "mode": "burst",
         "p50_ms": ms,
         "p50_low_ms": 0.99 * ms,
         "p50_high_ms": 1.01 * ms,
@@ -25,6 +26,7 @@ def row(model: str, *, ms: float, top1: float, half: float = 0.01, quality: floa
         "top1_low": top1 - half,
         "top1_high": top1 + half,
         "top1_text": f"{100 * top1:.1f} %",
+        "accuracy_images": 500,
         "scores": scores,
         "flatbuffer_bytes": 1000,
         "status": "done",
@@ -125,10 +127,30 @@ def test_latencies_alone_are_compared_all_the_same() -> None:
 def test_one_invalid_latency_is_counted_as_one() -> None:
     hot = row("hot", ms=1, top1=0.99) | {"p50_ms": None, "verdict": "invalid", "verdict_reason": "it was hot"}
     [advice] = recommendations([hot, row("a", ms=2, top1=0.9), row("b", ms=4, top1=0.95)], None)
-    assert advice.remarks == ("1 of 3 latencies is invalid: it was hot.",)
+    assert advice.remarks == ("1 of 3 latencies (hot lce) is invalid: it was hot.",)
     assert advice.choices[-1].model == "hot"  # clearly the most accurate: its latency has to be measured again
     assert advice.choices[-1].latency == ""
     assert advice.choices[-1].caution == "it was hot"
+
+
+def test_the_card_names_the_latencies_that_are_suspect_or_those_that_are_not() -> None:
+    def remark(suspect: str, of: str = "abcdefgh") -> str:
+        rows = [row(name, ms=2, top1=0.9, verdict="suspect" if name in suspect else "valid") for name in of]
+        [advice] = recommendations([each | {"verdict_reason": "hot"} for each in rows], None)
+        return advice.remarks[0]
+
+    assert remark("a") == "1 of 8 latencies (a lce) is suspect: hot."
+    assert remark("abc") == "3 of 8 latencies (a lce; b lce; c lce) are suspect: hot."
+    assert remark("abcd") == "4 of 8 latencies (marked in the table) are suspect: hot."
+    assert remark("abcdef") == "6 of 8 latencies (all but g lce; h lce) are suspect: hot."
+    assert remark("abcdefgh") == "All 8 latencies are suspect: hot."
+    assert remark("a", of="a") == "The latency is suspect: hot."
+
+
+def test_latencies_of_one_artifact_are_named_by_their_threads() -> None:
+    rows = [row("a", ms=2, top1=0.9, num_threads=n, verdict="suspect" if n > 1 else "valid") for n in (1, 2)]
+    [advice] = recommendations([each | {"verdict_reason": "hot"} for each in rows], None)
+    assert advice.remarks == ("1 of 2 latencies (a lce, 2 threads) is suspect: hot.",)
 
 
 def test_an_emulated_device_is_compared_by_what_it_has() -> None:

@@ -42,13 +42,13 @@ def test_rows_go_device_by_device_with_the_recommended_first_and_then_by_latency
 
 def test_what_all_deployments_share_is_said_once_and_unknown_columns_are_left_out() -> None:
     columns, common = shown([REFERENCE, row("a", ms=1), row("b", ms=2)])
-    assert columns == ["p50"]
+    assert columns == ["Median latency"]
     assert common == {"Format": "fp32", "Device": "pi4", "Runtime": "litert", "Threads": "1", "Validity": ""}
 
 
 def test_equal_results_are_results_and_stay_a_column() -> None:
     columns, _ = shown([row("a", ms=1), row("b", ms=1)])
-    assert "p50" in columns
+    assert "Median latency" in columns
 
 
 def test_what_only_the_keras_model_has_is_shown_too() -> None:
@@ -64,7 +64,7 @@ def test_a_score_that_a_reader_may_select_keeps_its_column() -> None:
 def test_one_deployment_keeps_its_columns() -> None:
     columns, common = shown([row("a", ms=1)])
     assert common == {}
-    assert {"Format", "Device", "p50", "Validity"} <= set(columns)
+    assert {"Format", "Device", "Median latency", "Validity"} <= set(columns)
 
 
 def test_a_deployment_without_a_device_keeps_the_column_for_the_others() -> None:
