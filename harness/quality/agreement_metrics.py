@@ -36,7 +36,7 @@ AGREEMENTS: dict[str, AgreementSpec] = {
         better="higher",
         unit="rank correlation",
         paper="arXiv:1810.03292",
-        summary="do both maps rank the pixels alike, -1 (reversed) to 1 (the same order)",
+        summary="do both maps rank the pixels in the same order, -1 (reversed) to 1 (the same)",
         pitfall="all pixels count alike, and most of them are background",
     ),
     "ssim": AgreementSpec(
@@ -45,7 +45,7 @@ AGREEMENTS: dict[str, AgreementSpec] = {
         unit="structural similarity",
         paper="doi:10.1109/TIP.2003.819861",
         summary="do both maps, each stretched to 0 … 1, look alike, window by window",
-        pitfall="two maps that are flat nearly everywhere look alike whatever their few peaks show",
+        pitfall="two maps that are flat nearly everywhere look alike, wherever their few peaks are",
     ),
     "topk_overlap": AgreementSpec(
         load="harness.quality.agreement_metrics:topk_overlap",

@@ -25,15 +25,16 @@ class ControlSpec:
 
 CONTROLS: dict[str, ControlSpec] = {
     "random": ControlSpec(
-        load="harness.quality.controls:random_map", summary="every pixel at random: what knowing nothing scores"
+        load="harness.quality.controls:random_map",
+        summary="a random value for each pixel: the score without any knowledge",
     ),
     "centre": ControlSpec(
         load="harness.quality.controls:centre_gaussian",
-        summary="a bump in the middle: what the photographer's habit scores",
+        summary="a bump in the middle: the score of photographers' habit to centre the object",
     ),
     "perfect": ControlSpec(
         load="harness.quality.controls:perfect_map",
-        summary="the object's mask: what a map that knows the object scores",
+        summary="the object's mask: the score of a map that knows the object",
         needs=("mask",),
     ),
 }
