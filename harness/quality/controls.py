@@ -26,7 +26,7 @@ class ControlSpec:
 CONTROLS: dict[str, ControlSpec] = {
     "random": ControlSpec(
         load="harness.quality.controls:random_map",
-        summary="a random value for each pixel: the score without any knowledge",
+        summary="random pixels: the score without any knowledge",
     ),
     "centre": ControlSpec(
         load="harness.quality.controls:centre_gaussian",
