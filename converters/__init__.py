@@ -55,7 +55,7 @@ TFLITE = "tflite"
 FORMATS: dict[str, FormatSpec] = {
     "fp32": FormatSpec(
         convert="converters.tflite:fp32",
-        summary="float32 weights and arithmetic; binarized layers are emulated in floats",
+        summary="float32 weights and arithmetic; binarized layers are emulated in float32",
         families=(FULL_PRECISION, BINARIZED),
     ),
     "fp16": FormatSpec(
@@ -83,7 +83,7 @@ FORMATS: dict[str, FormatSpec] = {
     "int8-io": FormatSpec(
         convert="converters.tflite:int8",
         finish="converters.tflite:with_int8_ends",
-        summary="int8, with int8 input and output as well: what integer-only accelerators want",
+        summary="int8, with int8 input and output as well: as integer-only accelerators require",
         families=(FULL_PRECISION,),
         calibrated=True,
         recipe=3,
@@ -99,7 +99,7 @@ FORMATS: dict[str, FormatSpec] = {
     ),
     "lce-original": FormatSpec(
         convert="converters.lce_original:lce",
-        summary="as lce, by Larq Compute Engine's own converter where that is installed; to compare the two",
+        summary="like lce, but by Larq Compute Engine's own converter, where installed; for comparison",
         families=(BINARIZED,),
         operators="lce",
         note="converters.lce:note",
@@ -118,7 +118,7 @@ FORMATS: dict[str, FormatSpec] = {
     ),
     TFLITE: FormatSpec(
         convert="",
-        summary="a flatbuffer of your own, as it is: nothing is converted to it",
+        summary="a flatbuffer of your own, unchanged; nothing is converted to this format",
         families=(),
     ),
 }

@@ -66,7 +66,7 @@ class Fidelity:
         judged = self.images - self.near_ties
         apart = f" ({self.near_ties} near-ties apart)" if self.near_ties else ""
         if self.agreement_apart is None or self.relative_difference is None:
-            return "suspect", f"on every image the answer of {reference} itself hangs on rounding"
+            return "suspect", f"on every image, rounding alone decides the answer of {reference}"
         if self.agreement_apart < suspect_below:
             return "suspect", (
                 f"top-1 agrees with {reference} on {self.agreement_apart:.1%} of {judged} images{apart}, "

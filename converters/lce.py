@@ -42,12 +42,12 @@ def note(content: bytes) -> str:
     """What an artifact's reader must know: which binarized layers compute in floats all the same, and why."""
     layers = binarized_layers(content)
     if not layers.in_floats:
-        return "" if layers.binary else "no layer is binary: the model has none that takes signs"
+        return "" if layers.binary else "no layer is binary: none has signs as its input"
     because: dict[str, list[str]] = {}
     for layer in layers.in_floats:
         because.setdefault(layer.reason, []).append(layer.name)
     reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in because.items())
     if not layers.binary:
-        return f"no layer is binary, all compute in floats ({reasons})"
+        return f"no layer is binary, all compute in float32 ({reasons})"
     count = len(layers.in_floats)
     return f"{count} of {layers.binary + count} binarized layers compute in floats ({reasons})"

@@ -16,7 +16,7 @@ from converters.schema import custom_operators
 _UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _RANDOM = ("Random", "Multinomial", "TruncatedNormal", "StatefulStandardNormal", "StatefulUniform", "StatelessShuffle")
 _NUMBER = re.compile(r"_\d+$")
-_HINT = "replace the layer by one of operators that TFLite has, or leave that part of the work to the host"
+_HINT = "replace the layer with operators that TFLite has, or run that part of the model on the host"
 
 
 def refusal(error: Exception, graph: Any, *, converter: str) -> ConversionError:
@@ -30,12 +30,12 @@ def refusal(error: Exception, graph: Any, *, converter: str) -> ConversionError:
 
 
 def check_scores_are_fixed(graph: Any, model: Any) -> None:
-    """Raise ConversionError when the graph of a model draws random numbers: an image then has no scores of its own."""
+    """Raise ConversionError when the graph of a model draws random numbers: the scores of an image are then random."""
     drawing = random_operation(graph)
     if drawing is not None:
         raise ConversionError(
-            f"{_place(drawing.name, model)} draws random numbers ({drawing.op}) at inference, so that an image has no "
-            "scores of its own",
+            f"{_place(drawing.name, model)} draws random numbers ({drawing.op}) at inference, so the scores of an "
+            "image are random",
             hint="build the model without training=True in the call of this layer, and load the same weights",
         )
 

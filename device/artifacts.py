@@ -30,7 +30,7 @@ class Artifacts:
         """The path of an artifact that was put here and is as it was sent. What was used last is kept longest."""
         path = self._path(sha256)
         if not os.path.lexists(path):
-            raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; put it first")
+            raise FileNotFoundError(f"artifact {sha256[:12]} is not on this device; send it first")
         if not files.is_whole(path, sha256):
             raise OSError(
                 f"artifact {sha256[:12]} was altered on this device after it had been sent; it was removed, "

@@ -71,4 +71,4 @@ def random_tensor(
         return (low + (high - low) * generator.random(shape, np.float32)).astype(dtype)
     if dtype == np.bool_:
         return generator.integers(0, 2, shape).astype(dtype)
-    raise ValueError(f"there are no random values of the type {dtype}")
+    raise ValueError(f"random values of the type {dtype} cannot be made")

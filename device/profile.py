@@ -24,11 +24,11 @@ def profile(path: str, *, runs: int, on_progress: Progress, **how: Any) -> dict[
     how  what runtimes.load takes: runtime, num_threads, library, inputs. Raises ValueError for a signature.
     """
     if (how.get("inputs") or {}).get("signature"):
-        raise ValueError("a profile is of the main graph's operators, and not of another signature's")
+        raise ValueError("a profile covers only the main graph, and not another signature")
     content = flatbuffer.read(path)
     count = len(flatbuffer.operators(content))
     if not count:
-        raise ValueError("its main graph has no operators, so that there is nothing to profile")
+        raise ValueError("its main graph has no operators, so there is nothing to profile")
     engines = [_engine(flatbuffer.prefix(content, n + 1), how) for n in range(count)]
     times: list[list[int]] = [[] for _ in engines]
     with latency.garbage_collector_off():

@@ -173,7 +173,7 @@ def load(
         return LceEngine(row, path, **how)
     if "accelerator" in options:
         if how["inputs"].get("signature"):
-            raise ValueError("an accelerator runs the main graph alone, and no signature")
+            raise ValueError("an accelerator runs only the main graph, and not a signature")
         engine = CompiledEngine(row.package, path, num_threads=num_threads, **options)
         engine.runtime, engine.version = row.name, version(row)
         engine.inputs, engine.outputs = _tensors(engine.sources), _tensors(engine.targets)
@@ -228,7 +228,7 @@ class LceEngine:
 
     def __init__(self, runtime: Runtime, path: str, *, num_threads: int, inputs: dict[str, Any]) -> None:
         if inputs.get("signature"):
-            raise ValueError(f"{runtime.name} runs the main graph alone, and no signature; another runtime does")
+            raise ValueError(f"{runtime.name} runs only the main graph, and not a signature; another runtime does")
         started = time.perf_counter_ns()
         module = _extension(runtime)
         self.runtime, self.version = runtime.name, version(runtime)

@@ -32,7 +32,7 @@ def bench(
     delegate: Annotated[
         Optional[str],
         typer.Option(
-            help="Shared library of a delegate: ./ours.so of this host, or a path or bare name on the device.",
+            help="Shared library of a delegate: ./mine.so on this host, or a path or bare name on the device.",
             metavar="PATH",
             rich_help_panel=RUNTIME,
         ),
@@ -43,7 +43,7 @@ def bench(
     ] = None,
     xnnpack: Annotated[
         Optional[bool],
-        typer.Option("--xnnpack/--no-xnnpack", help="Expect XNNPACK, or leave it out.", rich_help_panel=RUNTIME),
+        typer.Option("--xnnpack/--no-xnnpack", help="Expect XNNPACK, or disable it.", rich_help_panel=RUNTIME),
     ] = None,
     accelerator: Annotated[
         Optional[str],
@@ -53,7 +53,7 @@ def bench(
         bool, typer.Option("--weight-cache", help="Let XNNPACK keep its weights there.", rich_help_panel=RUNTIME)
     ] = False,
     rounds: Annotated[int, typer.Option(help="Fresh processes for each thread count.", min=1, max=1000)] = 3,
-    seconds: Annotated[float, typer.Option(help="Seconds that one round takes at least.", min=0, max=86_400)] = 1.0,
+    seconds: Annotated[float, typer.Option(help="Minimum duration of a round, in seconds.", min=0, max=86_400)] = 1.0,
     sustained: Annotated[str, typer.Option(help="Duration of a long measurement to compare with, such as 30min.")] = "",
     energy: Annotated[bool, typer.Option("--energy", help="Also estimate the energy of an inference.")] = False,
     profile: Annotated[
@@ -68,7 +68,7 @@ def bench(
     input_shape: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Shape of an input whose file leaves it open; may be repeated.",
+            help="Shape of an input that the file leaves open; may be repeated.",
             metavar="[NAME=]1x224x224x3",
             rich_help_panel=INPUTS,
         ),
@@ -76,7 +76,7 @@ def bench(
     input_range: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Random values from LOW to below HIGH; may be repeated.",
+            help="Random values of at least LOW and below HIGH; may be repeated.",
             metavar="[NAME=]LOW:HIGH",
             rich_help_panel=INPUTS,
         ),
@@ -90,7 +90,7 @@ def bench(
             rich_help_panel=INPUTS,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The raw records, as JSON output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the raw records as JSON.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 Gates = Annotated[
     Optional[list[str]],
-    typer.Option("--fail-if", help='Exit with 1 if so, e.g. "p50 > +5%", "top1 < -1%", "insertion_auc < -0.02".'),
+    typer.Option("--fail-if", help='Exit with 1 if true, e.g. "p50 > +5%", "top1 < -1%", "insertion_auc < -0.02".'),
 ]
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs; the others are compared with the first.")],
     fail_if: Gates = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show what did not change as well.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also show what did not change.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all differences and gates as JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print all differences as CSV.")] = False,
     as_markdown: Annotated[

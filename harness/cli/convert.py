@@ -86,7 +86,7 @@ def _only(experiment: Experiment, *, models: Collection[str], formats: Collectio
 def build_ops(
     target: Annotated[str, typer.Option(help="Target: x86_64 or aarch64; by default that of this machine.")] = "",
 ) -> None:
-    """Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is."""
+    """Build the LCE operators for a target; runs do so automatically. Prints the path of the library."""
     from harness.native import build
 
     print(build.library(target or build.host_target()))

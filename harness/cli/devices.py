@@ -22,12 +22,12 @@ Name = Annotated[
         help="A device of ~/.config/bitlens/devices.toml, one that `list` always shows, or user@host for a board."
     ),
 ]
-BoardPython = Annotated[str, typer.Option(help="The board's interpreter to build on.")]
+BoardPython = Annotated[str, typer.Option(help="The board's Python interpreter.")]
 
 
 @device_app.command("list", cls=VerbCommand, epilog="bitlens device list\nbitlens device list --no-probe --json")
 def list_devices(
-    probe: Annotated[bool, typer.Option(help="Ask each device how it is; none is waited for long.")] = True,
+    probe: Annotated[bool, typer.Option(help="Ask each device for its state, with a short time limit.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """List the devices that are known by name, and the state that each is in."""
@@ -45,7 +45,7 @@ def list_devices(
 def setup(
     name: Name,
     python: BoardPython = "python3",
-    keep: Annotated[str, typer.Option(help="Add the board to your devices by this name.", metavar="NAME")] = "",
+    keep: Annotated[str, typer.Option(help="Add the board to your devices under this name.", metavar="NAME")] = "",
 ) -> None:
     """Prepare a board: a private environment with NumPy and a TFLite runtime. Repeatable; says what it does."""
     from harness.devices import known
@@ -87,7 +87,7 @@ def stop(name: Name) -> None:
 def doctor(
     name: Annotated[str, typer.Argument(help="The device to examine.", metavar="[DEVICE]")] = "this-host",
 ) -> None:
-    """Find what spoils runs before they start: system, runtimes, governor, power, disk, clock, lock."""
+    """Find what would spoil a run before it starts: system, runtimes, governor, power, disk, clock, lock."""
     from harness.devices.device import make_device
     from harness.devices.doctor import examine, in_short, was_reached
     from harness.devices.known import find_row

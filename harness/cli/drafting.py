@@ -37,7 +37,7 @@ def init(
     ] = None,
     trusted: Annotated[bool, typer.Option("--trusted", help="Load model files that hold code.")] = False,
     module: Annotated[Optional[Path], typer.Option(help="A Python file with layers of your own.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a first experiment file for pictures and models, with a comment on each key.
 
@@ -66,7 +66,7 @@ def init(
 
 
 def schema() -> None:
-    """Print the JSON schema of experiment files, with which editors complete, explain and check them.
+    """Print the JSON schema of experiment files, which editors use to complete, explain and check them.
 
     An experiment file beside the schema names it in its first line:
 

@@ -73,7 +73,7 @@ def explain(
     seed: Annotated[
         int, typer.Option(help="Seed of the noise of methods such as smoothgrad.", min=0, max=MOST_SEED)
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     experiment: Annotated[
         Optional[Path],
         typer.Option(help="Experiment file (TOML) whose [[model]] table describes MODEL.", rich_help_panel=OWN),
@@ -100,7 +100,7 @@ def explain(
         ),
     ] = None,
     on_top: Annotated[
-        bool, typer.Option("--on-top", help="Prepare pixels although the model does so itself.", rich_help_panel=OWN)
+        bool, typer.Option("--on-top", help="Prepare pixels even if the model does so itself.", rich_help_panel=OWN)
     ] = False,
     size: Annotated[
         Optional[str],

@@ -17,7 +17,7 @@ def inspect(
     input_shape: Annotated[
         Optional[list[str]],
         typer.Option(
-            help="Shape of an input whose file leaves it open; may be repeated.", metavar="[NAME=]1x224x224x3"
+            help="Shape of an input that the file leaves open; may be repeated.", metavar="[NAME=]1x224x224x3"
         ),
     ] = None,
     signature: Annotated[Optional[str], typer.Option(help="Signature whose inputs have these shapes.")] = None,

@@ -13,7 +13,7 @@ from harness.execution.cluster_address import parse_address
 from harness.execution.sizing import WorkerConfig
 from harness.saying import show
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Workers = Annotated[
     Optional[int],
     typer.Option(

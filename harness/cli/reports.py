@@ -52,7 +52,7 @@ def serve(
     ] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Browse runs, live while one is running. Nobody but you, on this machine, can read them.
+    """Browse runs, live while one is running. Only you, on this machine, can read them.
 
     The printed address is a key: whoever knows it can read the runs.
     """

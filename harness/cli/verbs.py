@@ -56,7 +56,7 @@ VERBS = {
     "schema": Verb(
         load="harness.cli.drafting:schema",
         section=START,
-        summary="Print the JSON schema of experiment files, with which editors complete, explain and check them.",
+        summary="Print the JSON schema of experiment files, which editors use to complete, explain and check them.",
         examples=("bitlens schema > bitlens.schema.json",),
     ),
     "plan": Verb(
@@ -99,7 +99,7 @@ VERBS = {
     "serve": Verb(
         load="harness.cli.reports:serve",
         section=STUDY,
-        summary="Browse runs, live while one is running. Nobody but you, on this machine, can read them.",
+        summary="Browse runs, live while one is running. Only you, on this machine, can read them.",
         examples=("bitlens serve runs --open",),
     ),
     "export": Verb(
@@ -148,7 +148,7 @@ VERBS = {
     "doctor": Verb(
         load="harness.cli.devices:doctor",
         section=DEVICES,
-        summary="Find what spoils runs before they start: system, runtimes, governor, power, disk, clock, lock.",
+        summary="Find what would spoil a run before it starts: system, runtimes, governor, power, disk, clock, lock.",
         examples=(
             "bitlens doctor",
             "bitlens doctor pi4",
@@ -162,7 +162,7 @@ VERBS = {
     "build-ops": Verb(
         load="harness.cli.convert:build_ops",
         section=DEVICES,
-        summary="Build the LCE operators for a target by hand; runs do so by themselves. Prints where the library is.",
+        summary="Build the LCE operators for a target; runs do so automatically. Prints the path of the library.",
         examples=("bitlens build-ops --target aarch64",),
     ),
 }

@@ -248,7 +248,7 @@ def _clock(facts: Facts) -> Iterator[Finding]:
 def _virtual(facts: Facts) -> Iterator[Finding]:
     guest, container = facts.machine.get("virtual_machine"), facts.machine.get("container")
     if guest and not KINDS[facts.kind].is_emulated:
-        what = f"a virtual machine ({guest}): another load on its host cannot be seen, so its latencies are suspect"
+        what = f"a virtual machine ({guest}): other load on its host cannot be seen, so its latencies are suspect"
         yield Finding(severity="warning", what=what, hint="a dedicated machine for latencies that you can trust")
     if container:
         yield Finding(severity="ok", what=f"in a container ({container}), whose limits count as the board's own")

@@ -84,7 +84,7 @@ def worst(records: Sequence[Record]) -> Validity:
 def _too_few_samples(record: Record) -> Iterator[Finding]:
     count, wanted = len(record["samples_ns"]), record["protocol"]["min_runs"]
     if count < MIN_SAMPLES:
-        yield "invalid", f"too few samples: {count}, and p50 needs {MIN_SAMPLES}"
+        yield "invalid", f"too few samples: {count}, and the median needs {MIN_SAMPLES}"
     elif count < wanted:
         yield "suspect", f"too few samples: {count} of {wanted} before the time limit"
 
@@ -123,9 +123,9 @@ def _other_load(record: Record) -> Iterator[Finding]:
     if other is None or cpus is None:
         return
     if other > cpus - record["num_threads"] + 0.5:
-        yield "invalid", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
+        yield "invalid", f"other load: other processes kept {other:.1f} of {cpus} CPUs busy"
     elif other > OTHER_CPUS_SUSPECT:
-        yield "suspect", f"another load: other processes kept {other:.1f} of {cpus} CPUs busy"
+        yield "suspect", f"other load: other processes kept {other:.1f} of {cpus} CPUs busy"
 
 
 def other_cpus(record: Record) -> float | None:
@@ -153,9 +153,9 @@ def _virtual(record: Record) -> Iterator[Finding]:
     """A guest sees neither what else its host does nor whether its processor is emulated; a container sees both."""
     machine = record.get("machine", {})
     if machine.get("virtual_machine"):
-        yield "suspect", f"virtual machine ({machine['virtual_machine']}): another load on its host cannot be seen"
+        yield "suspect", f"virtual machine ({machine['virtual_machine']}): other load on its host cannot be seen"
     if machine.get("container"):
-        yield NOTE, f"in a container ({machine['container']}), whose limits may be those of no other process"
+        yield NOTE, f"in a container ({machine['container']}), whose limits may differ from those of other processes"
 
 
 def _clock_changed(record: Record) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def _powersave(record: Record) -> Iterator[Finding]:
 def _swapping(record: Record) -> Iterator[Finding]:
     before, after = (record["circumstances"][when].get("swap_used_bytes") for when in ("before", "after"))
     if before is not None and after is not None and after - before > 1 << 20:
-        yield "suspect", f"swapping: {(after - before) >> 20} MiB went to swap meanwhile"
+        yield "suspect", f"swapping: {(after - before) >> 20} MiB were swapped out meanwhile"
 
 
 def _fallback(record: Record) -> Iterator[Finding]:

@@ -62,7 +62,7 @@ def agree(name: str, first: Maps, second: Maps) -> Scores:
     """How far two maps of each image agree. Both (N, H, W); NaN with its reason where one is blank or not finite."""
     spec = look_up(AGREEMENTS, name, where="agreement", what="way to compare maps")
     if first.shape != second.shape:
-        raise ConfigError(f"agreement: expected maps of one geometry, got {first.shape} and {second.shape}")
+        raise ConfigError(f"agreement: expected maps of the same shape, got {first.shape} and {second.shape}")
     reasons = [_reason(first[i], "first") or _reason(second[i], "second") for i in range(len(first))]
     values, usable = np.full(len(first), np.nan), np.flatnonzero([not reason for reason in reasons])
     if len(usable):

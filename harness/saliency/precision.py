@@ -13,7 +13,7 @@ from harness.errors import ConfigError, nearest, shown
 
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
-BINARIZED = "it is binarized, and a sum that is rounded turns signs"
+BINARIZED = "it is binarized, and rounding a sum may flip its sign"
 
 
 def check_precision(precision: str, *, where: str = "precision") -> None:
@@ -24,7 +24,7 @@ def check_precision(precision: str, *, where: str = "precision") -> None:
     if precision == BFLOAT16 and not multiplies_bfloat16():
         wanted = " nor ".join(sorted(INSTRUCTIONS, reverse=True))
         raise ConfigError(
-            f'{where}: "{BFLOAT16}" is for CPUs that multiply it, and this one has neither {wanted}',
+            f'{where}: "{BFLOAT16}" needs a CPU with instructions for it, and this one has neither {wanted}',
             hint=float32_hint(where),
         )
 

@@ -38,7 +38,7 @@ def test_an_artifact_altered_after_it_was_put_is_found_before_it_is_loaded(
 
 
 def test_an_artifact_that_was_never_put_says_so(artifacts: Artifacts) -> None:
-    with pytest.raises(FileNotFoundError, match="put it first"):
+    with pytest.raises(FileNotFoundError, match="send it first"):
         artifacts.use("0" * 64)
 
 

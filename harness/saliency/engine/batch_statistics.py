@@ -26,8 +26,8 @@ def check_statistics(layer: Any, name: str, shape: tuple[int | None, ...]) -> No
     sizes = [shape[axis] for axis in _reduced(layer, len(shape))]
     if None not in sizes and math.prod(sizes) == 1:  # type: ignore[arg-type]  # none is None
         raise ConfigError(
-            f'layer "{name}" is a batch norm called with training=True, and an image alone has a single value of each '
-            "channel there, of which it leaves nothing",
+            f'layer "{name}" is a batch norm called with training=True, and a single image has only one value per '
+            "channel there, which the norm cancels",
             hint="build the model without training=True in this call, and load the same weights",
         )
 

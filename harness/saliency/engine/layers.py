@@ -98,7 +98,7 @@ def resolve(infos: list[LayerInfo], layer: str, *, model_name: str) -> str:
     names = [info.name for info in infos]
     if not names:
         raise ConfigError(
-            f'model "{model_name}": no layer has a spatial map larger than 1x1, so it has no class activation map',
+            f'model "{model_name}": no layer has a spatial map larger than 1x1, so there is no class activation map',
             hint="a method that needs no layer, such as gradient",
         )
     if layer in names:

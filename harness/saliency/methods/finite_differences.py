@@ -56,7 +56,7 @@ def _moved(engine: Scorer, pixels: Array, cells: list[tuple[slice, slice]], *, s
     if ((of_cells == 0) & (height[:, :, 0, 0] > 0)).any():
         raise ConfigError(
             f"step: {step:g} of an image's range is less than a step of the model's quantized input",
-            hint="a greater step, such as 0.1",
+            hint="a larger step, such as 0.1",
         )
     return np.asarray(of_cells)
 

@@ -10,7 +10,7 @@ from harness.saliency.attribution import Array, Backward
 def gradcam(backward: Backward, *, layer: str, invert: bool = False) -> Array:
     """Map (N, h, w) in the geometry of the layer's features, before the ReLU of the paper.
 
-    invert  turn the signs of the weights: after the ReLU, a map of what speaks against the class (the
+    invert  flip the signs of the weights: after the ReLU, a map of the evidence against the class (the
             "counterfactual explanation" of the paper).
     """
     weights = backward.gradients[layer].mean(axis=(1, 2))

@@ -28,7 +28,9 @@ LAYER = Parameter(
     aliases=(("default", "last_activation"),),
 )
 RELU = Parameter(name="relu", default=True, unit="drop negative values of the map")
-INVERT = Parameter(name="invert", default=False, unit="map of what speaks against the class: the weights' signs turned")
+INVERT = Parameter(
+    name="invert", default=False, unit="flip the weights' signs: a map of the evidence against the class"
+)
 SAMPLES = Parameter(name="samples", default=25, unit="noisy copies per image", minimum=1, maximum=100_000)
 NOISE_LEVEL = Parameter(
     name="noise_level", default=0.15, unit="sigma / (max - min) of each image, dimensionless", minimum=0.0, maximum=10.0

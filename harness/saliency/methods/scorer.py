@@ -65,7 +65,7 @@ class FunctionScorer:
 
     def logits(self, images: Array) -> Array:
         if self.logits_function is None:
-            raise ConfigError("output: what is explained gives scores, not logits", hint='output = "score"')
+            raise ConfigError("output: the model gives scores, not logits", hint='output = "score"')
         return self._by_batches(self.logits_function, images)
 
     def features(self, images: Array, layer: str) -> Array:

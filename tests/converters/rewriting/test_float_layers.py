@@ -49,7 +49,7 @@ def test_note_of_a_model_none_of_whose_layers_is_binary_says_so_first() -> None:
     """TensorFlow 2.21 calls a convolution and the norm folded into it by the norm's name, 2.19 by the convolution's."""
     pointwise = r"(quant_separable_conv2d|batch_normalization/FusedBatchNormV3)"
     assert re.fullmatch(
-        r"no layer is binary, all compute in floats \("
+        r"no layer is binary, all compute in float32 \("
         r"quant_separable_conv2d/separable_conv2d: LCE has no depthwise convolution; "
         rf"{pointwise}: its input is not a sign that is \+1 or -1 everywhere\)",
         note(artifact("separable")),
@@ -61,7 +61,7 @@ def test_note_of_a_model_without_binarized_layers_says_so() -> None:
 
     image = tf.keras.Input((8, 8, 3))
     assert note(lce(tf.keras.Model(image, tf.keras.layers.Conv2D(4, 3)(image)))) == (
-        "no layer is binary: the model has none that takes signs"
+        "no layer is binary: none has signs as its input"
     )
 
 

@@ -53,5 +53,5 @@ def test_a_graph_that_cannot_be_prepared_is_refused_in_a_sentence() -> None:
 
 
 def test_an_accelerator_runs_no_signature() -> None:
-    with pytest.raises(ValueError, match="an accelerator runs the main graph alone"):
+    with pytest.raises(ValueError, match="an accelerator runs only the main graph"):
         runtimes.load(str(ARTIFACTS / "float.tflite"), inputs={"signature": "x"}, options={"accelerator": "cpu"})

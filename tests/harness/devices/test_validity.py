@@ -66,7 +66,7 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
     ("changes", "level", "reason"),
     [
         ({"emulated": True}, "invalid", "emulated"),
-        ({"samples_ns": [1000] * 4}, "invalid", "too few samples: 4, and p50 needs 5"),
+        ({"samples_ns": [1000] * 4}, "invalid", "too few samples: 4, and the median needs 5"),
         ({"samples_ns": [1000] * 49}, "suspect", "too few samples: 49 of 50"),
         ({"steady": False}, "suspect", "not steady after 10 warm-up runs"),
         (
@@ -83,8 +83,8 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
         ({"after__throttled_bits": 0x50001}, "invalid", "throttled: under-voltage$"),
         ({"after__throttled_bits": 0xD0000}, "invalid", "throttled: soft temperature limit$"),
         ({"after__throttled_bits": 0x50006}, "invalid", "throttled: clock capped, throttled$"),
-        ({"after__cpu_seconds__busy": 25.0}, "suspect", "another load: other processes kept 0.5 of 4 CPUs busy"),
-        ({"after__cpu_seconds__busy": 60.0}, "invalid", "another load: other processes kept 4.0 of 4 CPUs busy"),
+        ({"after__cpu_seconds__busy": 25.0}, "suspect", "other load: other processes kept 0.5 of 4 CPUs busy"),
+        ({"after__cpu_seconds__busy": 60.0}, "invalid", "other load: other processes kept 4.0 of 4 CPUs busy"),
         ({"after__cpu_seconds__stolen": 5.0}, "suspect", "virtual machine: 11% of the CPU time"),
         (
             {"during": [{}, {"clocks_khz": [1500000]}, {"clocks_khz": [1000000]}]},
@@ -93,7 +93,7 @@ def test_a_good_record_is_valid_and_has_no_reason() -> None:
         ),
         ({"after__temperatures_c": {"cpu": 81.0, "gpu": 40.0}}, "suspect", "hot: cpu at 81 °C"),
         ({"before__governors": ["powersave"]}, "suspect", "governor powersave"),
-        ({"machine__virtual_machine": "kvm"}, "suspect", r"virtual machine \(kvm\): another load on its host"),
+        ({"machine__virtual_machine": "kvm"}, "suspect", r"virtual machine \(kvm\): other load on its host"),
         ({"machine__container": "docker"}, "valid", r"in a container \(docker\)"),
         ({"after__swap_used_bytes": 5 << 20}, "suspect", "swapping: 5 MiB"),
     ],

@@ -129,7 +129,7 @@ def test_a_model_with_a_step_is_refused_by_its_name(step: Any) -> None:
 
 
 def test_a_binarized_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match="it is binarized, and a sum that is rounded turns signs"):
+    with pytest.raises(ConfigError, match="it is binarized, and rounding a sum may flip its sign"):
         explain(make_model(), np.zeros((1, 16, 16, 3), np.float32), **BFLOAT16)
 
 

@@ -232,7 +232,7 @@ def test_a_phone_shows_the_verdict_and_two_choices_of_a_finished_run_without_scr
         conversion = run.conversion(record, format)
         run.accuracy(record, format, images, top1=top1, conversion=conversion, device=BOARD)
         for threads, verdict in ((1, "suspect"), (2, "invalid")):
-            reason = f"another load: other processes kept {threads}.0 of 2 CPUs busy"
+            reason = f"other load: other processes kept {threads}.0 of 2 CPUs busy"
             run.latency(
                 record, format, conversion, device=BOARD, p50_ms=ms, threads=threads,
                 verdict=verdict, verdict_reason=reason,

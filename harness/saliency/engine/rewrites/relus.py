@@ -19,7 +19,7 @@ def guided(graph: Graph) -> Graph:
     steps = tuple(_guided(step) for step in graph.steps)
     if all(new is old for new, old in zip(steps, graph.steps, strict=True)):
         raise ConfigError(
-            "guided_backprop: the model has no ReLU, for which alone the method is defined",
+            "guided_backprop: the method is defined only for ReLUs, and the model has none",
             hint="gradient or smoothgrad",
         )
     return replace(graph, steps=steps)

@@ -86,7 +86,7 @@ def test_guided_backprop_finds_a_relu_however_it_is_written(written: str) -> Non
 
 
 def test_guided_backprop_refuses_a_model_without_relu() -> None:
-    with pytest.raises(ConfigError, match="no ReLU"):
+    with pytest.raises(ConfigError, match="defined only for ReLUs"):
         compute(GradientEngine(oracles.linear_model(WEIGHTS)), "guided_backprop", IMAGES)
 
 
