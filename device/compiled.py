@@ -74,9 +74,7 @@ class CompiledEngine:
         named = getattr(self._model, f"get_{side}_tensor_details")(signature["key"])
         numbers = [named[name]["index"] for name in signature[f"{side}s"]]
         if set(numbers) != set(by_number) or any(-1 in tensor["shape_signature"] for tensor in tensors):
-            raise ValueError(
-                f"an accelerator needs fixed shapes, which the {side}s of this file do not have"
-            )
+            raise ValueError(f"an accelerator needs fixed shapes, which the {side}s of this file do not have")
         return [by_number[number] for number in numbers]
 
     def invoke(self) -> None:

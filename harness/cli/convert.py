@@ -32,8 +32,8 @@ def convert(
     out: Annotated[
         Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")
     ] = None,
-    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed units again.")] = False,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of the one in the file.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed units again.")] = False,
     workers: Workers = None,
     memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

@@ -47,7 +47,7 @@ def setup(
     python: BoardPython = "python3",
     keep: Annotated[str, typer.Option(help="Add the board to your devices under this name.", metavar="NAME")] = "",
 ) -> None:
-    """Prepare a board: a private environment with NumPy and a TFLite runtime. Repeatable; says what it does."""
+    """Prepare a board: a private environment with NumPy and a TFLite runtime. Can be repeated; reports what it does."""
     from harness.devices import known
     from harness.devices.device import make_device, set_up
     from harness.devices.last_seen import note

@@ -95,7 +95,7 @@ def explain(
     normalization: Annotated[
         Optional[str],
         typer.Option(
-            help=f"Usual preparation of pixels, instead of mean and scale: {', '.join(NORMALIZATIONS)}.",
+            help=f"Standard preparation of pixels, instead of mean and scale: {', '.join(NORMALIZATIONS)}.",
             rich_help_panel=OWN,
         ),
     ] = None,

@@ -13,7 +13,7 @@ from harness.errors import BitlensError, ConfigError
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")],
     out: Annotated[
-        Optional[Path], typer.Option(help="Folder for copies; the default is RUN/artifacts, which takes no room.")
+        Optional[Path], typer.Option(help="Folder for copies; the default is RUN/artifacts, which takes no disk space.")
     ] = None,
 ) -> None:
     """Write the artifacts of a run as <model>-<format>.tflite, ready for a board or another tool."""

@@ -12,8 +12,8 @@ from harness.cli.options import AsJson
 
 
 def inspect(
-    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, also one that bitlens did not make.")],
-    graph: Annotated[bool, typer.Option("--graph", help="List every operator, in the order of its graph.")] = False,
+    artifact: Annotated[Path, typer.Argument(help="Any .tflite file, including one that bitlens did not make.")],
+    graph: Annotated[bool, typer.Option("--graph", help="List every operator in graph order.")] = False,
     input_shape: Annotated[
         Optional[list[str]],
         typer.Option(
@@ -25,7 +25,7 @@ def inspect(
 ) -> None:
     """Show what is inside a flatbuffer: operators, multiply-accumulates, memory, and what can execute it.
 
-    Nothing is run, unless shapes are given: then a runtime works out those of all tensors.
+    Nothing is run unless shapes are given; then a runtime computes the shapes of all tensors.
     """
     from harness.cli.inspection_record import inspect_file
     from harness.cli.inspection_text import as_text

@@ -18,12 +18,12 @@ Workers = Annotated[
     Optional[int],
     typer.Option(
         min=0,
-        help="Worker processes on this machine; by default as many as cores and memory allow. 0: this process alone.",
+        help="Worker processes on this machine; by default as many as cores and memory allow. 0: only this process.",
     ),
 ]
 Memory = Annotated[
     Optional[str],
-    typer.Option(help="Memory of each worker, e.g. 8GiB; by default a share of what is free.", metavar="SIZE"),
+    typer.Option(help="Memory of each worker, e.g. 8GiB; by default a share of the free memory.", metavar="SIZE"),
 ]
 Cluster = Annotated[
     Optional[str],
@@ -32,13 +32,14 @@ Cluster = Annotated[
         metavar="ADDRESS",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result, and errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also say what begins, and how each part ended.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also report how each part begins and ends.")]
 _TLS = "for --cluster tls://; by default what Dask's configuration says."
 CaFile = Annotated[
-    Optional[Path], typer.Option("--tls-ca-file", help=f"PEM file of who signs the cluster's certificates, {_TLS}")
+    Optional[Path],
+    typer.Option("--tls-ca-file", help=f"PEM file of the cluster's certificate authority, {_TLS}"),
 ]
-Cert = Annotated[Optional[Path], typer.Option("--tls-cert", help=f"PEM file of our certificate, {_TLS}")]
+Cert = Annotated[Optional[Path], typer.Option("--tls-cert", help=f"PEM file of the client's certificate, {_TLS}")]
 Key = Annotated[Optional[Path], typer.Option("--tls-key", help=f"PEM file of its private key, {_TLS}")]
 StorageUrl = Annotated[
     Optional[str],

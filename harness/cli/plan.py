@@ -28,9 +28,9 @@ def plan(
     out: Annotated[
         Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")
     ] = None,
-    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of the one in the file.")] = None,
     calibrate: Annotated[
-        bool, typer.Option(help="First do two units of each sort of which too few are done, to measure them.")
+        bool, typer.Option(help="First run two units of each sort that has too few results, to measure them.")
     ] = False,
     workers: Workers = None,
     memory: Memory = None,

@@ -23,7 +23,7 @@ def report(
     figures: Annotated[bool, typer.Option("--figures", help="Also write every figure as SVG, PNG and CSV.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Also print the table for a pull request.")] = False,
     claims: Annotated[
-        bool, typer.Option("--claims", help="Also print what the run says of the paper's claims.")
+        bool, typer.Option("--claims", help="Also print what the run says about the paper's claims.")
     ] = False,
 ) -> None:
     """Write the CSV files and the HTML page of a run again."""

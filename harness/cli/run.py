@@ -34,13 +34,13 @@ DEMO = Path(__file__).parents[1] / "examples" / "demo.toml"
 RETRY = "--retry-failed"
 
 Out = Annotated[Optional[Path], typer.Option(help="Folder of the run; by default runs/<name of the experiment>.")]
-Retry = Annotated[bool, typer.Option(RETRY, help="Do failed units again; done ones stay done.")]
+Retry = Annotated[bool, typer.Option(RETRY, help="Run failed units again; completed ones are kept.")]
 
 
 def run(
     experiment: Annotated[Path, typer.Argument(help="The experiment file (TOML).", metavar="EXPERIMENT.toml")],
     out: Out = None,
-    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of that in the file.")] = None,
+    data: Annotated[Optional[Path], typer.Option(help="Path of the data set, instead of the one in the file.")] = None,
     retry_failed: Retry = False,
     workers: Workers = None,
     memory: Memory = None,
@@ -54,7 +54,7 @@ def run(
 ) -> None:
     """Convert, measure, explain and report what the experiment file asks for.
 
-    A run that was stopped, by whatever, is continued by the same command; a complete one is not done again.
+    The same command continues a run that was stopped for any reason; a complete run is not repeated.
     """
     listen_to(quiet=quiet, verbose=verbose)
     certificates = Certificates(ca_file=tls_ca_file, cert=tls_cert, key=tls_key)
