@@ -21,6 +21,7 @@ pytestmark = needs_chromium
 
 GRAVE = ("serious", "critical")
 OPEN_ALL = "document.querySelectorAll('details').forEach((details) => { details.open = true; })"
+PHONE = {"width": 390, "height": 844}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
@@ -68,6 +69,8 @@ def test_axe_finds_nothing_serious(browser: Any, addresses: dict[str, str], what
     assert _grave(page) == []
     page.emulate_media(color_scheme="dark")
     assert _grave(page, CONTRAST) == []
+    page.set_viewport_size(PHONE)
+    assert _grave(page) == []
     page.close()
 
 
