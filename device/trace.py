@@ -101,8 +101,7 @@ def record(library: str, model: str, *, num_threads: int, runs: int, runtime: st
                 times.append(time.perf_counter_ns())
             events = take(library)
             for started, ended in list(zip(times, times[1:]))[WARM_UP:]:
-                inside = [event for event in events if started <= event.started < ended]
-                recorded.append(with_gaps(inside, started, ended))
+                recorded.append(with_gaps((e for e in events if started <= e.started < ended), started, ended))
     return recorded[:runs]
 
 

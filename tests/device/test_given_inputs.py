@@ -58,7 +58,9 @@ def test_an_array_that_was_sent_stays_and_the_others_are_different_in_every_turn
 
 
 def test_a_text_has_no_random_value() -> None:
-    with pytest.raises(ValueError, match=r'input "text": there are no random values .*; send it an array'):
+    with pytest.raises(
+        ValueError, match=r'input "text": random values of the type .* cannot be made; send it an array'
+    ):
         measurement_inputs([tensor("text", np.bytes_, 1)], {}, count=1, seed=0)
 
 

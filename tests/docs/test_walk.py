@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def test_the_command_runs_and_prints_what_the_page_shows(command: Command, clone
     if reason is not None:
         pytest.skip(f"NOT RUN: {command.text}: {reason}")
     write_experiment_above(command, clone)
+    if command.text == "make demo":  # each page shows the first one, and another page has run it
+        shutil.rmtree(clone / "runs" / "demo", ignore_errors=True)
     done = run(command.text, clone)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     printed = {comparable(line) for line in (done.stdout + done.stderr).splitlines()}

@@ -223,7 +223,7 @@ def test_a_batch_norm_of_vectors_in_training_mode_says_that_an_image_alone_has_n
         x = keras.layers.BatchNormalization(name="norm")(keras.layers.GlobalAveragePooling2D()(image), training=True)
         return keras.layers.Reshape((1, 1, 2))(x)
 
-    with pytest.raises(ConfigError, match='layer "norm" is a batch norm called with training=True, and an image alone'):
+    with pytest.raises(ConfigError, match='layer "norm" is a batch norm called with training=True, and a single image'):
         GradientEngine(model_of(package, body))
 
 

@@ -181,7 +181,7 @@ def test_a_long_measurement_shows_burst_against_sustained_speed(tmp_path: Path) 
     assert fp32 == sorted(fp32)
     assert latency.rankings(ends) == {"this-host": True}
     assert "Burst and sustained speed" in page
-    assert "On this-host the ranking of the artifacts changed." in page
+    assert "On this-host the ranking of the deployments changed." in page
 
 
 def test_a_ranking_needs_two_artifacts_that_are_clearly_apart(tmp_path: Path) -> None:
