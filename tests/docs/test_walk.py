@@ -47,7 +47,7 @@ NOT_RUN = {
 }
 # Lines that say what one machine measured, where another prints others: rows of the verdict, and its reasons.
 MEASURED = re.compile(
-    r"\s+\w+-(float|binary)  |.*\b(deployments?|latenc(y|ies)) (is|are)\b|  model  |this-host: |…$|\.\.\.$"
+    r"\s+\w+-(float|binary)  |.*\b(deployments?|latenc(y|ies))( \(.*\))? (is|are)\b|  model  |this-host: |…$|\.\.\.$"
 )
 ALL = [command for page in PAGES for command in commands(page)]
 
