@@ -29,12 +29,12 @@ from harness.execution.nanny_log import NannyLog
 from harness.execution.scheduler_probe import check_answers
 from harness.execution.scratch import scratch_folder
 from harness.execution.sizing import Size
+from harness.execution.tls_reads import keep_errors_apart
 from harness.saying import say
 
 CLOSE_SECONDS = 5.0  # how long a cluster may take to say goodbye; our own processes end with this one
 SEND_SECONDS = 0.001  # see _send_at_once
 REGISTRATIONS = 10  # how often workers may die while they are told what they need
-QUESTIONS = 3  # Python can hold the broken pipe of a worker that died for that of the next connection (cpython#148594)
 
 # What a run needs to be different from Dask's defaults. A worker that holds a model is not "full" and must not pause;
 # sampling profilers and ticks would disturb what is timed on this machine; a laptop that slept has lost no worker.
@@ -96,19 +96,14 @@ class DaskCluster:
     def addresses(self) -> list[str]:
         """The workers that are there. Raises BitlensError when the scheduler is gone, or no worker will come."""
         self._see_who_is_given_up()
-        cut: OSError | None = None
-        for _ in range(QUESTIONS):
-            scheduler = self.client.scheduler
-            if scheduler is None:
-                break
-            try:
-                # Not `scheduler_info`: every two seconds Dask puts a list of none in place of what that should return.
-                return list(self.client.sync(scheduler.identity, n_workers=-1)["workers"])
-            except OSError as error:  # what Dask says of a connection that was cut
-                cut = error
-            if self.client.status != "running":
-                break
-        raise self.is_gone() from cut
+        scheduler = self.client.scheduler
+        if scheduler is None:
+            raise self.is_gone()
+        try:
+            # Not `scheduler_info`: every two seconds Dask puts a list of none in place of what that is about to return.
+            return list(self.client.sync(scheduler.identity, n_workers=-1)["workers"])
+        except OSError as error:  # what Dask says of a connection that was cut
+            raise self.is_gone() from error
 
     def submit(self, function: Callable[..., Any], *arguments: Any, address: str) -> Any:
         """Have a function called by this worker and no other. Returns Dask's future."""
@@ -176,6 +171,7 @@ def start_workers(size: Size, plugin: UnitPlugin, *, attempts: int, nanny_log: N
     plugin    what each of them sets up first; its name is that of the run.
     attempts  workers that may die of a task before Dask gives it up.
     """
+    keep_errors_apart()
     with ExitStack() as stack, _start_explained():
         scratch = stack.enter_context(scratch_folder())
         # until the cluster is closed, because workers are started at any time
@@ -200,6 +196,7 @@ def connect(address: ClusterAddress, name: str, *, certificates: Certificates) -
     """The workers of a cluster that others started. Raises ConfigError when no scheduler answers, or lets us in."""
     if warning := warning_of(address):
         say(warning)
+    keep_errors_apart()
     security = _security(address, certificates)
     check_answers(address, security)
     client = Client(str(address), security=security, timeout=10, set_as_default=False)
