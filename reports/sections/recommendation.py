@@ -134,7 +134,7 @@ def _compared(rows: Sequence[Row], axes: Sequence[Axis]) -> tuple[list[Row], lis
 
 
 def _quality_axis(explanation: Mapping[str, str]) -> Axis:
-    return Axis(name="explanation quality", best="best explained", value="quality", low="quality_low",
+    return Axis(name="explanation score", best="best explained", value="quality", low="quality_low",
                 high="quality_high", higher_is_better=explanation["better"] == "higher")  # fmt: skip
 
 
