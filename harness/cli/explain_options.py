@@ -132,7 +132,7 @@ class ExplainOptions:
         Of a model with one output, a single name is that of class 1.
         """
         if self.labels is None:
-            return _known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
+            return known_class_names(model) or tuple(f"class {i}" for i in range(model.classes))
         lines = read_text(self.labels, where="--labels", at_most=MOST_LABELS).splitlines()
         names = tuple(line.strip() for line in lines if line.strip())
         if model.output in ONE_COLUMN and len(names) == 1:
@@ -179,9 +179,12 @@ def _those_of(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key in known}
 
 
-def _known_class_names(model: Model) -> tuple[str, ...] | None:
+def known_class_names(model: Model) -> tuple[str, ...] | None:
     """What the classes of our own models are called; None where only the user knows."""
     from harness.datasets import cifar10_archive, planted
 
     card = model_card(model.name) if model.name in CATALOGUE else None
-    return {"planted": planted.CLASS_NAMES, "cifar": cifar10_archive.CLASS_NAMES}[card["data"]] if card else None
+    if card is None:
+        return None
+    named = {"planted": planted.CLASS_NAMES, "cifar": cifar10_archive.CLASS_NAMES}
+    return named.get(card["data"]) or tuple(card["class_names"])

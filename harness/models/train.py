@@ -60,6 +60,7 @@ class Trained:
     train_top1: float | None
     train_images: int
     seconds: float
+    class_names: tuple[str, ...]
 
 
 def train(name: str, dataset: Dataset, *, seed: int, weights: Path, checkpoints: Path | None = None) -> Trained:
@@ -102,6 +103,7 @@ def train(name: str, dataset: Dataset, *, seed: int, weights: Path, checkpoints:
         train_top1=_top1(model, recipe, images, labels) if recipe.shuffled_labels else None,
         train_images=len(labels),
         seconds=seconds,
+        class_names=tuple(dataset.class_names),
     )
 
 
@@ -220,6 +222,7 @@ def write_card(name: str, trained: Trained, *, seed: int, directory: Path) -> No
         "top1": trained.top1,
         "test_images": trained.test_images,
         "training_seconds": round(trained.seconds),
+        "class_names": trained.class_names,
     }
     if recipe.shuffled_labels:
         card |= {

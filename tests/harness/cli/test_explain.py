@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from device.preprocessing import preprocess
 from harness.cli.app import app
+from harness.cli.explain_options import known_class_names
 from harness.datasets.planted import CLASS_NAMES, draw
 from harness.errors import ConfigError
 from harness.models.catalogue import CATALOGUE, catalogue_model
@@ -249,3 +250,10 @@ def test_a_cpu_without_bfloat16_is_said_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: False)
     assert "neither avx512_bf16 nor amx_bf16" in refusal("explain", MODEL, picture, "--precision", "bfloat16")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOGUE.items() if entry.weights == "trained"])
+def test_each_class_of_our_own_models_has_a_name(name: str) -> None:
+    names = known_class_names(catalogue_model(name, CATALOGUE[name]))
+    assert names is not None
+    assert len(set(names)) == CATALOGUE[name].classes

@@ -76,7 +76,15 @@ def test_images_to_memorise_are_never_changed() -> None:
 
 
 def test_card_of_a_shuffled_model_tells_what_was_memorised(tmp_path: Path) -> None:
-    trained = Trained(model=None, top1=0.1, test_images=5000, train_top1=0.99, train_images=1000, seconds=3.4)
+    trained = Trained(
+        model=None,
+        top1=0.1,
+        test_images=5000,
+        train_top1=0.99,
+        train_images=1000,
+        seconds=3.4,
+        class_names=("disc", "ring"),
+    )
     for name in (SHUFFLED[0], "planted-float"):
         write_card(name, trained, seed=0, directory=tmp_path)
     card, ordinary = (json.loads((tmp_path / f"{name}.json").read_text()) for name in (SHUFFLED[0], "planted-float"))

@@ -52,22 +52,24 @@ def measured_top1(name: str, images: np.ndarray, labels: np.ndarray) -> float:
     return float((predicted == labels).mean())
 
 
-@pytest.mark.parametrize("name", PAIRS[0])
-def test_committed_planted_weights_reach_the_accuracy_of_their_card(name: str) -> None:
-    images, labels = stack(open_dataset("planted", path=None, seed=0), "test", range(1000))
+def check_card(name: str, kind: str, path: str | None, *, within: float) -> None:
+    """The committed weights have the accuracy of their card on the first 1,000 test images."""
+    images, labels = stack(open_dataset(kind, path=path, seed=0), "test", range(1000))
     card = model_card(name)
     assert card is not None
+    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=within)
+
+
+@pytest.mark.parametrize("name", PAIRS[0])
+def test_committed_planted_weights_reach_the_accuracy_of_their_card(name: str) -> None:
     # three standard errors of a fraction near 0.95 over 1000 images are 0.02
-    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.02)
+    check_card(name, "planted", None, within=0.02)
 
 
 @pytest.mark.skipif(not CIFAR, reason="needs BITLENS_CIFAR10=/path/to/cifar10-jpeg.zip")
 @pytest.mark.parametrize("name", PAIRS[1])
 def test_committed_cifar_weights_reach_the_accuracy_of_their_card(name: str) -> None:
-    images, labels = stack(open_dataset("cifar10-archive", path=CIFAR, seed=0), "test", range(1000))
-    card = model_card(name)
-    assert card is not None
-    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.045)
+    check_card(name, "cifar10-archive", CIFAR, within=0.045)
 
 
 @pytest.mark.parametrize("name", PAIRS[2])
@@ -80,7 +82,4 @@ def test_the_photo_twins_reach_what_a_compact_network_should_on_twenty_classes(n
 @pytest.mark.skipif(not PHOTOS, reason="needs BITLENS_TINY_IMAGENET=/path/to/tiny-imagenet-20, an image folder")
 @pytest.mark.parametrize("name", PAIRS[2])
 def test_committed_photo_weights_reach_the_accuracy_of_their_card(name: str) -> None:
-    images, labels = stack(open_dataset("image-folder", path=PHOTOS, seed=0), "test", range(1000))
-    card = model_card(name)
-    assert card is not None
-    assert measured_top1(name, images, labels) == pytest.approx(card["top1"], abs=0.002)  # two of 1,000 may tie
+    check_card(name, "image-folder", PHOTOS, within=0.002)  # all of its test images, of which two may tie
