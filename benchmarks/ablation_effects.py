@@ -150,11 +150,11 @@ def findings(study: Study, outcome: Outcome, effects: Sequence[Effect] = EFFECTS
 def differences(study: Study, outcome: Outcome, effect: Effect) -> NDArray[np.float64]:
     """(seeds, images) of the images that all networks of both designs have; empty where one has none."""
     sides = zip((effect.design, effect.reference), effect.estimators)
-    columns = [outcome.of(study, network(design, seed), estimator) for design, estimator in sides for seed in SEEDS]
-    design, reference = np.split(table_of(columns).T, 2)
+    columns = [[outcome.of(study, network(design, seed), estimator) for seed in SEEDS] for design, estimator in sides]
+    design, reference = table_of(columns).T
     return np.asarray(design - reference)
 
 
 def values(study: Study, outcome: Outcome, design: str) -> NDArray[np.float64]:
     """(seeds, images) of one design; empty where a seed has none."""
-    return table_of([outcome.of(study, network(design, seed), "own") for seed in SEEDS]).T
+    return table_of([[outcome.of(study, network(design, seed), "own") for seed in SEEDS]])[..., 0].T

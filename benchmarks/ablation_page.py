@@ -138,7 +138,7 @@ def best_levels(study: Study, design: str, levels: Sequence[float]) -> list[floa
             for level in levels
         ]
         if all(scores):
-            chosen.append(levels[int(table_of(scores).mean(axis=0).argmax())])
+            chosen.append(levels[int(table_of([[of_level] for of_level in scores]).mean(axis=(0, 1)).argmax())])
     return chosen
 
 

@@ -138,6 +138,7 @@ def _prepare(store: Store, experiment: Experiment) -> None:
     store.set_meta("away", "{}")
     store.set_meta("experiment_name", experiment.name)
     store.set_meta("experiment", experiment.text)
+    store.set_meta("seeds", canonical_json({model.name: model.seed_of for model in experiment.models if model.seed_of}))
     store.set_meta("bitlens", version("bitlens"))
     store.set_meta("versions", canonical_json(installed(RECORDED)))
     _forget_damaged(store)

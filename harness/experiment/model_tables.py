@@ -78,7 +78,7 @@ class PreprocessingTable(Table):
 
 
 _OF_FILES = (
-    "family", "classes", "twin", "output", "trusted", "module", "quantization_aware", "keras", "reference",
+    "family", "classes", "twin", "seed_of", "output", "trusted", "module", "quantization_aware", "keras", "reference",
     "background_class", "class_map", "preprocessing",
 )  # fmt: skip
 
@@ -119,6 +119,12 @@ class ModelTable(Table):
         says="The other model of the same architecture, for `twins` of [agreement].",
         example="mine-float",
         without="none",
+    )
+    seed_of: str | None = key(
+        None,
+        says="The model of which this is another training run: the paper's claims take its seeds together.",
+        example="mine",
+        without="it stands for itself",
     )
     output: Output | None = key(
         None, says="What its outputs are.", example="logits", without="found by their values on a few pictures"

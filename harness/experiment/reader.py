@@ -191,6 +191,7 @@ def _own_model(table: ModelTable, folder: Path) -> Model:
         weights=str(path),
         output=table.output or "",
         twin=table.twin,
+        seed_of=table.seed_of,
         trusted=table.trusted,
         quantization_aware=table.quantization_aware,
         module=None if table.module is None else str(_beside(folder, table.module, where="[[model]] module")),
@@ -214,12 +215,14 @@ def _class_map(written: str | list[int] | None, folder: Path, *, where: str) -> 
 
 
 def _check_references(models: Iterable[Model]) -> None:
-    """Each model that others are compared with is one of the file, and not the same; so is a twin that is named."""
+    """Each model that another one names is one of the file; nor is it compared with itself, or a seed of itself."""
     names = {model.name: model for model in models}
     for model in names.values():
         if model.declared is not None and model.twin is not None:
             where = f'model "{model.name}" twin'
             require_known([model.twin], names, where=where, what="model of this experiment")
+        if model.seed_of is not None:
+            _check_seed(model, names)
         if model.reference is None:
             continue
         if model.reference == model.name:
@@ -228,6 +231,21 @@ def _check_references(models: Iterable[Model]) -> None:
         require_known([model.reference], names, where=where, what="model of this experiment")
         if model.declared is not None and model.declared.keras is not None:
             raise ConfigError(f"{where}: expected keras or reference, got both", hint="one of them to compare with")
+
+
+def _check_seed(model: Model, names: dict[str, Model]) -> None:
+    """A seed is one of a model of the file that is not itself one of another."""
+    assert model.seed_of is not None
+    where = f'model "{model.name}" seed_of'
+    require_known([model.seed_of], names, where=where, what="model of this experiment")
+    first = names[model.seed_of].seed_of
+    if model.seed_of == model.name:
+        raise ConfigError(f"{where}: expected another model, got its own name")
+    if first is not None:
+        raise ConfigError(
+            f'{where}: expected the first of the seeds, got "{model.seed_of}", which is a seed of "{first}"',
+            hint=f"seed_of = {as_toml(first)}",
+        )
 
 
 def _name_of(path: Path) -> str:

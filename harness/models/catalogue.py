@@ -46,6 +46,7 @@ class Model:
     is_flatbuffer  a finished artifact of the user's own: it is deployed as it is, and has no layers.
     unscored why accuracy is not defined for a flatbuffer, which is then only measured; "" for a classifier.
     keras    of a flatbuffer: a Keras file of the same model, of the same preprocessing, which has gradients.
+    seed_of  the name of the model of which this is another training run; results do not depend on it.
     reference  the name of the model that a flatbuffer is compared with; None for its Keras file, or nothing.
     declared what is said of the user's own file: there until `harness.models.completion` has filled in the rest.
     """
@@ -58,6 +59,7 @@ class Model:
     output: str = PROBABILITIES  # all models of the catalogue end in a softmax
     build: str = ""
     twin: str | None = None
+    seed_of: str | None = None
     shuffled: str | None = None  # see CatalogueEntry
     seed: int = 0
     trusted: bool = False

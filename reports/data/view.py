@@ -83,6 +83,12 @@ class RunView:
         return {record["name"]: record for record in records if not record.get("shuffled")}
 
     @cached_property
+    def seeds(self) -> dict[str, str]:
+        """The models that are said to be another training run of a model, and of which one."""
+        seeds: dict[str, str] = json.loads(self.store.meta("seeds") or "{}")
+        return seeds
+
+    @cached_property
     def method_labels(self) -> dict[str, str]:
         """A short name of every saliency spec: the method, and the parameters that this run varies."""
         units = self.of_kind("saliency")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reports.data.power import holm, images_needed
+from reports.data.power import holm
 from reports.data.stats import Interval
 from reports.data.view import RunView
 from reports.sections.claims import CLAIMS, FAITHFUL, Number
@@ -23,7 +23,7 @@ class Finding:
     """One number that settles a claim, or a part of it. `verdict` is empty where nothing was expected.
 
     p       how surely it gives its verdict, see `Expected.p_value`.
-    images  that it is taken over.
+    images  that it is taken over, and training runs.
     needed  how many images would settle it 8 times out of 10 at the level of the correction, were the truth the present
             value; None where that cannot be told.
     """
@@ -37,6 +37,7 @@ class Finding:
     verdict: str
     p: float
     images: int
+    seeds: int = 1
     needed: int | None = None
 
 
@@ -86,10 +87,7 @@ def _answer(section: str, claim: str, contrast: str, numbers: Sequence[Number], 
         if expected is not None:
             verdict = expected.verdict(interval)
             p = expected.p_value(number.evidence, verdict)
-            if number.evidence.smooth:
-                needed = images_needed(
-                    interval, images, least=expected.least, most=expected.most, confidence=confidence
-                )
+            needed = number.evidence.needed(expected, confidence=confidence)
         findings.append(
             Finding(
                 section=section,
@@ -101,6 +99,7 @@ def _answer(section: str, claim: str, contrast: str, numbers: Sequence[Number], 
                 verdict=verdict,
                 p=p,
                 images=images,
+                seeds=number.evidence.seeds,
                 needed=needed,
             )
         )
@@ -120,19 +119,29 @@ def _corrected(found: list[Answer]) -> list[Answer]:
 
 
 def _p_of(answer: Answer) -> float:
-    """A claim is supported as surely as the least sure of its numbers, and refuted by the surest of as many."""
+    """A claim is supported as surely as the least sure of its numbers, and refuted by the surest of as many.
+
+    Its numbers contradict each other as surely as the surest of either kind do.
+    """
     judged = [finding for finding in answer.findings if finding.verdict]
+    surest = {
+        verdict: min((len(judged) * finding.p for finding in judged if finding.verdict == verdict), default=1.0)
+        for verdict in ("supported", "not supported")
+    }
     if answer.verdict == "supported":
         return max(finding.p for finding in judged)
     if answer.verdict == "not supported":
-        return min(1.0, len(judged) * min(finding.p for finding in judged))
-    return 1.0
+        return min(1.0, surest["not supported"])
+    return min(1.0, max(surest.values())) if answer.verdict == "mixed" else 1.0
 
 
 def _all_of(verdicts: list[str]) -> str:
+    """Supported if all are, not supported if none is and one clearly is not, mixed if they contradict each other."""
     given = {verdict for verdict in verdicts if verdict}
     if not given:
         return "measured"
     if given == {"supported"}:
         return "supported"
-    return "not supported" if "not supported" in given and "supported" not in given else "unclear"
+    if "not supported" in given:
+        return "mixed" if "supported" in given else "not supported"
+    return "unclear"

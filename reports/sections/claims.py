@@ -1,8 +1,7 @@
 """The claims of arXiv 2106.12569, each with its numbers and what they say: supported, not supported, or unclear.
 
-The paper looked at maps; here a claim is a few numbers with their intervals over images, and what it makes us expect of
-each. It is supported if all its numbers are clearly as expected, not supported if none is and one clearly is not, and
-unclear otherwise: also where numbers contradict each other.
+The paper looked at maps; here a claim is a few numbers with their intervals over images, and training runs where there
+are several, and what it makes us expect of each. `reports.sections.answers` makes the verdict of them.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.data.stats import MIN_VALUES
-from reports.sections.contrasts import FAMILIES, Contrast, PerImage, Study, difference, table_of
+from reports.sections.contrasts import FAMILIES, Contrast, Seeds, Study, difference, table_of
 from reports.sections.expectations import Evidence, Expected, above, below, between
 
 FAITHFUL = "insertion_naopc"  # the score by which models can be compared
+BINARIZED = FAMILIES[1]
 OWN = {"ste": "own"}
 CAM = {"relu": True, "invert": False, **OWN}
 LAST_LAYERS = ("last_activation", "default", "last_convolution")  # "default" is what earlier versions stored
@@ -45,7 +45,7 @@ Collect = Callable[[Study, Contrast], Numbers]
 def _gradients_alike(study: Study, contrast: Contrast) -> Numbers:
     for metric in ("sparseness", "entropy", "total_variation", FAITHFUL, "deletion_naopc", "mass_in_object"):
         full, binarized = _both(study, contrast, "gradient", metric, OWN)
-        margin = ALIKE * abs(float(np.mean(list(full.values())))) if full else 0.0
+        margin = ALIKE * abs(float(table_of([full]).mean())) if all(full) else 0.0
         yield _number(f"{metric} of Gradient, binarized - float", difference(binarized, full), between(-margin, margin))
 
 
@@ -55,7 +55,8 @@ def _smoothgrad_is_noisier(study: Study, contrast: Contrast) -> Numbers:
         full, binarized = _both(study, contrast, "smoothgrad", metric, having)
         yield _number(f"{metric} of SmoothGrad at 20 %, binarized - float", difference(binarized, full), expected)
     full, binarized = (
-        study.agreements(models, "reference", "smoothgrad", having=having) for _, models in contrast.sides()
+        contrast.each(family, partial(study.agreements, what="reference", method="smoothgrad", having=having))
+        for family in FAMILIES
     )
     what = "rank correlation of SmoothGrad at 20 % with Gradient, binarized - float"
     yield _number(what, difference(binarized, full), below(0))
@@ -65,13 +66,13 @@ def _left_at_strong_noise(family: str, expected: Expected) -> Collect:
     """What the strongest noise leaves of that by which a map at the weakest noise is better than a random one."""
 
     def collect(study: Study, contrast: Contrast) -> Numbers:
-        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        levels = study.levels("noise_level", "smoothgrad")
         if len(levels) < 2:
             return
         ends = (levels[0], levels[-1])
-        swept = [study.scores(models, "smoothgrad", FAITHFUL, having={"noise_level": level}) for level in ends]
-        random = study.scores(models, "control-random", FAITHFUL)
-        table = table_of([*swept, random]) if all([*swept, random]) else np.zeros((0, 3))
+        swept = [_scores(study, contrast, family, "smoothgrad", FAITHFUL, {"noise_level": level}) for level in ends]
+        random = _scores(study, contrast, family, "control-random", FAITHFUL, {})
+        table = table_of([*swept, random])
         what = f"fraction of {FAITHFUL} above a random map's that is left from {ends[0]:.0%} to {ends[1]:.0%} noise"
         if len(table) >= MIN_VALUES:
             yield _number(what, Evidence(table=table, statistic=_fraction_left), expected)
@@ -88,11 +89,13 @@ def _fraction_left(means: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _best_level(family: str) -> Collect:
     def collect(study: Study, contrast: Contrast) -> Numbers:
-        models, levels = contrast.side(family), study.levels("noise_level", "smoothgrad")
+        levels = study.levels("noise_level", "smoothgrad")
         for metric in (FAITHFUL, "mass_in_object"):
-            columns = [study.scores(models, "smoothgrad", metric, having={"noise_level": level}) for level in levels]
-            if len(levels) >= 3 and all(columns):
-                best = Evidence(table=table_of(columns), statistic=partial(_best, levels), smooth=False)
+            columns = [
+                _scores(study, contrast, family, "smoothgrad", metric, {"noise_level": level}) for level in levels
+            ]
+            if len(levels) >= 3 and (table := table_of(columns)).size:
+                best = Evidence(table=table, statistic=partial(_best, levels), smooth=False)
                 yield _number(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
 
     return collect
@@ -104,14 +107,13 @@ def _best(levels: Sequence[float], means: NDArray[np.float64]) -> NDArray[np.flo
 
 def _noise_is_amplified(study: Study, contrast: Contrast) -> Numbers:
     for level in study.noise_levels()[:1]:
-        ends = {
-            family: [study.amplifications(models, level, at=at) for at in (0, -1)]
-            for family, models in contrast.sides()
-        }
-        full, binarized = (ends[family] for family in FAMILIES)
+        full, binarized, first = (
+            contrast.each(family, partial(study.amplifications, noise_level=level, at=at))
+            for family, at in ((FAMILIES[0], -1), (FAMILIES[1], -1), (FAMILIES[1], 0))
+        )
         what = f"amplification of {level:.0%} noise at the last layer"
-        yield _number(f"{what}, binarized - float", difference(binarized[1], full[1]), above(0))
-        yield _number(f"{what} - at the first, binarized", difference(binarized[1], binarized[0]), above(0))
+        yield _number(f"{what}, binarized - float", difference(binarized, full), above(0))
+        yield _number(f"{what} - at the first, binarized", difference(binarized, first), above(0))
 
 
 def _gradcam_is_blank(study: Study, contrast: Contrast) -> Numbers:
@@ -129,8 +131,10 @@ def _variant_comes_closer(change: dict[str, Any], name: str) -> Collect:
     """Is the binarized model's GradCAM, changed so, more like that of its float twin, changed so, than unchanged?"""
 
     def collect(study: Study, contrast: Contrast) -> Numbers:
-        usual = study.agreements(contrast.binarized, "twin", "gradcam", having=_cam(study))
-        changed = study.agreements(contrast.binarized, "twin", "gradcam", having={**_cam(study), **change})
+        usual, changed = (
+            contrast.each(BINARIZED, partial(study.agreements, what="twin", method="gradcam", having=having))
+            for having in (_cam(study), {**_cam(study), **change})
+        )
         yield _number(
             f"rank correlation of the twins' GradCAM maps, {name} - usual", difference(changed, usual), above(0)
         )
@@ -140,13 +144,14 @@ def _variant_comes_closer(change: dict[str, Any], name: str) -> Collect:
 
 def _best_other_layer(family: str, expected: Expected) -> Collect:
     def collect(study: Study, contrast: Contrast) -> Numbers:
-        models = contrast.side(family)
         others = [layer for layer in study.levels("layer", "gradcam") if layer not in LAST_LAYERS]
-        usual = study.scores(models, "gradcam", FAITHFUL, having=_cam(study))
-        scored = {layer: study.scores(models, "gradcam", FAITHFUL, having={**CAM, "layer": layer}) for layer in others}
-        known = {layer: scores for layer, scores in scored.items() if scores}
-        if usual and known:
-            best = max(known, key=lambda layer: float(np.mean(list(known[layer].values()))))
+        usual = _scores(study, contrast, family, "gradcam", FAITHFUL, _cam(study))
+        scored = {
+            layer: _scores(study, contrast, family, "gradcam", FAITHFUL, {**CAM, "layer": layer}) for layer in others
+        }
+        known = {layer: scores for layer, scores in scored.items() if all(scores)}
+        if all(usual) and known:
+            best = max(known, key=lambda layer: float(table_of([known[layer]]).mean()))
             what = f"{FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
             yield _number(what, difference(known[best], usual), expected)
 
@@ -154,10 +159,10 @@ def _best_other_layer(family: str, expected: Expected) -> Collect:
 
 
 def _estimator_matters(study: Study, contrast: Contrast) -> Numbers:
-    own = study.scores(contrast.binarized, "gradient", FAITHFUL, having=OWN)
+    own = _scores(study, contrast, BINARIZED, "gradient", FAITHFUL, OWN)
     for ste in study.levels("ste", "gradient"):
         if ste != "own":
-            other = study.scores(contrast.binarized, "gradient", FAITHFUL, having={"ste": ste})
+            other = _scores(study, contrast, BINARIZED, "gradient", FAITHFUL, {"ste": ste})
             yield _number(f"{FAITHFUL} of Gradient with {ste} - with the model's own", difference(other, own))
 
 
@@ -171,10 +176,12 @@ def _cam(study: Study) -> dict[str, Any]:
     return {**CAM, "layer": next((layer for layer in LAST_LAYERS if layer in levels), LAST_LAYERS[0])}
 
 
-def _both(
-    study: Study, contrast: Contrast, method: str, metric: str, having: dict[str, Any]
-) -> tuple[PerImage, PerImage]:
-    full, binarized = (study.scores(models, method, metric, having=having) for _, models in contrast.sides())
+def _scores(study: Study, contrast: Contrast, family: str, method: str, metric: str, having: dict[str, Any]) -> Seeds:
+    return contrast.each(family, partial(study.scores, method=method, metric=metric, having=having))
+
+
+def _both(study: Study, contrast: Contrast, method: str, metric: str, having: dict[str, Any]) -> tuple[Seeds, Seeds]:
+    full, binarized = (_scores(study, contrast, family, method, metric, having) for family in FAMILIES)
     return full, binarized
 
 

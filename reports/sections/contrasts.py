@@ -1,12 +1,12 @@
 """Full-precision against binarized models on the same images: scores per image, for differences paired by image.
 
-Twins are contrasted one with one. Models without a twin are contrasted family with family, each image's value being
-the mean over the models of a family.
+Twins are contrasted one with one; pairs of which each model is another training run (`seed_of`) of a pair's go with it.
+Models without a twin are contrasted family with family, each image's value being the mean over the models of a family.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,24 +19,33 @@ from reports.data.view import RunView, is_judged_by_float
 from reports.sections.expectations import Evidence
 
 PerImage = dict[str, float]
+Seeds = Sequence[PerImage]  # one for each training run, in the order of a contrast
 FAMILIES = ("full-precision", "binarized")
 Parameters = Mapping[str, Any]
 ANY: Parameters = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contrast:
+class Pair:
     """Two groups of models that were explained on the same images."""
 
-    name: str
     full_precision: tuple[str, ...]
     binarized: tuple[str, ...]
 
-    def side(self, family: str) -> tuple[str, ...]:
-        return dict(self.sides())[family]
+    def of(self, family: str) -> tuple[str, ...]:
+        return self.full_precision if family == FAMILIES[0] else self.binarized
 
-    def sides(self) -> tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]:
-        return (FAMILIES[0], self.full_precision), (FAMILIES[1], self.binarized)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What is compared: one pair, or several that are training runs of the same two designs."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+
+    def each(self, family: str, values: Callable[[tuple[str, ...]], PerImage]) -> Seeds:
+        """What `values` gives for the models of a family, for each training run."""
+        return [values(pair.of(family)) for pair in self.pairs]
 
 
 class Study:
@@ -59,17 +68,28 @@ class Study:
     def _of_group(self, names: Sequence[str]) -> list[Contrast]:
         models = self._view.models
         twins = [
-            Contrast(name=f"{models[name]['twin']} / {name}", full_precision=(models[name]["twin"],), binarized=(name,))
+            (models[name]["twin"], name)
             for name in names
             if models[name]["family"] == FAMILIES[1] and models[name].get("twin") in names
         ]
         if twins:
-            return twins
+            return self._with_seeds(twins)
         full, binarized = (tuple(name for name in names if models[name]["family"] == family) for family in FAMILIES)
         if not full or not binarized:
             return []
         name = f"{len(full)} full-precision / {len(binarized)} binarized"
-        return [Contrast(name=name, full_precision=full, binarized=binarized)]
+        return [Contrast(name=name, pairs=(Pair(full_precision=full, binarized=binarized),))]
+
+    def _with_seeds(self, twins: Sequence[tuple[str, str]]) -> list[Contrast]:
+        """One contrast for the pairs whose models are training runs of the same two models."""
+        seeds, together = self._view.seeds, dict[tuple[str, str], list[Pair]]()
+        for full, binarized in twins:
+            designs = seeds.get(full, full), seeds.get(binarized, binarized)
+            together.setdefault(designs, []).append(Pair(full_precision=(full,), binarized=(binarized,)))
+        return [
+            Contrast(name=" / ".join(designs) + (f", {len(pairs)} seeds" if len(pairs) > 1 else ""), pairs=tuple(pairs))
+            for designs, pairs in together.items()
+        ]
 
     # ------------------------------------------------------------------------------------------ one value per image
     def scores(
@@ -140,16 +160,19 @@ class Study:
         return units
 
 
-def difference(first: PerImage, second: PerImage) -> Evidence | None:
-    """first - second on the images that both have, if any."""
-    values = [first[image] - second[image] for image in first if image in second]
-    return Evidence(table=np.array(values, np.float64)[:, None]) if values else None
+def difference(first: Seeds, second: Seeds) -> Evidence | None:
+    """first - second for each training run, on the images that all of them have, if any."""
+    table = table_of([first, second])
+    return Evidence(table=table[..., :1] - table[..., 1:]) if table.size else None
 
 
-def table_of(columns: Sequence[PerImage]) -> NDArray[np.float64]:
-    """(images, columns) of the images that every column has."""
-    common = [image for image in columns[0] if all(image in column for column in columns)]
-    return np.array([[column[image] for column in columns] for image in common], np.float64).reshape(-1, len(columns))
+def table_of(columns: Sequence[Seeds]) -> NDArray[np.float64]:
+    """(images, seeds, columns) of the images that every column has for every training run."""
+    cells = [[column[seed] for column in columns] for seed in range(len(columns[0]))]
+    known = [values for row in cells for values in row]
+    common = [image for image in known[0] if all(image in values for values in known)]
+    rows = [[[values[image] for values in row] for row in cells] for image in common]
+    return np.array(rows, np.float64).reshape(-1, len(cells), len(columns))
 
 
 def _mean_over(models: Sequence[PerImage | None]) -> PerImage:

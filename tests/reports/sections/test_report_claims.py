@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,13 @@ def test_two_models_without_a_single_blank_map_do_not_support_that_blanks_are_fr
     assert verdict(run, "blank") == "not supported"
 
 
-def test_numbers_that_contradict_each_other_leave_a_claim_unclear(tmp_path: Path) -> None:
+def test_a_claim_whose_numbers_contradict_each_other_is_mixed(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for metric, binary in (("mass_in_object", 0.3), ("pointing_game_hit_rate", 0.9)):
         run.score(FLOAT, "gradcam", CAM, metric, 0.6)
         run.score(BINARY, "gradcam", CAM, metric, binary)
-    assert verdict(run, "background") == "unclear"
+    assert verdict(run, "background") == "mixed"
+    assert run.answers()["GradCAM of binarized models often highlights the background"].corrected == "mixed"
 
 
 def test_amplification_must_be_greater_for_the_binarized_model_and_grow(tmp_path: Path) -> None:
@@ -147,6 +149,30 @@ def test_models_without_twins_are_compared_family_with_family(tmp_path: Path) ->
     assert finding.contrast == "2 full-precision / 1 binarized"
     assert finding.interval is not None
     assert finding.interval.value == pytest.approx(-0.4, abs=0.02)
+
+
+def test_pairs_that_are_seeds_of_a_pair_are_asked_with_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, scatter=0.01)
+    seeds = [
+        (FLOAT, BINARY, 0.3),
+        (model("f1", "full-precision"), model("b1", "binarized", twin="f1"), 0.4),
+        (model("f2", "full-precision"), model("b2", "binarized", twin="f2"), 0.2),
+    ]
+    for full, binarized, mean in seeds:
+        run.score(full, "gradcam", CAM, "insertion_naopc", 0.8)
+        run.score(binarized, "gradcam", CAM, "insertion_naopc", mean)
+    named = {"f1": FLOAT["name"], "f2": FLOAT["name"], "b1": BINARY["name"], "b2": BINARY["name"]}
+    run.store.set_meta("seeds", json.dumps(named))
+    (finding,) = run.answers()["GradCAM of binarized models often highlights the background"].findings
+    assert finding.contrast == "planted-float / planted-binary, 3 seeds"
+    assert (finding.seeds, finding.images) == (3, len(IMAGES))
+    # Three seeds whose differences are -0.5, -0.4 and -0.6: Student's interval of these three, images hardly vary.
+    assert finding.interval.value == pytest.approx(-0.5, abs=0.01)
+    assert finding.interval.high == pytest.approx(-0.5 + 4.303 * 0.1 / 3**0.5, abs=0.02)
+    run.store.set_meta("seeds", "{}")
+    assert {answer.contrast for answer in answers(RunView(run.store))} == {
+        "planted-float / planted-binary", "f1 / b1", "f2 / b2",
+    }  # fmt: skip
 
 
 def test_a_run_without_explanations_makes_no_claims(tmp_path: Path) -> None:
