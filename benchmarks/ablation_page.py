@@ -8,7 +8,6 @@ A table of a run that is not named stays as it is.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from benchmarks.ablation_effects import (
     values,
 )
 from benchmarks.ablation_picture import picture
+from benchmarks.marked_tables import fill
 from harness.models.designs import DESIGNS
 from harness.store import StoreReader, read_store
 from reports.comparing.markdown import markdown_table
@@ -58,7 +58,7 @@ def main() -> None:
         PICTURE.write_text(drawn)
     if options.estimators:
         tables |= read_store(options.estimators, of_estimators)
-    PAGE.write_text(filled(PAGE.read_text(), tables))
+    fill(PAGE, tables)
 
 
 def of_designs(store: StoreReader) -> tuple[dict[str, str], str]:
@@ -80,15 +80,6 @@ def of_estimators(store: StoreReader) -> dict[str, str]:
     """The same of a run of examples/estimators.toml."""
     study = Study(RunView(store))
     return {"estimators": effects_table([findings(study, outcome, ESTIMATORS) for outcome in OUTCOMES])}
-
-
-def filled(page: str, tables: dict[str, str]) -> str:
-    """The page with these tables between their marks. Raises SystemExit for a table that has no place in it."""
-    for name, table in tables.items():
-        page, places = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{table}\g<2>", page, flags=re.DOTALL)
-        if places != 1:
-            raise SystemExit(f"{PAGE}: expected one place for the table {name}, found {places}")
-    return page
 
 
 def effects_table(found: Sequence[Sequence[Finding]]) -> str:

@@ -13,7 +13,7 @@ from benchmarks import lce_converter
 
 DOCS = Path(__file__).parents[1] / "docs"
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-PAGES = {"performance_page.py", "power_page.py", "ablation_page.py"}
+PAGES = {"performance_page.py", "paper_page.py", "ablation_page.py"}
 MEASURE_NOTHING = {"saliency_figures.py", "all.py", *PAGES}  # themselves, that is
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text(encoding="utf-8"))
 

@@ -53,9 +53,13 @@ def _difference_cells(d: Difference) -> tuple[str, ...]:
 
 def claims_markdown(store: StoreReader) -> str:
     """The paper's claims with their numbers, one row per number."""
+    return answers_markdown(answers(RunView(store)))
+
+
+def answers_markdown(found: Iterable[Answer]) -> str:
     headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict", "images for 80 %")
     rows: list[tuple[str, ...]] = []
-    for answer in answers(RunView(store)):
+    for answer in found:
         rows.append((answer.section, answer.claim, answer.contrast, "**all together**", *_answer_cells(answer)))
         rows += [("", "", "", *_finding_cells(finding)) for finding in answer.findings]
     return markdown_table(headings, rows)

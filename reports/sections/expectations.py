@@ -87,7 +87,7 @@ class Evidence:
         return crossed_mean((self.statistic(means) + (self.table - means) @ slopes).T)
 
     def _draws(self) -> NDArray[np.float64]:
-        """The statistic of tables whose images and seeds are drawn anew, each by themselves."""
+        """The statistic of tables whose images and seeds are drawn with replacement, independently."""
         assert self.statistic is not None
         images, seeds, columns = self.table.shape
         rng = np.random.default_rng(0)

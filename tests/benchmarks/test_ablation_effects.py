@@ -22,7 +22,7 @@ from benchmarks.ablation_effects import (
     findings,
     network,
 )
-from benchmarks.ablation_page import best_levels, effect_text, effects_table, filled, learnt, twins_table
+from benchmarks.ablation_page import best_levels, effect_text, effects_table, learnt, twins_table
 from harness.models.designs import DESIGNS
 from reports.sections.answers import Answer
 from reports.sections.contrasts import PerImage
@@ -150,13 +150,6 @@ def test_an_effect_of_too_few_images_has_no_interval() -> None:
 
 def test_a_design_at_the_level_of_guessing_has_not_learnt() -> None:
     assert learnt({"good": [0.6, 0.7], "one seed bad": [0.6, 0.05]}) == {"good"}
-
-
-def test_tables_are_put_between_their_marks_and_nowhere_else() -> None:
-    page = "before\n<!-- a -->\nold\n<!-- end -->\n<!-- b -->\nkept\n<!-- end -->\n"
-    assert filled(page, {"a": "new\n"}) == page.replace("old", "new")
-    with pytest.raises(SystemExit, match="expected one place for the table c, found 0"):
-        filled(page, {"c": "new\n"})
 
 
 def test_the_picture_names_every_outcome_and_part() -> None:

@@ -68,7 +68,9 @@ def networks(rng: np.random.Generator, *, of_seeds: float, columns: Sequence[flo
 
 def holds(evidence: Evidence, truth: float) -> bool:
     interval = evidence.interval()
-    assert interval is not None and interval.low is not None and interval.high is not None
+    assert interval is not None
+    assert interval.low is not None
+    assert interval.high is not None
     return interval.low <= truth <= interval.high
 
 
@@ -90,9 +92,12 @@ def test_a_ratio_over_seeds_has_the_error_of_the_delta_method() -> None:
     changes = x / y.mean() - x.mean() / y.mean() ** 2 * y  # the ratio's derivative, times what each value is
     expected = crossed_mean(changes.T)
     interval = Evidence(table=table, statistic=ratio).interval()
-    assert interval is not None and interval.low is not None and interval.high is not None
+    assert interval is not None
+    assert interval.low is not None
+    assert interval.high is not None
     assert interval.value == pytest.approx(x.mean() / y.mean())
-    assert expected.interval.high is not None and expected.interval.low is not None
+    assert expected.interval.low is not None
+    assert expected.interval.high is not None
     width = expected.interval.high - expected.interval.low
     assert interval.high - interval.low == pytest.approx(width, rel=1e-4)
 
@@ -106,7 +111,8 @@ def test_a_choice_that_seeds_do_not_agree_on_has_an_interval_over_their_choices(
 
     disagreeing = Evidence(table=scores, statistic=best, smooth=False).interval()
     agreeing = Evidence(table=scores[:, [1, 1, 1]], statistic=best, smooth=False).interval()
-    assert disagreeing is not None and agreeing is not None
+    assert disagreeing is not None
+    assert agreeing is not None
     assert (disagreeing.low, disagreeing.high) == (0.1, 0.3)
     assert (agreeing.low, agreeing.value, agreeing.high) == (0.2, 0.2, 0.2)
 
