@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data.crossed import CrossedMean, crossed_mean
+from reports.data.crossed import Estimate, crossed_mean
 from reports.data.power import holm
 from reports.sections.claims import FAITHFUL
 from reports.sections.contrasts import PerImage, Study, table_of
@@ -49,7 +49,7 @@ class Finding:
 
     effect: Effect
     outcome: str
-    mean: CrossedMean
+    mean: Estimate
     p: float
     images: int
 

@@ -15,7 +15,7 @@ from reports.data.view import RunView
 from reports.sections.answers import Answer, Finding, answers
 from reports.sections.claims import FAITHFUL
 from reports.sections.contrasts import FAMILIES, Contrast, Study, table_of
-from reports.sections.expectations import Evidence
+from reports.sections.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

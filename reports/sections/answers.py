@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from reports.data.power import holm
 from reports.data.stats import Interval
 from reports.data.view import RunView
-from reports.sections.claims import CLAIMS, FAITHFUL, Number
+from reports.sections.claims import CLAIMS, FAITHFUL, Number, on_all_tasks
 from reports.sections.contrasts import Study
 
 LEVEL = 0.05  # the chance of any false verdict among all claims of a run
@@ -65,14 +65,19 @@ def are_asked(view: RunView) -> bool:
 
 
 def answers(view: RunView) -> list[Answer]:
-    """Every claim on every contrast of which the run has numbers, corrected for how many were tested."""
+    """Every claim on every contrast of which the run has numbers, corrected for how many were tested.
+
+    Where several pairs were trained with several seeds each, also on all of them together.
+    """
     study = Study(view)
-    asked = [
-        (section, claim, contrast.name, numbers)
-        for section, claim, collect in CLAIMS
-        for contrast in study.contrasts()
-        if (numbers := [number for number in collect(study, contrast) if number is not None])
-    ]
+    contrasts = study.contrasts()
+    asked: list[tuple[str, str, str, list[Number]]] = []
+    for section, claim, collect in CLAIMS:
+        found = [[number for number in collect(study, each) if number is not None] for each in contrasts]
+        asked += [(section, claim, each.name, numbers) for each, numbers in zip(contrasts, found) if numbers]
+        several = [numbers for each, numbers in zip(contrasts, found) if len(each.pairs) > 1]
+        if together := on_all_tasks(several):
+            asked.append((section, claim, f"all {len(several)} pairs", together))
     tested = sum(any(number.expected for number in numbers) for *_, numbers in asked)
     confidence = 1 - LEVEL / max(1, tested)  # of the strictest step of the correction
     return _corrected([_answer(*each, confidence=confidence) for each in asked])
@@ -81,13 +86,13 @@ def answers(view: RunView) -> list[Answer]:
 def _answer(section: str, claim: str, contrast: str, numbers: Sequence[Number], *, confidence: float) -> Answer:
     findings = []
     for number in numbers:
-        interval, expected, images = number.evidence.interval(), number.expected, len(number.evidence.table)
+        interval, expected, images = number.evidence.interval(), number.expected, number.evidence.images
         assert interval is not None  # evidence has at least one image
         verdict, p, needed = "", 1.0, None
         if expected is not None:
             verdict = expected.verdict(interval)
             p = expected.p_value(number.evidence, verdict)
-            needed = number.evidence.needed(expected, confidence=confidence)
+            needed = number.evidence.needed(least=expected.least, most=expected.most, confidence=confidence)
         findings.append(
             Finding(
                 section=section,

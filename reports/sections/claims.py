@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from reports.data.stats import MIN_VALUES
 from reports.sections.contrasts import FAMILIES, Contrast, Seeds, Study, difference, table_of
-from reports.sections.expectations import Evidence, Expected, above, below, between
+from reports.sections.evidence import Evidence, Together
+from reports.sections.expectations import Expected, above, below, between
 
 FAITHFUL = "insertion_naopc"  # the score by which models can be compared
 BINARIZED = FAMILIES[1]
@@ -33,8 +34,31 @@ class Number:
     """One number that settles a claim, or a part of it, before it is judged."""
 
     what: str
-    evidence: Evidence
+    evidence: Evidence | Together
     expected: Expected | None
+
+
+def on_all_tasks(numbers: Sequence[Sequence[Number]]) -> list[Number]:
+    """The numbers that several tasks have, each over all of these; what is expected is the mean of what is of each."""
+    by_name: dict[str, list[Number]] = {}
+    for number in [number for of_task in numbers for number in of_task]:
+        by_name.setdefault(number.what, []).append(number)
+    return [
+        Number(
+            what=what,
+            evidence=Together(parts=[each.evidence for each in same if isinstance(each.evidence, Evidence)]),
+            expected=_mean_of([each.expected for each in same]),
+        )
+        for what, same in by_name.items()
+        if len(same) > 1
+    ]
+
+
+def _mean_of(expected: Sequence[Expected | None]) -> Expected | None:
+    known = [each for each in expected if each is not None]
+    if len(set(known)) <= 1:
+        return known[0] if known else None
+    return between(float(np.mean([each.least for each in known])), float(np.mean([each.most for each in known])))
 
 
 # --------------------------------------------------------------------------------------------------- the claims

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.store.units import StoredUnit
 from reports.data.view import RunView, is_judged_by_float
-from reports.sections.expectations import Evidence
+from reports.sections.evidence import Evidence
 
 PerImage = dict[str, float]
 Seeds = Sequence[PerImage]  # one for each training run, in the order of a contrast

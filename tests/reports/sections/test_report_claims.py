@@ -175,6 +175,24 @@ def test_pairs_that_are_seeds_of_a_pair_are_asked_with_it(tmp_path: Path) -> Non
     }  # fmt: skip
 
 
+def test_pairs_that_were_each_trained_with_several_seeds_are_also_asked_together(tmp_path: Path) -> None:
+    run, seeds = Run(tmp_path, scatter=0.01), {}
+    for task, less in (("a", -0.3), ("b", -0.1)):
+        for seed, of_seed in enumerate((-0.02, 0.0, 0.02)):
+            names = [f"{task}-{family}{seed}" for family in ("float", "binary")]
+            seeds |= {name: name[:-1] + "0" for name in names} if seed else {}
+            run.score(model(names[0], "full-precision"), "gradcam", CAM, "insertion_naopc", 0.8)
+            changed = model(names[1], "binarized", twin=names[0])
+            run.score(changed, "gradcam", CAM, "insertion_naopc", 0.8 + less + of_seed)
+    run.store.set_meta("seeds", json.dumps(seeds))
+    run.answers()
+    found = {answer.contrast: answer for answer in answers(RunView(run.store)) if "background" in answer.claim}
+    assert list(found) == ["a-float0 / a-binary0, 3 seeds", "b-float0 / b-binary0, 3 seeds", "all 2 pairs"]
+    (finding,) = found["all 2 pairs"].findings
+    assert finding.interval.value == pytest.approx(-0.2, abs=0.01)
+    assert (finding.seeds, finding.images, found["all 2 pairs"].verdict) == (6, 2 * len(IMAGES), "supported")
+
+
 def test_a_run_without_explanations_makes_no_claims(tmp_path: Path) -> None:
     assert Run(tmp_path).answers() == {}
 
