@@ -36,7 +36,7 @@ from harness.store import StoreReader, read_store
 from reports.comparing.markdown import markdown_table
 from reports.data.formatting import UNKNOWN
 from reports.data.view import RunView
-from reports.sections.answers import LEVEL, Answer, answers
+from reports.sections.answers import LEVEL
 from reports.sections.claims import FAITHFUL
 from reports.sections.contrasts import Study, table_of
 
@@ -71,7 +71,6 @@ def of_designs(store: StoreReader) -> tuple[dict[str, str], str]:
         "effects": effects_table(found),
         "beside": effects_table([findings(study, outcome, effects) for outcome in BESIDE]),
         "designs": designs_table(study, accuracies),
-        "twins": twins_table(answers(view)),
     }
     return tables, picture([finding for of_one in found for finding in of_one], level=LEVEL)
 
@@ -89,15 +88,6 @@ def effects_table(found: Sequence[Sequence[Finding]]) -> str:
     outcomes = [of_one[0].outcome for of_one in found if of_one]
     rows = [(part.part, *(cells.get((part, outcome), UNKNOWN) for outcome in outcomes)) for part in parts]
     return markdown_table(("part", *outcomes), rows)
-
-
-def twins_table(found: Sequence[Answer]) -> str:
-    """The verdict on each of the paper's claims for each pair of twins, as `bitlens report RUN --claims` gives it."""
-    pairs = list(dict.fromkeys(answer.contrast for answer in found))
-    verdicts = {(answer.claim, answer.contrast): answer.verdict for answer in found if answer.verdict != "measured"}
-    claims = dict.fromkeys(claim for claim, _ in verdicts)
-    rows = [(claim, *(verdicts.get((claim, pair), UNKNOWN) for pair in pairs)) for claim in claims]
-    return markdown_table(("claim", *(f"seed {pair.rpartition('seed')[2]}" for pair in pairs)), rows)
 
 
 def effect_text(finding: Finding) -> str:

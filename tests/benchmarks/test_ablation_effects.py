@@ -22,9 +22,8 @@ from benchmarks.ablation_effects import (
     findings,
     network,
 )
-from benchmarks.ablation_page import best_levels, effect_text, effects_table, learnt, twins_table
+from benchmarks.ablation_page import best_levels, effect_text, effects_table, learnt
 from harness.models.designs import DESIGNS
-from reports.sections.answers import Answer
 from reports.sections.contrasts import PerImage
 
 IMAGES = [f"image {i}" for i in range(24)]
@@ -130,17 +129,6 @@ def test_clear_effects_are_bold_in_the_table() -> None:
     assert head.split("|")[2].strip() == "any"
     assert "| **0." in clear
     assert "| 0.000 (0.000 to 0.000)" in unclear
-
-
-def test_a_claim_has_the_verdict_of_each_pair_of_twins() -> None:
-    def answer(claim: str, seed: int, verdict: str) -> Answer:
-        names = f"ablation-float-seed{seed} / ablation-binary-seed{seed}"
-        return Answer(section="1", claim=claim, contrast=names, verdict=verdict, findings=())
-
-    given = [answer("it", 0, "supported"), answer("it", 1, "unclear"), answer("no claim", 0, "measured")]
-    head, _, row = twins_table(given).splitlines()
-    assert [cell.strip() for cell in head.split("|")[1:-1]] == ["claim", "seed 0", "seed 1"]
-    assert [cell.strip() for cell in row.split("|")[1:-1]] == ["it", "supported", "unclear"]
 
 
 def test_an_effect_of_too_few_images_has_no_interval() -> None:
