@@ -88,7 +88,9 @@ class _Falls:
         return falls
 
     def _changed(self, i: int, gone: Cells) -> Images:
-        return np.where(np.isin(self._numbers, list(gone))[..., None], self._baseline[i], self._inputs.images[i])
+        is_gone = np.zeros(self._numbers.max() + 1, bool)
+        is_gone[list(gone)] = True
+        return np.where(is_gone[self._numbers][..., None], self._baseline[i], self._inputs.images[i])
 
 
 def _chunks(pairs: list[tuple[int, Cells]]) -> Iterator[list[tuple[int, Cells]]]:
