@@ -15,6 +15,7 @@ from reports.data.view import RunView
 from reports.sections.claims import CLAIMS, FAITHFUL, Number, on_all_tasks
 from reports.sections.contrasts import Study
 
+Asked = tuple[str, str, str, list[Number]]  # section, claim, contrast, and what settles it
 LEVEL = 0.05  # the chance of any false verdict among all claims of a run
 
 
@@ -67,17 +68,24 @@ def are_asked(view: RunView) -> bool:
 def answers(view: RunView) -> list[Answer]:
     """Every claim on every contrast of which the run has numbers, corrected for how many were tested.
 
-    Where several pairs were trained with several seeds each, also on all of them together.
+    Where several pairs were trained with several seeds each, also on all of them together. These verdicts are the
+    answers, and those on single pairs their details: each kind is corrected by itself.
     """
     study = Study(view)
     contrasts = study.contrasts()
-    asked: list[tuple[str, str, str, list[Number]]] = []
+    on_each: list[Asked] = []
+    on_all: list[Asked] = []
     for section, claim, collect in CLAIMS:
         found = [[number for number in collect(study, each) if number is not None] for each in contrasts]
-        asked += [(section, claim, each.name, numbers) for each, numbers in zip(contrasts, found) if numbers]
+        on_each += [(section, claim, each.name, numbers) for each, numbers in zip(contrasts, found) if numbers]
         several = [numbers for each, numbers in zip(contrasts, found) if len(each.pairs) > 1]
         if together := on_all_tasks(several):
-            asked.append((section, claim, f"all {len(several)} pairs", together))
+            on_all.append((section, claim, f"all {len(several)} pairs", together))
+    order = [claim for _, claim, _ in CLAIMS]
+    return sorted([*_answered(on_each), *_answered(on_all)], key=lambda answer: order.index(answer.claim))
+
+
+def _answered(asked: Sequence[Asked]) -> list[Answer]:
     tested = sum(any(number.expected for number in numbers) for *_, numbers in asked)
     confidence = 1 - LEVEL / max(1, tested)  # of the strictest step of the correction
     return _corrected([_answer(*each, confidence=confidence) for each in asked])

@@ -30,7 +30,7 @@ GROWTH = Finding(
     needed=524,
 )
 DECAY = replace(GROWTH, what="decay of the map", needed=80)
-GROWS = Answer(section="1", claim="It grows", contrast="a / b", verdict="unclear", findings=(GROWTH, DECAY))
+GROWS = Answer(section="1", claim="It grows", contrast="a / b", verdict="unclear", findings=(GROWTH, DECAY), corrected="unclear")
 
 
 def numbers(*answers: Answer) -> Numbers:
@@ -70,11 +70,19 @@ def test_numbers_are_the_same_after_a_file() -> None:
 
 
 def test_a_line_has_its_number_and_the_verdict_of_the_whole_claim() -> None:
-    line = Line(says="It grows", answer="Perhaps.", shown=(("It grows", "growth", "binarized"),))
+    line = Line(answer="Perhaps.", shown=(("It grows", "growth", "binarized"),))
     row = lines_table(numbers(GROWS), [line]).splitlines()[-1]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        "It grows", "Perhaps.", "binarized 0.02 (-0.02 to 0.06) unclear",
+        "It grows", "Perhaps.", "binarized 0.020 (-0.020 to 0.060) unclear",
     ]  # fmt: skip
+
+
+def test_a_verdict_that_correction_leaves_unclear_has_a_star() -> None:
+    line = Line(answer="Perhaps.", shown=(("It grows", "growth", ""),))
+    doubtful = replace(GROWS, verdict="supported", corrected="unclear")
+    sure = replace(GROWS, verdict="supported", corrected="supported")
+    assert lines_table(numbers(doubtful), [line]).splitlines()[-1].rstrip(" |").endswith("supported*")
+    assert lines_table(numbers(sure), [line]).splitlines()[-1].rstrip(" |").endswith("supported")
 
 
 @pytest.mark.parametrize(
