@@ -1,22 +1,25 @@
-"""GradCAM at the last convolution against the last activation map: blank maps, and insertion.
+"""GradCAM at every reading of "the last layer": blank maps, insertion, mass in the object, and how they differ.
 
-`convolution` and `activation` are what bitlens calls last_convolution and last_activation; `branch` is the convolution
-by itself, also where a path bypasses it.
+    python benchmarks/cam_layers.py [--cifar ARCHIVE.zip] [--photos FOLDER] [--json]
+    python benchmarks/cam_layers.py --model FILE --data PATH [--resize N] [--normalization NAME] [--json]
 
-    python benchmarks/cam_layers.py [--cifar ARCHIVE.zip] [--json]
-    python benchmarks/cam_layers.py --model FILE --data FOLDER [--resize N] [--json]
+Readings are the last convolution by itself, what its norm, its activation and the residual sum make of it, the layer
+that bitlens takes, and the one that tf-keras-vis takes where nobody names one (benchmarks/cam_readings.py). Without a
+model it asks the twins on generated images, and those of CIFAR-10 and of photographs where their data are given.
 
-Without a model it asks the twins on generated images, and those of CIFAR-10 on the archive where one is given. A map is
-counted as blank on all images; insertion (class scores as pixels of the image come in, the map's greatest first, on its
-blurred copy) is measured on a drawn part of them, also for Gradient and for a random map. An image counts for
-insertion where all maps show something. The class is the predicted one. A ratio above 1 speaks for the activation.
+A map is counted as blank on all images. Insertion (the class's probability as pixels of the image come in, the map's
+greatest first, on its blurred copy) is measured on a drawn part. A layer's score is the mean over the images on which
+its map and that of bitlens' default both show something, and so is its difference to the default's: an image on which
+it is blank costs it nothing. The class is the predicted one. Ratios are insertion at the default over that at the
+convolution by itself; above 1 speaks for the default. Intervals are 95 %: Wilson's for blank maps, bootstrap for means.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,191 +27,225 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.cam_readings import CONVOLUTION, DEFAULT, ReadLayer, read_layers
 from harness import keras_packages
+from harness.models.declared import NORMALIZATIONS
+from reports.data.stats import Interval, mean_interval, wilson
 
-BRANCH = "branch"  # the last convolution by itself, where a path bypasses it: in a residual model
-READINGS = {BRANCH: BRANCH, "convolution": "last_convolution", "activation": "last_activation"}
-OTHERS = ("gradient", "random")
 CHUNK = 50  # images decoded at a time
+OTHERS = ("gradient", "random", "centre")  # maps that no layer is chosen for
+INSERTION, MASS = "insertion_auc", "mass_in_object"
 
-Pixels = NDArray[np.uint8]
-Maps = NDArray[np.float32]
+Values = NDArray[np.float64]  # (images,), NaN where a map is blank or was not scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """One model on its images. Insertion is the mean over the drawn images where all maps show something."""
+class OfLayer:
+    """A layer's maps on all images.
 
-    layers: dict[str, str]
+    all_negative blank maps whose values are negative, or 0 at most, before their ReLU.
+    likeness     rank correlation with the default's map, in the layers' own size; `reversed` counts those below 0.
+    difference   of a score by its name: this layer's minus the default's, on `scored` images.
+    """
+
+    readings: tuple[str, ...]
+    size: tuple[int, int]
+    blank: int
+    blank_fraction: Interval | None
+    all_negative: int
+    likeness: Interval | None
+    reversed: int
+    score: dict[str, Interval | None]
+    difference: dict[str, Interval | None]
+    scored: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfNetwork:
+    """One network on its images.
+
+    drawn           images drawn for insertion.
+    positive_sum    images on which the default's map has a positive sum before its ReLU, so that it cannot be blank for
+                    its sign.
+    ratio           see the module.
+    """
+
     images: int
-    blank: dict[str, int]
     drawn: int
-    scored: int
-    insertion: dict[str, float]
-    activation_minus_convolution: tuple[float, float, float]  # mean, and 95 % interval by bootstrap over images
-
-    @property
-    def ratio(self) -> float:
-        return self.insertion["activation"] / self.insertion["convolution"]
+    positive_sum: int
+    layers: dict[str, OfLayer]
+    others: dict[str, dict[str, Interval | None]]
+    ratio: float | None
 
 
 def main() -> None:
     arguments = _arguments()
     keras_packages.set_up()
+    from benchmarks.cam_networks import networks
     from harness.saliency.threads import use_one_thread_per_batch
 
     use_one_thread_per_batch()
-    figures = {name: measure(*opened, arguments) for name, opened in _models(arguments)}
+    figures = {network.name: measure(network, drawn=arguments.insertion) for network in networks(arguments)}
     result = {
-        "ratios": {f"insertion_{name}": round(of_model.ratio, 3) for name, of_model in figures.items()},
-        "figures": {name: asdict(of_model) for name, of_model in figures.items()},
+        "ratios": {f"insertion_{name}": found.ratio for name, found in figures.items() if found.ratio},
+        "figures": {name: asdict(found) for name, found in figures.items()},
     }
-    print(json.dumps(result, indent=1) if arguments.json else table(figures))
+    print(json.dumps(result, indent=1) if arguments.json else f"{table_of_maps(figures)}\n\n{table_of_scores(figures)}")
 
 
-def table(figures: dict[str, Figures]) -> str:
-    head = ("model", "layers", "blank maps", *(f"insertion: {name}" for name in (*READINGS, *OTHERS)), "difference")
-    rows = [
-        (
-            name,
-            " / ".join(of_model.layers[reading] for reading in READINGS),
-            " / ".join(str(of_model.blank[reading]) for reading in READINGS) + f" of {of_model.images:,}",
-            *(f"{of_model.insertion[what]:.3f}" for what in (*READINGS, *OTHERS)),
-            "{:+.3f} ({:+.3f} to {:+.3f})".format(*of_model.activation_minus_convolution),
-        )
-        for name, of_model in figures.items()
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
-
-
-def measure(model: Any, keras_model: Any, picture: Callable[[int], Pixels], count: int, arguments: Any) -> Figures:
+def measure(network: Any, *, drawn: int) -> OfNetwork:
+    """The maps of a `cam_networks.Network` at each reading, with insertion on `drawn` images."""
+    from benchmarks.cam_maps import maps_of, scores_of
     from harness.saliency import GradientEngine
 
-    engine = GradientEngine(keras_model)
-    branch = [info.name for info in engine.candidates if info.convolution][-1]
-    layers = {name: engine.layer(branch if layer == BRANCH else layer) for name, layer in READINGS.items()}
-    drawn = np.sort(np.random.default_rng(0).permutation(count)[: arguments.insertion])
-    blank = dict.fromkeys(READINGS, 0)
-    scores: list[NDArray[np.float64]] = []
-    for first in range(0, count, CHUNK):
-        indices = range(first, min(first + CHUNK, count))
-        pixels = np.stack([picture(index) for index in indices])
-        maps, predicted, blanks = _maps(engine, model, pixels, indices, layers)
-        for name in READINGS:
-            blank[name] += int(blanks[name].sum())
-        chosen = np.flatnonzero(np.isin(list(indices), drawn))
-        if len(chosen):
-            keys = [str(indices[i]) for i in chosen]
-            scores.append(_insertion(engine, model, pixels[chosen], predicted[chosen], _taken(maps, chosen), keys))
-    insertion = np.concatenate(scores, axis=1)
-    insertion = insertion[:, ~np.isnan(insertion).any(axis=0)]
-    return Figures(
-        layers=layers,
-        images=count,
-        blank=blank,
-        drawn=len(drawn),
-        scored=insertion.shape[1],
-        insertion={name: float(row.mean()) for name, row in zip((*READINGS, *OTHERS), insertion)},
-        activation_minus_convolution=_interval(insertion[2] - insertion[1]),
+    engine = GradientEngine(network.keras_model)
+    layers = read_layers(network.keras_model)
+    images = len(network.places)
+    chosen = np.sort(np.random.default_rng(0).permutation(images)[:drawn])
+    parts = []
+    for first in range(0, images, CHUNK):
+        pixels, masks = network.pictures(first, first + CHUNK)
+        maps = maps_of(engine, network.model, layers, pixels, first)
+        parts.append(scores_of(engine, network.model, maps, pixels, masks, np.isin(maps.indices, chosen)))
+    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return summary(layers, columns, drawn=len(chosen))
+
+
+def summary(layers: list[ReadLayer], columns: Mapping[tuple[str, str], Values], *, drawn: int) -> OfNetwork:
+    """The figures of a network. `columns` has a value for each image by (score, name of a layer or another map)."""
+    default = next(layer.name for layer in layers if DEFAULT in layer.readings)
+    of_layers = {layer.name: _of_layer(layer, columns, default) for layer in layers}
+    convolution = next((of_layers[layer.name] for layer in layers if CONVOLUTION in layer.readings), None)
+    return OfNetwork(
+        images=len(columns["blank", default]),
+        drawn=drawn,
+        positive_sum=int((columns["sum", default] > 0).sum()),
+        layers=of_layers,
+        others={name: {score: _mean(columns[score, name]) for score in (INSERTION, MASS)} for name in OTHERS},
+        ratio=_ratio(convolution),
     )
 
 
-def _maps(
-    engine: Any, model: Any, pixels: Pixels, indices: Sequence[int], layers: dict[str, str]
-) -> tuple[dict[str, Maps], Any, Any]:
-    """The maps by name, the predicted classes, and which of the GradCAM maps are blank."""
-    from device.preprocessing import preprocess
-    from harness.saliency import compute_many
-
-    jobs = [("gradcam", {"layer": layer}) for layer in layers.values()]
-    keys = [str(index) for index in indices]
-    inputs = preprocess(pixels, model.preprocessing)
-    done = compute_many(engine, [*jobs, ("gradient", {})], inputs, None, keys)
-    maps = {name: attribution.maps(pixels.shape[1:3]) for name, attribution in zip((*READINGS, "gradient"), done)}
-    return maps, done[0].predicted, {name: attribution.blank for name, attribution in zip(READINGS, done)}
-
-
-def _insertion(
-    engine: Any, model: Any, pixels: Pixels, targets: Any, maps: dict[str, Maps], keys: list[str]
-) -> NDArray[np.float64]:
-    """(maps, images) areas under the insertion curves."""
-    from device.preprocessing import preprocess
-    from harness.quality.controls import control_maps
-    from harness.quality.evaluation import evaluate_together
-    from harness.quality.inputs import MetricInputs
-    from harness.quality.judges import FloatJudge
-
-    judge = FloatJudge(lambda images: engine.scores(preprocess(images, model.preprocessing)))
-    inputs = MetricInputs(images=pixels, targets=targets, keys=tuple(keys), judge=judge)
-    maps = {**maps, "random": control_maps("random", inputs)}
-    named = [maps[name] for name in (*READINGS, *OTHERS)]
-    rows = [evaluate_together({"insertion_auc": {}}, values, inputs)["insertion_auc"].values for values in named]
-    return np.stack(rows)
+def _of_layer(layer: ReadLayer, columns: Mapping[tuple[str, str], Values], default: str) -> OfLayer:
+    blank, likeness = columns["blank", layer.name], columns["likeness", layer.name]
+    score, difference, scored = {}, {}, {}
+    for name in (INSERTION, MASS):
+        both = np.stack([columns[name, layer.name], columns[name, default]])
+        own, of_default = both[:, ~np.isnan(both).any(axis=0)]
+        score[name], difference[name], scored[name] = _mean(own), _mean(own - of_default), len(own)
+    return OfLayer(
+        readings=layer.readings,
+        size=layer.size,
+        blank=int(blank.sum()),
+        blank_fraction=wilson(int(blank.sum()), len(blank)),
+        all_negative=int(columns["all negative", layer.name].sum()),
+        likeness=_mean(likeness),
+        reversed=int((likeness < 0).sum()),
+        score=score,
+        difference=difference,
+        scored=scored,
+    )
 
 
-def _taken(maps: dict[str, Maps], chosen: Any) -> dict[str, Maps]:
-    return {name: values[chosen] for name, values in maps.items()}
+def _mean(values: Values) -> Interval | None:
+    return mean_interval(values[~np.isnan(values)].tolist())
 
 
-def _interval(differences: NDArray[np.float64]) -> tuple[float, float, float]:
-    rng = np.random.default_rng(0)
-    means = [rng.choice(differences, len(differences)).mean() for _ in range(2000)]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(differences.mean()), float(low), float(high)
+def _ratio(convolution: OfLayer | None) -> float | None:
+    own, difference = (convolution.score[INSERTION], convolution.difference[INSERTION]) if convolution else (None, None)
+    return round((own.value - difference.value) / own.value, 3) if own and difference else None
 
 
-def _models(arguments: argparse.Namespace) -> Any:
-    """(name, (model, its Keras model, picture by index, number of pictures)), one at a time."""
-    from harness.datasets.dataset_kinds import open_dataset
-    from harness.models.catalogue import CATALOGUE, catalogue_model
-    from harness.models.loading import load_model
+def table_of_maps(figures: Mapping[str, OfNetwork]) -> str:
+    rows = []
+    for name, found in figures.items():
+        for layer, of_layer in found.layers.items():
+            blank = of_layer.blank_fraction
+            rows.append(
+                (
+                    name,
+                    f"`{layer}`",
+                    ", ".join(of_layer.readings),
+                    f"{of_layer.size[0]}×{of_layer.size[1]}",
+                    f"{of_layer.blank} of {found.images:,}",
+                    f"{100 * blank.low:.1f} to {100 * blank.high:.1f} %" if blank else "",
+                    "" if DEFAULT in of_layer.readings else _text(of_layer.likeness),
+                    "" if DEFAULT in of_layer.readings or not of_layer.likeness else str(of_layer.reversed),
+                    str(found.positive_sum) if DEFAULT in of_layer.readings else "",
+                )
+            )
+    head = (
+        "network",
+        "layer",
+        "readings",
+        "map",
+        "blank maps",
+        "95 %",
+        "likeness to bitlens' default",
+        "below 0",
+        "sum above 0",
+    )
+    return _table(head, rows)
 
-    if arguments.model:
-        yield arguments.model.name, _own(arguments)
-        return
-    families = {"planted": ("planted", None)}
-    if arguments.cifar:
-        families["cifar"] = ("cifar10-archive", str(arguments.cifar))
-    for family, (kind, path) in families.items():
-        dataset = open_dataset(kind, path=path, seed=0)
-        for precision in ("float", "binary"):
-            model = catalogue_model(f"{family}-{precision}", CATALOGUE[f"{family}-{precision}"])
 
-            def picture(index: int, dataset: Any = dataset) -> Pixels:
-                return dataset.sample("test", index).image
+def table_of_scores(figures: Mapping[str, OfNetwork]) -> str:
+    rows = []
+    for name, found in figures.items():
+        for layer, of_layer in found.layers.items():
+            cells = [cell for score in (INSERTION, MASS) for cell in _score_cells(of_layer, score)]
+            rows.append((name, f"`{layer}`", *cells))
+        for other, scores in found.others.items():
+            rows.append((name, other, _value(scores[INSERTION]), "", "", _value(scores[MASS]), "", ""))
+    head = (
+        "network",
+        "map",
+        "insertion",
+        "minus the default's",
+        "images",
+        "mass in object",
+        "minus the default's",
+        "images",
+    )
+    return _table(head, rows)
 
-            yield model.name, (model, load_model(model), picture, arguments.images)
+
+def _score_cells(of_layer: OfLayer, score: str) -> tuple[str, str, str]:
+    count = str(of_layer.scored[score] or "")
+    difference = "" if DEFAULT in of_layer.readings else _text(of_layer.difference[score], sign="+")
+    return _value(of_layer.score[score]), difference, count
 
 
-def _own(arguments: argparse.Namespace) -> Any:
-    from harness.datasets.geometry import fit_image
-    from harness.datasets.pictures import read_picture
-    from harness.models.completion import complete
-    from harness.models.declared import Declared
-    from harness.models.lookup import own_file
+def _value(interval: Interval | None) -> str:
+    return f"{interval.value:.3f}" if interval else ""
 
-    files = sorted(path for path in arguments.data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if not files:
-        raise SystemExit(f"{arguments.data}: no .jpg or .png in it")
-    declared = Declared(mean=(127.5,), scale=(1 / 127.5,), resize=arguments.resize)
-    done = complete(own_file(arguments.model, declared, output="", trusted=False, module=None), [])
-    model, keras_model = done.model, done.keras_model
 
-    def picture(index: int) -> Pixels:
-        return fit_image(read_picture(files[index], where="--data"), model.preprocessing)
+def _text(interval: Interval | None, *, sign: str = "") -> str:
+    if interval is None:
+        return ""
+    if interval.low is None:  # of too few images
+        return f"{interval.value:{sign}.3f}"
+    return f"{interval.value:{sign}.3f} ({interval.low:{sign}.3f} to {interval.high:{sign}.3f})"
 
-    return model, keras_model, picture, len(files)
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a Keras file of a classifier")
-    parser.add_argument("--data", type=Path, help="a folder of pictures for it")
+    parser.add_argument("--data", help="images for it: a folder or an archive")
     parser.add_argument("--resize", type=int, help="shorter side of a picture before it is cropped for --model")
-    parser.add_argument("--cifar", type=Path, help="the CIFAR-10 archive, for the twins of CIFAR-10")
-    parser.add_argument("--images", type=int, default=1000, help="of a twin (default 1000)")
+    parser.add_argument("--normalization", choices=NORMALIZATIONS, help="of the pixels for --model")
+    parser.add_argument("--cifar", help="the CIFAR-10 archive, for the twins of CIFAR-10")
+    parser.add_argument(
+        "--photos", help="the folder that examples/tiny_imagenet.py makes, for the twins of photographs"
+    )
+    parser.add_argument("--images", type=int, default=1000, help="of each network (default 1000)")
     parser.add_argument("--insertion", type=int, default=200, help="images drawn for insertion (default 200)")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print ratios and figures as JSON, and nothing else")
     arguments = parser.parse_args()
     if bool(arguments.model) != bool(arguments.data):
         parser.error("--model and --data go together")
