@@ -40,6 +40,7 @@ NOT_RUN = {
     "bitlens run examples/ablation.toml": "takes 40 minutes; `bitlens plan` reads it instead",
     "bitlens run examples/estimators.toml": "takes ten minutes; `bitlens plan` reads it instead",
     "bitlens report runs/twins": "needs the run of examples/twins.toml",
+    "python benchmarks/cam_layers.py": "needs data and model files; tests/benchmarks measures a small model",
     "python -m tests.fuzz": "takes hours; tests/fuzz runs a small part of it",
     "python examples/gallery.py": "takes an hour and writes into docs/; `make demo` is run",
     "dask": "needs other machines; tests/harness/execution/test_secure_cluster.py starts a cluster here",
