@@ -59,6 +59,24 @@ def normal_interval(value: float, error: float) -> Interval:
     return Interval(value=value, low=value - margin, high=value + margin)
 
 
+def images_for_gap(
+    differences: Sequence[float], gap: float, *, confidence: float = CONFIDENCE, power: float = POWER
+) -> int | None:
+    """The fewest images of which the interval of a paired difference excludes zero that often, were it truly `gap`.
+
+    differences  one per image, in the unit of `gap`: their spread is that of the present images.
+    gap          the true mean difference, above zero.
+    Returns      ((z + z') * standard deviation / gap)², where z is the normal quantile of a two-sided interval of that
+                 confidence and z' that of the power; at least the MIN_VALUES that have an interval. None where the
+                 differences do not vary, or are too few to say how much they do.
+    Source       Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
+    """
+    if len(differences) < MIN_VALUES or min(differences) == max(differences):
+        return None
+    errors = _normal_quantile(confidence) + float(scipy.stats.norm.ppf(power))  # that the gap must lie above zero
+    return max(MIN_VALUES, math.ceil((errors * float(np.std(differences, ddof=1)) / gap) ** 2))
+
+
 def settles(truth: float, error: float, *, least: float, most: float, confidence: float = CONFIDENCE) -> float:
     """The probability that an interval lies on the side of the limits that the truth is on.
 

@@ -78,7 +78,16 @@ WORDS = {
         things="differences",
         name="deployment",
         ranges={"gap": "deployed judge − float judge"},
-        columns={"deployment": "Deployment", "gap": "Difference", "gap_low": "From", "gap_high": "To"},
+        columns={
+            "deployment": "Deployment",
+            "float_mean": "Float judge",
+            "mean": "Deployed judge",
+            "gap": "Difference",
+            "gap_low": "From",
+            "gap_high": "To",
+            "images": "Images",
+            "images_needed_text": "Images for 80 %",
+        },
     ),
     "judge_curves": Words(
         things="points",

@@ -34,6 +34,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
         return None
     return {
         "quality_tables": quality_tables(run.summary, run.view.models),
+        "least_gap": deployed_judges.LEAST_GAP,
         "best_levels": sweeps.best_levels(charts["noise_sweep"].records),
         "baseline_disagreements": baseline_disagreements(run.summary),
         "sanity": sanity.sanity_checks(run.view),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from reports.data.power import holm, images_needed, settles
+from reports.data.power import holm, images_for_gap, images_needed, settles
 from reports.data.stats import Interval, mean_interval
 from reports.sections.expectations import Expected, above, below, between
 
@@ -108,6 +108,58 @@ def test_half_the_images_find_it_less_often() -> None:
     assert needed is not None
     assert settles(0.3, 1 / math.sqrt(needed), least=0.0, most=math.inf) == pytest.approx(0.8, abs=0.01)
     assert settles(0.3, 1 / math.sqrt(needed / 2), least=0.0, most=math.inf) < 0.6
+
+
+def test_images_for_a_gap_are_those_of_the_closed_form_and_of_the_interval() -> None:
+    differences = [-0.2, -0.1, 0.0, 0.1, 0.2, 0.3]
+    spread = math.sqrt(0.175 / 5)  # by hand: the squares around their mean 0.05 add up to 0.175
+    needed = images_for_gap(differences, 0.01)
+    assert needed == math.ceil(((1.959964 + 0.841621) * spread / 0.01) ** 2) == 2748
+    assert needed == images_needed(interval(0.01, spread / 8), 64, least=0.0, most=math.inf)
+
+
+def test_images_for_a_gap_depend_on_the_spread_not_on_the_present_gap() -> None:
+    differences = np.random.default_rng(0).normal(0.0, 0.05, 40)
+    usual, shifted, wider, surer, oftener = (
+        images_for_gap(list(values), 0.01, **more)
+        for values, more in (
+            (differences, {}),
+            (differences + 0.3, {}),
+            (2 * differences, {}),
+            (differences, {"confidence": 0.998}),
+            (differences, {"power": 0.95}),
+        )
+    )
+    assert usual
+    assert shifted == usual
+    assert wider == pytest.approx(4 * usual, abs=4)
+    assert (surer or 0) > usual
+    assert (oftener or 0) > usual
+
+
+def test_images_for_a_gap_are_at_least_those_that_have_an_interval() -> None:
+    assert images_for_gap([1e-7, 0.0, -1e-7, 0.0, 1e-7], 0.01) == 5
+
+
+@pytest.mark.parametrize("hopeless", [[0.1] * 30, [0.0, 0.1, 0.2, 0.3], []])
+def test_differences_that_do_not_vary_or_are_too_few_give_no_number(hopeless: list[float]) -> None:
+    assert images_for_gap(hopeless, 0.01) is None
+
+
+@pytest.mark.parametrize("shape", ["normal", "skewed", "hits"])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_planted_gap_is_seen_with_the_stated_power(shape: str, direction: int) -> None:
+    rng = np.random.default_rng(0)
+    needed = images_for_gap(list(0.04 * centred(rng, shape, 5000)), 0.01)
+    assert needed == pytest.approx(126, rel=0.06)
+    seen = 0
+    for _ in range(REPETITIONS):
+        found = mean_interval(direction * 0.01 + 0.04 * centred(rng, shape, needed))
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        seen += found.low > 0 if direction > 0 else found.high < 0
+    assert seen / REPETITIONS == pytest.approx(0.8, abs=THREE_ERRORS + SKEWED.get(shape, 0.0))
 
 
 def test_holms_correction_is_that_of_the_textbook() -> None:

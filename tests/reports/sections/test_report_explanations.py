@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,44 @@ def test_the_deployment_gap_is_paired_by_image(view: RunView) -> None:
     assert gap["gap"] == pytest.approx(expected)
     assert gap["gap_low"] < gap["gap"] < gap["gap_high"] < 0
     assert gap["deployment"] == "planted-float int8 on pi4"
+    assert (gap["mean"], gap["float_mean"]) == tuple(
+        pytest.approx(np.mean(list(by_image.values()))) for by_image in reversed(scores)
+    )
+
+
+def test_the_deployment_gap_says_how_many_images_would_see_a_hundredth(view: RunView) -> None:
+    [gap] = deployed_judges.deployment_gap(view, quality_summary(view))
+    [by_float], [deployed] = (
+        [
+            {s.image: s.value for s in view.scores(u)}
+            for u in view.of_kind("quality")
+            if u.spec["metric"] == "insertion_auc" and (u.spec["judge"] == "float") is is_float
+        ]
+        for is_float in (True, False)
+    )
+    spread = np.std([deployed[image] - by_float[image] for image in by_float], ddof=1)
+    assert gap["images"] == 20
+    assert gap["images_needed"] == math.ceil(((1.959964 + 0.841621) * spread / 0.01) ** 2)
+    assert gap["images_needed_text"] == f"{gap['images_needed']:,}"
+    page = render(read_run(view.store))
+    assert "The last column of the table is how many images would find a gap of 0.01 8 times out of 10" in page
+    assert '"images_needed_text":"Images for 80 %"' in page
+
+
+@pytest.mark.parametrize(("images", "said"), [(20, "does not vary"), (4, "–")])
+def test_a_gap_that_does_not_vary_or_rests_on_too_few_images_has_no_number(
+    tmp_path: Path, images: int, said: str
+) -> None:
+    run = RunBuilder(tmp_path, image_count=images)
+    shown = run.images()
+    maps = run.saliency(TWINS[1], {"method": "gradient", "parameters": {}}, shown)
+    artifact = run.conversion(TWINS[1], "lce")
+    for judge in (None, DeployedJudge(artifact=artifact, device=BOARD)):
+        run.rng = np.random.default_rng(1)  # the same scores twice
+        run.quality(maps, shown, "deletion_auc", mean=0.7, judge=judge)
+    with Store(run.build()) as store:
+        [gap] = deployed_judges.deployment_gap(RunView(store), quality_summary(RunView(store)))
+    assert (gap["gap"], gap["images_needed"], gap["images_needed_text"]) == (0, None, said)
 
 
 def test_the_page_shows_all_of_it(view: RunView) -> None:
