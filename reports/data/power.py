@@ -18,6 +18,7 @@ import scipy
 from reports.data.stats import CONFIDENCE, MIN_VALUES, Interval
 
 POWER = 0.80
+ROUNDING = 1e-5  # float32 scores of two kernels differ by less, because they add in different orders (docs/devices.md)
 MOST_IMAGES = 10**7  # more than any data set here has: the value lies too close to a limit
 
 
@@ -68,10 +69,10 @@ def images_for_gap(
     gap          the true mean difference, above zero.
     Returns      ((z + z') * standard deviation / gap)², where z is the normal quantile of a two-sided interval of that
                  confidence and z' that of the power; at least the MIN_VALUES that have an interval. None where the
-                 differences do not vary, or are too few to say how much they do.
+                 differences vary by no more than rounding, or are too few to say how much they do.
     Source       Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
     """
-    if len(differences) < MIN_VALUES or min(differences) == max(differences):
+    if len(differences) < MIN_VALUES or max(differences) - min(differences) < ROUNDING:
         return None
     errors = _normal_quantile(confidence) + float(scipy.stats.norm.ppf(power))  # that the gap must lie above zero
     return max(MIN_VALUES, math.ceil((errors * float(np.std(differences, ddof=1)) / gap) ** 2))

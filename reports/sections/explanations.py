@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.data import formatting
+from reports.data.stats import MIN_VALUES
 from reports.sections import deployed_judges, sanity, sweeps
 from reports.sections.answers import answers, are_asked
 from reports.sections.records import Records, judged_by_float, picked
@@ -35,6 +36,7 @@ def facts(run: RunData, charts: Mapping[str, Chart]) -> Facts | None:
     return {
         "quality_tables": quality_tables(run.summary, run.view.models),
         "least_gap": deployed_judges.LEAST_GAP,
+        "fewest_images": MIN_VALUES,
         "best_levels": sweeps.best_levels(charts["noise_sweep"].records),
         "baseline_disagreements": baseline_disagreements(run.summary),
         "sanity": sanity.sanity_checks(run.view),

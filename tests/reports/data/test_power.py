@@ -138,11 +138,11 @@ def test_images_for_a_gap_depend_on_the_spread_not_on_the_present_gap() -> None:
 
 
 def test_images_for_a_gap_are_at_least_those_that_have_an_interval() -> None:
-    assert images_for_gap([1e-7, 0.0, -1e-7, 0.0, 1e-7], 0.01) == 5
+    assert images_for_gap([1e-4, 0.0, -1e-4, 0.0, 1e-4], 0.01) == 5
 
 
-@pytest.mark.parametrize("hopeless", [[0.1] * 30, [0.0, 0.1, 0.2, 0.3], []])
-def test_differences_that_do_not_vary_or_are_too_few_give_no_number(hopeless: list[float]) -> None:
+@pytest.mark.parametrize("hopeless", [[0.1] * 30, [0.1, 0.1 + 9e-6, 0.1, 0.1, 0.1], [0.0, 0.1, 0.2, 0.3], []])
+def test_differences_that_vary_by_rounding_alone_or_are_too_few_give_no_number(hopeless: list[float]) -> None:
     assert images_for_gap(hopeless, 0.01) is None
 
 

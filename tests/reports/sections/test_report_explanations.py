@@ -133,7 +133,8 @@ def test_the_deployment_gap_says_how_many_images_would_see_a_hundredth(view: Run
     assert gap["images_needed"] == math.ceil(((1.959964 + 0.841621) * spread / 0.01) ** 2)
     assert gap["images_needed_text"] == f"{gap['images_needed']:,}"
     page = render(read_run(view.store))
-    assert "The last column of the table is how many images would find a gap of 0.01 8 times out of 10" in page
+    assert "The last column of the table is how many images would find a gap of 0.01 with 80 % power" in page
+    assert "It is never less than 5, the fewest that have an interval." in page
     assert '"images_needed_text":"Images for 80 %"' in page
 
 
