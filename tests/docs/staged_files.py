@@ -74,6 +74,18 @@ def photographs(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"n{number:08d}_class-{number}.JPEG")
 
 
+def mobilenet(path: Path) -> None:
+    """What takes the pictures and gives the classes of the model that examples/deployment-gap.toml fetches."""
+    from harness import keras_packages
+
+    keras_packages.set_up()
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    small = [layers.Conv2D(4, 3, strides=4, activation="relu"), layers.GlobalAveragePooling2D()]
+    tf.keras.Sequential([layers.Input((224, 224, 3)), *small, layers.Dense(1000, activation="softmax")]).save(path)
+
+
 def tiny_imagenet(folder: Path) -> None:
     """Small pictures with boxes, as many as the examples ask for, laid out as examples/tiny_imagenet.py does it."""
     from examples.tiny_imagenet import CLASSES
@@ -84,7 +96,7 @@ def tiny_imagenet(folder: Path) -> None:
         for split in ("train", "test"):
             place = Path(split) / f"{number}_{name}"
             (folder / place).mkdir(parents=True)
-            for position in range(5):
+            for position in range(25):
                 picture = place / f"{position}.png"
                 Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(folder / picture)
                 boxes.append(f"{picture},{index},{name},8,8,56,56")
@@ -112,6 +124,7 @@ def main(folder: Path) -> None:
     (folder / "study.toml").write_text(STUDY)
     cifar10(folder / "data" / "cifar-10-python.tar.gz")
     photographs(folder / "data" / "imagenet-sample-images")
+    mobilenet(folder / "data" / "mobilenet_v1_0.25_224.h5")
     tiny_imagenet(folder / "data" / "tiny-imagenet-20")
     label = [sys.executable, "examples/label_imagenet.py", "data/imagenet-sample-images"]
     subprocess.run(label, cwd=folder, check=True)
