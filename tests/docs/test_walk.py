@@ -36,7 +36,7 @@ NOT_RUN = {
     "bitlens bench model.tflite --device vm-": "needs a virtual machine; tests/vm runs it",
     "BITLENS_VM_CUTS": "takes hours: a suite of its own",
     "bitlens run examples/twins.toml": "takes hours; `bitlens plan` reads it instead",
-    "bitlens run examples/deployment-gap.toml": "takes half an hour; `bitlens plan` reads it instead",
+    "bitlens run examples/deployment-gap.toml": "takes ten minutes; `bitlens plan` reads it instead",
     "bitlens run examples/ablation.toml": "takes 40 minutes; `bitlens plan` reads it instead",
     "bitlens run examples/estimators.toml": "takes ten minutes; `bitlens plan` reads it instead",
     "bitlens report runs/twins": "needs the run of examples/twins.toml",
