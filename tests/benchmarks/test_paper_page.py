@@ -30,7 +30,9 @@ GROWTH = Finding(
     needed=524,
 )
 DECAY = replace(GROWTH, what="decay of the map", needed=80)
-GROWS = Answer(section="1", claim="It grows", contrast="a / b", verdict="unclear", findings=(GROWTH, DECAY), corrected="unclear")
+GROWS = Answer(
+    section="1", claim="It grows", contrast="a / b", verdict="unclear", findings=(GROWTH, DECAY), corrected="unclear"
+)
 
 
 def numbers(*answers: Answer) -> Numbers:
