@@ -69,7 +69,7 @@ def _sweep(study: Study, contrast: Contrast) -> list[Level]:
 
 # ------------------------------------------------------------------------------------------------------ as a file
 def as_json(numbers: Numbers) -> str:
-    return json.dumps(asdict(numbers), indent=1) + "\n"
+    return json.dumps(asdict(numbers), indent=1, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Numbers:

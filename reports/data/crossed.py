@@ -8,29 +8,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from reports.data.power import MOST_IMAGES, POWER
 from reports.data.stats import CONFIDENCE, MIN_VALUES, Interval
 
 MIN_SEEDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A mean with its standard error; NaN where the sample gives none.
+class Variance:
+    """A part of a squared standard error.
 
-    error_of_seeds  what of the error comes from the seeds, and no number of images makes smaller.
-    degrees         of freedom that go with the error.
+    images  over how many images it was taken, with whose number it shrinks; None of what varies from seed to seed.
     """
 
+    of_mean: float
+    degrees: float
+    images: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean, and what its squared standard error is made of; nothing where the sample does not say how it varies."""
+
     value: float
-    error: float = math.nan
-    error_of_seeds: float = math.nan
-    degrees: float = math.nan
+    variances: tuple[Variance, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """The standard error; NaN if it is not known."""
+        return math.sqrt(sum(part.of_mean for part in self.variances)) if self.variances else math.nan
+
+    @property
+    def degrees(self) -> float:
+        """Satterthwaite's degrees of freedom; infinite where nothing varies."""
+        spread = sum(part.of_mean**2 / part.degrees for part in self.variances)
+        return self.error**4 / spread if spread else math.inf
 
     @property
     def interval(self) -> Interval:
@@ -54,6 +72,35 @@ class Estimate:
             return 0.0 if distance > 0 else 1.0
         return float(scipy.stats.t.sf(distance / self.error, self.degrees))
 
+    def images_needed(self, *, least: float, most: float, confidence: float, power: float = POWER) -> int | None:
+        """About how many images for each seed an interval needs to lie wholly inside or outside of limits that often.
+
+        Were the present value the truth, and the seeds as many as now. None where no number does: what varies from
+        seed to seed stays, and the fewer images contribute, the fewer degrees of freedom the interval has.
+        Source: the noncentral t distribution.
+        """
+        if not self.error > 0:
+            return None
+        now = max(part.images or 0 for part in self.variances)
+        counts = np.unique(np.geomspace(MIN_VALUES, MOST_IMAGES, 700).round())
+        variances, spreads = np.zeros_like(counts), np.zeros_like(counts)
+        for part in self.variances:
+            of_mean = part.of_mean * (now / counts if part.images else np.ones_like(counts))
+            variances += of_mean
+            spreads += of_mean**2 / (counts - 1 if part.images else part.degrees)
+        error, degrees = np.sqrt(variances), variances**2 / spreads
+        margin = scipy.stats.t.ppf((1 + confidence) / 2, degrees)
+
+        def excludes(distance: float) -> NDArray[np.float64]:
+            return np.asarray(np.nan_to_num(scipy.stats.nct.sf(margin, degrees, distance / error)))
+
+        if least <= self.value <= most:
+            settled = 1 - sum(1 - excludes(abs(self.value - limit)) for limit in (least, most) if math.isfinite(limit))
+        else:
+            settled = excludes(max(least - self.value, self.value - most))
+        enough = np.flatnonzero(settled >= power)
+        return int(counts[enough[0]]) if len(enough) else None
+
 
 def crossed_mean(table: NDArray[np.float64]) -> Estimate:
     """The mean of a table, for other seeds and other images of the same kinds.
@@ -73,24 +120,18 @@ def crossed_mean(table: NDArray[np.float64]) -> Estimate:
     if seeds < MIN_SEEDS or images < MIN_VALUES:
         return Estimate(value=value)
     of_seeds, of_images = (float(np.var(table.mean(axis=1 - axis), ddof=1)) / table.shape[axis] for axis in (0, 1))
-    error = math.sqrt(of_seeds + of_images)
-    degrees = _degrees([(of_seeds, seeds - 1), (of_images, images - 1)])
-    return Estimate(value=value, error=error, error_of_seeds=math.sqrt(of_seeds), degrees=degrees)
+    variances = (
+        Variance(of_mean=of_seeds, degrees=seeds - 1),
+        Variance(of_mean=of_images, degrees=images - 1, images=images),
+    )
+    return Estimate(value=value, variances=variances)
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of independent estimates, which weigh the same."""
-    count = len(estimates)
-    variances = [(each.error / count) ** 2 for each in estimates]
+    count, parts = len(estimates), [part for each in estimates for part in each.variances]
+    known = all(each.variances for each in estimates)
     return Estimate(
         value=float(np.mean([each.value for each in estimates])),
-        error=math.sqrt(sum(variances)),
-        error_of_seeds=math.hypot(*(each.error_of_seeds for each in estimates)) / count,
-        degrees=_degrees(list(zip(variances, (each.degrees for each in estimates)))),
+        variances=tuple(replace(part, of_mean=part.of_mean / count**2) for part in parts) if known else (),
     )
-
-
-def _degrees(parts: Sequence[tuple[float, float]]) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances, each with its own; infinite for none that varies."""
-    spread = sum(variance**2 / degrees for variance, degrees in parts)
-    return sum(variance for variance, _ in parts) ** 2 / spread if spread else math.inf

@@ -28,7 +28,6 @@ def images_needed(
     *,
     least: float,
     most: float,
-    of_seeds: float = 0.0,
     confidence: float = CONFIDENCE,
     power: float = POWER,
 ) -> int | None:
@@ -36,28 +35,20 @@ def images_needed(
 
     interval    of `images` images, with 95 % confidence: the present value, and its spread.
     least, most the limits of what is expected; one of them may be infinite.
-    of_seeds    what of the present standard error comes from the seeds, and more images leave as it is.
     confidence  of the interval that is to settle the question.
-    None        where the value does not vary, lies on a limit, or varies too much from seed to seed.
+    None        where the value does not vary, or lies on a limit.
     """
     if interval.low is None or interval.high is None or not interval.high > interval.low:
         return None  # NaN, too
-    error_now = (interval.high - interval.low) / (2 * _normal_quantile(CONFIDENCE))
-    spread = math.sqrt(images * max(0.0, error_now**2 - of_seeds**2))
+    spread = math.sqrt(images) * (interval.high - interval.low) / (2 * _normal_quantile(CONFIDENCE))
 
     def enough(count: int) -> float:
-        error = math.hypot(spread / math.sqrt(count), of_seeds)
+        error = spread / math.sqrt(count)
         return settles(interval.value, error, least=least, most=most, confidence=confidence)
 
     candidates = range(MIN_VALUES, MOST_IMAGES)
     found = bisect_left(candidates, power, key=enough)
     return candidates[found] if found < len(candidates) else None
-
-
-def normal_interval(value: float, error: float) -> Interval:
-    """The 95 % interval of a normal estimate with this standard error."""
-    margin = _normal_quantile(CONFIDENCE) * error
-    return Interval(value=value, low=value - margin, high=value + margin)
 
 
 def images_for_gap(

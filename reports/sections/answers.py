@@ -6,6 +6,7 @@ a second verdict, which holds for all of them together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -76,13 +77,19 @@ def answers(view: RunView) -> list[Answer]:
     on_each: list[Asked] = []
     on_all: list[Asked] = []
     for section, claim, collect in CLAIMS:
-        found = [[number for number in collect(study, each) if number is not None] for each in contrasts]
+        found = [[number for number in collect(study, each) if number and _is_defined(number)] for each in contrasts]
         on_each += [(section, claim, each.name, numbers) for each, numbers in zip(contrasts, found) if numbers]
         several = [numbers for each, numbers in zip(contrasts, found) if len(each.pairs) > 1]
         if together := on_all_tasks(several):
             on_all.append((section, claim, f"all {len(several)} pairs", together))
     order = [claim for _, claim, _ in CLAIMS]
     return sorted([*_answered(on_each), *_answered(on_all)], key=lambda answer: order.index(answer.claim))
+
+
+def _is_defined(number: Number) -> bool:
+    """Not, for instance, a part of a lead that there is not."""
+    interval = number.evidence.interval()
+    return interval is not None and not math.isnan(interval.value)
 
 
 def _answered(asked: Sequence[Asked]) -> list[Answer]:

@@ -45,7 +45,7 @@ def on_all_tasks(numbers: Sequence[Sequence[Number]]) -> list[Number]:
         by_name.setdefault(number.what, []).append(number)
     return [
         Number(
-            what=what,
+            what=what if len(same) == len(numbers) else f"{what}, {len(same)} of {len(numbers)} pairs",
             evidence=Together(parts=[each.evidence for each in same if isinstance(each.evidence, Evidence)]),
             expected=_mean_of([each.expected for each in same]),
         )
@@ -107,11 +107,18 @@ def _left_at_strong_noise(family: str, expected: Expected) -> Collect:
 def _fraction_left(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Columns: little noise, much noise, random map."""
     little, much, random = np.moveaxis(means, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(little != random, (much - random) / (little - random), np.nan))
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # without a lead there is nothing of which a part could be left
+        return np.asarray(np.where(little > random, (much - random) / (little - random), np.nan))
 
 
 def _best_level(family: str) -> Collect:
+    """Of one seed the level itself is judged. Three seeds drawn over and over say too little of a choice among levels:
+    of several seeds it is by how much the best of the paper's levels leads the best other one, which is smooth.
+    """
+    least, most = BEST_LEVELS[family]
+
     def collect(study: Study, contrast: Contrast) -> Numbers:
         levels = study.levels("noise_level", "smoothgrad")
         for metric in (FAITHFUL, "mass_in_object"):
@@ -119,14 +126,26 @@ def _best_level(family: str) -> Collect:
                 _scores(study, contrast, family, "smoothgrad", metric, {"noise_level": level}) for level in levels
             ]
             if len(levels) >= 3 and (table := table_of(columns)).size:
+                seeds = len(contrast.pairs)
                 best = Evidence(table=table, statistic=partial(_best, levels), smooth=False)
-                yield _number(f"noise level of the best {metric}", best, between(*BEST_LEVELS[family]))
+                yield _number(f"noise level of the best {metric}", best, between(least, most) if seeds == 1 else None)
+                if seeds > 1:
+                    inside = np.array([least <= level <= most for level in levels])
+                    what = f"{metric} at the best level of {least:.0%} to {most:.0%} - at the best other level"
+                    yield _number(what, Evidence(table=table, statistic=partial(_lead, inside)), above(0))
 
     return collect
 
 
 def _best(levels: Sequence[float], means: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.take(levels, means.argmax(axis=-1)), np.float64)
+
+
+def _lead(inside: NDArray[np.bool_], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much better the best level inside is than the best one outside, of levels that are on both sides."""
+    if inside.all() or not inside.any():
+        return np.full(means.shape[:-1], np.nan)
+    return np.asarray(means[..., inside].max(axis=-1) - means[..., ~inside].max(axis=-1))
 
 
 def _noise_is_amplified(study: Study, contrast: Contrast) -> Numbers:
@@ -175,7 +194,8 @@ def _best_other_layer(family: str, expected: Expected) -> Collect:
         }
         known = {layer: scores for layer, scores in scored.items() if all(scores)}
         if all(usual) and known:
-            best = max(known, key=lambda layer: float(table_of([known[layer]]).mean()))
+            means = table_of(list(known.values())).mean(axis=(0, 1))
+            best = list(known)[int(means.argmax())]
             what = f"{FAITHFUL} of GradCAM at the best other layer ({best} of the way) - at the last"
             yield _number(what, difference(known[best], usual), expected)
 

@@ -81,10 +81,14 @@ class Study:
         return [Contrast(name=name, pairs=(Pair(full_precision=full, binarized=binarized),))]
 
     def _with_seeds(self, twins: Sequence[tuple[str, str]]) -> list[Contrast]:
-        """One contrast for the pairs whose models are training runs of the same two models."""
+        """One contrast for the pairs whose models are training runs of the same two models, themselves a pair.
+
+        A pair that shares its float model with another one is no other training run of it.
+        """
         seeds, together = self._view.seeds, dict[tuple[str, str], list[Pair]]()
         for full, binarized in twins:
-            designs = seeds.get(full, full), seeds.get(binarized, binarized)
+            first = seeds.get(full, ""), seeds.get(binarized, "")
+            designs = first if first in twins else (full, binarized)
             together.setdefault(designs, []).append(Pair(full_precision=(full,), binarized=(binarized,)))
         return [
             Contrast(name=" / ".join(designs) + (f", {len(pairs)} seeds" if len(pairs) > 1 else ""), pairs=tuple(pairs))

@@ -11,8 +11,8 @@ import scipy
 from numpy.typing import NDArray
 
 from reports.data.crossed import Estimate, average, crossed_mean
-from reports.data.power import images_needed, normal_interval
-from reports.data.stats import CONFIDENCE, Interval, mean_interval, table_interval
+from reports.data.power import images_needed
+from reports.data.stats import CONFIDENCE, MIN_VALUES, Interval, mean_interval, table_interval
 
 STEP = 1e-4  # of a mean, by which the slope of a statistic is measured: rounding and curvature are both far below it
 DRAWS = 9_999  # of p-values: they have to be told apart far below 5 %, since many claims are tested
@@ -38,6 +38,10 @@ class Evidence:
         return self.table.shape[0]
 
     @property
+    def fewest_images(self) -> int:
+        return self.images
+
+    @property
     def seeds(self) -> int:
         return self.table.shape[1]
 
@@ -51,6 +55,8 @@ class Evidence:
         return np.asarray(self.table.mean(axis=(0, 1)))
 
     def interval(self) -> Interval | None:
+        if self.statistic is not None and self.fewest_images < MIN_VALUES:
+            return Interval(value=float(self.statistic(self.means)), low=None, high=None)
         if self.seeds > 1:
             return self.estimate().interval if self.smooth else _chosen(self.statistic, self.means, self.draws())
         table = self.table[:, 0]
@@ -77,11 +83,11 @@ class Evidence:
         return _share_not_beyond(self.statistic(self.draws()), limit, above=above, inclusive=inclusive)
 
     def needed(self, *, least: float, most: float, confidence: float) -> int | None:
-        """How many images would settle it, see `images_needed`; None also where only more seeds would."""
+        """How many images would settle it, see `images_needed`; None also where only more seeds could."""
         if not self.smooth:
             return None
         if self.seeds > 1:
-            return _needed(self.estimate(), self.images, least=least, most=most, confidence=confidence)
+            return self.estimate().images_needed(least=least, most=most, confidence=confidence)
         interval = self.interval()
         assert interval is not None  # evidence has at least one image
         return images_needed(interval, self.images, least=least, most=most, confidence=confidence)
@@ -120,6 +126,10 @@ class Together:
         return sum(part.images for part in self.parts)
 
     @property
+    def fewest_images(self) -> int:
+        return min(part.images for part in self.parts)
+
+    @property
     def seeds(self) -> int:
         return sum(part.seeds for part in self.parts)
 
@@ -134,7 +144,11 @@ class Together:
     def interval(self) -> Interval:
         if self.smooth:
             return self._estimate().interval
-        return _chosen(self.parts[0].statistic, np.mean([part.means for part in self.parts], axis=0), self._draws())
+        means = np.mean([part.means for part in self.parts], axis=0)
+        if self.fewest_images < MIN_VALUES:
+            assert self.parts[0].statistic is not None
+            return Interval(value=float(self.parts[0].statistic(means)), low=None, high=None)
+        return _chosen(self.parts[0].statistic, means, self._draws())
 
     def beyond(self, limit: float, *, above: bool, inclusive: bool) -> float:
         """As `Evidence.beyond`."""
@@ -145,22 +159,14 @@ class Together:
         return _share_not_beyond(statistic(self._draws()), limit, above=above, inclusive=inclusive)
 
     def needed(self, *, least: float, most: float, confidence: float) -> int | None:
-        """How many images would settle it, in all: as many more of each task."""
-        if not self.smooth:
-            return None
-        return _needed(self._estimate(), self.images, least=least, most=most, confidence=confidence)
+        """How many images of each task would settle it."""
+        return self._estimate().images_needed(least=least, most=most, confidence=confidence) if self.smooth else None
 
     def _estimate(self) -> Estimate:
         return average([part.estimate() for part in self.parts])
 
     def _draws(self) -> NDArray[np.float64]:
         return np.asarray(np.mean([part.draws(stream) for stream, part in enumerate(self.parts)], axis=0))
-
-
-def _needed(estimate: Estimate, images: int, *, least: float, most: float, confidence: float) -> int | None:
-    interval = normal_interval(estimate.value, estimate.error)
-    of_seeds = estimate.error_of_seeds
-    return images_needed(interval, images, least=least, most=most, of_seeds=of_seeds, confidence=confidence)
 
 
 def _chosen(statistic: Statistic | None, means: NDArray[np.float64], drawn: NDArray[np.float64]) -> Interval:

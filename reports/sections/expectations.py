@@ -34,7 +34,7 @@ class Expected:
 
         Values that do not vary decide by themselves, with 0.
         """
-        if verdict not in ("supported", "not supported") or evidence.images < MIN_VALUES:
+        if verdict not in ("supported", "not supported") or evidence.fewest_images < MIN_VALUES:
             return 1.0
         if not evidence.varies:
             return 0.0

@@ -92,7 +92,9 @@ def test_a_verdict_that_correction_leaves_unclear_has_a_star() -> None:
     [
         ((GROWTH, DECAY), "unclear: 524"),
         ((replace(GROWTH, needed=None), DECAY), "unclear: more seeds"),
+        ((replace(GROWTH, needed=None, seeds=1),), "unclear: too close to a limit"),
         ((replace(GROWTH, what="noise level of the best score", needed=None),), "unclear: a choice"),
+        ((DECAY, replace(GROWTH, what="noise level of the best score", needed=None, verdict="")), "unclear: 80"),
         ((replace(GROWTH, interval=Interval(value=0.0, low=0.0, high=0.0), needed=None),), "unclear: –"),
     ],
 )

@@ -193,6 +193,55 @@ def test_pairs_that_were_each_trained_with_several_seeds_are_also_asked_together
     assert (finding.seeds, finding.images, found["all 2 pairs"].verdict) == (6, 2 * len(IMAGES), "supported")
 
 
+def test_of_several_seeds_the_lead_of_the_papers_levels_is_judged(tmp_path: Path) -> None:
+    run, seeds = Run(tmp_path, scatter=0.001), {}
+    for seed, of_seed in enumerate((-0.01, 0.0, 0.01)):
+        names = [f"{family}{seed}" for family in ("float", "binary")]
+        seeds |= {name: name[:-1] + "0" for name in names} if seed else {}
+        twins = model(names[0], "full-precision"), model(names[1], "binarized", twin=names[0])
+        for twin, best in zip(twins, (0.15, 0.02)):
+            for level in (0.01, 0.02, 0.15, 0.5):
+                mean = 0.55 if level == best else 0.5
+                run.score(twin, "smoothgrad", {"noise_level": level}, "insertion_naopc", mean + of_seed)
+    run.store.set_meta("seeds", json.dumps(seeds))
+    level, lead = run.answers()["The best noise level is 2-6 % for binarized models"].findings
+    assert (level.interval.value, level.verdict) == (0.02, "")
+    assert lead.interval.value == pytest.approx(0.05, abs=0.005)
+    assert lead.verdict == "supported"
+    assert verdict(run, "10-20 %") == "supported"
+
+
+@pytest.mark.parametrize(
+    ("twins", "seeds"),
+    [
+        ({"b1": "f1"}, {"b1": "planted-binary"}),  # its float twin is no seed of the other
+        ({"b1": "f1"}, {"f1": "gone", "b1": "gone too"}),
+        ({"b1": "planted-float"}, {"b1": "planted-binary"}),  # one float model was not trained twice
+    ],
+)
+def test_pairs_that_are_no_other_training_run_are_asked_by_themselves(
+    tmp_path: Path, twins: dict[str, str], seeds: dict[str, str]
+) -> None:
+    run = Run(tmp_path)
+    models = [FLOAT, BINARY, *(model(name, "binarized", twin=twin) for name, twin in twins.items())]
+    models += [model(name, "full-precision") for name in twins.values() if name != FLOAT["name"]]
+    for each in models:
+        run.score(each, "gradcam", CAM, "insertion_naopc", 0.5)
+    run.store.set_meta("seeds", json.dumps(seeds))
+    run.answers()
+    contrasts = {answer.contrast for answer in answers(RunView(run.store))}
+    assert contrasts == {"planted-float / planted-binary", *(f"{twin} / {name}" for name, twin in twins.items())}
+
+
+def test_a_map_that_is_worse_than_a_random_one_keeps_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, scatter=0.001)
+    for twin in TWINS:
+        for level, mean in ((0.01, 0.4), (0.5, 0.3)):
+            run.score(twin, "smoothgrad", {"noise_level": level}, "insertion_naopc", mean)
+        run.score(twin, "control-random", {}, "insertion_naopc", 0.5)
+    assert not [claim for claim in run.answers() if "keep the object" in claim or "decay" in claim]
+
+
 def test_a_run_without_explanations_makes_no_claims(tmp_path: Path) -> None:
     assert Run(tmp_path).answers() == {}
 
