@@ -57,7 +57,8 @@ def claims_markdown(store: StoreReader) -> str:
 
 
 def answers_markdown(found: Iterable[Answer]) -> str:
-    headings = ("§", "claim", "models", "number", "value (95 %)", "expected", "verdict", "images for 80 %")
+    """One row per number, after a row for its claim."""
+    headings = ("§", "claim", "models", "number", "value (95 %)", "images", "expected", "verdict", "images for 80 %")
     rows: list[tuple[str, ...]] = []
     for answer in found:
         rows.append((answer.section, answer.claim, answer.contrast, "**all together**", *_answer_cells(answer)))
@@ -65,17 +66,18 @@ def answers_markdown(found: Iterable[Answer]) -> str:
     return markdown_table(headings, rows)
 
 
-def _answer_cells(answer: Answer) -> tuple[str, str, str, str]:
-    sure = "" if answer.p is None else f"p = {answer.p:.2g} after correction"
+def _answer_cells(answer: Answer) -> tuple[str, ...]:
+    sure = "" if answer.p is None else f"p = {answer.p:.2g} after correction" if answer.p else "values do not vary"
     changed = "" if answer.corrected == answer.verdict else f", {answer.corrected} after correction"
-    return sure, "", f"**{answer.verdict}**{changed}", ""
+    return sure, "", "", f"**{answer.verdict}**{changed}", ""
 
 
 def _finding_cells(finding: Finding) -> tuple[str, ...]:
     interval, needed = finding.interval, finding.needed
     bounds = "" if interval.low is None else f" ({interval.low:.3f} to {interval.high:.3f})"
     images = "" if needed is None else f"{needed:,}"
-    return finding.what, f"{interval.value:.3f}{bounds}", finding.expected, finding.verdict, images
+    measured = f"{finding.images:,}" + (f", {finding.seeds} seeds" if finding.seeds > 1 else "")
+    return finding.what, f"{interval.value:.3f}{bounds}", measured, finding.expected, finding.verdict, images
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
