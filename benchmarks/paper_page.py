@@ -80,7 +80,7 @@ LINES = (
     ),
     _line(
         "Binarized models amplify perturbations more, layer by layer",
-        "amplification of 1% noise at the last layer, binarized",
+        "amplification of 1% noise at the last layer, binarized -",
         "Yes, on every pair. Their last layer changes 7.6 to 10.5 times as strongly as the image, that of float models "
         "1.1 to 2.0 times.",
     ),

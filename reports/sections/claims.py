@@ -157,6 +157,8 @@ def _noise_is_amplified(study: Study, contrast: Contrast) -> Numbers:
         what = f"amplification of {level:.0%} noise at the last layer"
         yield _number(f"{what}, binarized - float", difference(binarized, full), above(0))
         yield _number(f"{what} - at the first, binarized", difference(binarized, first), above(0))
+        for family, amplified in zip(FAMILIES, (full, binarized)):
+            yield _number(f"{what}, {family}", Evidence(table=table_of([amplified])) if all(amplified) else None)
 
 
 def _gradcam_is_blank(study: Study, contrast: Contrast) -> Numbers:
