@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 def perturbed(start: NDArray[Any], end: NDArray[Any], ranks: NDArray[Any], steps: Sequence[int]) -> NDArray[Any]:
     """One image per step, (len(steps), H, W, C): `end` where a pixel's rank is below the step, `start` elsewhere.
 
-    start, end  (H, W, C) uint8.   ranks  (H, W): 0 for the pixel that goes first, each rank once.
+    start, end  (H, W, C) uint8, or (1, 1, C) for one colour.   ranks  (H, W): 0 for the pixels that go first.
     steps       how many pixels have gone over: 0 gives `start`, H * W gives `end`.
     """
-    gone = ranks[None, :, :, None] < np.asarray(steps).reshape(-1, 1, 1, 1)
-    images: NDArray[Any] = np.where(gone, end, start)
+    shape = (*ranks.shape, start.shape[-1])
+    current, goal = np.broadcast_to(start, shape).copy(), np.broadcast_to(end, shape)
+    images = np.empty((len(steps), *shape), current.dtype)
+    gone = 0
+    for k in np.argsort(steps):  # from one step to the next only a few pixels go over
+        moved = (ranks >= gone) & (ranks < steps[k])
+        current[moved] = goal[moved]
+        images[k] = current
+        gone = max(gone, steps[k])
     return images
 
 

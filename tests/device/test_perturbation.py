@@ -22,6 +22,17 @@ def test_pixels_go_over_in_the_order_of_their_ranks() -> None:
 def test_one_colour_can_be_the_end() -> None:
     colour = np.array([[[1, 2, 3]]], np.uint8)
     assert perturbed(START, colour, RANKS, [1])[0, 0, 0].tolist() == [1, 2, 3]
+    assert perturbed(START, colour, RANKS, [4])[0, 1, 0].tolist() == [1, 2, 3]
+    assert perturbed(colour, END, RANKS, [1])[0, 1, 1].tolist() == [1, 2, 3]
+
+
+@given(st.lists(st.integers(0, 5), min_size=6, max_size=6), st.lists(st.integers(-1, 7), min_size=1, max_size=6))
+def test_a_pixel_has_gone_over_where_its_rank_is_below_the_step(order: list[int], steps: list[int]) -> None:
+    """In any order of the steps, with pixels that share a rank."""
+    rng, ranks = np.random.default_rng(0), np.array(order).reshape(2, 3)
+    start, end = rng.integers(0, 256, (2, 2, 3, 3)).astype(np.uint8)
+    gone = ranks[None, :, :, None] < np.array(steps).reshape(-1, 1, 1, 1)
+    assert np.array_equal(perturbed(start, end, ranks, steps), np.where(gone, end, start))
 
 
 def test_packing_keeps_type_and_shape() -> None:
