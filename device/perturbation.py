@@ -21,14 +21,13 @@ def perturbed(start: NDArray[Any], end: NDArray[Any], ranks: NDArray[Any], steps
     steps       how many pixels have gone over: 0 gives `start`, H * W gives `end`.
     """
     shape = (*ranks.shape, start.shape[-1])
-    current, goal = np.broadcast_to(start, shape).copy(), np.broadcast_to(end, shape)
+    current, goal, gone = np.broadcast_to(start, shape).copy(), np.broadcast_to(end, shape), 0
     images = np.empty((len(steps), *shape), current.dtype)
-    gone = 0
     for k in np.argsort(steps):  # from one step to the next only a few pixels go over
         moved = (ranks >= gone) & (ranks < steps[k])
         current[moved] = goal[moved]
         images[k] = current
-        gone = max(gone, steps[k])
+        gone = steps[k]
     return images
 
 
