@@ -7,7 +7,7 @@ a second verdict, which holds for all of them together.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reports.data.power import holm
@@ -25,7 +25,7 @@ class Finding:
     """One number that settles a claim, or a part of it. `verdict` is empty where nothing was expected.
 
     p       how surely it gives its verdict, see `Expected.p_value`.
-    images  that it is taken over, and training runs.
+    images  that it is taken over; seeds  the training runs.
     needed  how many images would settle it 8 times out of 10 at the level of the correction, were the truth the present
             value; None where that cannot be told.
     """
@@ -77,7 +77,7 @@ def answers(view: RunView) -> list[Answer]:
     on_each: list[Asked] = []
     on_all: list[Asked] = []
     for section, claim, collect in CLAIMS:
-        found = [[number for number in collect(study, each) if number and _is_defined(number)] for each in contrasts]
+        found = [_defined(collect(study, each)) for each in contrasts]
         on_each += [(section, claim, each.name, numbers) for each, numbers in zip(contrasts, found) if numbers]
         several = [numbers for each, numbers in zip(contrasts, found) if len(each.pairs) > 1]
         if together := on_all_tasks(several):
@@ -86,10 +86,9 @@ def answers(view: RunView) -> list[Answer]:
     return sorted([*_answered(on_each), *_answered(on_all)], key=lambda answer: order.index(answer.claim))
 
 
-def _is_defined(number: Number) -> bool:
-    """Not, for instance, a part of a lead that there is not."""
-    interval = number.evidence.interval()
-    return interval is not None and not math.isnan(interval.value)
+def _defined(numbers: Iterable[Number | None]) -> list[Number]:
+    """Without, for instance, the part that is left of a lead that there is not."""
+    return [number for number in numbers if number is not None and not math.isnan(number.evidence.value)]
 
 
 def _answered(asked: Sequence[Asked]) -> list[Answer]:

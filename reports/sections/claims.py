@@ -1,4 +1,4 @@
-"""The claims of arXiv 2106.12569, each with its numbers and what they say: supported, not supported, or unclear.
+"""The claims of arXiv 2106.12569, each with its numbers and what is expected of them.
 
 The paper looked at maps; here a claim is a few numbers with their intervals over images, and training runs where there
 are several, and what it makes us expect of each. `reports.sections.answers` makes the verdict of them.

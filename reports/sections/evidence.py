@@ -54,11 +54,16 @@ class Evidence:
         """(columns,)"""
         return np.asarray(self.table.mean(axis=(0, 1)))
 
+    @property
+    def value(self) -> float:
+        """NaN where the statistic is not defined."""
+        return float(self.means[0] if self.statistic is None else self.statistic(self.means))
+
     def interval(self) -> Interval | None:
         if self.statistic is not None and self.fewest_images < MIN_VALUES:
-            return Interval(value=float(self.statistic(self.means)), low=None, high=None)
+            return Interval(value=self.value, low=None, high=None)
         if self.seeds > 1:
-            return self.estimate().interval if self.smooth else _chosen(self.statistic, self.means, self.draws())
+            return self.estimate().interval if self.smooth else _chosen(self.value, self.statistic, self.draws())
         table = self.table[:, 0]
         if self.statistic is None:
             return mean_interval(table[:, 0].tolist())
@@ -141,14 +146,20 @@ class Together:
     def smooth(self) -> bool:
         return all(part.smooth for part in self.parts)
 
+    @property
+    def value(self) -> float:
+        if self.smooth:
+            return self._estimate().value
+        statistic = self.parts[0].statistic
+        assert statistic is not None
+        return float(statistic(np.mean([part.means for part in self.parts], axis=0)))
+
     def interval(self) -> Interval:
         if self.smooth:
             return self._estimate().interval
-        means = np.mean([part.means for part in self.parts], axis=0)
         if self.fewest_images < MIN_VALUES:
-            assert self.parts[0].statistic is not None
-            return Interval(value=float(self.parts[0].statistic(means)), low=None, high=None)
-        return _chosen(self.parts[0].statistic, means, self._draws())
+            return Interval(value=self.value, low=None, high=None)
+        return _chosen(self.value, self.parts[0].statistic, self._draws())
 
     def beyond(self, limit: float, *, above: bool, inclusive: bool) -> float:
         """As `Evidence.beyond`."""
@@ -169,11 +180,11 @@ class Together:
         return np.asarray(np.mean([part.draws(stream) for stream, part in enumerate(self.parts)], axis=0))
 
 
-def _chosen(statistic: Statistic | None, means: NDArray[np.float64], drawn: NDArray[np.float64]) -> Interval:
+def _chosen(value: float, statistic: Statistic | None, drawn: NDArray[np.float64]) -> Interval:
     """A choice among levels, with the central 95 % of those that were drawn."""
     assert statistic is not None
     low, high = np.nanquantile(statistic(drawn), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(value=float(statistic(means)), low=float(low), high=float(high))
+    return Interval(value=value, low=float(low), high=float(high))
 
 
 def _share_not_beyond(drawn: NDArray[np.float64], limit: float, *, above: bool, inclusive: bool) -> float:
