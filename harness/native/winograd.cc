@@ -19,7 +19,7 @@ namespace {
 constexpr int kOut = 4, kIn = 6, kPlaces = kIn * kIn;
 constexpr int kLanes = 16;                // channels transformed together
 // Memory of a thread: little, which stays in a near cache, or much where a block must outweigh the weights read for it.
-constexpr int64_t kLeastBlockFloats = 1 << 16, kMostBlockFloats = 1 << 20, kWeightsPerBlock = 8;
+constexpr int64_t kLeastBlockFloats = 1 << 16, kMostBlockFloats = 1 << 22, kWeightsPerBlock = 2;
 
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 typedef float Anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));

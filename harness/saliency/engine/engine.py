@@ -40,8 +40,8 @@ class GradientEngine:
                        first images that the engine sees.
     batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
                        threads, and 16 for a model whose weights outweigh its activations.
-    memory_budget_mib  bound on the activations and gradients held at a time, all threads together. Kernels that are
-                       kept in another form, which is faster, take another twelfth of it.
+    memory_budget_mib  bound on the activations and gradients held at a time, all threads together, and on kernels that
+                       are kept in another form, which is faster: they take a quarter of it at most.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.

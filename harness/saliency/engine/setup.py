@@ -26,7 +26,7 @@ from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
 MAX_BATCH = 8  # more gains nothing on the CPUs that we measured
 MAX_BATCH_OF_A_THREAD = 4  # of several: each is as fast with 4 as with 8, and needs half the memory
 MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many images, and each batch reads them again
-KERNELS_FRACTION = 12  # this part of the memory budget, beside it, is for transformed kernels
+KERNELS_FRACTION = 4  # this part of the memory budget is for transformed kernels
 MOST_GIVEN = 2**20  # images of a batch, MiB or threads that a caller may ask for
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
 
@@ -113,6 +113,7 @@ def set_up(
     if fast:
         graph = counting.quantize_kernels_once(graph, threads=inside)
     most = MAX_BATCH if at_a_time == 1 else MAX_BATCH_OF_A_THREAD
+    for_kernels = memory_budget_mib / KERNELS_FRACTION
     return EngineSetup(
         name=str(model.name),
         graph=graph,
@@ -125,9 +126,10 @@ def set_up(
         fast=fast,
         precision=precision,
         folds=folding.find_folds(graph) if fast else (),
-        tiles=Tiles(graph, threads=inside, memory_mib=memory_budget_mib / KERNELS_FRACTION, exact=precision == FLOAT32),
+        tiles=Tiles(graph, threads=inside, memory_mib=for_kernels, exact=precision == FLOAT32),
         batches=Batches(
-            most=batch_size or _batch_size(graph, memory_budget_mib / at_a_time, most=most), threads=at_a_time
+            most=batch_size or _batch_size(graph, (memory_budget_mib - for_kernels) / at_a_time, most=most),
+            threads=at_a_time,
         ),
         own_call=OwnCall(model, str(model.name)),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from harness.native import winograd
 from harness.saliency import GradientEngine
+from harness.saliency.engine.setup import KERNELS_FRACTION
 from tests.harness.saliency.engine.graphs import operations
 
 IMAGES = np.random.default_rng(0).normal(size=(5, 13, 11, 5)).astype(np.float32)
@@ -105,9 +106,10 @@ def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch
 
 
 def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> None:
-    model = small_model(padding="same")
-    kernel_mib = 4 * 36 * 32 * 48 / 2**20
-    too_little, enough = (GradientEngine(model, memory_budget_mib=math.ceil(12 * kernel_mib) - less) for less in (1, 0))
+    model = small_model(padding="same", filters=96)
+    kernel_mib = 4 * 36 * 32 * 96 / 2**20
+    needed_mib = math.ceil(KERNELS_FRACTION * kernel_mib)
+    too_little, enough = (GradientEngine(model, memory_budget_mib=needed_mib - less) for less in (1, 0))
     assert operations(too_little, SHAPE)["PyFuncStateless"] == 0
     assert operations(enough, SHAPE)["PyFuncStateless"] == 1
     assert_plain_but_for_rounding(enough, too_little)
