@@ -56,6 +56,11 @@ class Measured:
     part: Mapping[str, Any]
 
     @property
+    def finished(self) -> str:
+        """When, as exactly as is known."""
+        return str(self.part.get("finished", self.date))
+
+    @property
     def where(self) -> str:
         busy = ", busy with other work" if self.part["conditions"]["busy"] else ""
         return f"{self.machine}, {self.date}{busy}"
@@ -71,7 +76,7 @@ def newest(folder: Path) -> list[Measured]:
         for script, part in content["scripts"].items():
             machine = machine_name(part["conditions"]["machine"])
             found[script, machine] = Measured(script, machine, content["date"], part)
-    return sorted(found.values(), key=lambda one: (one.script, one.date))
+    return sorted(found.values(), key=lambda one: (one.script, one.finished))
 
 
 def page(measured: Sequence[Measured]) -> str:
@@ -106,7 +111,7 @@ def _markdown(table: Table) -> Iterator[str]:
 
 def filled(text: str, measured: Sequence[Measured], *, where: str) -> str:
     """A page's text with the newest numbers in the places that ask for them; a script may have none yet."""
-    by_script = {one.script: one for one in sorted(measured, key=lambda one: one.date)}
+    by_script = {one.script: one for one in sorted(measured, key=lambda one: one.finished)}
 
     def number(match: re.Match[str]) -> str:
         begin, script, name, end = match.groups()

@@ -133,6 +133,7 @@ def part_of(
         "title": " ".join(first_paragraph.split()).removesuffix("."),
         "command": command_of(options),
         "conditions": dict(conditions),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "ratios": {name: rounded(ratio) for name, ratio in named.items()},
         "figures": dict(figures),
         "tables": [asdict(table) for table in tables],
@@ -171,8 +172,9 @@ def save(part: Mapping[str, Any], script: str, folder: Path) -> Path:
 
 
 def machine_name(about: Mapping[str, Any]) -> str:
-    """ "AMD EPYC, 2 cores": what results are compared within."""
-    return f"{about['cpu'] or about['architecture']}, {about['cores']} cores"
+    """ "AMD EPYC (family 26, model 2), 2 cores": what results are compared within."""
+    generation = f" ({about['generation']})" if about.get("generation") else ""
+    return f"{about['cpu'] or about['architecture']}{generation}, {about['cores']} cores"
 
 
 def slug(about: Mapping[str, Any]) -> str:

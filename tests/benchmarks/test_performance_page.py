@@ -114,6 +114,14 @@ def test_number_in_a_page_comes_with_its_interval_and_its_machine(tmp_path: Path
     )
 
 
+def test_number_in_a_page_is_the_last_that_was_measured_on_its_day(tmp_path: Path) -> None:
+    noon, evening = (f"2026-01-01T{hour}:00:00+00:00" for hour in (12, 18))
+    stored(tmp_path, "2026-01-01", "amd-epyc-2-cores", {"speed": {**part(narrow(2.0)), "finished": evening}})
+    stored(tmp_path, "2026-01-01", "intel-16-cores", {"speed": {**part(narrow(5.0), cores=16), "finished": noon}})
+    text = filled("<!-- speed.fast --><!-- end -->", newest(tmp_path), where="page.md")
+    assert text == "<!-- speed.fast -->2.00 (1.90 to 2.10)<!-- end -->"
+
+
 def test_number_without_an_interval_says_so(tmp_path: Path) -> None:
     stored(tmp_path, "2026-01-01", "amd", {"speed": part(Ratio(what="w", value=2.0, rounds=1, width=0.05))})
     told = filled("<!-- speed.fast --><!-- end -->", newest(tmp_path), where="x.md")
