@@ -115,7 +115,18 @@ bool joins_blocks(const Graph& graph, const GraphNode& add) {
   });
 }
 
-// By constants, one or one per channel. Not with an activation: XNNPACK's versions make different zeros of -0.
+// Constants for values: one for each channel, or one for all.
+bool is_by_channel(const tfl::Tensor& in, const tfl::Tensor& factors, bool one_for_all) {
+  if (!is_plain_float(in) || in.dims->size < 1 || !is_constant(factors)) return false;
+  if (factors.type != tfl::Type::kFloat32 || !factors.dims || factors.dims->size > in.dims->size) return false;
+  int64_t count = 1;
+  for (int32_t i = 0; i < factors.dims->size; ++i) count *= factors.dims->data[i];
+  const int32_t channels = in.dims->data[in.dims->size - 1];
+  return (count == 1 && one_for_all) ||
+         (count == channels && factors.dims->data[factors.dims->size - 1] == channels);
+}
+
+// By constants. Not with an activation: XNNPACK's versions make different zeros of -0.
 bool is_scale(const Graph& graph, const GraphNode& n) {
   const tfl::Node& node = *n.node;
   if (n.registration->builtin_code != tfl::kBuiltinMul || node.inputs->size != 2 || node.outputs->size != 1) return false;
@@ -123,12 +134,14 @@ bool is_scale(const Graph& graph, const GraphNode& n) {
     return false;
   const tfl::Tensor *in = &graph.tensor(node.inputs->data[0]), *factors = &graph.tensor(node.inputs->data[1]);
   if (is_constant(*in)) std::swap(in, factors);
-  if (!is_plain_float(*in) || in->dims->size < 1 || !is_constant(*factors)) return false;
-  if (factors->type != tfl::Type::kFloat32 || !factors->dims || factors->dims->size > in->dims->size) return false;
-  int64_t count = 1;
-  for (int32_t i = 0; i < factors->dims->size; ++i) count *= factors->dims->data[i];
-  const int32_t channels = in->dims->data[in->dims->size - 1];
-  return count == 1 || (count == channels && factors->dims->data[factors->dims->size - 1] == channels);
+  return is_by_channel(*in, *factors, true);
+}
+
+// Of one slope for all, a runtime's XNNPACK reads as many as there are channels.
+bool is_prelu(const Graph& graph, const GraphNode& n) {
+  const tfl::Node& node = *n.node;
+  return n.registration->builtin_code == tfl::kBuiltinPrelu && node.inputs->size == 2 && node.outputs->size == 1 &&
+         is_by_channel(graph.tensor(node.inputs->data[0]), graph.tensor(node.inputs->data[1]), false);
 }
 
 bool is_pad(const Graph& graph, const GraphNode& n) {
@@ -237,6 +250,20 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
     if (suits(i) && any(read, graph.nodes[i].node->outputs)) take(i);
 }
 
+// A PRELU behind a convolution of floats that is taken, which can do it before it stores; nothing that it makes is -0, of
+// which XNNPACK's versions make different zeros.
+void take_prelus(const Graph& graph, std::vector<bool>& taken) {
+  for (size_t i = 0; i < taken.size(); ++i) {
+    if (!is_prelu(graph, graph.nodes[i])) continue;
+    const int32_t in = graph.nodes[i].node->inputs->data[0];
+    for (size_t conv = 0; conv < i; ++conv) {
+      const GraphNode& n = graph.nodes[conv];
+      if (taken[conv] && n.registration->builtin_code == tfl::kBuiltinConv2d && n.node->outputs->data[0] == in)
+        taken[i] = readers(graph.nodes, in) == 1;
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
@@ -245,7 +272,10 @@ std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& setti
   const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack};
   std::vector<bool> taken;
   for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
-  if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) take_neighbours(graph, taken);
+  if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) {
+    take_neighbours(graph, taken);
+    take_prelus(graph, taken);
+  }
   std::vector<int32_t> claimed = {0};
   for (size_t i = 0; i < nodes.size(); ++i)
     if (taken[i]) claimed.push_back(nodes[i].index);

@@ -16,7 +16,7 @@ constexpr int kRelu = 1, kReluN1To1 = 2, kRelu6 = 3;
 constexpr int64_t kHotPanelBytes = 16 * 1024;
 // More tasks than threads, so that a late thread does not hold up the others, but none so small that its last tile, which
 // may have fewer pixels, counts.
-constexpr int64_t kTasksPerThread = 8, kTilesPerTask = 4;
+constexpr int64_t kTasksPerThread = 16, kTilesPerTask = 2;
 
 void require_floats(const Value& value, int32_t count, const char* sentence) {
   require(value.constant && value.type == tfl::Type::kFloat32 && value.shape == Shape{count}, sentence);

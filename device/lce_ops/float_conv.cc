@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "scale.h"
+
 namespace lce {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // More tasks than threads, so that a late thread does not hold up the others; less is not worth handing over.
-constexpr int64_t kTasksPerThread = 8, kTilesPerTask = 2;
+constexpr int64_t kTasksPerThread = 16, kTilesPerTask = 1;
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotBytes = 24 * 1024;
 // For few, XNNPACK has kernels that add in another order, so for one channel that is made of one.
@@ -51,6 +53,11 @@ bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, con
          out.size == 4 && int64_t{out.data[1]} * out.data[2] >= kFewPixels;
 }
 
+void FloatConv::fuse_prelu(Id slopes, Id out) {
+  slopes_id_ = slopes;
+  out_ = out;
+}
+
 void FloatConv::prepare(Values& values) {
   const Value& weights = values[weights_id_];
   values[out_].shape = slide(values[in_], weights.shape[1], weights.shape[2], weights.shape[0]);
@@ -77,12 +84,18 @@ void FloatConv::pack(const Values& values) {
   const int64_t padded = up(out_channels_, isa_.lanes) * isa_.lanes;
   weights_.assign(static_cast<size_t>(checked_product(window, padded)), 0.0f);
   bias_.assign(static_cast<size_t>(padded), 0.0f);
+  slopes_.clear();
+  if (has_prelu()) {
+    slopes_ = Scale::factors(values[slopes_id_], out_channels_);
+    slopes_.resize(static_cast<size_t>(padded));
+  }
   panels_.clear();
   float* to = weights_.data();
   for (int32_t first = 0; first < out_channels_; first += isa_.panel_channels) {
     const int32_t channels = std::min(isa_.panel_channels, out_channels_ - first);
     const int64_t width = up(channels, isa_.lanes) * isa_.lanes;
-    panels_.push_back({to, bias_.data() + first, first, channels, clamp_.low, clamp_.high});
+    const float* slopes = slopes_.empty() ? nullptr : slopes_.data() + first;
+    panels_.push_back({to, bias_.data() + first, slopes, first, channels, clamp_.low, clamp_.high});
     for (int32_t c = 0; c < channels; ++c) {
       if (bias) bias_[static_cast<size_t>(first + c)] = bias[first + c];
       for (int64_t i = 0; i < window; ++i) to[i * width + c] = from[(first + c) * window + i];

@@ -38,6 +38,10 @@ class FloatConv : public FloatWindow {
   void run(const Values& values, Pool& pool) override;
   void run_rows(const float* in, int64_t origin, float* out, Range rows) const override;
 
+  // From now on writes what the PRELU behind it would.
+  void fuse_prelu(Id slopes, Id out);
+  bool has_prelu() const { return slopes_id_ != kNoValue; }
+
  protected:
   FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation, const FloatConvOperands& operands);
 
@@ -60,7 +64,8 @@ class FloatConv : public FloatWindow {
   void copy_window(const float* in, const Place& place, float* to) const;
 
   const Clamp clamp_;
-  std::vector<float> weights_, bias_;
+  Id slopes_id_ = kNoValue;
+  std::vector<float> weights_, bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;
   const void* packed_from_ = nullptr;

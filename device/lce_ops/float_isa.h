@@ -23,6 +23,7 @@ struct FloatRun {
 struct FloatPanel {
   const float* weights;  // [values of the window][padded channels]
   const float* bias;     // [padded channels]
+  const float* slopes;   // [padded channels], which sums below zero are multiplied by; or null
   int32_t first;         // its first channel's place in an output pixel
   int32_t channels;      // those that exist
   float low, high;       // clamp

@@ -49,31 +49,39 @@ struct FloatKernel {
     } while (++run < end);
   }
 
-  template <int P, int N>
+  template <int P, int N, bool kSlopes>
   static void conv(const FloatPanel& panel, const FloatTile& tile) {
     Float sums[P][N];
     sum(panel, tile, sums);
     const Float low = V::broadcast(panel.low), high = V::broadcast(panel.high);
+    const auto finished = [&](Float sum, int n) {
+      const Float clamped = clamp(sum, low, high);
+      if constexpr (kSlopes) return V::scale_negative(clamped, V::load(panel.slopes + n * V::kLanes));
+      return clamped;
+    };
     const int last = panel.channels - (N - 1) * V::kLanes;  // of the last vector, which alone may be incomplete
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
       float* out = tile.out[p] + panel.first;
 #pragma GCC unroll 8
-      for (int n = 0; n + 1 < N; ++n) V::store_some(out + n * V::kLanes, clamp(sums[p][n], low, high), V::kLanes);
-      V::store_some(out + (N - 1) * V::kLanes, clamp(sums[p][N - 1], low, high), last);
+      for (int n = 0; n + 1 < N; ++n) V::store_some(out + n * V::kLanes, finished(sums[p][n], n), V::kLanes);
+      V::store_some(out + (N - 1) * V::kLanes, finished(sums[p][N - 1], N - 1), last);
     }
   }
 
-  template <int P, int N>
+  template <int P, int N, bool kSlopes>
   static void conv_of(const FloatPanel& panel, const FloatTile& tile) {
     if constexpr (P > 1)
-      if (tile.pixels < P) return conv_of<P - 1, N>(panel, tile);
+      if (tile.pixels < P) return conv_of<P - 1, N, kSlopes>(panel, tile);
     if constexpr (N > 1)
-      if (panel.channels <= (N - 1) * V::kLanes) return conv_of<P, N - 1>(panel, tile);
-    conv<P, N>(panel, tile);
+      if (panel.channels <= (N - 1) * V::kLanes) return conv_of<P, N - 1, kSlopes>(panel, tile);
+    conv<P, N, kSlopes>(panel, tile);
   }
 
-  static void conv_tile(const FloatPanel& panel, const FloatTile& tile) { conv_of<V::kPixels, V::kVectors>(panel, tile); }
+  static void conv_tile(const FloatPanel& panel, const FloatTile& tile) {
+    panel.slopes ? conv_of<V::kPixels, V::kVectors, true>(panel, tile)
+                 : conv_of<V::kPixels, V::kVectors, false>(panel, tile);
+  }
 
   template <int P, bool kInside>
   static inline const float* tap_of(const ChannelwiseTile& tile, int32_t tap, int p) {

@@ -1,6 +1,7 @@
 // Joins steps, so that values are worked on while they are in registers:
 //   convolution, ADD        -> the convolution adds the other operand before it stores
 //   convolution, LceQuantize -> the convolution packs the signs of what it has just computed
+//   convolution of floats, PRELU -> the convolution multiplies what is below zero before it stores
 //   MUL, LceQuantize         -> the signs of the products, which are not stored
 //   PAD, ADD                 -> the ADD adds what the PAD would have padded
 //   convolution or MAX_POOL_2D of floats, DEPTHWISE_CONV_2D -> the latter makes a few rows of its input at a time
@@ -11,6 +12,7 @@
 #include "add.h"
 #include "conv.h"
 #include "depthwise.h"
+#include "float_conv.h"
 #include "pad.h"
 #include "partition.h"
 #include "quantize.h"
@@ -81,8 +83,20 @@ bool fuse_scale(const Values& values, Steps& steps, size_t place) {
   if (!quantize || quantize->has_scale()) return false;
   size_t source;
   const auto* scale = only_for<Scale>(values, steps, place, quantize->in(), source);
-  if (!scale) return false;
+  if (!scale || scale->only_negative()) return false;
   quantize->fuse_scale(scale->in(), scale->factors());
+  steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
+  return true;
+}
+
+bool fuse_prelu(const Values& values, Steps& steps, size_t place) {
+  const auto* prelu = dynamic_cast<const Scale*>(steps[place].step.get());
+  if (!prelu || !prelu->only_negative()) return false;
+  size_t source;
+  auto* conv = only_for<FloatConv>(values, steps, place, prelu->in(), source);
+  if (!conv || conv->has_prelu()) return false;
+  conv->fuse_prelu(prelu->factors(), prelu->out());
+  steps[place] = std::move(steps[source]);
   steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
   return true;
 }
@@ -125,6 +139,7 @@ void apply_everywhere(Rule rule, const Values& values, Steps& steps) {
 
 void fuse(const Values& values, Steps& steps) {
   apply_everywhere(fuse_scale, values, steps);
+  apply_everywhere(fuse_prelu, values, steps);
   apply_everywhere(fuse_pad, values, steps);
   apply_everywhere(fuse_add, values, steps);
   apply_everywhere(fuse_quantize, values, steps);

@@ -40,6 +40,8 @@ std::string name_of(const tfl::Registration& registration) {
       return "MUL";
     case tfl::kBuiltinPad:
       return "PAD";
+    case tfl::kBuiltinPrelu:
+      return "PRELU";
     case tfl::kBuiltinConv2d:
       return "CONV_2D";
     case tfl::kBuiltinFullyConnected:
@@ -109,8 +111,13 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   if (registration.builtin_code == tfl::kBuiltinMul) {
     require_arity(node, 2, 1);
     const Id left = present(input(0)), right = present(input(1));
-    return values_[left].constant ? std::make_unique<Scale>(right, left, output())
-                                  : std::make_unique<Scale>(left, right, output());
+    return values_[left].constant ? std::make_unique<Scale>(right, left, output(), false)
+                                  : std::make_unique<Scale>(left, right, output(), false);
+  }
+  if (registration.builtin_code == tfl::kBuiltinPrelu) {
+    require_arity(node, 2, 1);
+    const Id in = present(input(0)), slopes = present(input(1));
+    return std::make_unique<Scale>(in, slopes, output(), true);
   }
   if (registration.builtin_code == tfl::kBuiltinPad) {
     require_arity(node, 2, 1);

@@ -8,7 +8,7 @@ constexpr int64_t kValuesPerTask = 32768;
 
 std::vector<float> Scale::factors(const Value& factors, int32_t channels) {
   const int64_t count = elements(factors.shape);
-  require(count == 1 || count == channels, "the MUL has another number of factors than channels");
+  require(count == 1 || count == channels, "the operator has another number of factors than channels");
   const float* from = static_cast<const float*>(factors.data);
   if (count == 1) return std::vector<float>(static_cast<size_t>(channels), *from);
   return std::vector<float>(from, from + count);
@@ -34,7 +34,10 @@ void Scale::run(const Values& values, Pool& pool) {
     for (int64_t pixel = task * together; pixel < last; ++pixel) {
       const float *from = in + pixel * channels, *by = by_channel_.data();
       float* to = out + pixel * channels;
-      for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * by[c];
+      if (only_negative_)
+        for (int64_t c = 0; c < channels; ++c) to[c] = from[c] < 0 ? from[c] * by[c] : from[c];
+      else
+        for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * by[c];
     }
   });
 }

@@ -1,4 +1,5 @@
-// A builtin MUL of floats by constants, one per channel or one for all: a batch norm that stands alone.
+// A builtin MUL of floats by constants, one per channel or one for all: a batch norm that stands alone. Or a PRELU, which
+// multiplies what is below zero.
 #pragma once
 
 #include <vector>
@@ -9,12 +10,12 @@ namespace lce {
 
 class Scale : public Step {
  public:
-  Scale(Id in, Id factors, Id out) : in_(in), factors_(factors), out_(out) {}
+  Scale(Id in, Id factors, Id out, bool only_negative) : in_(in), factors_(factors), out_(out), only_negative_(only_negative) {}
 
   // A factor for each channel.
   static std::vector<float> factors(const Value& factors, int32_t channels);
 
-  const char* name() const override { return "MUL"; }
+  const char* name() const override { return only_negative_ ? "PRELU" : "MUL"; }
   std::vector<Id> reads() const override { return {in_}; }
   std::vector<Id> writes() const override { return {out_}; }
   void prepare(Values& values) override;
@@ -23,9 +24,11 @@ class Scale : public Step {
   Id in() const { return in_; }
   Id factors() const { return factors_; }
   Id out() const { return out_; }
+  bool only_negative() const { return only_negative_; }
 
  private:
   Id in_, factors_, out_;
+  const bool only_negative_;
   std::vector<float> by_channel_;
 };
 

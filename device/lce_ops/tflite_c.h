@@ -22,6 +22,7 @@ constexpr int32_t kBuiltinMul = 18;
 constexpr int32_t kBuiltinCustom = 32;
 constexpr int32_t kBuiltinPad = 34;
 constexpr int32_t kBuiltinDelegate = 51;
+constexpr int32_t kBuiltinPrelu = 54;
 constexpr int32_t kOptionalTensor = -1;
 constexpr int64_t kAllowDynamicTensors = 1;
 

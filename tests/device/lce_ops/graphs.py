@@ -11,6 +11,7 @@ from flatbuffers import flexbuffers
 
 TENSOR_TYPES = {"float32": 0, "int32": 2, "bool": 6, "int8": 9}
 ADD, CONCATENATION, CONV, DEPTHWISE, FULLY_CONNECTED, MAX_POOL, MUL, CUSTOM, PAD = 0, 2, 3, 4, 9, 17, 18, 32, 34
+PRELU = 54
 # Builtin operators' options: their number in the schema's union, and the type of each field.
 ADD_OPTIONS, POOL_OPTIONS = (11, "b"), (5, "biiiib")
 CONV_OPTIONS, DEPTHWISE_OPTIONS = (1, "biibii"), (2, "biiibii")
@@ -159,6 +160,12 @@ class Graph:
         output = self.tensor(self.tensors[source].shape, "float32")
         constant = self.tensor(np.shape(factors), "float32", factors)
         self.operators.append(((MUL, ""), [source, constant], [output], (MUL_OPTIONS, [activation])))
+        return output
+
+    def prelu(self, source: int, slopes: Any) -> int:
+        output = self.tensor(self.tensors[source].shape, "float32")
+        constant = self.tensor(np.shape(slopes), "float32", slopes)
+        self.operators.append(((PRELU, ""), [source, constant], [output], b""))
         return output
 
     def pad(self, source: int, paddings: list[tuple[int, int]]) -> int:

@@ -25,7 +25,9 @@ class FloatBlocks(Graph):
         self.results: list[int] = []
         for _ in range(2):
             for _ in range(3):
-                getattr(self, str(self.rng.choice(["conv_2d", "depthwise_2d", "scale", "padded_sum", "join"])))()
+                getattr(
+                    self, str(self.rng.choice(["conv_2d", "depthwise_2d", "scale", "padded_sum", "join", "bent"]))
+                )()
                 if self.rng.random() < 0.2:
                     self.results.append(self.end)
             self.binary()
@@ -56,6 +58,12 @@ class FloatBlocks(Graph):
 
     def scale(self) -> None:
         self.end = self.mul(self.end, self.floats(self.channels) if self.rng.random() < 0.8 else self.floats())
+
+    def bent(self) -> None:
+        self.conv_2d()
+        if self.rng.random() < 0.2:
+            self.results.append(self.end)
+        self.end = self.prelu(self.end, self.floats(1, 1, self.channels))
 
     def binary(self) -> None:
         filters = self.rng.random((int(self.rng.choice([16, 32, 35])), 3, 3, self.channels)) < 0.5
@@ -172,6 +180,32 @@ def test_a_wide_convolution_is_taken_by_itself_and_one_of_single_values_is_not(
     inputs = [rng.normal(size=(1, 9, 10, 8)).astype(np.float32)]
     assert delegations(operators.interpreter(model)) == partitions
     assert_same_bits(operators.run(model, inputs), operators.run(model, inputs, fuse=0))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("slopes", [(1, 1, 40), (40,)])
+def test_a_prelu_is_taken_with_the_convolution_before_it(
+    operators: Operators, slopes: tuple[int, ...], *, kept: bool
+) -> None:
+    """Ours, the activation in XNNPACK's one partition, and the LceQuantize; even if the sums are asked for too."""
+    rng, graph = np.random.default_rng(len(slopes)), Graph()
+    source = graph.tensor((1, 9, 10, 8), "float32")
+    sums = graph.conv(source, rng.normal(size=(40, 3, 3, 8)), rng.normal(size=40), (1, 1), same=True)
+    bent = graph.prelu(sums, rng.normal(size=slopes))
+    bits = graph.quantize(graph.mul(bent, np.full(40, -1, np.float32), RELU))
+    model = graph.model([source], [bent, bits, *([sums] if kept else [])])
+    inputs = [rng.normal(size=(1, 9, 10, 8)).astype(np.float32)]
+    assert delegations(operators.interpreter(model)) == 3
+    theirs = operators.run(model, inputs, fuse=0)
+    assert (theirs[0] < 0).any()
+    assert_same_bits(operators.run(model, inputs), theirs)
+
+
+def test_a_prelu_behind_anything_else_stays_with_the_runtime(operators: Operators) -> None:
+    graph = Graph()
+    source = graph.tensor((1, 6, 6, 32), "float32")
+    bits = graph.quantize(graph.prelu(graph.mul(source, np.full(32, -1, np.float32)), np.full((1, 1, 32), 0.5)))
+    assert delegations(operators.interpreter(graph.model([source], [bits]))) == 2  # XNNPACK's, and the LceQuantize
 
 
 def test_without_xnnpack_sums_of_products_stay_with_the_runtime(operators: Operators) -> None:
