@@ -116,14 +116,7 @@ def machine() -> dict[str, Any]:
         "memory_bytes",
         "python",
     )
-    return {**{name: about[name] for name in kept}, "generation": generation(), "cores": cores()}
-
-
-def generation(root: Path = Path("/")) -> str | None:
-    """ "family 26, model 2" of an x86 CPU: hypervisors give processors of several years one name."""
-    lines = (telemetry.read_text(root / "proc/cpuinfo") or "").partition("\n\n")[0].splitlines()
-    about = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return f"family {about['cpu family']}, model {about['model']}" if "cpu family" in about else None
+    return {**{name: about[name] for name in kept}, "cores": cores()}
 
 
 def cores() -> int:

@@ -173,8 +173,7 @@ def save(part: Mapping[str, Any], script: str, folder: Path) -> Path:
 
 def machine_name(about: Mapping[str, Any]) -> str:
     """ "AMD EPYC (family 26, model 2), 2 cores": what results are compared within."""
-    generation = f" ({about['generation']})" if about.get("generation") else ""
-    return f"{about['cpu'] or about['architecture']}{generation}, {about['cores']} cores"
+    return f"{about['cpu'] or about['architecture']}, {about['cores']} cores"
 
 
 def slug(about: Mapping[str, Any]) -> str:

@@ -141,10 +141,10 @@ def container(root: Path = ROOT) -> str | None:
 def cpu_model(root: Path = ROOT) -> str | None:
     """The processor's name; ARM kernels give numbers instead, which are looked up."""
     cpuinfo = _table(root / "proc/cpuinfo")
-    if "model name" in cpuinfo:
-        return cpuinfo["model name"]
+    if "cpu family" in cpuinfo:  # virtual machines have one name for x86 processors of several years
+        return f"{cpuinfo.get('model name')} (family {cpuinfo['cpu family']}, model {cpuinfo.get('model')})"
     if "CPU part" not in cpuinfo:
-        return None
+        return cpuinfo.get("model name")
     implementer, part = int(cpuinfo.get("CPU implementer", "0x0"), 16), int(cpuinfo["CPU part"], 16)
     return _ARM_CORES.get(part, f"ARM part {part:#x}") if implementer == 0x41 else f"part {implementer:#x}:{part:#x}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import conditions
-from benchmarks.conditions import Process, Watch, busy_sentence, generation, machine, own, processes, versions
+from benchmarks.conditions import Process, Watch, busy_sentence, machine, own, processes, versions
 
 QUIET = {"other_cpus": 0.02, "busy_processes": {}, "stolen_fraction": 0.0}
 
@@ -82,25 +82,6 @@ def test_conditions_name_no_machine_and_no_folder() -> None:
 def test_conditions_know_processor_and_versions() -> None:
     assert machine()["cores"] == len(os.sched_getaffinity(0))
     assert {"numpy", "bitlens"} <= versions().keys()
-
-
-@pytest.mark.parametrize(
-    ("cpuinfo", "expected"),
-    [
-        (
-            "processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\n",
-            "family 26, model 2",
-        ),
-        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n", None),
-        ("", None),
-    ],
-)
-def test_processors_of_one_name_are_told_apart_by_family_and_model(
-    tmp_path: Path, cpuinfo: str, expected: str | None
-) -> None:
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
-    assert generation(tmp_path) == expected
 
 
 def test_conditions_need_no_package_but_numpy() -> None:

@@ -126,12 +126,6 @@ def test_a_day_s_file_holds_the_newest_of_each_script(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [first]
 
 
-def test_another_generation_of_a_processor_is_another_machine(tmp_path: Path) -> None:
-    younger = part(machine={**CONDITIONS["machine"], "generation": "family 26, model 2"})
-    names = [save(each, "lce_ops", tmp_path).name[len("2026-01-01-") :] for each in (part(), younger)]
-    assert names == ["cortex-a72-4-cores.json", "cortex-a72-family-26-model-2-4-cores.json"]
-
-
 def test_what_is_published_is_printed_and_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

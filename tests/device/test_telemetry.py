@@ -163,6 +163,11 @@ def test_an_unknown_arm_part_is_given_as_its_number(pi: Path) -> None:
     assert telemetry.cpu_model(pi) == "ARM part 0xfff"
 
 
+def test_processors_that_a_hypervisor_gives_one_name_are_told_apart(pi: Path) -> None:
+    (pi / "proc/cpuinfo").write_text("cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n")
+    assert telemetry.cpu_model(pi) == "AMD EPYC (family 26, model 2)"
+
+
 def test_peak_memory_counts_what_was_touched() -> None:
     """Physics: 64 MiB that are written to must be seen, in a process of its own."""
     import sys
