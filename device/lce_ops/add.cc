@@ -8,16 +8,6 @@
 namespace lce {
 namespace {
 
-constexpr int64_t kValuesPerTask = 32768;
-
-// Out of the operands may be one of them.
-void add(const float* left, const float* right, int64_t count, float least, float* out) {
-  for (int64_t i = 0; i < count; ++i) {
-    const float sum = left[i] + right[i];
-    out[i] = least > sum ? least : sum;
-  }
-}
-
 void add_zero(const float* left, int64_t count, float least, float* out) {
   for (int64_t i = 0; i < count; ++i) {
     const float sum = left[i] + 0.0f;
@@ -53,28 +43,21 @@ void Add::prepare(Values& values) {
   values[out_].shape = left.shape;
 }
 
-void Add::run(const Values& values, Pool& pool) {
-  const float* left = static_cast<const float*>(values[left_].data);
-  const float* right = static_cast<const float*>(values[right_].data);
-  float* out = static_cast<float*>(values[out_].data);
+void Add::run_rows(const Values& values, Range rows) const {
+  const Rows all = Rows::of(values[out_].shape);
+  const int64_t channels = all.channels, own = has_padding() ? values[right_].shape.back() : channels;
+  const int64_t first = rows.first * all.pixels, pixels = (rows.last - rows.first) * all.pixels;
+  const float* left = static_cast<const float*>(values[left_].data) + first * channels;
+  const float* right = static_cast<const float*>(values[right_].data) + first * own;
+  float* out = static_cast<float*>(values[out_].data) + first * channels;
   const float least = relu_ ? 0.0f : -std::numeric_limits<float>::infinity();
-  const int64_t count = elements(values[out_].shape);
-  if (count == 0) return;
-  const int64_t channels = has_padding() ? values[out_].shape.back() : 1;
-  const int64_t own = has_padding() ? values[right_].shape.back() : 1;
-  const int64_t pixels = count / channels, together = std::max<int64_t>(1, kValuesPerTask / channels);
-  pool.run(static_cast<int32_t>((pixels + together - 1) / together), [=](int32_t task) {
-    const int64_t first = task * together, last = std::min(pixels, first + together);
-    if (channels == own) return add(left + first * own, right + first * own, (last - first) * own, least, out + first * own);
-    for (int64_t pixel = first; pixel < last; ++pixel) {
-      const float* from = left + pixel * channels;
-      float* to = out + pixel * channels;
-      const int64_t after = before_ + own;
-      add_zero(from, before_, least, to);
-      add(from + before_, right + pixel * own, own, least, to + before_);
-      add_zero(from + after, channels - after, least, to + after);
-    }
-  });
+  if (channels == own) return floats_.add(left, right, pixels * channels, least, out);
+  const int64_t after = before_ + own;
+  for (int64_t pixel = 0; pixel < pixels; ++pixel, left += channels, right += own, out += channels) {
+    add_zero(left, before_, least, out);
+    floats_.add(left + before_, right, own, least, out + before_);
+    add_zero(left + after, channels - after, least, out + after);
+  }
 }
 
 }  // namespace lce

@@ -1,20 +1,22 @@
 // A builtin ADD of two float tensors of one shape, one of which may be padded with channels of zeros on the way.
 #pragma once
 
-#include "step.h"
+#include "float_isa.h"
+#include "rows.h"
 
 namespace lce {
 
-class Add : public Step {
+class Add : public RowStep {
  public:
-  Add(Id left, Id right, Id out, bool relu) : left_(left), right_(right), out_(out), relu_(relu) {}
+  Add(const FloatIsa& floats, Id left, Id right, Id out, bool relu)
+      : floats_(floats), left_(left), right_(right), out_(out), relu_(relu) {}
 
   const char* name() const override { return "ADD"; }
   std::vector<Id> reads() const override { return {left_, right_}; }
   std::vector<Id> writes() const override { return {out_}; }
   Id overwritable() const override { return left_; }
   void prepare(Values& values) override;
-  void run(const Values& values, Pool& pool) override;
+  void run_rows(const Values& values, Range rows) const override;
 
   Id left() const { return left_; }
   Id right() const { return right_; }
@@ -26,6 +28,7 @@ class Add : public Step {
   bool has_padding() const { return paddings_ != kNoValue; }
 
  private:
+  const FloatIsa& floats_;
   Id left_, right_, out_;
   bool relu_;  // no sum is below zero
   Id paddings_ = kNoValue;

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "float_rows.h"
 #include "float_tile.h"
 
 namespace lce {
@@ -43,7 +44,8 @@ using Kernel = FloatKernel<Avx2>;
 }  // namespace
 
 const FloatIsa kFloatAvx2 = {Kernel::kChannels,  Avx2::kLanes,           Avx2::kPixels,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ add, multiply};
 
 }  // namespace lce
 #endif

@@ -1,6 +1,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "float_rows.h"
 #include "float_tile.h"
 
 namespace lce {
@@ -38,7 +39,8 @@ using Kernel = FloatKernel<Avx512>;
 }  // namespace
 
 const FloatIsa kFloatAvx512 = {Kernel::kChannels,  Avx512::kLanes,           Avx512::kPixels,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
+ Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ add, multiply};
 
 }  // namespace lce
 #endif

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "float_rows.h"
 #include "float_tile.h"
 
 namespace lce {
@@ -42,7 +43,8 @@ using Kernel = FloatKernel<Neon>;
 }  // namespace
 
 const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels,
- nullptr, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products};
+ nullptr, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ add, multiply};
 
 }  // namespace lce
 #endif

@@ -1,4 +1,5 @@
 // In plain C++, what needs no sums.
+#include "float_rows.h"
 #include "float_tile.h"
 
 namespace lce {
@@ -40,6 +41,7 @@ using Kernel = FloatKernel<Portable>;
 }  // namespace
 
 const FloatIsa kFloatPortable = {Kernel::kChannels, Portable::kLanes, Portable::kPixels,
-                                 nullptr,           nullptr,          Kernel::max_tile, Kernel::signs_of_products};
+                                 nullptr,           nullptr,          Kernel::max_tile, Kernel::signs_of_products,
+ add, multiply};
 
 }  // namespace lce

@@ -8,10 +8,6 @@
 
 namespace lce {
 
-struct Range {
-  int64_t first, last;
-};
-
 struct Slide {
   int32_t padding, stride_height, stride_width;  // as TFLite has them
 };

@@ -4,6 +4,7 @@
 //   convolution of floats, PRELU -> the convolution multiplies what is below zero before it stores
 //   MUL, LceQuantize         -> the signs of the products, which are not stored
 //   PAD, ADD                 -> the ADD adds what the PAD would have padded
+//   ADD, MUL, LceQuantize in a row -> the next does a row of pixels when the one before it has done it
 //   convolution or MAX_POOL_2D of floats, DEPTHWISE_CONV_2D -> the latter makes a few rows of its input at a time
 // A float tensor that only an LceQuantize reads is then never stored. The arithmetic stays the same, step by step, so
 // fused and unfused graphs give identical bits.
@@ -127,6 +128,27 @@ bool fuse_source(const Values& values, Steps& steps, size_t place) {
   return true;
 }
 
+// What needs nothing but a row that another step has just made can follow it at once.
+bool fuse_rows(const Values&, Steps& steps, size_t place) {
+  auto* step = dynamic_cast<RowStep*>(steps[place].step.get());
+  if (!step || step->reads().size() != 1) return false;
+  for (size_t source = 0; source < place; ++source) {
+    auto* maker = dynamic_cast<RowStep*>(steps[source].step.get());
+    if (!maker || !contains(maker->writes(), step->reads()[0])) continue;
+    auto* chain = dynamic_cast<RowChain*>(maker);
+    if (!chain) {
+      steps[source].step.release();
+      steps[source].step = std::make_unique<RowChain>(std::unique_ptr<RowStep>(maker));
+      chain = static_cast<RowChain*>(steps[source].step.get());
+    }
+    steps[place].step.release();
+    chain->append(std::unique_ptr<RowStep>(step));
+    steps.erase(steps.begin() + static_cast<ptrdiff_t>(place));
+    return true;
+  }
+  return false;
+}
+
 using Rule = bool (*)(const Values&, Steps&, size_t place);
 
 // Every application removes one step, so the steps after it move up by one.
@@ -144,6 +166,7 @@ void fuse(const Values& values, Steps& steps) {
   apply_everywhere(fuse_add, values, steps);
   apply_everywhere(fuse_quantize, values, steps);
   apply_everywhere(fuse_source, values, steps);
+  apply_everywhere(fuse_rows, values, steps);
 }
 
 }  // namespace lce

@@ -24,8 +24,6 @@ Shape shape_of(const tfl::Tensor& tensor) {
   return Shape(tensor.dims->data, tensor.dims->data + tensor.dims->size);
 }
 
-bool contains(const std::vector<Id>& ids, Id id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
-
 void require_arity(const tfl::Node& node, int32_t inputs, int32_t outputs) {
   require(node.inputs && node.inputs->size == inputs && node.outputs && node.outputs->size == outputs,
           "the operator has another number of inputs or outputs than expected");
@@ -106,18 +104,18 @@ std::unique_ptr<Step> Partition::make_step(tfl::Context* context, const tfl::Nod
   if (registration.builtin_code == tfl::kBuiltinAdd) {
     require_arity(node, 2, 1);
     const bool relu = static_cast<const tfl::AddParams*>(node.builtin_data)->activation == tfl::kRelu;
-    return std::make_unique<Add>(present(input(0)), present(input(1)), output(), relu);
+    return std::make_unique<Add>(floats_, present(input(0)), present(input(1)), output(), relu);
   }
   if (registration.builtin_code == tfl::kBuiltinMul) {
     require_arity(node, 2, 1);
     const Id left = present(input(0)), right = present(input(1));
-    return values_[left].constant ? std::make_unique<Scale>(right, left, output(), false)
-                                  : std::make_unique<Scale>(left, right, output(), false);
+    return values_[left].constant ? std::make_unique<Scale>(floats_, right, left, output(), false)
+                                  : std::make_unique<Scale>(floats_, left, right, output(), false);
   }
   if (registration.builtin_code == tfl::kBuiltinPrelu) {
     require_arity(node, 2, 1);
     const Id in = present(input(0)), slopes = present(input(1));
-    return std::make_unique<Scale>(in, slopes, output(), true);
+    return std::make_unique<Scale>(floats_, in, slopes, output(), true);
   }
   if (registration.builtin_code == tfl::kBuiltinPad) {
     require_arity(node, 2, 1);

@@ -7,9 +7,6 @@
 namespace lce {
 namespace {
 
-// Less is not worth handing over.
-constexpr int64_t kValuesPerTask = 8192;
-
 template <class T, class F>
 uint32_t bits_where(const T* in, int64_t count, F negative) {
   uint32_t bits = 0;
@@ -42,18 +39,13 @@ void Quantize::prepare(Values& values) {
   out.shape.back() = static_cast<int32_t>(words(in.shape.back()));
 }
 
-void Quantize::run(const Values& values, Pool& pool) {
+void Quantize::run_rows(const Values& values, Range rows) const {
   const Value& in = values[in_];
+  const Rows all = Rows::of(in.shape);
   const BitImages out = values[out_].images();
-  const int64_t channels = in.shape.back();
-  const int64_t rows = int64_t{out.batch} * out.height;
-  if (rows == 0 || out.width == 0 || channels == 0) return;
-  const int64_t rows_per_task = std::max<int64_t>(1, kValuesPerTask / (channels * out.width));
-  pool.run(static_cast<int32_t>((rows + rows_per_task - 1) / rows_per_task), [&](int32_t task) {
-    const int64_t last = std::min(rows, (task + 1) * rows_per_task);
-    for (int64_t row = task * rows_per_task; row < last; ++row)
-      pack_row(in, row * out.width, out.width, out.at(row / out.height, row % out.height, 0));
-  });
+  const bool image = in.shape.size() == 4;
+  for (int64_t row = rows.first; row < rows.last; ++row)
+    pack_row(in, row * all.pixels, all.pixels, image ? out.at(row / out.height, row % out.height, 0) : out.at(0, 0, row));
 }
 
 void Quantize::pack_row(const Value& in, int64_t first_pixel, int64_t pixels, uint32_t* out) const {

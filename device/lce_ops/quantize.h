@@ -3,11 +3,11 @@
 #pragma once
 
 #include "float_isa.h"
-#include "step.h"
+#include "rows.h"
 
 namespace lce {
 
-class Quantize : public Step {
+class Quantize : public RowStep {
  public:
   Quantize(const Isa& isa, const FloatIsa& floats, Id in, Id out) : isa_(isa), floats_(floats), in_(in), out_(out) {}
 
@@ -15,7 +15,7 @@ class Quantize : public Step {
   std::vector<Id> reads() const override { return {in_}; }
   std::vector<Id> writes() const override { return {out_}; }
   void prepare(Values& values) override;
-  void run(const Values& values, Pool& pool) override;
+  void run_rows(const Values& values, Range rows) const override;
 
   Id in() const { return in_; }
   Id out() const { return out_; }

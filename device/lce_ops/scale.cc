@@ -1,10 +1,6 @@
 #include "scale.h"
 
-#include <algorithm>
-
 namespace lce {
-
-constexpr int64_t kValuesPerTask = 32768;
 
 std::vector<float> Scale::factors(const Value& factors, int32_t channels) {
   const int64_t count = elements(factors.shape);
@@ -22,24 +18,14 @@ void Scale::prepare(Values& values) {
   elements(in.shape);
 }
 
-void Scale::run(const Values& values, Pool& pool) {
-  const float* in = static_cast<const float*>(values[in_].data);
-  float* out = static_cast<float*>(values[out_].data);
-  const auto channels = static_cast<int64_t>(by_channel_.size());
-  if (channels == 0) return;
-  const int64_t pixels = elements(values[in_].shape) / channels;
-  const int64_t together = std::max<int64_t>(1, kValuesPerTask / channels);
-  pool.run(static_cast<int32_t>((pixels + together - 1) / together), [&](int32_t task) {
-    const int64_t last = std::min(pixels, (task + 1) * together);
-    for (int64_t pixel = task * together; pixel < last; ++pixel) {
-      const float *from = in + pixel * channels, *by = by_channel_.data();
-      float* to = out + pixel * channels;
-      if (only_negative_)
-        for (int64_t c = 0; c < channels; ++c) to[c] = from[c] < 0 ? from[c] * by[c] : from[c];
-      else
-        for (int64_t c = 0; c < channels; ++c) to[c] = from[c] * by[c];
-    }
-  });
+void Scale::run_rows(const Values& values, Range rows) const {
+  const Rows all = Rows::of(values[out_].shape);
+  const int64_t first = rows.first * all.values(), pixels = (rows.last - rows.first) * all.pixels;
+  const float *from = static_cast<const float*>(values[in_].data) + first, *by = by_channel_.data();
+  float* to = static_cast<float*>(values[out_].data) + first;
+  if (!only_negative_) return floats_.multiply(from, by, pixels, all.channels, to);
+  for (int64_t pixel = 0; pixel < pixels; ++pixel, from += all.channels, to += all.channels)
+    for (int64_t c = 0; c < all.channels; ++c) to[c] = from[c] < 0 ? from[c] * by[c] : from[c];
 }
 
 }  // namespace lce

@@ -4,13 +4,15 @@
 
 #include <vector>
 
-#include "step.h"
+#include "float_isa.h"
+#include "rows.h"
 
 namespace lce {
 
-class Scale : public Step {
+class Scale : public RowStep {
  public:
-  Scale(Id in, Id factors, Id out, bool only_negative) : in_(in), factors_(factors), out_(out), only_negative_(only_negative) {}
+  Scale(const FloatIsa& floats, Id in, Id factors, Id out, bool only_negative)
+      : floats_(floats), in_(in), factors_(factors), out_(out), only_negative_(only_negative) {}
 
   // A factor for each channel.
   static std::vector<float> factors(const Value& factors, int32_t channels);
@@ -19,7 +21,7 @@ class Scale : public Step {
   std::vector<Id> reads() const override { return {in_}; }
   std::vector<Id> writes() const override { return {out_}; }
   void prepare(Values& values) override;
-  void run(const Values& values, Pool& pool) override;
+  void run_rows(const Values& values, Range rows) const override;
 
   Id in() const { return in_; }
   Id factors() const { return factors_; }
@@ -27,6 +29,7 @@ class Scale : public Step {
   bool only_negative() const { return only_negative_; }
 
  private:
+  const FloatIsa& floats_;
   Id in_, factors_, out_;
   const bool only_negative_;
   std::vector<float> by_channel_;

@@ -1,6 +1,7 @@
 // One thing that a partition does per inference: an operator, or several fused into one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -13,6 +14,12 @@ namespace lce {
 using Values = std::vector<Value>;
 using Id = int32_t;  // index into Values
 constexpr Id kNoValue = -1;
+
+inline bool contains(const std::vector<Id>& ids, Id id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
+
+struct Range {
+  int64_t first, last;
+};
 
 class Step {
  public:

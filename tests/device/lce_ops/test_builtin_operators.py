@@ -26,7 +26,8 @@ class FloatBlocks(Graph):
         for _ in range(2):
             for _ in range(3):
                 getattr(
-                    self, str(self.rng.choice(["conv_2d", "depthwise_2d", "scale", "padded_sum", "join", "bent"]))
+                    self,
+                    str(self.rng.choice(["conv_2d", "depthwise_2d", "scale", "padded_sum", "join", "bent", "skip"])),
                 )()
                 if self.rng.random() < 0.2:
                     self.results.append(self.end)
@@ -64,6 +65,12 @@ class FloatBlocks(Graph):
         if self.rng.random() < 0.2:
             self.results.append(self.end)
         self.end = self.prelu(self.end, self.floats(1, 1, self.channels))
+
+    def skip(self) -> None:
+        before = self.end
+        self.scale()
+        self.end = self.add(before, self.end, int(self.rng.choice([NONE, RELU])))
+        self.scale()
 
     def binary(self) -> None:
         filters = self.rng.random((int(self.rng.choice([16, 32, 35])), 3, 3, self.channels)) < 0.5
