@@ -11,10 +11,13 @@ namespace {
 
 constexpr size_t kNever = ~size_t{0};
 
-std::vector<size_t> last_readers(const Values& values, const Steps& steps) {
+// By value the last step that reads it, or else the one that writes it, which may itself read it again.
+std::vector<size_t> last_users(const Values& values, const Steps& steps) {
   std::vector<size_t> last(values.size(), 0);
-  for (size_t i = 0; i < steps.size(); ++i)
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (Id id : steps[i].step->writes()) last[id] = i;
     for (Id id : steps[i].step->reads()) last[id] = i;
+  }
   return last;
 }
 
@@ -60,7 +63,7 @@ std::vector<size_t> find_slots(const Values& values, const Steps& steps, const s
 }  // namespace
 
 std::vector<std::unique_ptr<Buffer>> assign_memory(Values& values, const Steps& steps) {
-  const std::vector<size_t> last = last_readers(values, steps);
+  const std::vector<size_t> last = last_users(values, steps);
   find_homes(values, steps, last);
   std::vector<Slot> slots;
   const std::vector<size_t> slot_of = find_slots(values, steps, last, slots);

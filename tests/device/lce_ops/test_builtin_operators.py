@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from .conftest import Operators
@@ -98,6 +98,8 @@ class FloatBlocks(Graph):
 
 
 @EXAMPLES
+@example(seed=1006)  # a row of steps, behind a partition's first, that makes what it alone reads
+@example(seed=1182)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_what_is_taken_over_keeps_the_bits_of_the_runtime(operators: Operators, kernel: str, seed: int) -> None:
     blocks = FloatBlocks(seed)
