@@ -29,6 +29,9 @@ MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many ima
 KERNELS_FRACTION = 4  # this part of the memory budget is for transformed kernels
 MOST_GIVEN = 2**20  # images of a batch, MiB or threads that a caller may ask for
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
+LARGEST_MAP_MIB_FOR_WEIGHTS = (
+    64  # where weights outweigh the activations of an image, as VGG16's do
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,5 +155,6 @@ def _batch_size(graph: Graph, memory_budget_mib: float, *, most: int) -> int:
     outputs = [4 * int(np.prod([size or 1 for size in step.shape[1:]])) for step in graph.steps]  # bytes per image
     weights = sum(4 * step.layer.count_params() for step in graph.steps if hasattr(step.layer, "count_params"))
     most = max(most, min(MAX_BATCH_FOR_WEIGHTS, weights // sum(outputs)))
-    fitting = min(memory_budget_mib * 2**20 // sum(outputs), LARGEST_MAP_MIB * 2**20 // max(outputs))
+    largest_mib = LARGEST_MAP_MIB if weights <= sum(outputs) else LARGEST_MAP_MIB_FOR_WEIGHTS
+    fitting = min(memory_budget_mib * 2**20 // sum(outputs), largest_mib * 2**20 // max(outputs))
     return 1 << (int(np.clip(fitting, 1, most)).bit_length() - 1)

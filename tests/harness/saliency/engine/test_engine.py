@@ -182,6 +182,17 @@ def test_weights_that_outweigh_activations_are_read_once_for_more_images(threads
     assert GradientEngine(model, threads=threads).batch_size == 16
 
 
+@pytest.mark.parametrize(("classes", "images"), [(1, 2), (4, 4)])
+def test_large_maps_bound_a_batch_less_where_weights_outweigh_them(classes: int, images: int) -> None:
+    """11 MB of a map, and 11 MB of weights for each class: of 22 MB of activations one is less, and four are more."""
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    maps = layers.Conv2D(64, 3, padding="same")
+    model = tf.keras.Sequential([tf.keras.Input((208, 208, 3)), maps, layers.Flatten(), layers.Dense(classes)])
+    assert GradientEngine(model, threads=2).batch_size == images
+
+
 def test_passes_at_the_same_time_run_functions_that_share_no_name_and_are_used_again() -> None:
     engine = GradientEngine(build_twin(image_size=32, classes=4, binarized=True))
     wanted = (IMAGES.shape, (), "input")
