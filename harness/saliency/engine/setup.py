@@ -29,9 +29,7 @@ MAX_BATCH_FOR_WEIGHTS = 16  # where they outweigh the activations of so many ima
 KERNELS_FRACTION = 4  # this part of the memory budget is for transformed kernels
 MOST_GIVEN = 2**20  # images of a batch, MiB or threads that a caller may ask for
 LARGEST_MAP_MIB = 32  # a batch with a larger feature map gains nothing: every operation has enough to do
-LARGEST_MAP_MIB_FOR_WEIGHTS = (
-    64  # where weights outweigh the activations of an image, as VGG16's do
-)
+LARGEST_MAP_MIB_FOR_WEIGHTS = 64  # where weights outweigh the activations of an image, as VGG16's do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
