@@ -250,8 +250,8 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
     if (suits(i) && any(read, graph.nodes[i].node->outputs)) take(i);
 }
 
-// A PRELU behind a convolution of floats that is taken, which can do it before it stores; nothing that it makes is -0, of
-// which XNNPACK's versions make different zeros.
+// PRELUs behind convolutions of floats that are taken, which do them before they store. A convolution makes no -0, of which
+// XNNPACK's versions of a PRELU make different zeros.
 void take_prelus(const Graph& graph, std::vector<bool>& taken) {
   for (size_t i = 0; i < taken.size(); ++i) {
     if (!is_prelu(graph, graph.nodes[i])) continue;

@@ -60,7 +60,7 @@ struct FloatIsa {
   void (*max_tile)(const ChannelwiseTile&);
   // Packed, where a channel's value times its factor is below zero.
   void (*signs_of_products)(const float* in, const float* factors, int64_t pixels, int64_t channels, uint32_t* out);
-  // Sums, of those below `least` that; `out` may be `left`.
+  // Sums, but no less than `least`; `out` may be `left`.
   void (*add)(const float* left, const float* right, int64_t count, float least, float* out);
   void (*multiply)(const float* in, const float* factors, int64_t pixels, int64_t channels, float* out);
 };

@@ -1,4 +1,4 @@
-// Joins steps, so that values are worked on while they are in registers:
+// Joins steps, so that values are worked on while they are in registers or in the nearest cache:
 //   convolution, ADD        -> the convolution adds the other operand before it stores
 //   convolution, LceQuantize -> the convolution packs the signs of what it has just computed
 //   convolution of floats, PRELU -> the convolution multiplies what is below zero before it stores
