@@ -253,14 +253,13 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
 // PRELUs behind convolutions of floats that are taken, which do them before they store. A convolution makes no -0, of which
 // XNNPACK's versions of a PRELU make different zeros.
 void take_prelus(const Graph& graph, std::vector<bool>& taken) {
+  Marks sums(graph.context.tensors_size);
   for (size_t i = 0; i < taken.size(); ++i) {
-    if (!is_prelu(graph, graph.nodes[i])) continue;
-    const int32_t in = graph.nodes[i].node->inputs->data[0];
-    for (size_t conv = 0; conv < i; ++conv) {
-      const GraphNode& n = graph.nodes[conv];
-      if (taken[conv] && n.registration->builtin_code == tfl::kBuiltinConv2d && n.node->outputs->data[0] == in)
-        taken[i] = readers(graph.nodes, in) == 1;
-    }
+    const GraphNode& n = graph.nodes[i];
+    if (taken[i] && n.registration->builtin_code == tfl::kBuiltinConv2d) mark(sums, n.node->outputs);
+    if (!is_prelu(graph, n)) continue;
+    const int32_t in = n.node->inputs->data[0];
+    taken[i] = marked(sums, in) && readers(graph.nodes, in) == 1;
   }
 }
 
