@@ -91,18 +91,18 @@ def convolutions(size: int, channels: int) -> tuple[dict[str, Callable[[], Any]]
     """The contenders, and what floats lose to rounding."""
     import tensorflow as tf
 
-    from harness.native import winograd
+    from harness.native import float_convolution
     from harness.native.sign_convolution import SignConvolution
 
     rng = np.random.default_rng(0)
     values = rng.normal(size=(IMAGES, size, size, channels)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, channels, channels)).astype(np.float32)
-    images, weights, transformed = tf.constant(values), tf.constant(kernel), winograd.Kernel(kernel)
+    images, weights, transformed = tf.constant(values), tf.constant(kernel), float_convolution.Kernel(kernel)
     signs = SignConvolution(values.shape, np.where(kernel < 0, -1, 1).astype(np.float32), padding="same")
     theirs = tf.function(lambda x: tf.nn.conv2d(x, weights, 1, "SAME"), autograph=False)
     contenders: dict[str, Callable[[], Any]] = {
         "tensorflow": lambda: theirs(images).numpy(),
-        "winograd": lambda: winograd.convolve(values, transformed, before=(1, 1), size=(size, size)),
+        "winograd": lambda: float_convolution.convolve(values, transformed, before=(1, 1), size=(size, size)),
         "signs": lambda: signs(values),
     }
     exact = tf.nn.conv2d(values.astype(np.float64), kernel.astype(np.float64), 1, "SAME").numpy()

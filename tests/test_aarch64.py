@@ -68,7 +68,7 @@ def there(request: pytest.FixtureRequest) -> Arm64Root:
 def operators(there: Arm64Root) -> None:
     """Our libraries, built here as a wheel's are: ziglang builds them there as well, in ten emulated minutes."""
     try:
-        libraries = [build.library("aarch64"), build.winograd_library("aarch64")]
+        libraries = [build.library("aarch64"), build.floats_library("aarch64")]
     except BitlensError as error:
         pytest.skip(str(error))
     for library in libraries:

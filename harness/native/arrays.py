@@ -1,17 +1,47 @@
-"""Arrays that TensorFlow takes as they are."""
+"""Arrays that TensorFlow takes as they are, in memory that is used again: what the system gives anew it first fills
+with zeros, page by page, which takes about as long as a convolution takes to write it.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
+import weakref
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENT = 64  # bytes; TensorFlow copies an array that starts elsewhere
+MOST_KEPT = 256 * 2**20  # bytes that nobody uses
+
+_kept: list[NDArray[np.uint8]] = []  # what was given back last is at the end, and maybe still in a cache
+_lock = threading.RLock()  # arrays die wherever Python collects them, in `_taken` too
 
 
 def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """An array of float32, not initialised, whose start suits every vector load."""
-    memory = np.empty(4 * math.prod(shape) + ALIGNMENT, np.uint8)
+    size = 4 * math.prod(shape)
+    memory = _taken(size)
+    # What is made of an array refers to the array that refers to no other: so this one, thanks to the memoryview.
+    whole = np.frombuffer(memoryview(memory), np.float32, size // 4)
+    weakref.finalize(whole, _give_back, memory).atexit = False
+    return whole.reshape(shape)
+
+
+def _taken(size: int) -> Any:
+    """Kept memory that is large enough, and not much too large, or some of this size."""
+    with _lock:
+        fitting = [at for at, memory in enumerate(_kept) if size <= len(memory) <= 2 * size]
+        if fitting:
+            return _kept.pop(min(fitting, key=lambda at: (len(_kept[at]), -at)))
+    memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + 4 * math.prod(shape)].view(np.float32).reshape(shape)
+    return memory[start : start + size]
+
+
+def _give_back(memory: NDArray[np.uint8]) -> None:
+    with _lock:
+        _kept.append(memory)
+        while sum(map(len, _kept)) > MOST_KEPT:
+            _kept.pop(0)

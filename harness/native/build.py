@@ -1,5 +1,5 @@
 """Where our shared libraries come from: the wheel that was installed, or the first compiler here that can build them,
-once per target and source. There are two: the LCE operators, and the host's own convolutions (`winograd.cc`).
+once per target and source. There are two: the LCE operators, and what the host computes in floats (`FLOATS`).
 
 Knows compilers and targets; how the sources are compiled is `device/lce_ops/build.py`, which a board can run as well.
 
@@ -22,8 +22,9 @@ from device.lce_ops import build as lce_build
 from harness.errors import BitlensError, ConfigError, nearest
 
 LIBRARY = "liblce_ops.so"
-WINOGRAD, WINOGRAD_LIBRARY = Path(__file__).with_name("winograd.cc"), "libwinograd.so"
-WINOGRAD_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
+FLOATS_LIBRARY = "libfloats.so"
+FLOATS = tuple(Path(__file__).with_name(name) for name in ("float_convolution.cc", "dense_gradient.cc"))
+FLOATS_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
 TARGETS = ("x86_64", "aarch64")
 # What a wheel carries, named by source as in the cache: a file left by other sources is never taken.
 PREBUILT = lce_build.HERE / "prebuilt"
@@ -62,9 +63,10 @@ def source_of(target: str) -> str:
     return f"built here when needed, by {'ziglang' if 'ziglang' in compiler else Path(compiler[0]).name}"
 
 
-def winograd_library(target: str = "") -> Path:
-    """Float convolutions for `target`, by default this machine; found, built and refused as the operators are."""
-    return _found_or_built(target or host_target(), _winograd_hash(), WINOGRAD_LIBRARY)
+def floats_library(target: str = "") -> Path:
+    """Convolutions and gradients of floats for `target`, by default this machine; found, built and refused as the
+    operators are."""
+    return _found_or_built(target or host_target(), _floats_hash(), FLOATS_LIBRARY)
 
 
 def loads(load: Callable[[], object]) -> bool:
@@ -80,7 +82,7 @@ def prebuild(folder: Path) -> None:
     """Puts both libraries for every target into an emptied folder, from where a wheel takes them."""
     shutil.rmtree(folder, ignore_errors=True)
     for target in TARGETS:
-        for source_hash, name in ((lce_build.source_hash(), LIBRARY), (_winograd_hash(), WINOGRAD_LIBRARY)):
+        for source_hash, name in ((lce_build.source_hash(), LIBRARY), (_floats_hash(), FLOATS_LIBRARY)):
             path = folder / f"{target}-{source_hash}" / name
             _build(path, target)
             print(path)
@@ -132,9 +134,9 @@ def _hash_beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _winograd_hash() -> str:
-    read = WINOGRAD.read_bytes() + (lce_build.HERE / "cpu.h").read_bytes()
-    return hashlib.sha256(repr(WINOGRAD_FLAGS).encode() + read).hexdigest()[:16]
+def _floats_hash() -> str:
+    read = b"".join(source.read_bytes() for source in FLOATS) + (lce_build.HERE / "cpu.h").read_bytes()
+    return hashlib.sha256(repr(FLOATS_FLAGS).encode() + read).hexdigest()[:16]
 
 
 def _build(path: Path, target: str) -> None:
@@ -142,7 +144,7 @@ def _build(path: Path, target: str) -> None:
         if path.name == LIBRARY:
             lce_build.build(path, compiler_for(target))
         else:
-            lce_build.build(path, compiler_for(target), files=[WINOGRAD], extra_flags=WINOGRAD_FLAGS)
+            lce_build.build(path, compiler_for(target), files=FLOATS, extra_flags=FLOATS_FLAGS)
     except lce_build.BuildError as error:
         raise BitlensError(f"{path.name} does not compile for {target}: {error}") from error
     except OSError as error:

@@ -24,6 +24,7 @@ class Step:
 
     training      whether the model fixes training=True for this call, so that it is no inference.
     input_shapes  of the tensors that it is given, as far as a model says them.
+    original      the call that the model itself makes.
     """
 
     name: str
@@ -36,6 +37,12 @@ class Step:
     shape: tuple[int | None, ...]  # of the first output
     training: bool = False
     input_shapes: tuple[tuple[int | None, ...], ...] = ()
+    original: Callable[..., Any] | None = None
+
+    @property
+    def is_original(self) -> bool:
+        """Whether nothing was replaced in the call: neither an activation, nor its gradient, nor a kernel."""
+        return self.call is self.original
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +186,12 @@ def _read(
             names.update((id(out), inner[id(inside)]) for out, inside in zip(outputs, layer.outputs, strict=True))
             continue
         names.update((id(tensor), next(count)) for tensor in outputs)
+        own = _call(layer, bool(mode))
         step = Step(
             name=_free_name(prefix + layer.name, steps),
             layer=layer,
-            call=_call(layer, bool(mode)),
+            call=own,
+            original=own,
             args=_slotted(call.args, names),
             kwargs=_slotted(call.kwargs, names),
             inputs=inputs,

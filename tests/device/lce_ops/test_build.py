@@ -77,7 +77,7 @@ def test_a_library_that_came_with_the_wheel_needs_no_compiler(tmp_path: Path, mo
     monkeypatch.setattr(build, "compiler_for", lambda target: [target])
     build.prebuild(build.PREBUILT)
     monkeypatch.setattr(lce_build, "build", lambda *_, **__: pytest.fail("built although it came along"))
-    for path in (*map(build.library, build.TARGETS), build.winograd_library()):
+    for path in (*map(build.library, build.TARGETS), build.floats_library()):
         assert tmp_path / "prebuilt" in path.parents
 
 

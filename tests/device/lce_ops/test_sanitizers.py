@@ -59,15 +59,15 @@ def test_convolutions_that_the_host_calls_directly_under_the_same_sanitizers(
     checked_library: Path, tmp_path: Path
 ) -> None:
     """Their own tests, in a process that finds libraries with checks where it would find those without."""
-    for made in (build.host_library(), build.winograd_library()):
+    for made in (build.host_library(), build.floats_library()):
         place = tmp_path / "bitlens" / "lce_ops" / made.parent.name / made.name
         if made.name == build.LIBRARY:
             place.parent.mkdir(parents=True)
             shutil.copy(checked_library, place)
         else:
-            flags = [*build.WINOGRAD_FLAGS, *CHECKS]
-            lce_build.build(place, [compiler("g++")], files=[build.WINOGRAD], extra_flags=flags, strip=False)
-    tests = [ROOT / "tests/harness/native" / name for name in ("test_sign_convolution.py", "test_winograd.py")]
+            flags = [*build.FLOATS_FLAGS, *CHECKS]
+            lce_build.build(place, [compiler("g++")], files=build.FLOATS, extra_flags=flags, strip=False)
+    tests = [ROOT / "tests/harness/native" / name for name in ("test_sign_convolution.py", "test_float_convolution.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     output = run(command, XDG_CACHE_HOME=str(tmp_path), **checking())
     assert "passed" in output

@@ -15,7 +15,9 @@ from harness.keras_packages import functions_named, keras_of
 from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
+from harness.saliency.engine.rewrites.dense_layers import by_rows_of_weights, suits_rows
 from harness.saliency.engine.rewrites.folding import Fold, folded, is_channel_norm, norm_scale
+from harness.saliency.engine.rewrites.gates import Gate, relu_after
 from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
 from harness.saliency.engine.rewrites.tiles import Tiles
 
@@ -38,21 +40,29 @@ def rewritten(
     """
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
-    taken_in = {fold.norm for fold in folds if fold.convolution not in keep}
+    norms = {fold.convolution: fold.norm for fold in folds if fold.convolution not in keep}
+    back = [] if halves else list(filter(tiles.goes_back, graph.steps[first:]))
+    relus = {step.name: relu for step in back if (relu := relu_after(graph, step, norms, keep))}
+    gates = {relu: Gate() for relu in relus.values()}
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
-        step = replace(step, call=_quicker(step, backward=i >= first and step.name not in taken_in))
-        convolution = _convolution(step, tiles, passed=i >= first, halves=halves)
-        steps.append(replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step)
+        quicker = _quicker(step, backward=i >= first and step.name not in norms.values(), threads=tiles.threads)
+        step = replace(step, call=quicker)
+        gate = gates.get(relus.get(step.name, ""))
+        convolution = _convolution(step, tiles, passed=i >= first, gate=gate, halves=halves)
+        step = replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step
+        steps.append(replace(step, call=gates[step.name].call_of(step)) if step.name in gates else step)
     return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
 
 
-def _convolution(step: Step, tiles: Tiles, *, passed: bool, halves: bool) -> Callable[..., Any] | None:
+def _convolution(
+    step: Step, tiles: Tiles, *, passed: bool, gate: Gate | None, halves: bool
+) -> Callable[..., Any] | None:
     """What replaces a step's convolution of (values, kernel), if anything."""
     if halves and suits_halves(step.layer):
         forward, backward = tiles.forward_of(step), tiles.backward_of(step)
         return in_halves(step.layer, forward=forward, backward=backward, passed=passed)
-    convolution = tiles.convolution_of(step, passed=passed)
+    convolution = tiles.convolution_of(step, passed=passed, gate=gate)
     if not convolution and passed and suits_blocks(step.layer):
         return by_blocks(step.layer)
     return convolution
@@ -82,7 +92,7 @@ def _pads_as_same(step: Step, convolution: Step) -> bool:
     )
 
 
-def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
+def _quicker(step: Step, *, backward: bool, threads: int) -> Callable[..., Any]:
     if _is_convolution_of_one_pixel(step):
         return _matrix_product(step)
     if _is_normalization_of_channels(step):
@@ -91,6 +101,8 @@ def _quicker(step: Step, *, backward: bool) -> Callable[..., Any]:
         return call_around(step, activation=_swish)
     if backward and is_channel_norm(step):
         return _norm_with_short_gradient(step)
+    if backward and suits_rows(step):
+        return by_rows_of_weights(step, threads=threads)
     return step.call
 
 

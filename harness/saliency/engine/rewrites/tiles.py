@@ -1,4 +1,5 @@
-"""3x3 convolutions by Winograd's algorithm, two to three times faster than by the definition.
+"""Convolutions by the library of the host: 3x3 ones by Winograd's algorithm, two to three times faster than by the
+definition, and backward passes of those with one tap.
 
 It rounds otherwise than the definition, by about 1e-5 of the greatest value. A backward pass is linear, so that is what
 becomes of a map. A forward pass might turn a ReLU or a sign with it: it is taken only where no gradient passes one, as
@@ -7,21 +8,24 @@ with batch norms (see `folding.py`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from harness.native import winograd
+from harness.native import float_convolution
 from harness.saliency.engine.graph import Graph, Step, with_backward
 from harness.saliency.engine.rewrites.convolutions import is_ordinary, zeros_before
 from harness.saliency.engine.rewrites.folding import is_continuous
+from harness.saliency.engine.rewrites.gates import Gate
 
-TAPS = winograd.TAPS
 LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
+LEAST_PRODUCTS = 25 * 10**6  # of an image, for one tap; with fewer, a call of ours costs more than it saves
+LEAST_USE = 0.8  # of what is computed for a kernel of one tap; TensorFlow computes fewer channels for nothing
 
 
 class Tiles:
-    """Winograd's convolutions for one engine: kernels are transformed once, for all that is compiled.
+    """The library's convolutions for one engine: kernels are transformed once, for all that is compiled.
 
     threads     that share a convolution.
     memory_mib  for all transformed kernels. Those of large maps, which are small and save most, come first.
@@ -32,17 +36,17 @@ class Tiles:
         self.threads, self._exact = threads, exact
         self._graph, self._memory_bytes = graph, memory_mib * 2**20
         self._continuous = is_continuous(graph)
-        self._kernels: dict[tuple[int, bool], tuple[Any, winograd.Kernel]] = {}
+        self._kernels: dict[tuple[int, bool], tuple[Any, float_convolution.Kernel]] = {}
 
     @cached_property
     def _chosen(self) -> set[tuple[str, bool]]:
         """(name of a step, whether forwards) of what is transformed. The first look may build the library."""
-        ways = (False, True) if self._continuous or not self._exact else (False,)
+        both = self._continuous or not self._exact
         wanted = [
             (_transformed_bytes(step), forwards, step.name)
             for step in self._graph.steps
-            if suits_tiles(step.layer)
-            for forwards in ways
+            if suits_tiles(step)
+            for forwards in ((False, True) if both and step.layer.kernel_size[0] > 1 else (False,))
         ]
         chosen, left = set(), self._memory_bytes
         for needed, forwards, name in sorted(wanted):
@@ -51,15 +55,20 @@ class Tiles:
                 chosen.add((name, forwards))
         return chosen
 
-    def convolution_of(self, step: Step, *, passed: bool) -> Callable[..., Any] | None:
+    def convolution_of(self, step: Step, *, passed: bool, gate: Gate | None = None) -> Callable[..., Any] | None:
         """What replaces a step's convolution of (values, kernel), if anything.
 
         passed  a gradient passes the step.
+        gate    of the ReLU after it, whose gradient is left to this convolution.
         """
         forwards = self._continuous and not passed
         if (step.name, forwards) not in self._chosen:
             return None
-        return self._forward(step.layer) if forwards else self._backward(step.layer)
+        return self._forward(step.layer) if forwards else self._backward(step.layer, gate)
+
+    def goes_back(self, step: Step) -> bool:
+        """Whether a gradient that passes the step goes back by the library."""
+        return (step.name, False) in self._chosen
 
     def forward_of(self, step: Step) -> Callable[..., Any] | None:
         """The step's convolution without a gradient, if its kernel is transformed."""
@@ -67,18 +76,20 @@ class Tiles:
 
     def backward_of(self, step: Step) -> Callable[..., Any] | None:
         """The step's own convolution with the quicker gradient, if its kernel is transformed for that."""
-        return self._backward(step.layer) if (step.name, False) in self._chosen else None
+        return self._backward(step.layer) if self.goes_back(step) else None
 
-    def _backward(self, layer: Any) -> Callable[..., Any]:
+    def _backward(self, layer: Any, gate: Gate | None = None) -> Callable[..., Any]:
         """The layer's convolution of (values, kernel) with another backward pass."""
 
         def convolution(values: Any, kernel: Any) -> Any:
             # What goes back from a window with so much before it has the rest of it before it.
             size = values.shape[1], values.shape[2]
-            before = TAPS - 1 - zeros_before(layer, size)[0]
+            before = layer.kernel_size[0] - 1 - zeros_before(layer, size)[0]
+            step = layer.strides[0]
 
             def backward(upstream: Any, values: Any, kernel: Any) -> Any:
-                return self._convolve(upstream, self._transformed(kernel, turned=True), before, size)
+                turned = self._transformed(kernel, turned=True)
+                return self._convolve(upstream, turned, before, size, gate=gate and gate.opened, step=step)
 
             return with_backward(own, backward)(values, kernel)
 
@@ -90,21 +101,34 @@ class Tiles:
 
         def convolution(values: Any, kernel: Any) -> Any:
             before = zeros_before(layer, (values.shape[1], values.shape[2]))[0]
-            size = (values.shape[1] + 2 * before - TAPS + 1, values.shape[2] + 2 * before - TAPS + 1)
+            more = 2 * before - layer.kernel_size[0] + 1
+            size = (values.shape[1] + more, values.shape[2] + more)
             return self._convolve(values, self._transformed(kernel, turned=False), before, size)
 
         return convolution
 
-    def _convolve(self, values: Any, kernel: winograd.Kernel, before: int, size: tuple[int, int]) -> Any:
+    def _convolve(
+        self,
+        values: Any,
+        kernel: float_convolution.Kernel,
+        before: int,
+        size: tuple[int, int],
+        *,
+        gate: Any = None,
+        step: int = 1,
+    ) -> Any:
         import tensorflow as tf
 
-        def run(values: Any) -> Any:
-            return winograd.convolve(values, kernel, before=(before, before), size=size, threads=self.threads)
+        def run(values: Any, gate: Any = None) -> Any:
+            return float_convolution.convolve(
+                values, kernel, before=(before, before), size=size, gate=gate, step=step, threads=self.threads
+            )
 
-        result = tf.numpy_function(run, [values], tf.float32, stateful=False)
+        inputs = [values] if gate is None else [values, gate]
+        result = tf.numpy_function(run, inputs, tf.float32, stateful=False)
         return tf.ensure_shape(result, (values.shape[0], *size, kernel.filters))
 
-    def _transformed(self, kernel: Any, *, turned: bool) -> winograd.Kernel:
+    def _transformed(self, kernel: Any, *, turned: bool) -> float_convolution.Kernel:
         """The kernel, or what its backward pass convolves with: turned by half, channels and filters exchanged."""
         import tensorflow as tf
 
@@ -112,20 +136,25 @@ class Tiles:
         if place not in self._kernels:
             with tf.init_scope():  # a variable has values only outside of what is traced
                 values = kernel.numpy()
-            made = winograd.Kernel(values[::-1, ::-1].transpose(0, 1, 3, 2) if turned else values)
+            made = float_convolution.Kernel(values[::-1, ::-1].transpose(0, 1, 3, 2) if turned else values)
             self._kernels[place] = kernel, made  # the kernel is kept, and with it its identity
         return self._kernels[place][1]
 
 
-def suits_tiles(layer: Any) -> bool:
-    """Whether a layer is a 3x3 convolution of every pixel, with channels enough."""
-    return (
-        is_ordinary(layer)
-        and (layer.kernel_size, layer.strides) == ((TAPS, TAPS), (1, 1))
-        and min(layer.kernel.shape[2:]) >= LEAST_CHANNELS
-        and winograd.is_available()
-    )
+def suits_tiles(step: Step) -> bool:
+    """Whether a step is a 3x3 convolution of every pixel, or one with one tap, with channels enough."""
+    layer = step.layer
+    if not is_ordinary(layer) or min(layer.kernel.shape[2:]) < LEAST_CHANNELS:
+        return False
+    if (layer.kernel_size, layer.strides) == ((3, 3), (1, 1)):
+        return float_convolution.is_available()
+    channels = int(layer.kernel.shape[2])
+    products = channels * math.prod(size or 0 for size in step.shape[1:])
+    if layer.kernel_size != (1, 1) or len(set(layer.strides)) != 1 or products < LEAST_PRODUCTS:
+        return False
+    return float_convolution.is_available() and channels >= LEAST_USE * float_convolution.filters_worked_on(channels)
 
 
 def _transformed_bytes(step: Step) -> int:
-    return 4 * winograd.PLACES * int(step.layer.kernel.shape[2] * step.layer.kernel.shape[3])
+    kernel = step.layer.kernel.shape
+    return 4 * float_convolution.places(kernel[0]) * int(kernel[2] * kernel[3])

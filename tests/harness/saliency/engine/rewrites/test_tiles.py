@@ -1,4 +1,4 @@
-"""Winograd's backward passes: the plain gradient but for its rounding, and the plain forward pass to the bit."""
+"""Backward passes by the library: the plain gradient but for its rounding, and the plain forward pass to the bit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import winograd
+from harness.native import float_convolution
 from harness.saliency import GradientEngine
+from harness.saliency.engine.rewrites import tiles
 from harness.saliency.engine.setup import KERNELS_FRACTION
 from tests.harness.saliency.engine.graphs import operations
 
@@ -20,7 +21,7 @@ SHAPE = (2, *IMAGES.shape[1:])
 
 @pytest.fixture(autouse=True)
 def library() -> None:
-    if not winograd.is_available():
+    if not float_convolution.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
 
 
@@ -89,15 +90,44 @@ def test_what_does_not_suit_goes_back_as_it_did(options: dict[str, Any]) -> None
     assert_plain_but_for_rounding(fast, GradientEngine(model, fast=False))
 
 
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"strides": 2}, {"strides": 3, "padding": "same"}, {"activation": "relu"}, {"filters": 33}],
+    ids=str,
+)
+def test_a_convolution_with_one_tap_goes_back_by_the_library(
+    options: dict[str, Any], norm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 1000)
+    monkeypatch.setattr(tiles, "LEAST_USE", 0.1)
+    model = small_model(norm=norm, **{"kernel_size": 1, **options})
+    fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
+    assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
+    assert operations(fast, SHAPE)["PyFuncStateless"] == 1
+    assert_plain_but_for_rounding(fast, plain)
+
+
+@pytest.mark.parametrize(("products", "use"), [(13 * 11 * 32 * 48 + 1, 0.1), (1000, 0.51)])
+def test_one_tap_goes_back_as_it_did_where_that_is_as_fast(
+    products: int, use: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too little to do, or too much of what would be done for nothing: 64 channels for 32 with AVX-512."""
+    monkeypatch.setattr(tiles, "LEAST_PRODUCTS", products)
+    monkeypatch.setattr(tiles, "LEAST_USE", use)
+    monkeypatch.setattr(float_convolution, "filters_worked_on", lambda filters: -(-filters // 64) * 64)
+    assert operations(GradientEngine(small_model(kernel_size=1)), SHAPE)["PyFuncStateless"] == 0
+
+
 def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
-    class Counted(winograd.Kernel):
+    class Counted(float_convolution.Kernel):
         def __init__(self, values: np.ndarray) -> None:
             made.append(values.shape)
             super().__init__(values)
 
-    monkeypatch.setattr(winograd, "Kernel", Counted)
+    monkeypatch.setattr(float_convolution, "Kernel", Counted)
     engine = GradientEngine(small_model(padding="same"))
     for count in (1, 2, 4):
         engine.backward(IMAGES[:count], TARGETS[:count])
@@ -119,12 +149,12 @@ def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pyt
     model = small_model(padding="same", norm=True)
     fast = GradientEngine(model)
     assert "PyFuncStateless" in operations(fast, SHAPE)
-    monkeypatch.setattr(winograd, "is_available", lambda: False)
+    monkeypatch.setattr(float_convolution, "is_available", lambda: False)
     without = GradientEngine(model)
     assert "PyFuncStateless" not in operations(without, SHAPE)
     assert_plain_but_for_rounding(fast, without)
 
 
 def test_plain_graph_never_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, "is_available", lambda: pytest.fail("building it takes seconds"))
+    monkeypatch.setattr(float_convolution, "is_available", lambda: pytest.fail("building it takes seconds"))
     GradientEngine(small_model(padding="same"), fast=False).backward(IMAGES, TARGETS)

@@ -1,0 +1,114 @@
+"""Convolutions of floats with one tap or 3x3. The latter by Winograd's algorithm, F(4x4, 3x3): four times fewer
+multiplications than the definition has, for a rounding of about 1e-5 of the greatest value (Lavin & Gray 2015,
+arXiv:1509.09308).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.native import build
+from harness.native.arrays import aligned
+from harness.native.parts import shared
+
+Array = NDArray[np.float32]
+TILE = {1: 1, 3: 4}  # outputs in a row of a tile, by the taps in a row of a kernel
+# What a row of three taps is at its tile's six points 0, 1, -1, 2, -2 and infinity.
+_TAPS_AT_POINTS = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ]
+)
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether the library is here or can be built, which is tried once; it takes some seconds then."""
+    return build.loads(_library)
+
+
+def places(taps: int) -> int:
+    """Of a tile's inputs, and of a transformed kernel."""
+    return (TILE[taps] + taps - 1) ** 2
+
+
+def filters_worked_on(filters: int) -> int:
+    """So many are computed for so many, since a panel of a kernel is always whole. Raises BitlensError as `Kernel`."""
+    panel = int(_library().convolution_panel())
+    return -(-filters // panel) * panel
+
+
+class Kernel:
+    """A kernel (taps, taps, channels, filters) of one tap or three, transformed once: three taps four times as large.
+
+    Raises BitlensError if there is no library and no compiler for it.
+    """
+
+    def __init__(self, values: Array) -> None:
+        self.taps, _, self.channels, self.filters = values.shape
+        panel = int(_library().convolution_panel())
+        self.weights = np.zeros((places(self.taps), -(-self.filters // panel), self.channels, panel), np.float32)
+        for number in range(self.weights.shape[1]):
+            part = values[..., number * panel : (number + 1) * panel]
+            self.weights[:, number, :, : part.shape[3]] = part[0] if self.taps == 1 else _at_points(part)
+
+
+def _at_points(values: Array) -> NDArray[np.float64]:
+    """A kernel (3, 3, channels, filters) as (places, channels, filters)."""
+    points = np.einsum("ai,ijcf,bj->abcf", _TAPS_AT_POINTS, values.astype(np.float64), _TAPS_AT_POINTS, optimize=True)
+    reshaped: NDArray[np.float64] = points.reshape(places(3), *values.shape[2:])
+    return reshaped
+
+
+def convolve(
+    values: Array,
+    kernel: Kernel,
+    *,
+    before: tuple[int, int],
+    size: tuple[int, int],
+    gate: Array | None = None,
+    step: int = 1,
+    threads: int = 1,
+) -> Array:
+    """Windows over images (N, H, W, channels), at every pixel: (N, *size, filters).
+
+    before  zeros above and to the left of the images; as many follow them as `size` asks for.
+    gate    in the shape of the values: they count as zeros where it is not positive.
+    step    pixels from one window's output to the next in each direction, for one tap; zeros are between them.
+    """
+    if values.ndim != 4 or values.shape[3] != kernel.channels:
+        raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {values.shape}")
+    if gate is not None and gate.shape != values.shape:
+        raise ValueError(f"expected a gate of the shape {values.shape} of the values, got {gate.shape}")
+    values = np.ascontiguousarray(values, np.float32)
+    gate = None if gate is None else np.ascontiguousarray(gate, np.float32)
+    result = aligned((len(values), *size, kernel.filters))
+    tiles = [-(-length // (TILE[kernel.taps] * step)) for length in size]
+    described = (ctypes.c_int64 * 11)(*values.shape[1:], *before, *size, kernel.filters, *tiles, step)
+    gated = None if gate is None else gate.ctypes.data
+    pointers = (kernel.taps, values.ctypes.data, gated, kernel.weights.ctypes.data, result.ctypes.data)
+
+    def run(first: int, last: int) -> None:
+        _library().convolve_floats(described, *pointers, first, last)
+
+    shared(run, len(values) * tiles[0] * tiles[1], threads)
+    return result
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(build.floats_library()))
+    library.convolution_panel.restype = ctypes.c_int32
+    pointer = ctypes.c_void_p
+    library.convolve_floats.argtypes = (pointer, ctypes.c_int32, *(pointer,) * 4, ctypes.c_int64, ctypes.c_int64)
+    library.convolve_floats.restype = None
+    return library

@@ -1,0 +1,158 @@
+"""The host's own convolutions of floats: the definition's numbers, whatever the shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.native import float_convolution
+from harness.native.float_convolution import Kernel, convolve
+
+
+@pytest.fixture(autouse=True, scope="module")
+def library() -> None:
+    if not float_convolution.is_available():
+        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+
+
+def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """A loop over taps, in float64."""
+    room = [(0, 0), *((first, length + 3 - first) for first, length in zip(before, size)), (0, 0)]
+    padded = np.pad(values.astype(np.float64), room)
+    taps = range(len(kernel))
+    return sum(
+        padded[:, i : i + size[0], j : j + size[1]] @ kernel[i, j].astype(np.float64) for i in taps for j in taps
+    )
+
+
+@settings(max_examples=60)
+@given(
+    images=st.integers(1, 3),
+    height=st.integers(1, 11),
+    width=st.integers(1, 11),
+    channels=st.integers(1, 40),
+    filters=st.integers(1, 140),
+    before=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    more=st.tuples(st.integers(-1, 2), st.integers(-1, 2)),
+    is_gated=st.booleans(),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_three_taps_are_the_definition(
+    images: int,
+    height: int,
+    width: int,
+    channels: int,
+    filters: int,
+    before: tuple[int, int],
+    more: tuple[int, int],
+    is_gated: bool,
+    threads: int,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    values, gate = rng.normal(size=(2, images, height, width, channels)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, channels, filters)).astype(np.float32)
+    size = (max(1, height + more[0]), max(1, width + more[1]))
+    gates = {"gate": gate} if is_gated else {}
+    result = convolve(values, Kernel(kernel), before=before, size=size, threads=threads, **gates)
+    expected = definition(np.where(gate > 0, values, 0) if is_gated else values, kernel, before, size)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * max(1, np.abs(expected).max()))
+
+
+@settings(max_examples=60)
+@given(
+    images=st.integers(1, 3),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.integers(1, 40),
+    filters=st.one_of(st.integers(1, 140), st.just(64), st.just(128)),  # some are whole panels
+    step=st.integers(1, 3),
+    less=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    is_gated=st.booleans(),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_one_tap_is_a_product_of_every_pixel_with_zeros_between_them(
+    images: int,
+    height: int,
+    width: int,
+    channels: int,
+    filters: int,
+    step: int,
+    less: tuple[int, int],
+    is_gated: bool,
+    threads: int,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    values, gate = rng.normal(size=(2, images, height, width, channels)).astype(np.float32)
+    kernel = rng.normal(size=(1, 1, channels, filters)).astype(np.float32)
+    size = (height * step - min(less[0], step - 1), width * step - min(less[1], step - 1))
+    gates = {"gate": gate} if is_gated else {}
+    result = convolve(values, Kernel(kernel), before=(0, 0), size=size, step=step, threads=threads, **gates)
+    expected = np.zeros((images, *size, filters))
+    expected[:, ::step, ::step] = np.where(gate > 0, values, 0) @ kernel[0, 0] if is_gated else values @ kernel[0, 0]
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+def test_a_gate_that_is_nan_is_shut() -> None:
+    values, gate = np.ones((1, 4, 4, 32), np.float32), np.ones((1, 4, 4, 32), np.float32)
+    gate[0, 1, 2] = np.nan
+    result = convolve(values, Kernel(np.ones((1, 1, 32, 64), np.float32)), before=(0, 0), size=(4, 4), gate=gate)
+    assert (result[0, 1, 2] == 0).all()
+    assert (np.delete(result.reshape(16, 64), 6, axis=0) == 32).all()
+
+
+@pytest.mark.parametrize("filters", [60, 64])
+def test_maps_too_large_for_a_near_cache_are_the_definition(filters: int) -> None:
+    rng = np.random.default_rng(0)
+    values, gate = rng.normal(size=(2, 1, 130, 70, 64)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 64, filters)).astype(np.float32)
+    assert values[0].size > 2**19, "not far"
+    result = convolve(values, Kernel(kernel), before=(1, 1), size=(130, 70), gate=gate, threads=2)
+    expected = definition(np.where(gate > 0, values, 0), kernel, (1, 1), (130, 70))
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+
+
+def test_images_much_larger_than_a_block_are_whole() -> None:
+    rng = np.random.default_rng(0)
+    values, kernel = rng.normal(size=(2, 70, 90, 64)).astype(np.float32), rng.normal(size=(3, 3, 64, 70))
+    result = convolve(values, Kernel(kernel.astype(np.float32)), before=(1, 1), size=(70, 90))
+    expected = definition(values, kernel, (1, 1), (70, 90))
+    np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+
+
+def test_an_image_does_not_depend_on_what_shares_its_batch() -> None:
+    rng = np.random.default_rng(0)
+    values, kernel = rng.normal(size=(5, 9, 13, 40)).astype(np.float32), rng.normal(size=(3, 3, 40, 33))
+    transformed = Kernel(kernel.astype(np.float32))
+    together = convolve(values, transformed, before=(1, 1), size=(9, 13), threads=2)
+    for image, result in zip(values, together, strict=True):
+        alone = convolve(image[None], transformed, before=(1, 1), size=(9, 13))
+        np.testing.assert_array_equal(alone[0], result)
+
+
+def test_nan_stays_near_its_pixel_and_in_its_image() -> None:
+    values = np.ones((2, 12, 12, 32), np.float32)
+    values[0, 0, 0, 0] = np.nan
+    result = convolve(values, Kernel(np.ones((3, 3, 32, 32), np.float32)), before=(1, 1), size=(12, 12))
+    assert np.isnan(result[0, :2, :2]).all()
+    assert np.isfinite(result[0, 4:, 4:]).all()
+    assert np.isfinite(result[1]).all()
+
+
+def test_images_of_other_channels_are_refused() -> None:
+    kernel = Kernel(np.ones((3, 3, 4, 2), np.float32))
+    with pytest.raises(ValueError, match=r"expected images \(N, H, W, 4\), got \(1, 8, 8, 3\)"):
+        convolve(np.ones((1, 8, 8, 3), np.float32), kernel, before=(1, 1), size=(8, 8))
+
+
+def test_a_gate_of_another_shape_is_refused() -> None:
+    values, gate = np.ones((1, 8, 8, 4), np.float32), np.ones((1, 8, 8, 3), np.float32)
+    with pytest.raises(ValueError, match=r"expected a gate of the shape \(1, 8, 8, 4\) of the values, got"):
+        convolve(values, Kernel(np.ones((3, 3, 4, 2), np.float32)), before=(1, 1), size=(8, 8), gate=gate)
