@@ -1,5 +1,5 @@
-"""Arrays that TensorFlow takes as they are, in memory that is used again: what the system gives anew it first fills
-with zeros, page by page, which takes about as long as a convolution takes to write it.
+"""Arrays that TensorFlow takes as they are. Their memory is used again: fresh pages are filled with zeros first, which
+takes about as long as a convolution takes to write them.
 """
 
 from __future__ import annotations
