@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -66,10 +67,12 @@ def compute_many(
     done: dict[int, Attribution] = {}
     for shared in sharing(jobs):
         done.update(zip(shared, in_one_pass([jobs[i] for i in shared], batch), strict=True))
-    if len(done) < len(jobs):
-        predicted = next(iter(done.values())).predicted if done else engine.logits(batch.pixels).argmax(axis=1)
-        batch = _with_targets(batch, predicted)
-    return [done[i] if i in done else in_many_passes(job, batch, predicted) for i, job in enumerate(jobs)]
+    pixels = batch.pixels
+    own_pass = functools.cache(lambda: engine.logits(pixels).argmax(axis=1))
+    predict = next(iter(done.values())).predict if done else own_pass
+    if len(done) < len(jobs) and PREDICTED in batch.targets:
+        batch = _with_targets(batch, predict())
+    return [done[i] if i in done else in_many_passes(job, batch, predict) for i, job in enumerate(jobs)]
 
 
 def compute_forward(
@@ -106,7 +109,9 @@ def compute_forward(
             f"targets: expected classes from 0 to {values.shape[1] - 1}, got {shown(batch.targets.tolist())}"
         )
     predicted = values.argmax(axis=1)
-    return in_many_passes(make_forward_job(scorer, method, arguments), _with_targets(batch, predicted), predicted)
+    return in_many_passes(
+        make_forward_job(scorer, method, arguments), _with_targets(batch, predicted), lambda: predicted
+    )
 
 
 def _images(images: ArrayLike, targets: ArrayLike | None, keys: Sequence[str] | None, seed: int) -> Images:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.maps import saliency_map
 from harness.saliency.precision import FLOAT32
 
 Array = NDArray[np.float32]
+Predict = Callable[[], NDArray[np.int64]]  # the class of each image with the greatest logit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class Attribution:
     pseudo_gradient  True if a gradient went through a quantizer: it is then the straight-through estimate of one.
     blank            (N,) True where the map is the same everywhere, so that it shows nothing.
     causes           (N,) why it is blank, one of `blank.CAUSES`; "" where it is not.
-    predicted        (N,) the class with the greatest logit.
+    predict          gives `predicted`. Where a method was told its targets, that takes a pass when it is first asked.
     notes            sentences for the reader, such as the cause of a blank map.
     precision        of the products of convolutions.
     """
@@ -35,9 +37,14 @@ class Attribution:
     pseudo_gradient: bool
     blank: NDArray[np.bool_]
     causes: tuple[str, ...]
-    predicted: NDArray[np.int64]
+    predict: Predict
     notes: tuple[str, ...]
     precision: str = FLOAT32
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the class with the greatest logit."""
+        return self.predict()
 
     def maps(self, size: tuple[int, ...]) -> Array:
         """Maps (N, H, W) of this size (H, W): what is scored and shown."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import MeasurementError
-from harness.saliency.attribution import Array, Attribution, Backward, Images
+from harness.saliency.attribution import Array, Attribution, Backward, Images, Predict
 from harness.saliency.blank import AT_BASELINE, CONSTANT, ZERO_GRADIENT, blank_causes, notes_on_blank_maps
 from harness.saliency.engine.engine import GradientEngine
 from harness.saliency.engine.layers import LayerInfo
@@ -124,20 +124,20 @@ def in_one_pass(jobs: Sequence[Job], images: Images) -> list[Attribution]:
             job,
             np.concatenate([made[i][0] for _, made in parts]),
             tuple(cause for _, made in parts for cause in made[i][1]),
-            predicted,
+            lambda: predicted,
         )
         for i, job in enumerate(jobs)
     ]
 
 
-def in_many_passes(job: Job, images: Images, predicted: NDArray[np.int64]) -> Attribution:
+def in_many_passes(job: Job, images: Images, predict: Predict) -> Attribution:
     before_relu = job.from_engine(images)
     values = job.rectified(before_relu)
     causes = list(blank_causes(values, before_relu))
     for i, cause in enumerate(causes):
         if cause and not values[i].any():
             causes[i] = _closer_cause(job, images.take([i])) or cause
-    return _attribution(job, values, tuple(causes), predicted)
+    return _attribution(job, values, tuple(causes), predict)
 
 
 def _closer_cause(job: Job, image: Images) -> str:
@@ -164,7 +164,7 @@ def _cause_over_copies(job: Job, base: Job, image: Images) -> str:
     return max(sorted(set(causes)), key=causes.count) if all(causes) else CONSTANT
 
 
-def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: NDArray[np.int64]) -> Attribution:
+def _attribution(job: Job, values: Array, causes: tuple[str, ...], predict: Predict) -> Attribution:
     if not np.isfinite(values).all():  # logits and gradients were finite: features, or products of them, are not
         place = f' of layer "{job.layer}"' if job.layer else ""
         raise MeasurementError(
@@ -177,7 +177,7 @@ def _attribution(job: Job, values: Array, causes: tuple[str, ...], predicted: ND
         layer=job.layer,
         blank=np.array([bool(cause) for cause in causes]),
         causes=causes,
-        predicted=predicted,
+        predict=predict,
         pseudo_gradient=job.spec.takes_gradients and job.engine.pseudo_gradient,
         notes=_notes(job, causes),
         precision=_precision(job),

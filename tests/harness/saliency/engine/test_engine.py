@@ -57,6 +57,20 @@ def test_several_methods_share_one_pass_and_give_what_they_give_alone(model: Any
         np.testing.assert_allclose(attribution.values, alone, atol=1e-6 * np.ptp(alone))
 
 
+def test_with_targets_a_pass_for_the_predicted_class_is_made_once_somebody_asks(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, passes = GradientEngine(model), []
+    predicted = engine.logits(IMAGES).argmax(axis=1)
+    logits = engine.logits
+    monkeypatch.setattr(engine, "logits", lambda images: passes.append(len(images)) or logits(images))
+    attribution = compute(engine, "smoothgrad", IMAGES, predicted, parameters={"samples": 2})
+    assert passes == []
+    for _ in range(2):
+        np.testing.assert_array_equal(attribution.predicted, predicted)
+    assert passes == [len(IMAGES)]
+
+
 def test_without_targets_the_predicted_class_is_explained(model: Any) -> None:
     engine = GradientEngine(model)
     predicted = engine.logits(IMAGES).argmax(axis=1)
