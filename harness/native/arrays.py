@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENT = 64  # bytes; TensorFlow copies an array that starts elsewhere
-MOST_KEPT = 256 * 2**20  # bytes that nobody uses
+MOST_KEPT = 128 * 2**20  # bytes that nobody uses
 
 _kept: list[NDArray[np.uint8]] = []  # what was given back last is at the end, and maybe still in a cache
 _lock = threading.RLock()  # arrays die wherever Python collects them, in `_taken` too

@@ -41,7 +41,8 @@ class GradientEngine:
     batch_size         images per pass; by default what the memory budget allows, 8 at most; 4 with several
                        threads, and 16 for a model whose weights outweigh its activations.
     memory_budget_mib  bound on the activations and gradients held at a time, all threads together, and on kernels that
-                       are kept in another form, which is faster: they take a quarter of it at most.
+                       are kept in another form, which is faster: they take a quarter of it at most. Beside it,
+                       up to 128 MiB of memory stay with the process for its next pass.
     threads            batches at a time; by default one per core if TensorFlow was told to use one thread inside an
                        operation (see `threads.py`), else one.
     fast               False runs the model's own layers unchanged: the plain graph that the fast one is tested against.
