@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ ALIGNMENT = 64  # bytes; TensorFlow copies an array that starts elsewhere
 MOST_KEPT = 128 * 2**20  # bytes that nobody uses
 
 _kept: list[NDArray[np.uint8]] = []  # what was given back last is at the end, and maybe still in a cache
-_lock = threading.RLock()  # arrays die wherever Python collects them, in `_taken` too
+_returned: deque[NDArray[np.uint8]] = deque()  # on its way there: arrays may die while a thread is at work on the list
+_lock = threading.Lock()
 
 
 def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -32,6 +34,7 @@ def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
 def _taken(size: int) -> Any:
     """Kept memory that is large enough, and not much too large, or some of this size."""
     with _lock:
+        _sort_in()
         fitting = [at for at, memory in enumerate(_kept) if size <= len(memory) <= 2 * size]
         if fitting:
             return _kept.pop(min(fitting, key=lambda at: (len(_kept[at]), -at)))
@@ -41,7 +44,17 @@ def _taken(size: int) -> Any:
 
 
 def _give_back(memory: NDArray[np.uint8]) -> None:
-    with _lock:
-        _kept.append(memory)
-        while sum(map(len, _kept)) > MOST_KEPT:
-            _kept.pop(0)
+    """Called wherever Python collects an array, so it waits for nobody."""
+    _returned.append(memory)
+    if _lock.acquire(blocking=False):
+        try:
+            _sort_in()
+        finally:
+            _lock.release()
+
+
+def _sort_in() -> None:
+    while _returned:
+        _kept.append(_returned.popleft())
+    while sum(map(len, _kept)) > MOST_KEPT:
+        _kept.pop(0)

@@ -20,7 +20,7 @@
 
 namespace {
 
-constexpr int kLanes = 16;                // channels transformed together
+constexpr int kLanes = 16;  // channels transformed together
 // Memory of a thread: little, which stays in a near cache, or much where a block must outweigh the weights read for it.
 constexpr int64_t kLeastBlockFloats = 1 << 16, kMostBlockFloats = 1 << 22, kWeightsPerBlock = 2;
 constexpr int64_t kFarFloats = 1 << 19;  // images of so many are not in a near cache
@@ -30,7 +30,7 @@ typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 typedef int32_t Bits __attribute__((vector_size(4 * kLanes)));
 typedef float Anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 
-// As `harness/native/winograd.py` lays it out.
+// As `float_convolution.py` lays it out.
 struct Convolution {
   int64_t height, width, channels;  // of the input
   int64_t top, left;                // zeros before it
@@ -232,11 +232,13 @@ INLINE void convolve(const Convolution& c, const float* in, const float* gate, c
   static thread_local std::vector<float> memory;  // kept: fresh pages cost a tenth of a small convolution
   memory.resize(std::max<size_t>(memory.size(), of_values + Block<float>::floats(kPlaces, rows, width)));
   const Block<float> values{memory.data(), rows, c.channels}, products{memory.data() + of_values, rows, width};
+  const bool tiles_are_pixels =
+      kPlaces == 1 && c.top == 0 && c.left == 0 && c.tiles_down == c.height && c.tiles_across == c.width;
   for (int64_t tile = first_tile, present; tile < last_tile; tile += present) {
     present = std::min(rows, last_tile - tile);
     Block<const float> from{values.first, rows, c.channels};
     Block<float> to = products;
-    if (kPlaces == 1 && present >= R) {  // pixels that are not changed can stay where they are
+    if (tiles_are_pixels && present >= R) {  // those that are not changed can stay where they are
       present -= present % R;
       if (!gate) from.first = in + tile * c.channels;
       if (c.step == 1 && width == c.out_channels) to.first = out + tile * width;

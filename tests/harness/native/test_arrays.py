@@ -60,6 +60,15 @@ def test_memory_much_larger_than_what_is_asked_for_stays_for_others() -> None:
     assert start(aligned((1000,))) == first
 
 
+def test_memory_of_an_array_that_dies_while_the_list_is_changed_is_used_again_later() -> None:
+    array = aligned((1000,))
+    first = start(array)
+    with arrays._lock:
+        del array
+    assert arrays._kept == []
+    assert start(aligned((1000,))) == first
+
+
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "MOST_KEPT", 10_000)
     held = [aligned((1000,)) for _ in range(5)]

@@ -100,6 +100,15 @@ def test_one_tap_is_a_product_of_every_pixel_with_zeros_between_them(
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
+@pytest.mark.parametrize(("before", "size"), [((0, 0), (4, 7)), ((1, 0), (6, 7)), ((0, 2), (5, 9)), ((0, 0), (6, 8))])
+def test_one_tap_may_be_asked_for_more_or_fewer_pixels(before: tuple[int, int], size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    values, kernel = rng.normal(size=(2, 5, 7, 8)).astype(np.float32), rng.normal(size=(1, 1, 8, 64))
+    result = convolve(values, Kernel(kernel.astype(np.float32)), before=before, size=size)
+    expected = definition(values, kernel, before, size)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
 def test_a_gate_that_is_nan_is_shut() -> None:
     values, gate = np.ones((1, 4, 4, 32), np.float32), np.ones((1, 4, 4, 32), np.float32)
     gate[0, 1, 2] = np.nan
