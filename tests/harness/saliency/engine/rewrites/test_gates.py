@@ -42,8 +42,15 @@ def convolution(layers: Any, **options: Any) -> Any:
     return layers.Conv2D(**{"filters": 40, "kernel_size": 3, "padding": "same", "name": "tried", **options})
 
 
-def read_alone(layers: Any, values: Any, relu: Any) -> Any:
-    return relu(convolution(layers)(values))
+def convolution_of_signs(layers: Any) -> Any:
+    import larq as lq
+
+    signs = {"input_quantizer": "ste_sign", "kernel_quantizer": "ste_sign"}
+    return lq.layers.QuantConv2D(40, 3, padding="same", pad_values=1, name="tried", **signs)
+
+
+def read_alone(layers: Any, values: Any, relu: Any, made: Any = convolution) -> Any:
+    return relu(made(layers)(values))
 
 
 GATED: dict[str, Callable[[Any, Any], Any]] = {
@@ -57,6 +64,7 @@ GATED: dict[str, Callable[[Any, Any], Any]] = {
     "read by two": lambda layers, values: read_alone(
         layers, values, lambda made: layers.Add()([relu := layers.ReLU()(made), layers.AveragePooling2D(1)(relu)])
     ),
+    "of signs": lambda layers, values: read_alone(layers, values, layers.ReLU(), convolution_of_signs),
     "after zeros": lambda layers, values: convolution(layers, activation="relu", padding="valid")(
         layers.ZeroPadding2D()(values)
     ),
