@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.native import build
 from harness.native.arrays import aligned
+from harness.native.floats import library
 from harness.native.parts import shared
 
 Array = NDArray[np.float32]
-
-
-@functools.cache
-def is_available() -> bool:
-    """Whether the library is here or can be built, which is tried once; it takes some seconds then."""
-    return build.loads(_library)
 
 
 def dense_gradient(upstream: Array, weights: Array, *, threads: int = 1) -> Array:
@@ -33,18 +24,9 @@ def dense_gradient(upstream: Array, weights: Array, *, threads: int = 1) -> Arra
     result = aligned((len(upstream), inputs))
 
     def run(first: int, last: int) -> None:
-        _library().dense_gradient(
+        library().dense_gradient(
             upstream.ctypes.data, len(upstream), weights.ctypes.data, units, result.ctypes.data, inputs, first, last
         )
 
     shared(run, inputs, threads)
     return result
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build.floats_library()))
-    pointer, count = ctypes.c_void_p, ctypes.c_int64
-    library.dense_gradient.argtypes = (pointer, count, pointer, count, pointer, count, count, count)
-    library.dense_gradient.restype = None
-    return library

@@ -120,8 +120,8 @@ struct Block {
   int64_t rows, width;
 
   static int64_t floats(int64_t places, int64_t rows, int64_t width) { return places * (rows * width + kLanes); }
-  INLINE Float* at(const Block& block, int64_t place, int64_t row) {
-    return block.first + place * (block.rows * block.width + kLanes) + row * block.width;
+  inline __attribute__((always_inline)) Float* at(int64_t place, int64_t row) const {
+    return first + place * (rows * width + kLanes) + row * width;
   }
 };
 
@@ -149,7 +149,7 @@ INLINE void tile_in(const Convolution& c, const float* in, const float* gate, in
       }
     for (int j = 0; j < kIn; ++j) Taps::in(d + j, kIn);
     for (int i = 0; i < kIn; ++i) Taps::in(d + i * kIn, 1);
-    for (int k = 0; k < kPlaces; ++k) store(Block<float>::at(values, k, row) + first, d[k], count);
+    for (int k = 0; k < kPlaces; ++k) store(values.at(k, row) + first, d[k], count);
   }
 }
 
@@ -163,7 +163,7 @@ INLINE void tile_out(const Convolution& c, const Block<float>& products, int64_t
   for (int64_t first = 0; first < c.out_channels; first += kLanes) {
     const int64_t count = c.out_channels - first;
     Lanes m[kPlaces], half[kOut * kIn], y[kOut * kOut];
-    for (int k = 0; k < kPlaces; ++k) m[k] = load(Block<float>::at(products, k, row) + first, kLanes);
+    for (int k = 0; k < kPlaces; ++k) m[k] = load(products.at(k, row) + first, kLanes);
     for (int j = 0; j < kIn; ++j) Taps::out(m + j, kIn, half + j, kIn);
     for (int i = 0; i < kOut; ++i) Taps::out(half + i * kIn, 1, y + i * kOut, 1);
     for (int64_t i = 0; i < kOut * c.step && at.y * c.step + i < c.out_height; ++i)
@@ -214,8 +214,8 @@ INLINE void product(const Convolution& c, int64_t places, const Block<const floa
     for (int64_t panel = 0; panel < panels; ++panel, weights += floats)
       for (int64_t row = 0; row < present; row += R) {  // rows beyond those present hold what was there before
         const float* ahead = weights + floats + std::min(row / R, kLines - 1) * c.channels * kLineFloats;
-        panel_product<R, N, kBytes>(Block<const float>::at(values, place, row), c.channels, weights, ahead,
-                                    Block<float>::at(products, place, row) + panel * kPanel, products.width);
+        panel_product<R, N, kBytes>(values.at(place, row), c.channels, weights, ahead,
+                                    products.at(place, row) + panel * kPanel, products.width);
       }
 }
 

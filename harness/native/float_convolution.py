@@ -6,13 +6,12 @@ arXiv:1509.09308).
 from __future__ import annotations
 
 import ctypes
-import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.native import build
 from harness.native.arrays import aligned
+from harness.native.floats import library
 from harness.native.parts import shared
 
 Array = NDArray[np.float32]
@@ -30,12 +29,6 @@ _TAPS_AT_POINTS = np.array(
 )
 
 
-@functools.cache
-def is_available() -> bool:
-    """Whether the library is here or can be built, which is tried once; it takes some seconds then."""
-    return build.loads(_library)
-
-
 def places(taps: int) -> int:
     """Of a tile's inputs, and of a transformed kernel."""
     return (TILE[taps] + taps - 1) ** 2
@@ -43,8 +36,11 @@ def places(taps: int) -> int:
 
 def filters_worked_on(filters: int) -> int:
     """So many are computed for so many, since a panel of a kernel is always whole. Raises BitlensError as `Kernel`."""
-    panel = int(_library().convolution_panel())
-    return -(-filters // panel) * panel
+    return -(-filters // _panel()) * _panel()
+
+
+def _panel() -> int:
+    return int(library().convolution_panel())
 
 
 class Kernel:
@@ -55,8 +51,8 @@ class Kernel:
 
     def __init__(self, values: Array) -> None:
         self.taps, _, self.channels, self.filters = values.shape
-        panel = int(_library().convolution_panel())
-        self.weights = np.zeros((places(self.taps), -(-self.filters // panel), self.channels, panel), np.float32)
+        panel, worked_on = _panel(), filters_worked_on(self.filters)
+        self.weights = np.zeros((places(self.taps), worked_on // panel, self.channels, panel), np.float32)
         for number in range(self.weights.shape[1]):
             part = values[..., number * panel : (number + 1) * panel]
             self.weights[:, number, :, : part.shape[3]] = part[0] if self.taps == 1 else _at_points(part)
@@ -98,17 +94,7 @@ def convolve(
     pointers = (kernel.taps, values.ctypes.data, gated, kernel.weights.ctypes.data, result.ctypes.data)
 
     def run(first: int, last: int) -> None:
-        _library().convolve_floats(described, *pointers, first, last)
+        library().convolve_floats(described, *pointers, first, last)
 
     shared(run, len(values) * tiles[0] * tiles[1], threads)
     return result
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(build.floats_library()))
-    library.convolution_panel.restype = ctypes.c_int32
-    pointer = ctypes.c_void_p
-    library.convolve_floats.argtypes = (pointer, ctypes.c_int32, *(pointer,) * 4, ctypes.c_int64, ctypes.c_int64)
-    library.convolve_floats.restype = None
-    return library

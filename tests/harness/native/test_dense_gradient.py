@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native.dense_gradient import dense_gradient, is_available
+from harness.native.dense_gradient import dense_gradient
+from harness.native.floats import is_available
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native import float_convolution
+from harness.native import floats
 from harness.native.float_convolution import Kernel, convolve
 
 
 @pytest.fixture(autouse=True, scope="module")
 def library() -> None:
-    if not float_convolution.is_available():
+    if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
 
 

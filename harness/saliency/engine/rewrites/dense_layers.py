@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.keras_packages import keras_of
-from harness.native import dense_gradient
+from harness.native import floats
+from harness.native.dense_gradient import dense_gradient
 from harness.saliency.engine.graph import Step, call_around, with_backward
 from harness.saliency.engine.rewrites.convolutions import has_plain_kernel
 
@@ -22,7 +23,7 @@ def suits_rows(step: Step) -> bool:
     layer = step.layer
     if type(layer) is not keras_of(layer).layers.Dense or not step.is_original or not has_plain_kernel(layer):
         return False
-    return len(step.shape) == 2 and int(np.prod(layer.kernel.shape)) >= LEAST_WEIGHTS and dense_gradient.is_available()
+    return len(step.shape) == 2 and int(np.prod(layer.kernel.shape)) >= LEAST_WEIGHTS and floats.is_available()
 
 
 def by_rows_of_weights(step: Step, *, threads: int) -> Callable[..., Any]:
@@ -37,7 +38,7 @@ def by_rows_of_weights(step: Step, *, threads: int) -> Callable[..., Any]:
             import tensorflow as tf
 
             def run(upstream: Any) -> Any:
-                return dense_gradient.dense_gradient(upstream, weights, threads=threads)
+                return dense_gradient(upstream, weights, threads=threads)
 
             return tf.ensure_shape(tf.numpy_function(run, [upstream], tf.float32, stateful=False), values.shape)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from harness.native import float_convolution
+from harness.native import float_convolution, floats
 from harness.saliency.engine.graph import Graph, Step, with_backward
 from harness.saliency.engine.rewrites.convolutions import is_ordinary, zeros_before
 from harness.saliency.engine.rewrites.folding import is_continuous
@@ -147,12 +147,12 @@ def suits_tiles(step: Step) -> bool:
     if not is_ordinary(layer) or min(layer.kernel.shape[2:]) < LEAST_CHANNELS:
         return False
     if (layer.kernel_size, layer.strides) == ((3, 3), (1, 1)):
-        return float_convolution.is_available()
+        return floats.is_available()
     channels = int(layer.kernel.shape[2])
     products = channels * math.prod(size or 0 for size in step.shape[1:])
     if layer.kernel_size != (1, 1) or len(set(layer.strides)) != 1 or products < LEAST_PRODUCTS:
         return False
-    return float_convolution.is_available() and channels >= LEAST_USE * float_convolution.filters_worked_on(channels)
+    return floats.is_available() and channels >= LEAST_USE * float_convolution.filters_worked_on(channels)
 
 
 def _transformed_bytes(step: Step) -> int:

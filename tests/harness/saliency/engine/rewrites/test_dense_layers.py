@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import dense_gradient
+from harness.native import floats
 from harness.saliency import GradientEngine, compute
 from harness.saliency.engine.rewrites import dense_layers
 from tests.harness.saliency.engine.graphs import operations
@@ -19,7 +19,7 @@ SHAPE = (2, *IMAGES.shape[1:])
 
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not dense_gradient.is_available():
+    if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
     monkeypatch.setattr(dense_layers, "LEAST_WEIGHTS", 1000)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import float_convolution
+from harness.native import floats
 from harness.saliency import GradientEngine, compute
 from tests.harness.saliency.engine.graphs import operations
 
@@ -19,7 +19,7 @@ SHAPE = (2, *IMAGES.shape[1:])
 
 @pytest.fixture(autouse=True)
 def library() -> None:
-    if not float_convolution.is_available():
+    if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
 
 

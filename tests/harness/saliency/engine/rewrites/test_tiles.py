@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import float_convolution
+from harness.native import float_convolution, floats
 from harness.saliency import GradientEngine
 from harness.saliency.engine.rewrites import tiles
 from harness.saliency.engine.setup import KERNELS_FRACTION
@@ -21,7 +21,7 @@ SHAPE = (2, *IMAGES.shape[1:])
 
 @pytest.fixture(autouse=True)
 def library() -> None:
-    if not float_convolution.is_available():
+    if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
 
 
@@ -149,12 +149,12 @@ def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pyt
     model = small_model(padding="same", norm=True)
     fast = GradientEngine(model)
     assert "PyFuncStateless" in operations(fast, SHAPE)
-    monkeypatch.setattr(float_convolution, "is_available", lambda: False)
+    monkeypatch.setattr(floats, "is_available", lambda: False)
     without = GradientEngine(model)
     assert "PyFuncStateless" not in operations(without, SHAPE)
     assert_plain_but_for_rounding(fast, without)
 
 
 def test_plain_graph_never_asks_for_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(float_convolution, "is_available", lambda: pytest.fail("building it takes seconds"))
+    monkeypatch.setattr(floats, "is_available", lambda: pytest.fail("building it takes seconds"))
     GradientEngine(small_model(padding="same"), fast=False).backward(IMAGES, TARGETS)

@@ -1,0 +1,27 @@
+"""The library of what the host computes in floats: convolutions, and gradients of dense layers."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+from harness.native import build
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether the library is here or can be built, which is tried once; it takes some seconds then."""
+    return build.loads(library)
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """Raises BitlensError if there is no library and no compiler for it."""
+    loaded = ctypes.CDLL(str(build.floats_library()))
+    pointer, count = ctypes.c_void_p, ctypes.c_int64
+    loaded.convolution_panel.restype = ctypes.c_int32
+    loaded.convolve_floats.argtypes = (pointer, ctypes.c_int32, *(pointer,) * 4, count, count)
+    loaded.convolve_floats.restype = None
+    loaded.dense_gradient.argtypes = (pointer, count, pointer, count, pointer, count, count, count)
+    loaded.dense_gradient.restype = None
+    return loaded
