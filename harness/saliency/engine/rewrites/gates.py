@@ -38,19 +38,23 @@ def relu_after(graph: Graph, step: Step, norms: Mapping[str, str], keep: Collect
     keep   steps whose outputs are asked for, and gradients there with them.
     """
     if step.layer.activation is not keras_of(step.layer).activations.linear:
-        return step.name if _is_relu(step) else None
+        return step.name if step.is_original and _ends_with_relu(step.layer) else None
     names = [step.name, *([norms[step.name]] if step.name in norms else [])]
     consumers = graph.consumers(graph.step(names[-1]).outputs[0])
-    if len(consumers) != 1 or not _is_relu(consumers[0]) or any(name in keep for name in names):
+    if len(consumers) != 1 or not is_relu(consumers[0]) or any(name in keep for name in names):
         return None
     return consumers[0].name
 
 
-def _is_relu(step: Step) -> bool:
-    """Whether a step is, or ends with, a ReLU without a ceiling whose gradient is its own."""
+def is_relu(step: Step) -> bool:
+    """Whether a step is nothing but a ReLU without a ceiling whose gradient is its own."""
+    layer, layers = step.layer, keras_of(step.layer).layers
     if not step.is_original:
         return False
-    layer = step.layer
-    if isinstance(layer, keras_of(layer).layers.ReLU):
+    if isinstance(layer, layers.ReLU):
         return not layer.negative_slope and not layer.threshold and layer.max_value is None
-    return getattr(layer, "activation", None) in functions_named(layer, "relu") or operation_name(layer) == "relu"
+    return (type(layer) is layers.Activation and _ends_with_relu(layer)) or operation_name(layer) == "relu"
+
+
+def _ends_with_relu(layer: Any) -> bool:
+    return getattr(layer, "activation", None) in functions_named(layer, "relu")

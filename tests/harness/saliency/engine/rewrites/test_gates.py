@@ -79,6 +79,10 @@ NOT_GATED: dict[str, Callable[[Any, Any], Any]] = {
         layers, values, lambda made: layers.Add()([layers.ReLU()(made), made])
     ),
     "of a few channels": lambda layers, values: convolution(layers, filters=8, activation="relu")(values),
+    "of the next convolution": lambda layers, values: layers.Conv2D(8, 3, padding="same", activation="relu")(
+        convolution(layers)(values)
+    ),
+    "of a dense layer": lambda layers, values: layers.Dense(40, activation="relu")(convolution(layers)(values)),
     "before the convolution": lambda layers, values: convolution(layers)(layers.ReLU()(values)),
 }
 
