@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.cpus import cores
+
 ALIGNMENT = 64  # bytes; TensorFlow copies an array that starts elsewhere
-MOST_KEPT = 128 * 2**20  # bytes that nobody uses
+MOST_KEPT = 128 * 2**20 * cores()  # bytes that nobody uses; VGG16's gradient has as much for each batch at a time
 
 _kept: list[NDArray[np.uint8]] = []  # what was given back last is at the end, and maybe still in a cache
 _returned: deque[NDArray[np.uint8]] = deque()  # on its way there: arrays may die while a thread is at work on the list
