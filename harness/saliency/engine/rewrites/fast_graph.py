@@ -16,7 +16,7 @@ from harness.saliency.engine.graph import Graph, Step, call_around, identity, wi
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
 from harness.saliency.engine.rewrites.dense_layers import by_rows_of_weights, suits_rows
-from harness.saliency.engine.rewrites.folding import Fold, folded, is_channel_norm, norm_scale
+from harness.saliency.engine.rewrites.folding import Fold, apart, folded, is_channel_norm, norm_scale
 from harness.saliency.engine.rewrites.gates import Gate, relu_after
 from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
 from harness.saliency.engine.rewrites.tiles import Tiles
@@ -111,7 +111,10 @@ def _norm_with_short_gradient(step: Step) -> Callable[..., Any]:
     import tensorflow as tf
 
     scale = tf.constant(norm_scale(step.layer), tf.float32)
-    return with_gradient_of(lambda values, *args, **kwargs: values * scale, step.call)
+    return with_gradient_of(
+        lambda values, *args, **kwargs: values * scale,
+        lambda values, *args, **kwargs: step.call(apart(values), *args, **kwargs),
+    )
 
 
 def _is_convolution_of_one_pixel(step: Step) -> bool:

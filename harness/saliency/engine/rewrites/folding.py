@@ -63,15 +63,16 @@ def folded(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], firs
 
 
 def _unfused(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The call as an operation of its own. TensorFlow fuses a convolution with the norm after it once no gradient reads
-    what is between them, and that is another way to fold. A placeholder's default value costs nothing and stays."""
+    return lambda values, *args, **kwargs: apart(call(values, *args, **kwargs))
+
+
+def apart(values: Any) -> Any:
+    """The values as TensorFlow computes them for whoever reads them. It fuses a convolution with the norm after it once
+    no gradient reads what is between them, and that is another way to fold. A placeholder's default value costs
+    nothing and stays."""
     import tensorflow as tf
 
-    def unfused(values: Any, *args: Any, **kwargs: Any) -> Any:
-        result = call(values, *args, **kwargs)
-        return tf.raw_ops.PlaceholderWithDefault(input=result, shape=result.shape)
-
-    return unfused
+    return tf.raw_ops.PlaceholderWithDefault(input=values, shape=values.shape)
 
 
 def is_continuous(graph: Graph) -> bool:
