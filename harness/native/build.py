@@ -23,7 +23,9 @@ from harness.errors import BitlensError, ConfigError, nearest
 
 LIBRARY = "liblce_ops.so"
 FLOATS_LIBRARY = "libfloats.so"
-FLOATS = tuple(Path(__file__).with_name(name) for name in ("float_convolution.cc", "dense_gradient.cc"))
+FLOATS = tuple(
+    Path(__file__).with_name(name) for name in ("float_convolution.cc", "dense_gradient.cc", "residual_sum.cc")
+)
 FLOATS_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
 TARGETS = ("x86_64", "aarch64")
 # What a wheel carries, named by source as in the cache: a file left by other sources is never taken.

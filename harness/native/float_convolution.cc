@@ -39,6 +39,13 @@ struct Convolution {
   int64_t step;  // pixels from one output to the next; zeros stay between them
 };
 
+// Images: what comes in counts only where `gate`, of its shape, is positive; to what goes out `more`, of that shape, is
+// added, and it is zero where `opened` is not positive. Each of the three may be null.
+struct Maps {
+  const float *in, *gate, *more, *opened;
+  float* out;
+};
+
 INLINE Lanes load(const float* from, int64_t count) {
   if (count >= kLanes) return *reinterpret_cast<const Anywhere*>(from);
   Lanes lanes = {};
@@ -125,10 +132,13 @@ struct Block {
   }
 };
 
-// A tile's values for its row of a block; zeros where there is a gate and it is not positive.
+INLINE Lanes where_positive(const float* gate, int64_t count, const Lanes& values) {
+  return (Lanes)((Bits)values & (load(gate, count) > 0));
+}
+
+// A tile's values for its row of a block.
 template <class Taps>
-INLINE void tile_in(const Convolution& c, const float* in, const float* gate, int64_t tile, int64_t row,
-                    const Block<float>& values) {
+INLINE void tile_in(const Convolution& c, const Maps& maps, int64_t tile, int64_t row, const Block<float>& values) {
   constexpr int kIn = Taps::kIn, kPlaces = kIn * kIn;
   const Place at = place_of<Taps>(c, tile);
   const bool is_far = c.height * c.width * c.channels >= kFarFloats;
@@ -140,11 +150,12 @@ INLINE void tile_in(const Convolution& c, const float* in, const float* gate, in
         const int64_t y = at.y + i - c.top, x = at.x + j - c.left;
         const bool inside = y >= 0 && y < c.height && x >= 0 && x < c.width;
         const int64_t from = ((at.image * c.height + y) * c.width + x) * c.channels + first;
-        d[i * kIn + j] = inside ? load(in + from, count) : Lanes{};
-        if (gate && inside) d[i * kIn + j] = (Lanes)((Bits)d[i * kIn + j] & (load(gate + from, count) > 0));
+        Lanes& value = d[i * kIn + j];
+        value = inside ? load(maps.in + from, count) : Lanes{};
+        if (maps.gate && inside) value = where_positive(maps.gate + from, count, value);
         if (is_far && inside && j >= kIn - Taps::kOut) {  // new to the next tile
-          __builtin_prefetch(in + from + Taps::kOut * c.channels);
-          if (gate) __builtin_prefetch(gate + from + Taps::kOut * c.channels);
+          __builtin_prefetch(maps.in + from + Taps::kOut * c.channels);
+          if (maps.gate) __builtin_prefetch(maps.gate + from + Taps::kOut * c.channels);
         }
       }
     for (int j = 0; j < kIn; ++j) Taps::in(d + j, kIn);
@@ -153,41 +164,67 @@ INLINE void tile_in(const Convolution& c, const float* in, const float* gate, in
   }
 }
 
+// Writes sixteen channels, or fewer, of what goes out.
+INLINE void put(const Maps& maps, int64_t to, int64_t count, bool is_far, Lanes value) {
+  if (maps.more) value += load(maps.more + to, count);
+  if (maps.opened) value = where_positive(maps.opened + to, count, value);
+  if (is_far)
+    store_far(maps.out + to, value);
+  else
+    store(maps.out + to, value, count);
+}
+
 // A tile's outputs from its row of a block.
-template <class Taps>
-INLINE void tile_out(const Convolution& c, const Block<float>& products, int64_t row, int64_t tile, float* out) {
-  constexpr int kOut = Taps::kOut, kIn = Taps::kIn, kPlaces = kIn * kIn;
-  const Place at = place_of<Taps>(c, tile);
-  const bool in_lines = c.out_channels % kLanes == 0 && reinterpret_cast<uintptr_t>(out) % (4 * kLanes) == 0;
-  const bool is_far = in_lines && c.out_height * c.out_width * c.out_channels >= kFarFloats;
+INLINE void tile_out(ThreeTaps, const Convolution& c, const Block<float>& products, int64_t row, int64_t tile,
+                     const Maps& maps, bool is_far) {
+  constexpr int kOut = ThreeTaps::kOut, kIn = ThreeTaps::kIn, kPlaces = kIn * kIn;
+  const Place at = place_of<ThreeTaps>(c, tile);
   for (int64_t first = 0; first < c.out_channels; first += kLanes) {
-    const int64_t count = c.out_channels - first;
     Lanes m[kPlaces], half[kOut * kIn], y[kOut * kOut];
     for (int k = 0; k < kPlaces; ++k) m[k] = load(products.at(k, row) + first, kLanes);
-    for (int j = 0; j < kIn; ++j) Taps::out(m + j, kIn, half + j, kIn);
-    for (int i = 0; i < kOut; ++i) Taps::out(half + i * kIn, 1, y + i * kOut, 1);
-    for (int64_t i = 0; i < kOut * c.step && at.y * c.step + i < c.out_height; ++i)
-      for (int64_t j = 0; j < kOut * c.step && at.x * c.step + j < c.out_width; ++j) {
-        const int64_t pixel = (at.image * c.out_height + at.y * c.step + i) * c.out_width + at.x * c.step + j;
-        const bool is_output = i % c.step == 0 && j % c.step == 0;
-        const Lanes value = is_output ? y[i / c.step * kOut + j / c.step] : Lanes{};
-        float* to = out + pixel * c.out_channels + first;
-        if (is_far)
-          store_far(to, value);
-        else
-          store(to, value, count);
+    for (int j = 0; j < kIn; ++j) ThreeTaps::out(m + j, kIn, half + j, kIn);
+    for (int i = 0; i < kOut; ++i) ThreeTaps::out(half + i * kIn, 1, y + i * kOut, 1);
+    for (int64_t i = 0; i < kOut && at.y + i < c.out_height; ++i)
+      for (int64_t j = 0; j < kOut && at.x + j < c.out_width; ++j) {
+        const int64_t pixel = (at.image * c.out_height + at.y + i) * c.out_width + at.x + j;
+        put(maps, pixel * c.out_channels + first, c.out_channels - first, is_far, y[i * kOut + j]);
       }
   }
 }
 
+// A pixel's, and the zeros before the next one.
+INLINE void tile_out(OneTap, const Convolution& c, const Block<float>& products, int64_t row, int64_t tile,
+                     const Maps& maps, bool is_far) {
+  const Place at = place_of<OneTap>(c, tile);
+  for (int64_t i = 0; i < c.step && at.y * c.step + i < c.out_height; ++i)
+    for (int64_t j = 0; j < c.step && at.x * c.step + j < c.out_width; ++j) {
+      const int64_t pixel = (at.image * c.out_height + at.y * c.step + i) * c.out_width + at.x * c.step + j;
+      for (int64_t first = 0; first < c.out_channels; first += kLanes) {
+        const Lanes value = i || j ? Lanes{} : load(products.at(0, row) + first, kLanes);
+        put(maps, pixel * c.out_channels + first, c.out_channels - first, is_far, value);
+      }
+    }
+}
+
+// Where a panel of products goes: rows of `width` floats. They are finished on the way by maps that lie as they do, as
+// `Maps` has them, where they are not null.
+struct Target {
+  float* to;
+  int64_t width;
+  const float *more, *opened;
+};
+
 // R rows of `a` times one panel of `b`: [depth][N vectors]. All sums stay in registers. What lies `ahead` is fetched
 // meanwhile, a line for each step: large weights come from memory, and it is slower than the product.
 template <int R, int N, int kBytes>
-INLINE void panel_product(const float* a, int64_t depth, const float* b, const float* ahead, float* to,
-                          int64_t width) {
+INLINE void panel_product(const float* a, int64_t depth, const float* b, const float* ahead, const Target& target) {
   typedef float Vector __attribute__((vector_size(kBytes)));
+  typedef int32_t Mask __attribute__((vector_size(kBytes)));
   typedef float Unaligned __attribute__((vector_size(kBytes), aligned(4), may_alias));
   constexpr int kWidth = kBytes / 4;
+  for (const float* map : {target.more, target.opened})
+    for (int r = 0; map && r < R; ++r)
+      for (int64_t n = 0; n < N * kWidth; n += kLineFloats) __builtin_prefetch(map + r * target.width + n);
   Vector sums[R][N] = {};
   for (int64_t k = 0; k < depth; ++k) {
     __builtin_prefetch(ahead + k * kLineFloats, 0, 2);
@@ -202,26 +239,36 @@ INLINE void panel_product(const float* a, int64_t depth, const float* b, const f
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) *reinterpret_cast<Unaligned*>(to + r * width + n * kWidth) = sums[r][n];
+    for (int n = 0; n < N; ++n) {
+      const int64_t at = r * target.width + n * kWidth;
+      Vector value = sums[r][n];
+      if (target.more) value += *reinterpret_cast<const Unaligned*>(target.more + at);
+      if (target.opened) value = (Vector)((Mask)value & (*reinterpret_cast<const Unaligned*>(target.opened + at) > 0));
+      *reinterpret_cast<Unaligned*>(target.to + at) = value;
+    }
 }
 
+// A block's products for each place, finished by these maps where they are written to what goes out.
 template <int R, int N, int kBytes>
 INLINE void product(const Convolution& c, int64_t places, const Block<const float>& values, const float* weights,
-                    int64_t present, const Block<float>& products) {
+                    int64_t present, const Block<float>& products, const Maps& finish) {
   constexpr int64_t kPanel = N * kBytes / 4, kLines = std::max<int64_t>(1, kPanel / kLineFloats);
   const int64_t panels = products.width / kPanel, floats = c.channels * kPanel;
   for (int64_t place = 0; place < places; ++place)
     for (int64_t panel = 0; panel < panels; ++panel, weights += floats)
       for (int64_t row = 0; row < present; row += R) {  // rows beyond those present hold what was there before
         const float* ahead = weights + floats + std::min(row / R, kLines - 1) * c.channels * kLineFloats;
-        panel_product<R, N, kBytes>(values.at(place, row), c.channels, weights, ahead,
-                                    products.at(place, row) + panel * kPanel, products.width);
+        float* to = products.at(place, row) + panel * kPanel;
+        const int64_t at = to - finish.out;
+        const Target target{to, products.width, finish.more ? finish.more + at : nullptr,
+                            finish.opened ? finish.opened + at : nullptr};
+        panel_product<R, N, kBytes>(values.at(place, row), c.channels, weights, ahead, target);
       }
 }
 
 template <class Taps, int R, int N, int kBytes>
-INLINE void convolve(const Convolution& c, const float* in, const float* gate, const float* weights, float* out,
-                     int64_t first_tile, int64_t last_tile) {
+INLINE void convolve(const Convolution& c, const Maps& maps, const float* weights, int64_t first_tile,
+                     int64_t last_tile) {
   constexpr int64_t kPlaces = Taps::kIn * Taps::kIn, kPanel = N * kBytes / 4;
   static_assert(kPanel % kLanes == 0);
   const int64_t width = (c.out_channels + kPanel - 1) / kPanel * kPanel;
@@ -234,49 +281,50 @@ INLINE void convolve(const Convolution& c, const float* in, const float* gate, c
   const Block<float> values{memory.data(), rows, c.channels}, products{memory.data() + of_values, rows, width};
   const bool tiles_are_pixels =
       kPlaces == 1 && c.top == 0 && c.left == 0 && c.tiles_down == c.height && c.tiles_across == c.width;
+  const bool in_lines = c.out_channels % kLanes == 0 && reinterpret_cast<uintptr_t>(maps.out) % (4 * kLanes) == 0;
+  const bool is_far = in_lines && c.out_height * c.out_width * c.out_channels >= kFarFloats;
   for (int64_t tile = first_tile, present; tile < last_tile; tile += present) {
     present = std::min(rows, last_tile - tile);
     Block<const float> from{values.first, rows, c.channels};
     Block<float> to = products;
     if (tiles_are_pixels && present >= R) {  // those that are not changed can stay where they are
       present -= present % R;
-      if (!gate) from.first = in + tile * c.channels;
-      if (c.step == 1 && width == c.out_channels) to.first = out + tile * width;
+      if (!maps.gate) from.first = maps.in + tile * c.channels;
+      if (c.step == 1 && width == c.out_channels) to.first = maps.out + tile * width;
     }
     if (from.first == values.first)
-      for (int64_t row = 0; row < present; ++row) tile_in<Taps>(c, in, gate, tile + row, row, values);
-    product<R, N, kBytes>(c, kPlaces, from, weights, present, to);
-    if (to.first == products.first)
-      for (int64_t row = 0; row < present; ++row) tile_out<Taps>(c, products, row, tile + row, out);
+      for (int64_t row = 0; row < present; ++row) tile_in<Taps>(c, maps, tile + row, row, values);
+    const bool is_block = to.first == products.first;
+    product<R, N, kBytes>(c, kPlaces, from, weights, present, to, is_block ? Maps{} : maps);
+    for (int64_t row = 0; is_block && row < present; ++row)
+      tile_out(Taps{}, c, products, row, tile + row, maps, is_far);
   }
   finish_far_stores();
 }
 
 // As many taps as the convolution has in a row and in a column.
 template <int R, int N, int kBytes>
-INLINE void convolve(const Convolution& c, int32_t taps, const float* in, const float* gate, const float* weights,
-                     float* out, int64_t first, int64_t last) {
+INLINE void convolve(const Convolution& c, int32_t taps, const Maps& maps, const float* weights, int64_t first,
+                     int64_t last) {
   if (taps == 1)
-    convolve<OneTap, R, N, kBytes>(c, in, gate, weights, out, first, last);
+    convolve<OneTap, R, N, kBytes>(c, maps, weights, first, last);
   else
-    convolve<ThreeTaps, R, N, kBytes>(c, in, gate, weights, out, first, last);
+    convolve<ThreeTaps, R, N, kBytes>(c, maps, weights, first, last);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) void convolve_avx512(const Convolution& c, int32_t taps, const float* in,
-                                                        const float* gate, const float* weights, float* out,
-                                                        int64_t first, int64_t last) {
-  convolve<6, 4, 64>(c, taps, in, gate, weights, out, first, last);
+__attribute__((target("avx512f"))) void convolve_avx512(const Convolution& c, int32_t taps, const Maps& maps,
+                                                        const float* weights, int64_t first, int64_t last) {
+  convolve<6, 4, 64>(c, taps, maps, weights, first, last);
 }
-__attribute__((target("avx2,fma"))) void convolve_avx2(const Convolution& c, int32_t taps, const float* in,
-                                                       const float* gate, const float* weights, float* out,
-                                                       int64_t first, int64_t last) {
-  convolve<6, 2, 32>(c, taps, in, gate, weights, out, first, last);
+__attribute__((target("avx2,fma"))) void convolve_avx2(const Convolution& c, int32_t taps, const Maps& maps,
+                                                       const float* weights, int64_t first, int64_t last) {
+  convolve<6, 2, 32>(c, taps, maps, weights, first, last);
 }
 #endif
-void convolve_plain(const Convolution& c, int32_t taps, const float* in, const float* gate, const float* weights,
-                    float* out, int64_t first, int64_t last) {
-  convolve<6, 4, 16>(c, taps, in, gate, weights, out, first, last);
+void convolve_plain(const Convolution& c, int32_t taps, const Maps& maps, const float* weights, int64_t first,
+                    int64_t last) {
+  convolve<6, 4, 16>(c, taps, maps, weights, first, last);
 }
 
 struct Kernel {
@@ -297,9 +345,8 @@ Kernel kernel() {
 // Output channels per panel of the weights: (places, panels, channels, panel).
 EXPORT int32_t convolution_panel() { return kernel().panel; }
 
-// Writes the outputs of the tiles [first, last) of a convolution with 1x1 or 3x3 taps. Inputs count only where a gate of
-// their shape is positive, if there is one.
-EXPORT void convolve_floats(const Convolution* c, int32_t taps, const float* in, const float* gate,
-                            const float* weights, float* out, int64_t first, int64_t last) {
-  kernel().convolve(*c, taps, in, gate, weights, out, first, last);
+// Writes the outputs of the tiles [first, last) of a convolution with 1x1 or 3x3 taps.
+EXPORT void convolve_floats(const Convolution* c, int32_t taps, const Maps* maps, const float* weights, int64_t first,
+                            int64_t last) {
+  kernel().convolve(*c, taps, *maps, weights, first, last);
 }

@@ -72,6 +72,8 @@ def convolve(
     before: tuple[int, int],
     size: tuple[int, int],
     gate: Array | None = None,
+    more: Array | None = None,
+    opened: Array | None = None,
     step: int = 1,
     threads: int = 1,
 ) -> Array:
@@ -79,22 +81,26 @@ def convolve(
 
     before  zeros above and to the left of the images; as many follow them as `size` asks for.
     gate    in the shape of the values: they count as zeros where it is not positive.
+    more    in the shape of the result, is added to it.
+    opened  in the shape of the result: it is zero where this is not positive.
     step    pixels from one window's output to the next in each direction, for one tap; zeros are between them.
     """
     if values.ndim != 4 or values.shape[3] != kernel.channels:
         raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {values.shape}")
-    if gate is not None and gate.shape != values.shape:
-        raise ValueError(f"expected a gate of the shape {values.shape} of the values, got {gate.shape}")
-    values = np.ascontiguousarray(values, np.float32)
-    gate = None if gate is None else np.ascontiguousarray(gate, np.float32)
+    if step != 1 and kernel.taps != 1:
+        raise ValueError(f"a step of {step} is for one tap, not for {kernel.taps}")
     result = aligned((len(values), *size, kernel.filters))
+    maps = {"gate": (gate, values), "more": (more, result), "opened": (opened, result)}
+    for name, (given, like) in maps.items():
+        if given is not None and given.shape != like.shape:
+            raise ValueError(f"{name}: expected the shape {like.shape}, got {given.shape}")
+    arrays = [None if each is None else np.ascontiguousarray(each, np.float32) for each in (values, gate, more, opened)]
+    pointers = (ctypes.c_void_p * 5)(*(None if each is None else each.ctypes.data for each in (*arrays, result)))
     tiles = [-(-length // (TILE[kernel.taps] * step)) for length in size]
     described = (ctypes.c_int64 * 11)(*values.shape[1:], *before, *size, kernel.filters, *tiles, step)
-    gated = None if gate is None else gate.ctypes.data
-    pointers = (kernel.taps, values.ctypes.data, gated, kernel.weights.ctypes.data, result.ctypes.data)
 
     def run(first: int, last: int) -> None:
-        library().convolve_floats(described, *pointers, first, last)
+        library().convolve_floats(described, kernel.taps, pointers, kernel.weights.ctypes.data, first, last)
 
     shared(run, len(values) * tiles[0] * tiles[1], threads)
     return result

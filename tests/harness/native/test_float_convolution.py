@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -27,6 +29,24 @@ def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], 
     )
 
 
+def drawn(
+    rng: np.random.Generator, names: set[str], of_values: tuple[int, ...], of_result: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    shapes = {"gate": of_values, "more": of_result, "opened": of_result}
+    return {name: rng.normal(size=shapes[name]).astype(np.float32) for name in sorted(names)}
+
+
+def gated(values: np.ndarray, gate: np.ndarray | None = None, **others: np.ndarray) -> np.ndarray:
+    return values if gate is None else np.where(gate > 0, values, 0)
+
+
+def finished(
+    products: np.ndarray, more: np.ndarray | None = None, opened: np.ndarray | None = None, **others: np.ndarray
+) -> np.ndarray:
+    total = products if more is None else products + more
+    return total if opened is None else np.where(opened > 0, total, 0)
+
+
 @settings(max_examples=60)
 @given(
     images=st.integers(1, 3),
@@ -36,7 +56,7 @@ def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], 
     filters=st.integers(1, 140),
     before=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     more=st.tuples(st.integers(-1, 2), st.integers(-1, 2)),
-    is_gated=st.booleans(),
+    maps=st.sets(st.sampled_from(["gate", "more", "opened"])),
     threads=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -48,17 +68,17 @@ def test_three_taps_are_the_definition(
     filters: int,
     before: tuple[int, int],
     more: tuple[int, int],
-    is_gated: bool,
+    maps: set[str],
     threads: int,
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    values, gate = rng.normal(size=(2, images, height, width, channels)).astype(np.float32)
+    values = rng.normal(size=(images, height, width, channels)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, channels, filters)).astype(np.float32)
     size = (max(1, height + more[0]), max(1, width + more[1]))
-    gates = {"gate": gate} if is_gated else {}
-    result = convolve(values, Kernel(kernel), before=before, size=size, threads=threads, **gates)
-    expected = definition(np.where(gate > 0, values, 0) if is_gated else values, kernel, before, size)
+    given = drawn(rng, maps, values.shape, (images, *size, filters))
+    result = convolve(values, Kernel(kernel), before=before, size=size, threads=threads, **given)
+    expected = finished(definition(gated(values, **given), kernel, before, size), **given)
     assert result.shape == expected.shape
     np.testing.assert_allclose(result, expected, rtol=0, atol=3e-5 * max(1, np.abs(expected).max()))
 
@@ -72,7 +92,7 @@ def test_three_taps_are_the_definition(
     filters=st.one_of(st.integers(1, 140), st.just(64), st.just(128)),  # some are whole panels
     step=st.integers(1, 3),
     less=st.tuples(st.integers(0, 2), st.integers(0, 2)),
-    is_gated=st.booleans(),
+    maps=st.sets(st.sampled_from(["gate", "more", "opened"])),
     threads=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -84,18 +104,19 @@ def test_one_tap_is_a_product_of_every_pixel_with_zeros_between_them(
     filters: int,
     step: int,
     less: tuple[int, int],
-    is_gated: bool,
+    maps: set[str],
     threads: int,
     seed: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    values, gate = rng.normal(size=(2, images, height, width, channels)).astype(np.float32)
+    values = rng.normal(size=(images, height, width, channels)).astype(np.float32)
     kernel = rng.normal(size=(1, 1, channels, filters)).astype(np.float32)
     size = (height * step - min(less[0], step - 1), width * step - min(less[1], step - 1))
-    gates = {"gate": gate} if is_gated else {}
-    result = convolve(values, Kernel(kernel), before=(0, 0), size=size, step=step, threads=threads, **gates)
-    expected = np.zeros((images, *size, filters))
-    expected[:, ::step, ::step] = np.where(gate > 0, values, 0) @ kernel[0, 0] if is_gated else values @ kernel[0, 0]
+    given = drawn(rng, maps, values.shape, (images, *size, filters))
+    result = convolve(values, Kernel(kernel), before=(0, 0), size=size, step=step, threads=threads, **given)
+    products = np.zeros((images, *size, filters))
+    products[:, ::step, ::step] = gated(values, **given) @ kernel[0, 0]
+    expected = finished(products, **given)
     assert result.shape == expected.shape
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
 
@@ -161,7 +182,21 @@ def test_images_of_other_channels_are_refused() -> None:
         convolve(np.ones((1, 8, 8, 3), np.float32), kernel, before=(1, 1), size=(8, 8))
 
 
-def test_a_gate_of_another_shape_is_refused() -> None:
-    values, gate = np.ones((1, 8, 8, 4), np.float32), np.ones((1, 8, 8, 3), np.float32)
-    with pytest.raises(ValueError, match=r"expected a gate of the shape \(1, 8, 8, 4\) of the values, got"):
-        convolve(values, Kernel(np.ones((3, 3, 4, 2), np.float32)), before=(1, 1), size=(8, 8), gate=gate)
+@pytest.mark.parametrize(
+    ("name", "expected"), [("gate", (1, 8, 8, 4)), ("more", (1, 7, 8, 2)), ("opened", (1, 7, 8, 2))]
+)
+def test_a_map_of_another_shape_is_refused(name: str, expected: tuple[int, ...]) -> None:
+    values, kernel = np.ones((1, 8, 8, 4), np.float32), Kernel(np.ones((3, 3, 4, 2), np.float32))
+    with pytest.raises(ValueError, match=re.escape(f"{name}: expected the shape {expected}, got (1, 8, 8, 3)")):
+        convolve(values, kernel, before=(1, 1), size=(7, 8), **{name: np.ones((1, 8, 8, 3), np.float32)})
+
+
+def test_three_taps_with_zeros_between_outputs_are_refused() -> None:
+    with pytest.raises(ValueError, match="a step of 2 is for one tap, not for 3"):
+        convolve(
+            np.ones((1, 8, 8, 4), np.float32),
+            Kernel(np.ones((3, 3, 4, 2), np.float32)),
+            before=(1, 1),
+            size=(8, 8),
+            step=2,
+        )

@@ -17,8 +17,10 @@ from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
 from harness.saliency.engine.rewrites.dense_layers import by_rows_of_weights, suits_rows
 from harness.saliency.engine.rewrites.folding import Fold, apart, folded, is_channel_norm, norm_scale
+from harness.saliency.engine.rewrites.forks import Fork, find_forks, with_forks
 from harness.saliency.engine.rewrites.gates import Gate, relu_after
 from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
+from harness.saliency.engine.rewrites.residuals import find_residuals, with_residual_sums
 from harness.saliency.engine.rewrites.tiles import Tiles
 
 
@@ -44,25 +46,30 @@ def rewritten(
     back = [] if halves else list(filter(tiles.goes_back, graph.steps[first:]))
     relus = {step.name: relu for step in back if (relu := relu_after(graph, step, norms, keep))}
     gates = {relu: Gate() for relu in relus.values()}
+    forks = find_forks(graph, back, keep=keep, gated=gates)
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
-        quicker = _quicker(step, backward=i >= first and step.name not in norms.values(), threads=tiles.threads)
-        step = replace(step, call=quicker)
+        backward = i >= first and step.name not in norms.values()
+        step = replace(step, call=_quicker(step, backward=backward, threads=tiles.threads))
         gate = gates.get(relus.get(step.name, ""))
-        convolution = _convolution(step, tiles, passed=i >= first, gate=gate, halves=halves)
+        fork = forks.get(step.name)
+        convolution = _convolution(step, tiles, passed=i >= first, gate=gate, fork=fork, halves=halves)
         step = replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step
         steps.append(replace(step, call=gates[step.name].call_of(step)) if step.name in gates else step)
-    return folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
+    quicker = folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
+    ungated = [fork.relu for fork in forks.values() if fork.relu]
+    quicker = with_residual_sums(quicker, find_residuals(graph), keep=keep, ungated=ungated, threads=tiles.threads)
+    return with_forks(quicker, forks)
 
 
 def _convolution(
-    step: Step, tiles: Tiles, *, passed: bool, gate: Gate | None, halves: bool
+    step: Step, tiles: Tiles, *, passed: bool, gate: Gate | None, fork: Fork | None, halves: bool
 ) -> Callable[..., Any] | None:
     """What replaces a step's convolution of (values, kernel), if anything."""
     if halves and suits_halves(step.layer):
         forward, backward = tiles.forward_of(step), tiles.backward_of(step)
         return in_halves(step.layer, forward=forward, backward=backward, passed=passed)
-    convolution = tiles.convolution_of(step, passed=passed, gate=gate)
+    convolution = tiles.convolution_of(step, passed=passed, gate=gate, fork=fork)
     if not convolution and passed and suits_blocks(step.layer):
         return by_blocks(step.layer)
     return convolution

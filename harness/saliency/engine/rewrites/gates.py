@@ -19,9 +19,9 @@ class Gate:
 
     def call_of(self, step: Step) -> Callable[..., Any]:
         """The call of the step that the ReLU is, or ends with."""
-        if getattr(step.layer, "activation", None) is None:
-            return self._around(step.call)
-        return call_around(step, activation=self._around(step.layer.activation))
+        if hasattr(step.layer, "kernel"):
+            return call_around(step, activation=self._around(step.layer.activation))
+        return self._around(step.call)
 
     def _around(self, relu: Callable[..., Any]) -> Callable[..., Any]:
         def call(values: Any, *args: Any, **kwargs: Any) -> Any:

@@ -17,6 +17,7 @@ from harness.native import float_convolution, floats
 from harness.saliency.engine.graph import Graph, Step, with_backward
 from harness.saliency.engine.rewrites.convolutions import is_ordinary, zeros_before
 from harness.saliency.engine.rewrites.folding import is_continuous
+from harness.saliency.engine.rewrites.forks import Fork
 from harness.saliency.engine.rewrites.gates import Gate
 
 LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
@@ -55,16 +56,19 @@ class Tiles:
                 chosen.add((name, forwards))
         return chosen
 
-    def convolution_of(self, step: Step, *, passed: bool, gate: Gate | None = None) -> Callable[..., Any] | None:
+    def convolution_of(
+        self, step: Step, *, passed: bool, gate: Gate | None = None, fork: Fork | None = None
+    ) -> Callable[..., Any] | None:
         """What replaces a step's convolution of (values, kernel), if anything.
 
         passed  a gradient passes the step.
         gate    of the ReLU after it, whose gradient is left to this convolution.
+        fork    of its map, where others read it too.
         """
         forwards = self._continuous and not passed
         if (step.name, forwards) not in self._chosen:
             return None
-        return self._forward(step.layer) if forwards else self._backward(step.layer, gate)
+        return self._forward(step.layer) if forwards else self._backward(step.layer, gate, fork)
 
     def goes_back(self, step: Step) -> bool:
         """Whether a gradient that passes the step goes back by the library."""
@@ -78,7 +82,7 @@ class Tiles:
         """The step's own convolution with the quicker gradient, if its kernel is transformed for that."""
         return self._backward(step.layer) if self.goes_back(step) else None
 
-    def _backward(self, layer: Any, gate: Gate | None = None) -> Callable[..., Any]:
+    def _backward(self, layer: Any, gate: Gate | None = None, fork: Fork | None = None) -> Callable[..., Any]:
         """The layer's convolution of (values, kernel) with another backward pass."""
 
         def convolution(values: Any, kernel: Any) -> Any:
@@ -88,8 +92,8 @@ class Tiles:
             step = layer.strides[0]
 
             def backward(upstream: Any, values: Any, kernel: Any) -> Any:
-                turned = self._transformed(kernel, turned=True)
-                return self._convolve(upstream, turned, before, size, gate=gate and gate.opened, step=step)
+                maps = {"gate": gate and gate.opened, **(fork.maps if fork else {})}
+                return self._convolve(upstream, self._transformed(kernel, turned=True), before, size, step=step, **maps)
 
             return with_backward(own, backward)(values, kernel)
 
@@ -114,18 +118,21 @@ class Tiles:
         before: int,
         size: tuple[int, int],
         *,
-        gate: Any = None,
         step: int = 1,
+        **maps: Any,
     ) -> Any:
+        """By `float_convolution.convolve`, which takes the maps by their names; those that are None are not there."""
         import tensorflow as tf
 
-        def run(values: Any, gate: Any = None) -> Any:
+        given = {name: each for name, each in maps.items() if each is not None}
+
+        def run(values: Any, *arrays: Any) -> Any:
+            named = dict(zip(given, arrays, strict=True))
             return float_convolution.convolve(
-                values, kernel, before=(before, before), size=size, gate=gate, step=step, threads=self.threads
+                values, kernel, before=(before, before), size=size, step=step, threads=self.threads, **named
             )
 
-        inputs = [values] if gate is None else [values, gate]
-        result = tf.numpy_function(run, inputs, tf.float32, stateful=False)
+        result = tf.numpy_function(run, [values, *given.values()], tf.float32, stateful=False)
         return tf.ensure_shape(result, (values.shape[0], *size, kernel.filters))
 
     def _transformed(self, kernel: Any, *, turned: bool) -> float_convolution.Kernel:
