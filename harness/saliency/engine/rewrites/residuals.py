@@ -6,6 +6,7 @@ Forward passes stay what they are, bit for bit: a norm is taken in only where th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from harness.saliency.engine.graph import Graph, Step, identity, with_calls
 from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.gates import is_relu
 
+LEAST_VALUES = 10**5  # of an image's map; with fewer, a call of ours costs more than it saves
 PROBED = 64  # pixels of random values
 
 
@@ -65,10 +67,10 @@ def with_residual_sums(
 
 
 def _residual_at(graph: Graph, step: Step) -> Residual | None:
-    channels = step.shape[-1]
-    if type(step.layer) is not keras_of(step.layer).layers.Add or not step.is_original or len(step.shape) != 4:
+    if type(step.layer) is not keras_of(step.layer).layers.Add or not step.is_original or len(step.inputs) != 2:
         return None
-    if len(step.inputs) != 2 or channels is None or channels % CHANNELS or not floats.is_available():
+    sizes = [size or 0 for size in step.shape[1:]]
+    if len(sizes) != 3 or sizes[2] % CHANNELS or math.prod(sizes) < LEAST_VALUES or not floats.is_available():
         return None
     left, right = (_norm_before(graph, tensor) for tensor in step.inputs)
     consumers = graph.consumers(step.outputs[0])

@@ -10,7 +10,7 @@ import pytest
 
 from harness.native import floats
 from harness.saliency import GradientEngine
-from harness.saliency.engine.rewrites import dense_layers, tiles
+from harness.saliency.engine.rewrites import dense_layers, residuals, tiles
 
 SIZE, CLASSES = 9, 4
 IMAGES = np.random.default_rng(0).normal(size=(3, SIZE, SIZE, 3)).astype(np.float32)
@@ -23,6 +23,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
     if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
     monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
     monkeypatch.setattr(dense_layers, "LEAST_WEIGHTS", 100)
 
 

@@ -23,6 +23,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
     if not floats.is_available():
         pytest.skip("needs a C++ compiler, or a wheel that carries the library")
     monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
 
 
 def blocks(
@@ -94,6 +95,13 @@ def test_norms_of_any_kind_keep_their_bits(options: dict[str, Any]) -> None:
 def test_other_sums_stay(case: dict[str, Any], sums: int) -> None:
     model = blocks(**case)
     assert sums_of_maps(model) == sums
+    assert_plain(model)
+
+
+def test_sums_of_small_maps_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residuals, "LEAST_VALUES", 8 * 8 * 64 + 1)
+    model = blocks()
+    assert sums_of_maps(model) == 2
     assert_plain(model)
 
 
