@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.native.dense_gradient import dense_gradient
-from harness.native.floats import is_available
 
-
-@pytest.fixture(autouse=True, scope="module")
-def library() -> None:
-    if not is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+pytestmark = pytest.mark.usefixtures("floats_library")
 
 
 @settings(max_examples=60)

@@ -9,14 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native import floats
 from harness.native.float_convolution import Kernel, convolve
 
-
-@pytest.fixture(autouse=True, scope="module")
-def library() -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+pytestmark = pytest.mark.usefixtures("floats_library")
 
 
 def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], size: tuple[int, int]) -> np.ndarray:

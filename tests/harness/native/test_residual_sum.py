@@ -7,14 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native import floats
 from harness.native.residual_sum import Norm, Term, residual_sum
 
-
-@pytest.fixture(autouse=True, scope="module")
-def library() -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+pytestmark = pytest.mark.usefixtures("floats_library")
 
 
 def term_of(rng: np.random.Generator, shape: tuple[int, ...], *, normed: bool) -> tuple[Term, np.ndarray]:

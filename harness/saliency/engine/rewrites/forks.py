@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.keras_packages import keras_of
 from harness.saliency.engine.graph import Graph, Slot, Step
-from harness.saliency.engine.rewrites.gates import Gate, is_relu
+from harness.saliency.engine.rewrites.gates import Gate, is_plain_relu
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,7 +67,7 @@ def find_forks(graph: Graph, back: Iterable[Step], *, keep: Collection[str], gat
         giver = next((other for other in graph.steps if tensor in other.outputs), None)
         readers = graph.consumers(tensor)
         if len(readers) > 1 and readers[0] is step and giver is not None and giver.name not in keep:
-            relu = giver.name if is_relu(giver) and giver.name not in gated else None
+            relu = giver.name if is_plain_relu(giver) and giver.name not in gated else None
             forks[step.name] = Fork(tensor=tensor, relu=relu, gate=Gate() if relu else None)
     return forks
 

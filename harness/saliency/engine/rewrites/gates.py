@@ -41,12 +41,12 @@ def relu_after(graph: Graph, step: Step, norms: Mapping[str, str], keep: Collect
         return step.name if step.is_original and _ends_with_relu(step.layer) else None
     names = [step.name, *([norms[step.name]] if step.name in norms else [])]
     consumers = graph.consumers(graph.step(names[-1]).outputs[0])
-    if len(consumers) != 1 or not is_relu(consumers[0]) or any(name in keep for name in names):
+    if len(consumers) != 1 or not is_plain_relu(consumers[0]) or any(name in keep for name in names):
         return None
     return consumers[0].name
 
 
-def is_relu(step: Step) -> bool:
+def is_plain_relu(step: Step) -> bool:
     """Whether a step is nothing but a ReLU without a ceiling whose gradient is its own."""
     layer, layers = step.layer, keras_of(step.layer).layers
     if not step.is_original:

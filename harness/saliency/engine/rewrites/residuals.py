@@ -18,7 +18,7 @@ from harness.native import floats
 from harness.native.residual_sum import CHANNELS, Norm, Term, residual_sum
 from harness.saliency.engine.graph import Graph, Step, identity, with_calls
 from harness.saliency.engine.rewrites.folding import is_channel_norm
-from harness.saliency.engine.rewrites.gates import is_relu
+from harness.saliency.engine.rewrites.gates import is_plain_relu
 
 LEAST_VALUES = 10**5  # of an image's map; with fewer, a call of ours costs more than it saves
 PROBED = 64  # pixels of random values
@@ -67,14 +67,16 @@ def with_residual_sums(
 
 
 def _residual_at(graph: Graph, step: Step) -> Residual | None:
-    if type(step.layer) is not keras_of(step.layer).layers.Add or not step.is_original or len(step.inputs) != 2:
+    if type(step.layer) is not keras_of(step.layer).layers.Add or not step.is_original:
+        return None
+    if step.input_shapes != (step.shape, step.shape):  # more than two, or one that is repeated over pixels
         return None
     sizes = [size or 0 for size in step.shape[1:]]
     if len(sizes) != 3 or sizes[2] % CHANNELS or math.prod(sizes) < LEAST_VALUES or not floats.is_available():
         return None
     left, right = (_norm_before(graph, tensor) for tensor in step.inputs)
     consumers = graph.consumers(step.outputs[0])
-    relu = consumers[0].name if len(consumers) == 1 and is_relu(consumers[0]) else None
+    relu = consumers[0].name if len(consumers) == 1 and is_plain_relu(consumers[0]) else None
     return Residual(sum=step.name, norms=(left, right), relu=relu)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import floats
 from harness.saliency import GradientEngine
 from harness.saliency.engine.rewrites import dense_layers, residuals, tiles
 
@@ -18,10 +17,11 @@ TARGETS = np.array([0, 1, 2])
 SEEDS = range(24)
 
 
+pytestmark = pytest.mark.usefixtures("floats_library")
+
+
 @pytest.fixture(autouse=True)
-def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+def nothing_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
     monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
     monkeypatch.setattr(dense_layers, "LEAST_WEIGHTS", 100)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import floats
 from harness.saliency import GradientEngine, compute
 from harness.saliency.engine.rewrites import dense_layers
 from tests.harness.saliency.engine.graphs import operations
@@ -17,10 +16,11 @@ TARGETS = np.array([0, 1, 2])
 SHAPE = (2, *IMAGES.shape[1:])
 
 
+pytestmark = pytest.mark.usefixtures("floats_library")
+
+
 @pytest.fixture(autouse=True)
-def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+def nothing_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense_layers, "LEAST_WEIGHTS", 1000)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import floats
 from harness.saliency import GradientEngine, compute
 from tests.harness.saliency.engine.graphs import operations
 
@@ -17,10 +16,7 @@ TARGETS = np.array([0, 1, 2])
 SHAPE = (2, *IMAGES.shape[1:])
 
 
-@pytest.fixture(autouse=True)
-def library() -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+pytestmark = pytest.mark.usefixtures("floats_library")
 
 
 def model_of(middle: Callable[[Any, Any], Any]) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.native import floats
 from harness.saliency import GradientEngine, compute
 from harness.saliency.engine.rewrites import residuals, tiles
 from tests.harness.saliency.engine.graphs import operations
@@ -18,10 +17,11 @@ TARGETS = np.array([0, 1, 2])
 SHAPE = (2, *IMAGES.shape[1:])
 
 
+pytestmark = pytest.mark.usefixtures("floats_library")
+
+
 @pytest.fixture(autouse=True)
-def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+def nothing_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
     monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
 
@@ -95,6 +95,23 @@ def test_norms_of_any_kind_keep_their_bits(options: dict[str, Any]) -> None:
 def test_other_sums_stay(case: dict[str, Any], sums: int) -> None:
     model = blocks(**case)
     assert sums_of_maps(model) == sums
+    assert_plain(model)
+
+
+@pytest.mark.parametrize("case", ["three maps", "a map of one pixel"])
+def test_sums_of_other_maps_stay(case: str) -> None:
+    import tensorflow as tf
+
+    layers = tf.keras.layers
+    tf.keras.utils.set_random_seed(0)
+    inputs = tf.keras.Input(IMAGES.shape[1:])
+    values = layers.Conv2D(64, 1)(inputs)
+    normed = layers.BatchNormalization()(layers.Conv2D(64, 1)(values))
+    mean = layers.GlobalAveragePooling2D(keepdims=True)(values)
+    summed = layers.Add()([normed, values, values] if case == "three maps" else [normed, mean])
+    outputs = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(layers.ReLU()(summed)))
+    model = tf.keras.Model(inputs, outputs)
+    assert sums_of_maps(model) >= 1
     assert_plain(model)
 
 

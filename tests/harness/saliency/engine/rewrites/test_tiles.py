@@ -19,10 +19,7 @@ TARGETS = np.array([0, 1, 2, 3, 4])
 SHAPE = (2, *IMAGES.shape[1:])
 
 
-@pytest.fixture(autouse=True)
-def library() -> None:
-    if not floats.is_available():
-        pytest.skip("needs a C++ compiler, or a wheel that carries the library")
+pytestmark = pytest.mark.usefixtures("floats_library")
 
 
 def small_model(*, norm: bool = False, **options: Any) -> Any:
