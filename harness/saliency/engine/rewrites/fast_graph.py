@@ -69,7 +69,11 @@ def _convolution(
     if halves and suits_halves(step.layer):
         forward, backward = tiles.forward_of(step), tiles.backward_of(step)
         return in_halves(step.layer, forward=forward, backward=backward, passed=passed)
-    convolution = tiles.convolution_of(step, passed=passed, gate=gate, fork=fork)
+
+    def maps() -> dict[str, Any]:
+        return {"gate": gate and gate.opened, **(fork.maps if fork else {})}
+
+    convolution = tiles.convolution_of(step, passed=passed, maps=maps)
     if not convolution and passed and suits_blocks(step.layer):
         return by_blocks(step.layer)
     return convolution

@@ -17,8 +17,6 @@ from harness.native import float_convolution, floats
 from harness.saliency.engine.graph import Graph, Step, with_backward
 from harness.saliency.engine.rewrites.convolutions import is_ordinary, zeros_before
 from harness.saliency.engine.rewrites.folding import is_continuous
-from harness.saliency.engine.rewrites.forks import Fork
-from harness.saliency.engine.rewrites.gates import Gate
 
 LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
 LEAST_PRODUCTS = 25 * 10**6  # of an image, for one tap; with fewer, a call of ours costs more than it saves
@@ -57,18 +55,17 @@ class Tiles:
         return chosen
 
     def convolution_of(
-        self, step: Step, *, passed: bool, gate: Gate | None = None, fork: Fork | None = None
+        self, step: Step, *, passed: bool, maps: Callable[[], dict[str, Any]] = dict
     ) -> Callable[..., Any] | None:
         """What replaces a step's convolution of (values, kernel), if anything.
 
         passed  a gradient passes the step.
-        gate    of the ReLU after it, whose gradient is left to this convolution.
-        fork    of its map, where others read it too.
+        maps    what `float_convolution.convolve` is given besides on the way back, asked for while that is traced.
         """
         forwards = self._continuous and not passed
         if (step.name, forwards) not in self._chosen:
             return None
-        return self._forward(step.layer) if forwards else self._backward(step.layer, gate, fork)
+        return self._forward(step.layer) if forwards else self._backward(step.layer, maps)
 
     def goes_back(self, step: Step) -> bool:
         """Whether a gradient that passes the step goes back by the library."""
@@ -82,7 +79,7 @@ class Tiles:
         """The step's own convolution with the quicker gradient, if its kernel is transformed for that."""
         return self._backward(step.layer) if self.goes_back(step) else None
 
-    def _backward(self, layer: Any, gate: Gate | None = None, fork: Fork | None = None) -> Callable[..., Any]:
+    def _backward(self, layer: Any, maps: Callable[[], dict[str, Any]] = dict) -> Callable[..., Any]:
         """The layer's convolution of (values, kernel) with another backward pass."""
 
         def convolution(values: Any, kernel: Any) -> Any:
@@ -92,8 +89,8 @@ class Tiles:
             step = layer.strides[0]
 
             def backward(upstream: Any, values: Any, kernel: Any) -> Any:
-                maps = {"gate": gate and gate.opened, **(fork.maps if fork else {})}
-                return self._convolve(upstream, self._transformed(kernel, turned=True), before, size, step=step, **maps)
+                turned = self._transformed(kernel, turned=True)
+                return self._convolve(upstream, turned, before, size, step=step, **maps())
 
             return with_backward(own, backward)(values, kernel)
 
