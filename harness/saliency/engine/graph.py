@@ -63,6 +63,10 @@ class Graph:
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
+    def giver(self, tensor: int) -> Step | None:
+        """The step that gives a tensor; the image has none."""
+        return next((step for step in self.steps if tensor in step.outputs), None)
+
     def consumers(self, tensor: int) -> list[Step]:
         return [step for step in self.steps if tensor in step.inputs]
 
@@ -161,15 +165,21 @@ def with_backward(call: Callable[..., Any], backward: Callable[..., Any]) -> Cal
 def with_gradient_of(other: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
     """The values of `call` with the gradient of `other`, whose own values are never computed if its gradient is free
     of them."""
-    import tensorflow as tf
 
     def backward(upstream: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(values)
-            result = other(values, *args, **kwargs)
-        return tape.gradient(result, values, output_gradients=upstream)
+        return back_through(other, upstream, values, *args, **kwargs)
 
     return with_backward(call, backward)
+
+
+def back_through(call: Callable[..., Any], upstream: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
+    """The gradient by `values` of a call whose output has the gradient `upstream`."""
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(values)
+        result = call(values, *args, **kwargs)
+    return tape.gradient(result, values, output_gradients=upstream)
 
 
 def _read(

@@ -5,11 +5,11 @@ arrives from the others to its own, and shuts the ReLU before the map: one pass 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.keras_packages import keras_of
-from harness.saliency.engine.graph import Graph, Slot, Step
+from harness.saliency.engine.graph import Graph, Slot, Step, back_through
 from harness.saliency.engine.rewrites.gates import Gate, is_plain_relu
 
 
@@ -24,13 +24,13 @@ class Fork:
 
     tensor: int
     relu: str | None
-    gate: Gate | None
+    gate: Gate = field(default_factory=Gate)
     arrived: Any = None
 
     @property
     def maps(self) -> dict[str, Any]:
         """What the convolution's backward pass is called with."""
-        return {"more": self.arrived, "opened": self.gate and self.gate.opened}
+        return {"more": self.arrived, "opened": self.gate.opened}
 
     def call_of(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The convolution's call, which gives the map to others as well."""
@@ -39,10 +39,7 @@ class Fork:
         def forked(values: Any, *args: Any, **kwargs: Any) -> Any:
             def gradient(upstream: Any, arrived: Any, variables: Any = ()) -> Any:
                 self.arrived = arrived
-                with tf.GradientTape(watch_accessed_variables=False) as tape:
-                    tape.watch(values)
-                    result = call(values, *args, **kwargs)
-                return tape.gradient(result, values, output_gradients=upstream), [None for _ in variables]
+                return back_through(call, upstream, values, *args, **kwargs), [None for _ in variables]
 
             @tf.custom_gradient  # type: ignore[untyped-decorator]
             def run(values: Any) -> Any:
@@ -64,18 +61,18 @@ def find_forks(graph: Graph, back: Iterable[Step], *, keep: Collection[str], gat
         if type(step.layer) is not keras_of(step.layer).layers.Conv2D:  # a quantizer may come before what convolves
             continue
         tensor = step.inputs[0]
-        giver = next((other for other in graph.steps if tensor in other.outputs), None)
+        giver = graph.giver(tensor)
         readers = graph.consumers(tensor)
         if len(readers) > 1 and readers[0] is step and giver is not None and giver.name not in keep:
             relu = giver.name if is_plain_relu(giver) and giver.name not in gated else None
-            forks[step.name] = Fork(tensor=tensor, relu=relu, gate=Gate() if relu else None)
+            forks[step.name] = Fork(tensor=tensor, relu=relu)
     return forks
 
 
 def with_forks(graph: Graph, forks: Mapping[str, Fork]) -> Graph:
     """The graph in which others read what the convolutions pass on."""
     passed_on = {fork.tensor: -number for number, fork in enumerate(forks.values(), 1)}
-    gates = {fork.relu: fork.gate for fork in forks.values() if fork.gate}
+    gates = {fork.relu: fork.gate for fork in forks.values() if fork.relu}
     steps = []
     for step in graph.steps:
         fork = forks.get(step.name)

@@ -16,7 +16,7 @@ import numpy as np
 from harness.keras_packages import keras_of
 from harness.native import floats
 from harness.native.residual_sum import CHANNELS, Norm, Term, residual_sum
-from harness.saliency.engine.graph import Graph, Step, identity, with_calls
+from harness.saliency.engine.graph import Graph, Step, back_through, identity, with_calls
 from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.gates import is_plain_relu
 
@@ -82,7 +82,7 @@ def _residual_at(graph: Graph, step: Step) -> Residual | None:
 
 def _norm_before(graph: Graph, tensor: int) -> str | None:
     """The step with the norm that gives a tensor to one step alone, by the library's bits."""
-    norm = next((step for step in graph.steps if tensor in step.outputs), None)
+    norm = graph.giver(tensor)
     if norm is None or not norm.is_original or len(graph.consumers(tensor)) != 1 or not is_channel_norm(norm):
         return None
     return norm.name if _has_bits_of(norm) else None
@@ -111,24 +111,14 @@ def _sum(
             def gradient(upstream: Any) -> Any:
                 if is_gated:
                     upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=result)
-                return [_back(norm, values, upstream) for norm, values in zip(norms, (left, right), strict=True)]
+                terms = zip(norms, (left, right), strict=True)
+                return [back_through(norm.call, upstream, values) if norm else upstream for norm, values in terms]
 
             return result, gradient
 
         return summed(*terms)
 
     return call
-
-
-def _back(norm: Step | None, values: Any, upstream: Any) -> Any:
-    import tensorflow as tf
-
-    if norm is None:
-        return upstream
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(values)
-        result = norm.call(values)
-    return tape.gradient(result, values, output_gradients=upstream)
 
 
 def _norm_of(layer: Any) -> Norm:
