@@ -21,13 +21,12 @@ def perturbed(start: NDArray[Any], end: NDArray[Any], ranks: NDArray[Any], steps
     steps       how many pixels have gone over: 0 gives `start`, H * W gives `end`.
     """
     shape = (*ranks.shape, start.shape[-1])
-    current, goal, gone = np.broadcast_to(start, shape).copy(), np.broadcast_to(end, shape), 0
-    images = np.empty((len(steps), *shape), current.dtype)
-    for k in np.argsort(steps):  # from one step to the next only a few pixels go over
-        moved = (ranks >= gone) & (ranks < steps[k])
-        current[moved] = goal[moved]
-        images[k] = current
-        gone = steps[k]
+    way = np.broadcast_to(end - start, shape)  # modulo 256, as is the sum that goes along it
+    places = np.repeat(ranks.astype(np.int32)[..., None], shape[-1], axis=-1)
+    images = np.empty((len(steps), *shape), np.uint8)
+    for image, step in zip(images, steps):
+        np.multiply(way, places < step, out=image)
+        image += start
     return images
 
 

@@ -6,7 +6,7 @@ signs in a binarized one, which therefore is refused here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,21 +36,20 @@ class XnnpackModel:
         self._pool = ThreadPoolExecutor(len(self._interpreters))
 
     def __call__(self, images: Images) -> NDArray[np.float32]:
-        parts = np.array_split(images, len(self._interpreters))
-        results = self._pool.map(self._scores, self._interpreters, parts)
-        return np.concatenate([scores for scores in results if len(scores)])
+        scores: list[Any] = [None] * len(images)
+        turns = iter(range(len(images)))  # of all threads: a faster one takes more
+        list(self._pool.map(lambda interpreter: self._fill(scores, interpreter, images, turns), self._interpreters))
+        return np.concatenate(scores)
 
-    def _scores(self, interpreter: Any, images: Images) -> NDArray[np.float32]:
+    def _fill(self, scores: list[Any], interpreter: Any, images: Images, turns: Iterator[int]) -> None:
         """One image after the other: an image's activations stay in the cache, and no batch is copied."""
         source, target = (
             details()[0]["index"] for details in (interpreter.get_input_details, interpreter.get_output_details)
         )
-        rows = []
-        for i in range(len(images)):
+        for i in turns:
             interpreter.set_tensor(source, preprocess(images[i : i + 1], self._record))
             interpreter.invoke()
-            rows.append(interpreter.get_tensor(target))
-        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+            scores[i] = interpreter.get_tensor(target)
 
 
 def has_quantizers(model: Any) -> bool:
