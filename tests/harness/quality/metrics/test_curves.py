@@ -19,6 +19,7 @@ from harness.quality.metrics.aopc_search import aopc_bounds
 from harness.quality.metrics.grid_cells import cell_means, cell_numbers
 from harness.quality.metrics.naopc import aopc
 from harness.quality.metrics.perturbation import pixel_ranks, pixels_gone
+from harness.randomness import generator
 from tests.harness.quality.known import ROW, SIZE, metric_inputs, oracle_map, random_maps
 
 
@@ -66,6 +67,15 @@ def test_ranks_follow_the_map_and_ties_follow_neither_reading_order_nor_the_batc
     assert (ranks[0] != ranks[1]).any()
     assert abs(np.corrcoef(ranks[0][maps[0] == 0], np.arange(SIZE * (SIZE - 1)))[0, 1]) < 0.2
     np.testing.assert_array_equal(pixel_ranks(maps[1:2], inputs.take(np.array([1])))[0], ranks[1])
+
+
+@pytest.mark.parametrize("different", [2, 200, 10**9])
+def test_ties_are_broken_by_the_seed_alone_whatever_sorts_them(different: int) -> None:
+    inputs = metric_inputs(1)
+    maps = np.random.default_rng(0).integers(0, different, (1, 64, 64)).astype(np.float32)
+    shuffled = generator(inputs.seed, inputs.keys[0], 0, purpose="ties").permutation(64 * 64)
+    order = shuffled[np.argsort(-maps.ravel()[shuffled], kind="stable")]
+    assert np.array_equal(pixel_ranks(maps, inputs).ravel()[order], np.arange(64 * 64))
 
 
 def test_baselines_replace_pixels_as_they_are_called() -> None:
