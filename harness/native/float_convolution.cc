@@ -36,13 +36,17 @@ struct Convolution {
   int64_t top, left;                // zeros before it
   int64_t out_height, out_width, out_channels;
   int64_t tiles_down, tiles_across;
-  int64_t step;  // pixels from one output to the next; zeros stay between them
+  int64_t step;          // pixels from one output to the next; zeros stay between them
+  int64_t stride;        // pixels from one window to the next, with one tap
+  int64_t is_rectified;  // whether what goes out goes through a ReLU
 };
 
 // Images: what comes in counts only where `gate`, of its shape, is positive; to what goes out `more`, of that shape, is
-// added, and it is zero where `opened` is not positive. Each of the three may be null.
+// added, and it is zero where `opened` is not positive. Before that, each channel gets its bias and its batch norm, if
+// there is a `mean`. Whatever is null is not done.
 struct Maps {
-  const float *in, *gate, *more, *opened;
+  const float *in, *gate, *more, *opened, *bias;
+  const float *mean, *inverse, *scale, *shift;  // inverse: of the standard deviation
   float* out;
 };
 
@@ -132,8 +136,26 @@ struct Block {
   }
 };
 
-INLINE Lanes where_positive(const float* gate, int64_t count, const Lanes& values) {
-  return (Lanes)((Bits)values & (load(gate, count) > 0));
+template <class Vector>
+INLINE Vector where_positive(const Vector& gate, const Vector& values) {
+  typedef decltype(gate > 0) Mask;
+  return (Vector)((Mask)values & (gate > 0));
+}
+
+// What goes out instead of values that lie at `at` and whose first channel is `channel`. The order of a norm's
+// operations is oneDNN's: last bits depend on it.
+template <class Load, class Vector>
+INLINE Vector finished(const Convolution& c, const Maps& maps, int64_t at, int64_t channel, const Load& load,
+                       Vector value) {
+  if (maps.bias) value += load.at(maps.bias + channel);
+  if (maps.mean) {
+    const Vector normal = (value - load.at(maps.mean + channel)) * load.at(maps.inverse + channel);
+    value = normal * load.at(maps.scale + channel) + load.at(maps.shift + channel);
+  }
+  if (maps.more) value += load.at(maps.more + at);
+  if (maps.opened) value = where_positive(load.at(maps.opened + at), value);
+  if (c.is_rectified) value = value < 0 ? Vector{} : value;  // NaN stays NaN
+  return value;
 }
 
 // A tile's values for its row of a block.
@@ -147,12 +169,12 @@ INLINE void tile_in(const Convolution& c, const Maps& maps, int64_t tile, int64_
     Lanes d[kPlaces];
     for (int i = 0; i < kIn; ++i)
       for (int j = 0; j < kIn; ++j) {
-        const int64_t y = at.y + i - c.top, x = at.x + j - c.left;
+        const int64_t y = at.y * c.stride + i - c.top, x = at.x * c.stride + j - c.left;
         const bool inside = y >= 0 && y < c.height && x >= 0 && x < c.width;
         const int64_t from = ((at.image * c.height + y) * c.width + x) * c.channels + first;
         Lanes& value = d[i * kIn + j];
         value = inside ? load(maps.in + from, count) : Lanes{};
-        if (maps.gate && inside) value = where_positive(maps.gate + from, count, value);
+        if (maps.gate && inside) value = where_positive(load(maps.gate + from, count), value);
         if (is_far && inside && j >= kIn - Taps::kOut) {  // new to the next tile
           __builtin_prefetch(maps.in + from + Taps::kOut * c.channels);
           if (maps.gate) __builtin_prefetch(maps.gate + from + Taps::kOut * c.channels);
@@ -164,14 +186,19 @@ INLINE void tile_in(const Convolution& c, const Maps& maps, int64_t tile, int64_
   }
 }
 
-// Writes sixteen channels, or fewer, of what goes out.
-INLINE void put(const Maps& maps, int64_t to, int64_t count, bool is_far, Lanes value) {
-  if (maps.more) value += load(maps.more + to, count);
-  if (maps.opened) value = where_positive(maps.opened + to, count, value);
+struct UpTo {
+  int64_t count;
+  inline __attribute__((always_inline)) Lanes at(const float* from) const { return load(from, count); }
+};
+
+// Writes sixteen channels of a pixel, or those that are left, from `first` on.
+INLINE void put(const Convolution& c, const Maps& maps, int64_t pixel, int64_t first, bool is_far, const Lanes& value) {
+  const int64_t to = pixel * c.out_channels + first, count = c.out_channels - first;
+  const Lanes result = finished(c, maps, to, first, UpTo{count}, value);
   if (is_far)
-    store_far(maps.out + to, value);
+    store_far(maps.out + to, result);
   else
-    store(maps.out + to, value, count);
+    store(maps.out + to, result, count);
 }
 
 // A tile's outputs from its row of a block.
@@ -187,7 +214,7 @@ INLINE void tile_out(ThreeTaps, const Convolution& c, const Block<float>& produc
     for (int64_t i = 0; i < kOut && at.y + i < c.out_height; ++i)
       for (int64_t j = 0; j < kOut && at.x + j < c.out_width; ++j) {
         const int64_t pixel = (at.image * c.out_height + at.y + i) * c.out_width + at.x + j;
-        put(maps, pixel * c.out_channels + first, c.out_channels - first, is_far, y[i * kOut + j]);
+        put(c, maps, pixel, first, is_far, y[i * kOut + j]);
       }
   }
 }
@@ -201,57 +228,66 @@ INLINE void tile_out(OneTap, const Convolution& c, const Block<float>& products,
       const int64_t pixel = (at.image * c.out_height + at.y * c.step + i) * c.out_width + at.x * c.step + j;
       for (int64_t first = 0; first < c.out_channels; first += kLanes) {
         const Lanes value = i || j ? Lanes{} : load(products.at(0, row) + first, kLanes);
-        put(maps, pixel * c.out_channels + first, c.out_channels - first, is_far, value);
+        put(c, maps, pixel, first, is_far, value);
       }
     }
 }
 
-// Where a panel of products goes: rows of `width` floats. They are finished on the way by maps that lie as they do, as
-// `Maps` has them, where they are not null.
+// Where a panel of products goes: rows of `width` floats. Those that lie at `at` of what goes out are finished on the
+// way, from `channel` on, and have maps.
 struct Target {
   float* to;
   int64_t width;
-  const float *more, *opened;
+  const Maps* maps;
+  int64_t at, channel;
 };
 
 // R rows of `a` times one panel of `b`: [depth][N vectors]. All sums stay in registers. What lies `ahead` is fetched
 // meanwhile, a line for each step: large weights come from memory, and it is slower than the product.
 template <int R, int N, int kBytes>
-INLINE void panel_product(const float* a, int64_t depth, const float* b, const float* ahead, const Target& target) {
+INLINE void panel_product(const Convolution& c, const float* a, const float* b, const float* ahead,
+                          const Target& target) {
   typedef float Vector __attribute__((vector_size(kBytes)));
-  typedef int32_t Mask __attribute__((vector_size(kBytes)));
   typedef float Unaligned __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  struct Whole {
+    inline __attribute__((always_inline)) Vector at(const float* from) const {
+      return *reinterpret_cast<const Unaligned*>(from);
+    }
+  };
   constexpr int kWidth = kBytes / 4;
-  for (const float* map : {target.more, target.opened})
-    for (int r = 0; map && r < R; ++r)
-      for (int64_t n = 0; n < N * kWidth; n += kLineFloats) __builtin_prefetch(map + r * target.width + n);
+  const int64_t depth = c.channels;
+  if (target.maps)
+    for (const float* map : {target.maps->more, target.maps->opened})
+      for (int r = 0; map && r < R; ++r)
+        for (int64_t n = 0; n < N * kWidth; n += kLineFloats)
+          __builtin_prefetch(map + target.at + r * target.width + n);
   Vector sums[R][N] = {};
   for (int64_t k = 0; k < depth; ++k) {
     __builtin_prefetch(ahead + k * kLineFloats, 0, 2);
     Vector weights[N];
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) weights[n] = *reinterpret_cast<const Unaligned*>(b + (k * N + n) * kWidth);
+    for (int n = 0; n < N; ++n) weights[n] = Whole{}.at(b + (k * N + n) * kWidth);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n) sums[r][n] += a[r * depth + k] * weights[n];
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) {
+  for (int n = 0; n < N; ++n)
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
       const int64_t at = r * target.width + n * kWidth;
-      Vector value = sums[r][n];
-      if (target.more) value += *reinterpret_cast<const Unaligned*>(target.more + at);
-      if (target.opened) value = (Vector)((Mask)value & (*reinterpret_cast<const Unaligned*>(target.opened + at) > 0));
-      *reinterpret_cast<Unaligned*>(target.to + at) = value;
+      if (target.maps)
+        sums[r][n] = finished(c, *target.maps, target.at + at, target.channel + n * kWidth, Whole{}, sums[r][n]);
+      *reinterpret_cast<Unaligned*>(target.to + at) = sums[r][n];
     }
 }
 
-// A block's products for each place, finished by these maps where they are written to what goes out.
+// A block's products for each place, finished by these maps where they are written to what goes out, of which the block
+// is then a part; else they are null.
 template <int R, int N, int kBytes>
 INLINE void product(const Convolution& c, int64_t places, const Block<const float>& values, const float* weights,
-                    int64_t present, const Block<float>& products, const Maps& finish) {
+                    int64_t present, const Block<float>& products, const Maps* finish) {
   constexpr int64_t kPanel = N * kBytes / 4, kLines = std::max<int64_t>(1, kPanel / kLineFloats);
   const int64_t panels = products.width / kPanel, floats = c.channels * kPanel;
   for (int64_t place = 0; place < places; ++place)
@@ -259,10 +295,8 @@ INLINE void product(const Convolution& c, int64_t places, const Block<const floa
       for (int64_t row = 0; row < present; row += R) {  // rows beyond those present hold what was there before
         const float* ahead = weights + floats + std::min(row / R, kLines - 1) * c.channels * kLineFloats;
         float* to = products.at(place, row) + panel * kPanel;
-        const int64_t at = to - finish.out;
-        const Target target{to, products.width, finish.more ? finish.more + at : nullptr,
-                            finish.opened ? finish.opened + at : nullptr};
-        panel_product<R, N, kBytes>(values.at(place, row), c.channels, weights, ahead, target);
+        const Target target{to, products.width, finish, finish ? to - finish->out : 0, panel * kPanel};
+        panel_product<R, N, kBytes>(c, values.at(place, row), weights, ahead, target);
       }
 }
 
@@ -279,8 +313,8 @@ INLINE void convolve(const Convolution& c, const Maps& maps, const float* weight
   static thread_local std::vector<float> memory;  // kept: fresh pages cost a tenth of a small convolution
   memory.resize(std::max<size_t>(memory.size(), of_values + Block<float>::floats(kPlaces, rows, width)));
   const Block<float> values{memory.data(), rows, c.channels}, products{memory.data() + of_values, rows, width};
-  const bool tiles_are_pixels =
-      kPlaces == 1 && c.top == 0 && c.left == 0 && c.tiles_down == c.height && c.tiles_across == c.width;
+  const bool tiles_are_pixels = kPlaces == 1 && c.top == 0 && c.left == 0 && c.stride == 1 &&
+                                c.tiles_down == c.height && c.tiles_across == c.width;
   const bool in_lines = c.out_channels % kLanes == 0 && reinterpret_cast<uintptr_t>(maps.out) % (4 * kLanes) == 0;
   const bool is_far = in_lines && c.out_height * c.out_width * c.out_channels >= kFarFloats;
   for (int64_t tile = first_tile, present; tile < last_tile; tile += present) {
@@ -295,7 +329,7 @@ INLINE void convolve(const Convolution& c, const Maps& maps, const float* weight
     if (from.first == values.first)
       for (int64_t row = 0; row < present; ++row) tile_in<Taps>(c, maps, tile + row, row, values);
     const bool is_block = to.first == products.first;
-    product<R, N, kBytes>(c, kPlaces, from, weights, present, to, is_block ? Maps{} : maps);
+    product<R, N, kBytes>(c, kPlaces, from, weights, present, to, is_block ? nullptr : &maps);
     for (int64_t row = 0; is_block && row < present; ++row)
       tile_out(Taps{}, c, products, row, tile + row, maps, is_far);
   }

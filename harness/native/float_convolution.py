@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.native.arrays import aligned
 from harness.native.floats import library
+from harness.native.norm import Norm
 from harness.native.parts import shared
 
 Array = NDArray[np.float32]
@@ -74,30 +75,43 @@ def convolve(
     gate: Array | None = None,
     more: Array | None = None,
     opened: Array | None = None,
+    bias: Array | None = None,
+    norm: Norm | None = None,
+    is_rectified: bool = False,
     step: int = 1,
+    stride: int = 1,
     threads: int = 1,
 ) -> Array:
-    """Windows over images (N, H, W, channels), at every pixel: (N, *size, filters).
+    """Windows over images (N, H, W, channels): (N, *size, filters). They are at every pixel, if nothing else is said.
 
     before  zeros above and to the left of the images; as many follow them as `size` asks for.
     gate    in the shape of the values: they count as zeros where it is not positive.
     more    in the shape of the result, is added to it.
     opened  in the shape of the result: it is zero where this is not positive.
+    bias, norm  by filters, before `more` is added.   is_rectified  whether a ReLU comes last.
     step    pixels from one window's output to the next in each direction, for one tap; zeros are between them.
+    stride  pixels from one window to the next, for one tap.
     """
     if values.ndim != 4 or values.shape[3] != kernel.channels:
         raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {values.shape}")
-    if step != 1 and kernel.taps != 1:
-        raise ValueError(f"a step of {step} is for one tap, not for {kernel.taps}")
+    if (step, stride) != (1, 1) and kernel.taps != 1:
+        raise ValueError(f"a step of {step} and a stride of {stride} are for one tap, not for {kernel.taps}")
     result = aligned((len(values), *size, kernel.filters))
-    maps = {"gate": (gate, values), "more": (more, result), "opened": (opened, result)}
-    for name, (given, like) in maps.items():
-        if given is not None and given.shape != like.shape:
-            raise ValueError(f"{name}: expected the shape {like.shape}, got {given.shape}")
-    arrays = [None if each is None else np.ascontiguousarray(each, np.float32) for each in (values, gate, more, opened)]
-    pointers = (ctypes.c_void_p * 5)(*(None if each is None else each.ctypes.data for each in (*arrays, result)))
+    maps = {"gate": (gate, values.shape), "more": (more, result.shape), "opened": (opened, result.shape)}
+    by_filters = {"bias": bias, **(norm._asdict() if norm else dict.fromkeys(Norm._fields))}
+    maps |= {name: (given, (kernel.filters,)) for name, given in by_filters.items()}
+    for name, (given, shape) in maps.items():
+        if given is not None and given.shape != shape:
+            raise ValueError(f"{name}: expected the shape {shape}, got {given.shape}")
+    arrays = [
+        None if each is None else np.ascontiguousarray(each, np.float32)
+        for each in (values, *(given for given, _ in maps.values()))
+    ]
+    pointers = (ctypes.c_void_p * 10)(*(None if each is None else each.ctypes.data for each in (*arrays, result)))
     tiles = [-(-length // (TILE[kernel.taps] * step)) for length in size]
-    described = (ctypes.c_int64 * 11)(*values.shape[1:], *before, *size, kernel.filters, *tiles, step)
+    described = (ctypes.c_int64 * 13)(
+        *values.shape[1:], *before, *size, kernel.filters, *tiles, step, stride, is_rectified
+    )
 
     def run(first: int, last: int) -> None:
         library().convolve_floats(described, kernel.taps, pointers, kernel.weights.ctypes.data, first, last)

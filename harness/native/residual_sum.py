@@ -10,20 +10,10 @@ from numpy.typing import NDArray
 
 from harness.native.arrays import aligned
 from harness.native.floats import library
+from harness.native.norm import CHANNELS, Norm
 from harness.native.parts import shared
 
 Array = NDArray[np.float32]
-CHANNELS = 16  # and multiples of them; oneDNN computes batch norms of others in another order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Norm:
-    """A batch norm at inference, by channels: (values - mean) * inverse * scale + shift."""
-
-    mean: Array
-    inverse: Array  # of the standard deviation
-    scale: Array
-    shift: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +41,4 @@ def residual_sum(left: Term, right: Term, *, is_rectified: bool, threads: int = 
 
 
 def _arrays(term: Term) -> list[Array]:
-    norm = term.norm
-    arrays = [term.values, *([norm.mean, norm.inverse, norm.scale, norm.shift] if norm else [])]
-    return [np.ascontiguousarray(array, np.float32) for array in arrays]
+    return [np.ascontiguousarray(array, np.float32) for array in (term.values, *(term.norm or ()))]

@@ -170,11 +170,11 @@ class GradientEngine:
             function = idle.pop()
         except IndexError:
             with _TRACING:
-                function = compiled(self._traced_graph(layers, wanted), shape, layers, wanted)
+                function = compiled(self._traced_graph(shape[0], layers, wanted), shape, layers, wanted)
         yield function
         idle.append(function)
 
-    def _traced_graph(self, keep: tuple[str, ...], wanted: str) -> Graph:
+    def _traced_graph(self, batch: int, keep: tuple[str, ...], wanted: str) -> Graph:
         """What is compiled: the graph, rewritten where that leaves the maps and the outputs of `keep` as they are."""
         if not self.setup.fast:
             return self.graph
@@ -183,6 +183,8 @@ class GradientEngine:
             self.graph,
             self.setup.folds,
             self.setup.tiles,
+            self.setup.norms,
+            batch=batch,
             keep=keep,
             sources=sources,
             halves=self.precision == BFLOAT16,

@@ -19,6 +19,7 @@ from harness.saliency.engine.graph import Graph, Step, read_graph
 from harness.saliency.engine.head import Head
 from harness.saliency.engine.own_call import OwnCall
 from harness.saliency.engine.rewrites import binarized, counting, folding, halves
+from harness.saliency.engine.rewrites.norms import Norms
 from harness.saliency.engine.rewrites.tiles import Tiles
 from harness.saliency.precision import FLOAT32, check_precision, refused_for
 from harness.saliency.threads import batches_at_a_time, threads_of_an_operation
@@ -44,7 +45,7 @@ class EngineSetup:
     candidates       layers that a class activation map can be taken from.
     own_call         what the model itself returns, to compare with once.
     precision        of the products of convolutions, one of `precision.PRECISIONS`.
-    folds, tiles     rewrites that make passes faster.
+    folds, tiles, norms  of rewrites that make passes faster.
     """
 
     name: str
@@ -59,6 +60,7 @@ class EngineSetup:
     precision: str
     folds: tuple[folding.Fold, ...]
     tiles: Tiles
+    norms: Norms
     batches: Batches
     own_call: OwnCall
 
@@ -128,6 +130,7 @@ def set_up(
         precision=precision,
         folds=folding.find_folds(graph) if fast else (),
         tiles=Tiles(graph, threads=inside, memory_mib=for_kernels, exact=precision == FLOAT32),
+        norms=Norms(),
         batches=Batches(
             most=batch_size or _batch_size(graph, (memory_budget_mib - for_kernels) / at_a_time, most=most),
             threads=at_a_time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.native.float_convolution import Kernel, convolve
+from harness.native.norm import Norm
+
+MAPS = ["gate", "more", "opened", "bias", "norm", "is_rectified"]
 
 pytestmark = pytest.mark.usefixtures("floats_library")
 
@@ -26,20 +30,33 @@ def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], 
 
 def drawn(
     rng: np.random.Generator, names: set[str], of_values: tuple[int, ...], of_result: tuple[int, ...]
-) -> dict[str, np.ndarray]:
-    shapes = {"gate": of_values, "more": of_result, "opened": of_result}
-    return {name: rng.normal(size=shapes[name]).astype(np.float32) for name in sorted(names)}
+) -> dict[str, Any]:
+    filters = of_result[-1:]
+    shapes = {"gate": of_values, "more": of_result, "opened": of_result, "bias": filters}
+    given = {name: rng.normal(size=shapes[name]).astype(np.float32) for name in sorted(names & shapes.keys())}
+    norm = Norm(*rng.uniform(0.5, 2, (4, *filters)).astype(np.float32))
+    return given | ({"norm": norm} if "norm" in names else {}) | {"is_rectified": "is_rectified" in names}
 
 
-def gated(values: np.ndarray, gate: np.ndarray | None = None, **others: np.ndarray) -> np.ndarray:
+def gated(values: np.ndarray, gate: np.ndarray | None = None, **others: Any) -> np.ndarray:
     return values if gate is None else np.where(gate > 0, values, 0)
 
 
 def finished(
-    products: np.ndarray, more: np.ndarray | None = None, opened: np.ndarray | None = None, **others: np.ndarray
+    products: np.ndarray,
+    *,
+    is_rectified: bool,
+    bias: np.ndarray | None = None,
+    norm: Norm | None = None,
+    more: np.ndarray | None = None,
+    opened: np.ndarray | None = None,
+    **others: Any,
 ) -> np.ndarray:
-    total = products if more is None else products + more
-    return total if opened is None else np.where(opened > 0, total, 0)
+    total = products if bias is None else products + bias
+    total = total if norm is None else (total - norm.mean) * norm.inverse * norm.scale + norm.shift
+    total = total if more is None else total + more
+    total = total if opened is None else np.where(opened > 0, total, 0)
+    return np.maximum(total, 0) if is_rectified else total
 
 
 @settings(max_examples=60)
@@ -51,7 +68,7 @@ def finished(
     filters=st.integers(1, 140),
     before=st.tuples(st.integers(0, 2), st.integers(0, 2)),
     more=st.tuples(st.integers(-1, 2), st.integers(-1, 2)),
-    maps=st.sets(st.sampled_from(["gate", "more", "opened"])),
+    maps=st.sets(st.sampled_from(MAPS)),
     threads=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -87,7 +104,7 @@ def test_three_taps_are_the_definition(
     filters=st.one_of(st.integers(1, 140), st.just(64), st.just(128)),  # some are whole panels
     step=st.integers(1, 3),
     less=st.tuples(st.integers(0, 2), st.integers(0, 2)),
-    maps=st.sets(st.sampled_from(["gate", "more", "opened"])),
+    maps=st.sets(st.sampled_from(MAPS)),
     threads=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
@@ -114,6 +131,42 @@ def test_one_tap_is_a_product_of_every_pixel_with_zeros_between_them(
     expected = finished(products, **given)
     assert result.shape == expected.shape
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+@settings(max_examples=60)
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    channels=st.integers(1, 40),
+    filters=st.one_of(st.integers(1, 140), st.just(64)),
+    stride=st.integers(1, 3),
+    maps=st.sets(st.sampled_from(MAPS)),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_one_tap_may_pass_over_pixels(
+    size: tuple[int, int], channels: int, filters: int, stride: int, maps: set[str], threads: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(2, *size, channels)).astype(np.float32)
+    kernel = rng.normal(size=(1, 1, channels, filters)).astype(np.float32)
+    visited = values[:, ::stride, ::stride]
+    given = drawn(rng, maps, values.shape, (*visited.shape[:3], filters))
+    result = convolve(
+        values, Kernel(kernel), before=(0, 0), size=visited.shape[1:3], stride=stride, threads=threads, **given
+    )
+    expected = finished(gated(values, **given)[:, ::stride, ::stride] @ kernel[0, 0], **given)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("filters", [33, 64])
+def test_nan_passes_the_relu_at_the_end(filters: int) -> None:
+    values = -np.ones((1, 3, 4, 8), np.float32)
+    values[0, 1, 2, 3] = np.nan
+    kernel = Kernel(np.ones((1, 1, 8, filters), np.float32))
+    result = convolve(values, kernel, before=(0, 0), size=(3, 4), is_rectified=True)
+    assert np.isnan(result[0, 1, 2]).all()
+    assert (np.delete(result.reshape(12, filters), 6, axis=0) == 0).all()
 
 
 @pytest.mark.parametrize(("before", "size"), [((0, 0), (4, 7)), ((1, 0), (6, 7)), ((0, 2), (5, 9)), ((0, 0), (6, 8))])
@@ -178,7 +231,8 @@ def test_images_of_other_channels_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("gate", (1, 8, 8, 4)), ("more", (1, 7, 8, 2)), ("opened", (1, 7, 8, 2))]
+    ("name", "expected"),
+    [("gate", (1, 8, 8, 4)), ("more", (1, 7, 8, 2)), ("opened", (1, 7, 8, 2)), ("bias", (2,))],
 )
 def test_a_map_of_another_shape_is_refused(name: str, expected: tuple[int, ...]) -> None:
     values, kernel = np.ones((1, 8, 8, 4), np.float32), Kernel(np.ones((3, 3, 4, 2), np.float32))
@@ -186,12 +240,8 @@ def test_a_map_of_another_shape_is_refused(name: str, expected: tuple[int, ...])
         convolve(values, kernel, before=(1, 1), size=(7, 8), **{name: np.ones((1, 8, 8, 3), np.float32)})
 
 
-def test_three_taps_with_zeros_between_outputs_are_refused() -> None:
-    with pytest.raises(ValueError, match="a step of 2 is for one tap, not for 3"):
-        convolve(
-            np.ones((1, 8, 8, 4), np.float32),
-            Kernel(np.ones((3, 3, 4, 2), np.float32)),
-            before=(1, 1),
-            size=(8, 8),
-            step=2,
-        )
+@pytest.mark.parametrize("options", [{"step": 2}, {"stride": 2}])
+def test_three_taps_that_pass_over_pixels_are_refused(options: dict[str, int]) -> None:
+    values, kernel = np.ones((1, 8, 8, 4), np.float32), Kernel(np.ones((3, 3, 4, 2), np.float32))
+    with pytest.raises(ValueError, match="are for one tap, not for 3"):
+        convolve(values, kernel, before=(1, 1), size=(8, 8), **options)

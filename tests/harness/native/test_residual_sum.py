@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native.residual_sum import Norm, Term, residual_sum
+from harness.native.norm import Norm
+from harness.native.residual_sum import Term, residual_sum
 
 pytestmark = pytest.mark.usefixtures("floats_library")
 

@@ -20,6 +20,8 @@ from harness.saliency.engine.rewrites.folding import Fold, apart, folded, is_cha
 from harness.saliency.engine.rewrites.forks import Fork, find_forks, with_forks
 from harness.saliency.engine.rewrites.gates import Gate, relu_after
 from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
+from harness.saliency.engine.rewrites.norms import Norms
+from harness.saliency.engine.rewrites.products import find_products, with_products
 from harness.saliency.engine.rewrites.residuals import find_residuals, with_residual_sums
 from harness.saliency.engine.rewrites.tiles import Tiles
 
@@ -28,13 +30,16 @@ def rewritten(
     graph: Graph,
     folds: Collection[Fold],
     tiles: Tiles,
+    norms: Norms,
     *,
+    batch: int,
     keep: Collection[str],
     sources: Collection[str],
     halves: bool = False,
 ) -> Graph:
     """The graph as it is compiled.
 
+    batch    images of a pass.
     keep     steps whose outputs are asked for: they stay what they are.
     sources  steps at which every backward pass ends; the image if there are none. Before them, a gradient of its own
              would only keep TensorFlow from fusing a norm with its neighbours.
@@ -42,14 +47,14 @@ def rewritten(
     """
     names = [step.name for step in graph.steps]
     first = min((names.index(name) for name in sources), default=0)
-    norms = {fold.convolution: fold.norm for fold in folds if fold.convolution not in keep}
+    folding = {fold.convolution: fold.norm for fold in folds if fold.convolution not in keep}
     back = [] if halves else list(filter(tiles.goes_back, graph.steps[first:]))
-    relus = {step.name: relu for step in back if (relu := relu_after(graph, step, norms, keep))}
+    relus = {step.name: relu for step in back if (relu := relu_after(graph, step, folding, keep))}
     gates = {relu: Gate() for relu in relus.values()}
     forks = find_forks(graph, back, keep=keep, gated=gates)
     steps = []
     for i, step in enumerate(_padded_by_convolutions(graph, keep).steps):
-        backward = i >= first and step.name not in norms.values()
+        backward = i >= first and step.name not in folding.values()
         step = replace(step, call=_quicker(step, backward=backward, threads=tiles.threads))
         gate = gates.get(relus.get(step.name, ""))
         fork = forks.get(step.name)
@@ -57,8 +62,16 @@ def rewritten(
         step = replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step
         steps.append(replace(step, call=gates[step.name].call_of(step)) if step.name in gates else step)
     quicker = folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
-    ungated = [fork.relu for fork in forks.values() if fork.relu]
-    quicker = with_residual_sums(quicker, find_residuals(graph), keep=keep, ungated=ungated, threads=tiles.threads)
+    products = find_products(graph, quicker, folds, back, tiles, norms, keep=keep, batch=batch)
+    quicker = with_products(quicker, products, relus, gates)
+    quicker = with_residual_sums(
+        quicker,
+        find_residuals(graph, norms),
+        {norm: product for norm, product in products.items() if product.step.name not in forks},
+        keep=keep,
+        ungated=[fork.relu for fork in forks.values() if fork.relu],
+        threads=tiles.threads,
+    )
     return with_forks(quicker, forks)
 
 

@@ -9,8 +9,9 @@ with batch norms (see `folding.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from harness.native import float_convolution, floats
@@ -90,7 +91,7 @@ class Tiles:
 
             def backward(upstream: Any, values: Any, kernel: Any) -> Any:
                 turned = self._transformed(kernel, turned=True)
-                return self._convolve(upstream, turned, before, size, step=step, **maps())
+                return self._convolve(upstream, turned, before, size, maps=maps(), step=step)
 
             return with_backward(own, backward)(values, kernel)
 
@@ -108,6 +109,20 @@ class Tiles:
 
         return convolution
 
+    def product_of(self, step: Step) -> Callable[..., Any]:
+        """The convolution with one tap that a step is, forwards and without a gradient, and what follows it.
+
+        It takes values and, by their names, a map `more` and what else `float_convolution.convolve` does at the end.
+        """
+        stride = step.layer.strides[0]
+        kernel = self._transformed(step.layer.kernel, turned=False)
+
+        def product(values: Any, *, more: Any = None, **options: Any) -> Any:
+            size = -(-values.shape[1] // stride), -(-values.shape[2] // stride)
+            return self._convolve(values, kernel, 0, size, maps={"more": more}, stride=stride, **options)
+
+        return product
+
     def _convolve(
         self,
         values: Any,
@@ -115,8 +130,8 @@ class Tiles:
         before: int,
         size: tuple[int, int],
         *,
-        step: int = 1,
-        **maps: Any,
+        maps: Mapping[str, Any] = MappingProxyType({}),
+        **options: Any,
     ) -> Any:
         """By `float_convolution.convolve`, which takes the maps by their names; those that are None are not there."""
         import tensorflow as tf
@@ -126,7 +141,7 @@ class Tiles:
         def run(values: Any, *arrays: Any) -> Any:
             named = dict(zip(given, arrays, strict=True))
             return float_convolution.convolve(
-                values, kernel, before=(before, before), size=size, step=step, threads=self.threads, **named
+                values, kernel, before=(before, before), size=size, threads=self.threads, **named, **options
             )
 
         result = tf.numpy_function(run, [values, *given.values()], tf.float32, stateful=False)
@@ -156,9 +171,15 @@ def suits_tiles(step: Step) -> bool:
     products = channels * math.prod(size or 0 for size in step.shape[1:])
     if layer.kernel_size != (1, 1) or len(set(layer.strides)) != 1 or products < LEAST_PRODUCTS:
         return False
-    return floats.is_available() and channels >= LEAST_USE * float_convolution.filters_worked_on(channels)
+    return floats.is_available() and is_worth_a_panel(channels)
+
+
+def is_worth_a_panel(filters: int) -> bool:
+    """Whether enough of what is computed for so many filters with one tap is theirs."""
+    return filters >= LEAST_USE * float_convolution.filters_worked_on(filters)
 
 
 def _transformed_bytes(step: Step) -> int:
-    kernel = step.layer.kernel.shape
-    return 4 * float_convolution.places(kernel[0]) * int(kernel[2] * kernel[3])
+    """Of a kernel in one direction; of one tap, which is no larger than before, in both."""
+    taps, _, channels, filters = map(int, step.layer.kernel.shape)
+    return 4 * (2 if taps == 1 else float_convolution.places(taps)) * channels * filters

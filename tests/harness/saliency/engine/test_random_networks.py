@@ -75,7 +75,9 @@ class Drawn:
             values = self.quant_layers.QuantConv2D(channels, taps, **options)(values)
         else:
             activation = self.activation() if kind == "activated" else None
-            options = {"activation": activation, "use_bias": self.choice(True, False), "padding": padding}
+            stride = self.choice(1, 1, 2) if values.shape[1] > 4 else 1
+            options = {"use_bias": self.choice(True, False), "padding": padding, "strides": stride}
+            options |= {"activation": activation}
             values = self.layers.Conv2D(channels, taps, **options)(values)
         return self.activated(self.normed(values))
 

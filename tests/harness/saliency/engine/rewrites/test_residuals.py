@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.saliency import GradientEngine, compute
-from harness.saliency.engine.rewrites import residuals, tiles
+from harness.saliency.engine.rewrites import norms, residuals, tiles
+from tests.harness.saliency.engine import graphs
 from tests.harness.saliency.engine.graphs import operations
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 5)).astype(np.float32)
@@ -59,17 +59,7 @@ def sums_of_maps(model: Any) -> int:
 
 
 def assert_plain(model: Any, layers: tuple[str, ...] = ()) -> None:
-    actual, expected = (
-        GradientEngine(model, fast=way).backward(IMAGES, TARGETS, layers=layers) for way in (True, False)
-    )
-    np.testing.assert_array_equal(actual.logits, expected.logits)
-    pairs = [(actual.input_gradient, expected.input_gradient)]
-    pairs += [(actual.gradients[name], expected.gradients[name]) for name in layers]
-    for gradient, wanted in pairs:
-        assert wanted.any()
-        np.testing.assert_allclose(gradient, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
-    for name in layers:
-        np.testing.assert_array_equal(actual.features[name], expected.features[name])
+    graphs.assert_plain(model, IMAGES, TARGETS, layers)
 
 
 @pytest.mark.parametrize("projected", [False, True])
@@ -124,15 +114,15 @@ def test_sums_of_small_maps_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_norm_whose_bits_are_others_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a CPU for which TensorFlow computes norms in another order."""
-    own = residuals._norm_of
-    monkeypatch.setattr(residuals, "_norm_of", lambda layer: _scaled(own(layer)))
+    own = norms.norm_of
+    monkeypatch.setattr(norms, "norm_of", lambda layer: _scaled(own(layer)))
     model = blocks()
     assert sums_of_maps(model) == 2
     assert_plain(model)
 
 
 def _scaled(norm: Any) -> Any:
-    return replace(norm, scale=norm.scale * np.float32(1 + 2**-23))
+    return norm._replace(scale=norm.scale * np.float32(1 + 2**-23))
 
 
 @pytest.mark.parametrize("layer", ["block0_norm", "block0_sum", "block0_relu", "block1_relu", "block0_first"])

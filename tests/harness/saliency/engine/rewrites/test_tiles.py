@@ -101,7 +101,8 @@ def test_a_convolution_with_one_tap_goes_back_by_the_library(
     model = small_model(norm=norm, **{"kernel_size": 1, **options})
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
-    assert operations(fast, SHAPE)["PyFuncStateless"] == 1
+    goes_forwards = norm and "activation" not in options and "filters" not in options  # see test_products.py
+    assert operations(fast, SHAPE)["PyFuncStateless"] == 1 + goes_forwards
     assert_plain_but_for_rounding(fast, plain)
 
 
