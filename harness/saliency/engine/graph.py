@@ -145,6 +145,15 @@ def identity(values: Any, *args: Any, **kwargs: Any) -> Any:
     return values
 
 
+def apart(values: Any) -> Any:
+    """The values as TensorFlow computes them for whoever reads them. It fuses a convolution with the norm after it once
+    no gradient reads what is between them, and that is another way to fold. A placeholder's default value costs
+    nothing and stays."""
+    import tensorflow as tf
+
+    return tf.raw_ops.PlaceholderWithDefault(input=values, shape=values.shape)
+
+
 def with_backward(call: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
     """The call with another backward pass: backward(upstream, values, *args, **kwargs) is the gradient by `values`."""
     import tensorflow as tf

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from harness.keras_packages import functions_named, keras_of
-from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+from harness.saliency.engine.graph import Graph, Step, apart, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.blocks import by_blocks, suits_blocks
 from harness.saliency.engine.rewrites.convolutions import same_padding
 from harness.saliency.engine.rewrites.dense_layers import by_rows_of_weights, suits_rows
-from harness.saliency.engine.rewrites.folding import Fold, apart, folded, is_channel_norm, norm_scale
+from harness.saliency.engine.rewrites.folding import Fold, folded, is_channel_norm, norm_scale
 from harness.saliency.engine.rewrites.forks import Fork, find_forks, with_forks
 from harness.saliency.engine.rewrites.gates import Gate, relu_after
 from harness.saliency.engine.rewrites.halves import in_halves, suits_halves
@@ -62,7 +62,7 @@ def rewritten(
         step = replace(step, call=call_around(step, convolution_op=convolution)) if convolution else step
         steps.append(replace(step, call=gates[step.name].call_of(step)) if step.name in gates else step)
     quicker = folded(replace(graph, steps=tuple(steps)), folds, keep=keep, first=first, exact=not halves)
-    products = find_products(graph, quicker, folds, back, tiles, norms, keep=keep, batch=batch)
+    products = find_products(graph, quicker, back, folding, tiles.product_of, norms, keep=keep, batch=batch)
     quicker = with_products(quicker, products, relus, gates)
     quicker = with_residual_sums(
         quicker,

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.keras_packages import functions_named, keras_of
 from harness.saliency.engine.batch_statistics import takes_batch_statistics
-from harness.saliency.engine.graph import Graph, Step, call_around, identity, with_calls, with_gradient_of
+from harness.saliency.engine.graph import Graph, Step, apart, call_around, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.convolutions import has_plain_kernel
 
 
@@ -64,15 +64,6 @@ def folded(graph: Graph, folds: Collection[Fold], *, keep: Collection[str], firs
 
 def _unfused(call: Callable[..., Any]) -> Callable[..., Any]:
     return lambda values, *args, **kwargs: apart(call(values, *args, **kwargs))
-
-
-def apart(values: Any) -> Any:
-    """The values as TensorFlow computes them for whoever reads them. It fuses a convolution with the norm after it once
-    no gradient reads what is between them, and that is another way to fold. A placeholder's default value costs
-    nothing and stays."""
-    import tensorflow as tf
-
-    return tf.raw_ops.PlaceholderWithDefault(input=values, shape=values.shape)
 
 
 def is_continuous(graph: Graph) -> bool:

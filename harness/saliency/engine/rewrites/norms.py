@@ -1,15 +1,16 @@
-"""Batch norms by the library of the host, where it has the bits of TensorFlow's."""
+"""Batch norms by the library of the host, alone or as part of the product before them, where it has TensorFlow's bits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from harness.native.norm import CHANNELS, Norm
 from harness.native.residual_sum import Term, residual_sum
-from harness.saliency.engine.graph import Step
-from harness.saliency.engine.rewrites.folding import is_channel_norm
+from harness.saliency.engine.graph import Step, back_through
 
 PROBED = 64  # pixels of random values
 
@@ -21,13 +22,29 @@ class Norms:
         self._known: dict[str, Norm | None] = {}
 
     def of(self, step: Step) -> Norm | None:
-        """The batch norm that a step is, if the library's is that one bit for bit. There must be a library."""
-        if not step.is_original or not is_channel_norm(step) or (step.shape[-1] or 1) % CHANNELS:
+        """What a batch norm of channels is, if the library's is that one bit for bit. There must be a library."""
+        if not step.is_original or (step.shape[-1] or 1) % CHANNELS:
             return None
         if step.name not in self._known:
             norm = norm_of(step.layer)
             self._known[step.name] = norm if _has_bits_of(step, norm) else None
         return self._known[step.name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Product:
+    """A convolution with one tap and the norm behind it.
+
+    step     the convolution as it is compiled otherwise, whose gradient is that of both.
+    forward  (values, is_rectified, more=None) -> what comes after the norm, plus `more`, and through a ReLU.
+    """
+
+    step: Step
+    forward: Callable[..., Any]
+
+    def backward(self, upstream: Any, values: Any) -> Any:
+        """The gradient by the convolution's values, from that by what comes after the norm."""
+        return back_through(self.step.call, upstream, values)
 
 
 def norm_of(layer: Any) -> Norm:

@@ -9,41 +9,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from harness.native import float_convolution
-from harness.saliency.engine.graph import Graph, Step, back_through, identity, with_calls, with_gradient_of
-from harness.saliency.engine.rewrites.folding import Fold, apart
+from harness.saliency.engine.graph import Graph, Step, apart, identity, with_calls, with_gradient_of
 from harness.saliency.engine.rewrites.gates import Gate
-from harness.saliency.engine.rewrites.norms import Norms
-from harness.saliency.engine.rewrites.tiles import Tiles, is_worth_a_panel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Product:
-    """A convolution with one tap and the norm behind it.
-
-    step     the convolution as it is compiled otherwise, whose gradient is that of both.
-    forward  (values, is_rectified, more=None) -> what comes after the norm, plus `more`, and through a ReLU.
-    """
-
-    step: Step
-    forward: Callable[..., Any]
-
-    def backward(self, upstream: Any, values: Any) -> Any:
-        """The gradient by the convolution's values, from that by what comes after the norm."""
-        return back_through(self.step.call, upstream, values)
+from harness.saliency.engine.rewrites.norms import Norms, Product
 
 
 def find_products(
     graph: Graph,
     compiled: Graph,
-    folds: Iterable[Fold],
-    back: Collection[Step],
-    tiles: Tiles,
+    back: Iterable[Step],
+    folding: Mapping[str, str],
+    product_of: Callable[[Step], Callable[..., Any] | None],
     norms: Norms,
     *,
     keep: Collection[str],
@@ -51,21 +33,23 @@ def find_products(
 ) -> dict[str, Product]:
     """By the names of their norms.
 
-    compiled  the graph as it is compiled without products: norms that went into convolutions forwards have none.
-    back      the steps of the graph that go back by the library.
-    batch     images of a pass.
+    compiled    the graph as it is compiled without products: norms that went into convolutions forwards have none.
+    back        the steps of the graph that go back by the library.
+    folding     norms that go back as part of the convolution before them, by its name.
+    product_of  what gives a convolution with one tap forwards, see `tiles.py`, if that is worth it.
+    batch       images of a pass.
     """
     products = {}
-    for fold in folds:
-        step = next((step for step in back if step.name == fold.convolution), None)
-        asked_for = {fold.convolution, fold.norm}.intersection(keep)
-        if step is None or asked_for or compiled.step(fold.norm).call is identity or not _suits(step, batch):
+    for step in back:
+        name = folding.get(step.name)
+        if name is None or name in keep or compiled.step(name).call is identity or not _adds_up(step, batch):
             continue
-        norm = norms.of(graph.step(fold.norm))
-        if norm is not None:
+        norm = norms.of(graph.step(name))
+        product = product_of(step) if norm else None
+        if product:
             bias = step.layer.bias.numpy() if step.layer.use_bias else None
-            forward = functools.partial(tiles.product_of(step), bias=bias, norm=norm)
-            products[fold.norm] = Product(step=compiled.step(step.name), forward=forward)
+            forward = functools.partial(product, bias=bias, norm=norm)
+            products[name] = Product(step=compiled.step(step.name), forward=forward)
     return products
 
 
@@ -86,10 +70,10 @@ def with_products(
     return with_calls(graph, calls)
 
 
-def _suits(step: Step, batch: int) -> bool:
+def _adds_up(step: Step, batch: int) -> bool:
     """Whether the step is a convolution with one tap that the library adds up as TensorFlow does."""
     layer, sizes = step.layer, step.input_shapes[0][1:]
-    if not step.is_original or layer.kernel_size != (1, 1) or None in sizes or not is_worth_a_panel(layer.filters):
+    if not step.is_original or layer.kernel_size != (1, 1) or None in sizes:
         return False
     return _adds_up_alike((batch, *sizes), layer.filters, layer.strides[0], layer.padding.upper(), layer.use_bias)
 

@@ -16,9 +16,9 @@ from harness.keras_packages import keras_of
 from harness.native import floats
 from harness.native.residual_sum import Term, residual_sum
 from harness.saliency.engine.graph import Graph, Step, back_through, identity, with_calls
+from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.gates import is_plain_relu
-from harness.saliency.engine.rewrites.norms import Norms, norm_of
-from harness.saliency.engine.rewrites.products import Product
+from harness.saliency.engine.rewrites.norms import Norms, Product, norm_of
 
 LEAST_VALUES = 10**5  # of an image's map; with fewer, a call of ours costs more than it saves
 
@@ -99,7 +99,9 @@ def _residual_at(graph: Graph, step: Step, norms: Norms) -> Residual | None:
 def _norm_before(graph: Graph, tensor: int, norms: Norms) -> str | None:
     """The step with the norm that gives a tensor to one step alone, by the library's bits."""
     step = graph.giver(tensor)
-    return step.name if step and len(graph.consumers(tensor)) == 1 and norms.of(step) else None
+    if step is None or len(graph.consumers(tensor)) != 1 or not is_channel_norm(step):
+        return None
+    return step.name if norms.of(step) else None
 
 
 def _sum_of(graph: Graph, residual: Residual, products: Mapping[str, Product], threads: int) -> _Sum | None:

@@ -109,11 +109,14 @@ class Tiles:
 
         return convolution
 
-    def product_of(self, step: Step) -> Callable[..., Any]:
-        """The convolution with one tap that a step is, forwards and without a gradient, and what follows it.
+    def product_of(self, step: Step) -> Callable[..., Any] | None:
+        """The convolution with one tap that a step is, forwards and without a gradient, where it is not computed for
+        too many filters in vain.
 
         It takes values and, by their names, a map `more` and what else `float_convolution.convolve` does at the end.
         """
+        if not _is_worth_a_panel(step.layer.filters):
+            return None
         stride = step.layer.strides[0]
         kernel = self._transformed(step.layer.kernel, turned=False)
 
@@ -171,10 +174,10 @@ def suits_tiles(step: Step) -> bool:
     products = channels * math.prod(size or 0 for size in step.shape[1:])
     if layer.kernel_size != (1, 1) or len(set(layer.strides)) != 1 or products < LEAST_PRODUCTS:
         return False
-    return floats.is_available() and is_worth_a_panel(channels)
+    return floats.is_available() and _is_worth_a_panel(channels)
 
 
-def is_worth_a_panel(filters: int) -> bool:
+def _is_worth_a_panel(filters: int) -> bool:
     """Whether enough of what is computed for so many filters with one tap is theirs."""
     return filters >= LEAST_USE * float_convolution.filters_worked_on(filters)
 

@@ -51,6 +51,8 @@ class Drawn:
             values = self.choice(
                 self.convolved, self.convolved, self.residual, self.residual, self.pooled, self.joined
             )(values)
+        if self.kind == "relus":  # one at least
+            values = self.layers.ReLU()(values)
         if self.choice(True, False):
             values = self.layers.Dense(32, activation=self.activation())(self.layers.Flatten()(values))
         else:
