@@ -1,4 +1,4 @@
-"""Batch norms by the library of the host, alone or as part of the product before them, where it has TensorFlow's bits."""
+"""Batch norms by the library of the host, alone or as part of a product before them, where it has TensorFlow's bits."""
 
 from __future__ import annotations
 
