@@ -73,7 +73,7 @@ struct Graph {
   const tfl::Context& context;
   const std::vector<GraphNode>& nodes;
   const FloatIsa& floats;
-  bool xnnpack;
+  bool xnnpack, all_floats;
 
   const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
 };
@@ -176,7 +176,7 @@ bool is_window(const Graph& graph, const GraphNode& n) {
     return graph.floats.conv_tile && has_float_operands(graph, *n.node) &&
            FloatConv::supports(graph.context, *n.node, *static_cast<const tfl::ConvParams*>(n.node->builtin_data));
   if (n.registration->builtin_code == tfl::kBuiltinDepthwiseConv2d)
-    return graph.floats.depthwise_tile && has_float_operands(graph, *n.node) &&
+    return graph.floats.depthwise_row && has_float_operands(graph, *n.node) &&
            Depthwise::supports(graph.context, *n.node, *static_cast<const tfl::DepthwiseParams*>(n.node->builtin_data));
   return false;
 }
@@ -242,7 +242,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
   };
   for (size_t i = 0; i < taken.size(); ++i) {
     if (makes_plain_zeros(graph.nodes[i])) mark(plain, graph.nodes[i].node->outputs);
-    if (taken[i] || is_wide(graph, graph.nodes[i]) || is_large_product(graph, graph.nodes[i])) take(i);
+    if (taken[i] || (graph.all_floats && is_window(graph, graph.nodes[i])) || is_wide(graph, graph.nodes[i]) || is_large_product(graph, graph.nodes[i])) take(i);
   }
   for (size_t i = 0; i < taken.size(); ++i)
     if (suits(i) && any(made, graph.nodes[i].node->inputs)) take(i);
@@ -268,10 +268,10 @@ void take_prelus(const Graph& graph, std::vector<bool>& taken) {
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
   const std::vector<GraphNode> nodes = graph_nodes(context);
   check_layout(*context, nodes);
-  const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack};
+  const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack, settings.floats};
   std::vector<bool> taken;
   for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
-  if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) {
+  if (settings.fuse && (settings.floats || std::find(taken.begin(), taken.end(), true) != taken.end())) {
     take_neighbours(graph, taken);
     take_prelus(graph, taken);
   }

@@ -138,8 +138,10 @@ void apply_option(const std::string& key, const std::string& value, Settings& se
     settings.trace = parse_number(key, value, 1) == 1;
   } else if (key == "xnnpack") {
     settings.xnnpack = parse_number(key, value, 1) == 1;
+  } else if (key == "floats") {
+    settings.floats = parse_number(key, value, 1) == 1;
   } else {
-    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse, xnnpack, trace");
+    throw Refusal("option " + key + ": expected one of kernel, num_threads, fuse, xnnpack, floats, trace");
   }
 }
 

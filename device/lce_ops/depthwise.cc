@@ -5,15 +5,18 @@
 namespace lce {
 namespace {
 
-constexpr int64_t kBandsPerThread = 2, kBandBytes = 128 * 1024;
+constexpr int64_t kTasksPerThread = 2;
+// Of the rows that a step makes for itself, which should stay in the first level of cache.
+constexpr int64_t kLineBytes = 16 * 1024;
 
 int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// A thread's own, for the rows of one band after the other: fresh memory would cost more than what is made in it.
+// A thread's own: fresh memory would cost more than what is made in it.
 float* own_memory(int64_t floats) {
-  thread_local std::vector<float> memory;
-  if (static_cast<int64_t>(memory.size()) < floats) memory.resize(static_cast<size_t>(floats));
-  return memory.data();
+  thread_local Buffer memory;
+  const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+  if (memory.size() < bytes) memory.resize_zeroed(bytes);
+  return static_cast<float*>(memory.data());
 }
 
 }  // namespace
@@ -37,56 +40,86 @@ void Depthwise::prepare(Values& values) {
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
   require(values[bias_id_].shape == Shape{in_channels_}, "the bias must have one value per channel");
   const float* from = static_cast<const float*>(weights.data);
-  weights_.clear();
-  taps_.clear();
-  zeros_.assign(static_cast<size_t>(in_channels_), 0.0f);
+  zeros_.assign(static_cast<size_t>(in_row_), 0.0f);
+  weights_.resize_zeroed(weights.bytes());
+  auto* to = static_cast<float*>(weights_.data());
   for (int32_t x = 0; x < horizontal_.kernel; ++x)
-    for (int32_t y = 0; y < vertical_.kernel; ++y) {
-      const float* tap = from + (int64_t{y} * horizontal_.kernel + x) * in_channels_;
-      weights_.insert(weights_.end(), tap, tap + in_channels_);
-      taps_.push_back(y * in_row_ + int64_t{x} * in_channels_);
-    }
+    for (int32_t y = 0; y < vertical_.kernel; ++y, to += in_channels_)
+      std::copy_n(from + (int64_t{y} * horizontal_.kernel + x) * in_channels_, in_channels_, to);
   const float* bias = static_cast<const float*>(values[bias_id_].data);
   bias_.assign(bias, bias + in_channels_);
 }
 
+// Neighbouring bands of rows make a few rows twice, so there are not more than the threads need.
 void Depthwise::run(const Values& values, Pool& pool) {
   const float* in = static_cast<const float*>(values[reads()[0]].data);
   float* out = static_cast<float*>(values[out_].data);
-  const int64_t tasks = bands(pool.threads());
-  pool.run(static_cast<int32_t>(tasks), [&](int32_t task) {
-    const Range band{rows() * task / tasks, rows() * (task + 1) / tasks};
-    run_band(in, out + band.first * horizontal_.out * in_channels_, band);
+  const int64_t block = source_ ? isa_.panel_channels : in_channels_;
+  const int64_t blocks = up(in_channels_, block);
+  const int64_t wanted = pool.threads() == 1 ? 1 : kTasksPerThread * pool.threads();
+  const int64_t bands = std::min(rows(), up(wanted, blocks));
+  pool.run(static_cast<int32_t>(bands * blocks), [&](int32_t task) {
+    const int64_t band = task / blocks, first = task % blocks * block;
+    run_strip(in, out, {rows() * band / bands, rows() * (band + 1) / bands},
+              {first, std::min<int64_t>(in_channels_, first + block)});
   });
 }
 
-// So many that the rows of a band that it makes for itself stay in the second level of cache. Neighbouring bands make a
-// few rows twice, so there are not many more.
-int64_t Depthwise::bands(int64_t threads) const {
-  const int64_t several = threads == 1 ? 1 : std::min(rows(), kBandsPerThread * threads);
-  if (!source_) return several;
-  const int64_t row_bytes = in_row_ * static_cast<int64_t>(sizeof(float));
-  const int64_t together = std::max<int64_t>(1, (kBandBytes / row_bytes - vertical_.kernel) / vertical_.stride + 1);
-  return std::max(several, up(rows(), together));
+void Depthwise::run_strip(const float* in, float* out, Range rows, Range channels) const {
+  DepthwiseRow kernel{};
+  kernel.in_step = in_channels_;
+  kernel.width = horizontal_.in;
+  kernel.before = horizontal_.before;
+  kernel.stride = horizontal_.stride;
+  kernel.out = out + rows.first * horizontal_.out * in_channels_ + channels.first;
+  kernel.out_step = in_channels_;
+  kernel.pixels = horizontal_.out;
+  kernel.channels = static_cast<int32_t>(channels.last - channels.first);
+  kernel.weights = static_cast<const float*>(weights_.data()) + channels.first;
+  kernel.weights_step = in_channels_;
+  kernel.bias = bias_.data() + channels.first;
+  kernel.low = clamp_.low;
+  kernel.high = clamp_.high;
+  if (!source_) return run_rows({in, rows_read(rows.last - 1).last, in_row_}, kernel, rows);
+  kernel.in_step = kernel.channels;
+  roll(in, kernel, rows, channels);
 }
 
-void Depthwise::run_band(const float* in, float* out, Range rows) const {
-  if (!source_) return run_rows(in, 0, out, rows);
-  const Range made{rows_read(rows.first).first, rows_read(rows.last - 1).last};
-  float* floats = own_memory((made.last - made.first) * in_row_);
-  source_->run_rows(in, 0, floats, made);
-  run_rows(floats, made.first, out, rows);
+// Makes each row of the input once, in place of one that is no longer read.
+void Depthwise::roll(const float* in, DepthwiseRow kernel, Range rows, Range channels) const {
+  const int64_t row = horizontal_.in * kernel.in_step;
+  const int64_t count = std::max<int64_t>(vertical_.kernel, kLineBytes / (row * static_cast<int64_t>(sizeof(float))));
+  float* memory = own_memory(count * row);
+  int64_t made = 0;
+  while (rows.first < rows.last) {
+    const int64_t first = rows_read(rows.first).first;
+    int64_t next = rows.first + 1;
+    while (next < rows.last && rows_read(next).last - first <= count) ++next;
+    const int64_t last = rows_read(next - 1).last;
+    made = std::max(made, first);
+    while (made < last) {
+      const int64_t place = made % count, end = std::min(last, made + count - place);
+      source_->run_rows(in, {made, end},
+                        {memory + place * row, kernel.in_step, static_cast<int32_t>(channels.first),
+                         static_cast<int32_t>(channels.last)});
+      made = end;
+    }
+    run_rows({memory, count, row}, kernel, {rows.first, next});
+    kernel.out += (next - rows.first) * horizontal_.out * kernel.out_step;
+    rows.first = next;
+  }
 }
 
-void Depthwise::run_rows(const float* in, int64_t origin, float* out, Range rows) const {
-  ChannelwiseTile tile{};
-  tile.taps = static_cast<int32_t>(taps_.size());
-  tile.offsets = taps_.data();
-  tile.weights = weights_.data();
-  tile.bias = bias_.data();
-  tile.low = clamp_.low;
-  tile.high = clamp_.high;
-  run_channelwise(isa_.depthwise_tile, tile, in, origin, out, rows, zeros_.data());
+void Depthwise::run_rows(const Lines& lines, DepthwiseRow kernel, Range rows) const {
+  for (int64_t row = rows.first; row < rows.last; ++row) {
+    const auto inside = vertical_.inside(static_cast<int32_t>(row % vertical_.out));
+    const int64_t top = rows_read(row).first - inside.first;
+    for (int32_t y = 0; y < vertical_.kernel; ++y)
+      kernel.in[y] = y >= inside.first && y < inside.last ? lines.first + (top + y) % lines.count * lines.row
+                                                          : zeros_.data();
+    isa_.depthwise_row(kernel);
+    kernel.out += horizontal_.out * kernel.out_step;
+  }
 }
 
 }  // namespace lce

@@ -19,21 +19,27 @@ class Depthwise : public FloatWindow {
   std::vector<Id> reads() const override { return {source_ ? source_->in() : in_}; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
-  void run_rows(const float* in, int64_t origin, float* out, Range rows) const override;
 
   // From now on makes its own input, of which nothing is kept.
-  void fuse_source(std::unique_ptr<FloatWindow> source) { source_ = std::move(source); }
+  void fuse_source(std::unique_ptr<StripWindow> source) { source_ = std::move(source); }
   bool has_source() const { return source_ != nullptr; }
 
  private:
-  int64_t bands(int64_t threads) const;
-  void run_band(const float* in, float* out, Range rows) const;
+  // Rows of input, of which row r begins at `first` + r % `count` * `row`.
+  struct Lines {
+    const float* first;
+    int64_t count, row;
+  };
+
+  void run_strip(const float* in, float* out, Range rows, Range channels) const;
+  void roll(const float* in, DepthwiseRow kernel, Range rows, Range channels) const;
+  void run_rows(const Lines& lines, DepthwiseRow kernel, Range rows) const;
 
   const Id weights_id_, bias_id_;
   const Clamp clamp_;
-  std::unique_ptr<FloatWindow> source_;
-  std::vector<float> weights_, bias_, zeros_;
-  std::vector<int64_t> taps_;  // distances from the window's first
+  std::unique_ptr<StripWindow> source_;
+  std::vector<float> bias_, zeros_;
+  Buffer weights_;  // [taps][channels]
 };
 
 }  // namespace lce

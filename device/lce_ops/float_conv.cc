@@ -38,7 +38,7 @@ FloatConv::FloatConv(const FloatIsa& isa, const tfl::ConvParams& params, const F
     : FloatConv(isa, {params.padding, params.stride_height, params.stride_width}, params.activation, operands) {}
 
 FloatConv::FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation, const FloatConvOperands& operands)
-    : FloatWindow(isa, slide, operands.in, operands.out),
+    : StripWindow(isa, slide, operands.in, operands.out),
       weights_id_(operands.weights),
       bias_id_(operands.bias),
       clamp_(Clamp::of(activation)) {}
@@ -82,7 +82,7 @@ void FloatConv::pack(const Values& values) {
   const float* bias = bias_id_ == kNoValue ? nullptr : static_cast<const float*>(values[bias_id_].data);
   const int64_t window = int64_t{vertical_.kernel} * horizontal_.kernel * in_channels_;
   const int64_t padded = up(out_channels_, isa_.lanes) * isa_.lanes;
-  weights_.assign(static_cast<size_t>(checked_product(window, padded)), 0.0f);
+  weights_.resize_zeroed(checked_product(checked_product(window, padded), sizeof(float)));
   bias_.assign(static_cast<size_t>(padded), 0.0f);
   slopes_.clear();
   if (has_prelu()) {
@@ -90,7 +90,7 @@ void FloatConv::pack(const Values& values) {
     slopes_.resize(static_cast<size_t>(padded));
   }
   panels_.clear();
-  float* to = weights_.data();
+  auto* to = static_cast<float*>(weights_.data());
   for (int32_t first = 0; first < out_channels_; first += isa_.panel_channels) {
     const int32_t channels = std::min(isa_.panel_channels, out_channels_ - first);
     const int64_t width = up(channels, isa_.lanes) * isa_.lanes;
@@ -114,23 +114,21 @@ void FloatConv::run(const Values& values, Pool& pool) {
     const auto panels = static_cast<int64_t>(panels_.size());
     const Range pixels{pixels_ * chunk / split.chunks, pixels_ * (chunk + 1) / split.chunks};
     for (int64_t block = first; block < last; ++block)
-      run_part(in, 0, out + pixels.first * out_channels_, pixels,
-               {panels * block / split.blocks, panels * (block + 1) / split.blocks});
+      run_part(in, pixels, {panels * block / split.blocks, panels * (block + 1) / split.blocks},
+               {out + pixels.first * out_channels_, out_channels_, 0, out_channels_});
   });
 }
 
-void FloatConv::run_rows(const float* in, int64_t origin, float* out, Range rows) const {
-  const int64_t blocks = split_work(1).blocks;
-  const auto panels = static_cast<int64_t>(panels_.size());
-  for (int64_t block = 0; block < blocks; ++block)
-    run_part(in, origin, out, {rows.first * horizontal_.out, rows.last * horizontal_.out},
-             {panels * block / blocks, panels * (block + 1) / blocks});
+// The channels are those of whole panels.
+void FloatConv::run_rows(const float* in, Range rows, const Strip& strip) const {
+  const int64_t first = strip.first / isa_.panel_channels, last = up(strip.last, isa_.panel_channels);
+  run_part(in, {rows.first * horizontal_.out, rows.last * horizontal_.out}, {first, last}, strip);
 }
 
 // What is larger is divided first: pixels, or weights, which each chunk of pixels reads again.
 FloatConv::Split FloatConv::split_work(int64_t threads) const {
   const auto panels = static_cast<int64_t>(panels_.size());
-  const int64_t bytes = static_cast<int64_t>(sizeof(float) * weights_.size());
+  const int64_t bytes = weights_.size();
   Split split{};
   split.blocks = std::min(panels, up(bytes, kHotBytes));
   split.chunks = split.parts = 1;
@@ -150,23 +148,28 @@ FloatConv::Split FloatConv::split_work(int64_t threads) const {
 
 // All tiles are about as large as the largest must be. Windows that overhang the image are copied, with zeros for what is
 // outside.
-void FloatConv::run_part(const float* in, int64_t origin, float* out, Range pixels, Range panels) const {
+void FloatConv::run_part(const float* in, Range pixels, Range panels, const Strip& strip) const {
   const FloatRun whole{0, vertical_.kernel * horizontal_.kernel * in_channels_};
   float copies[kMaxCopied];
-  Place place(*this, origin, pixels.first);
+  Place place(*this, pixels.first);
   FloatTile tile{};
-  for (int64_t left = pixels.last - pixels.first; left > 0; left -= tile.pixels) {
+  tile.out_step = strip.step;
+  float* out = strip.to;
+  for (int64_t left = pixels.last - pixels.first; left > 0; left -= tile.pixels, out += tile.pixels * strip.step) {
     Place again = place;
     const Stand here = stand(place, in, static_cast<int32_t>(up(left, up(left, isa_.tile_pixels))), tile.in);
     tile.pixels = here.pixels;
-    for (int32_t p = 0; p < tile.pixels; ++p, out += out_channels_) tile.out[p] = out;
     for (int32_t p = 0; p < tile.pixels && !here.inside; ++p, again.advance()) {
       tile.in[p] = copies + p * whole.count;
       copy_window(in, again, copies + p * whole.count);
     }
     tile.runs = here.inside ? runs_.data() : &whole;
     tile.run_count = here.inside ? static_cast<int32_t>(runs_.size()) : 1;
-    for (int64_t i = panels.first; i < panels.last; ++i) isa_.conv_tile(panels_[static_cast<size_t>(i)], tile);
+    for (int64_t i = panels.first; i < panels.last; ++i) {
+      const FloatPanel& panel = panels_[static_cast<size_t>(i)];
+      tile.out = out + (panel.first - strip.first);
+      isa_.conv_tile(panel, tile);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ bool is_plain(const Params& p) {
          p.activation <= tfl::kRelu6;
 }
 
-class FloatConv : public FloatWindow {
+class FloatConv : public StripWindow {
  public:
   FloatConv(const FloatIsa& isa, const tfl::ConvParams& params, const FloatConvOperands& operands);
 
@@ -36,7 +36,7 @@ class FloatConv : public FloatWindow {
   const char* name() const override { return "CONV_2D"; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
-  void run_rows(const float* in, int64_t origin, float* out, Range rows) const override;
+  void run_rows(const float* in, Range rows, const Strip& strip) const override;
 
   // From now on writes what the PRELU behind it would.
   void fuse_prelu(Id slopes, Id out);
@@ -59,13 +59,13 @@ class FloatConv : public FloatWindow {
 
   void pack(const Values& values);
   Split split_work(int64_t threads) const;
-  // `out` begins with the first of the pixels, `in` with row `origin`.
-  void run_part(const float* in, int64_t origin, float* out, Range pixels, Range panels) const;
+  void run_part(const float* in, Range pixels, Range panels, const Strip& strip) const;
   void copy_window(const float* in, const Place& place, float* to) const;
 
   const Clamp clamp_;
   Id slopes_id_ = kNoValue;
-  std::vector<float> weights_, bias_, slopes_;
+  Buffer weights_;
+  std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;
   const void* packed_from_ = nullptr;

@@ -33,31 +33,45 @@ struct FloatPanel {
 struct FloatTile {
   int32_t pixels;
   const float* in[kMaxFloatPixels];
-  float* out[kMaxFloatPixels];  // the pixel's channel 0
+  float* out;        // the panel's first channel of the first pixel
+  int64_t out_step;  // from one pixel to the next
   const FloatRun* runs;
   int32_t run_count;
 };
 
-// A few output pixels that lie next to each other, each channel made of the same channel of a window.
-struct ChannelwiseTile {
+// A row of output pixels of a depthwise convolution with a window of 3x3.
+struct DepthwiseRow {
+  const float* in[3];  // rows of the image, or of zeros
+  int64_t in_step;     // from one pixel to the next
+  int32_t width;       // pixels of a row of the image
+  int32_t before;      // zeros in front of them
+  int32_t stride;
+  float* out;
+  int64_t out_step;
+  int32_t pixels, channels;
+  const float* weights;  // of the taps, by columns
+  int64_t weights_step;  // from one tap to the next
+  const float* bias;
+  float low, high;
+};
+
+// A few output pixels of a max-pool that lie next to each other.
+struct MaxTile {
   int32_t pixels, taps;
   const float* in[kMaxFloatPixels];  // the first value of each pixel's window
   const int64_t* offsets;            // of the taps from there
   const float* const* places;        // instead, [taps][kMaxFloatPixels] taps, where windows overhang the image; or null
   float* out;
+  int64_t out_step;  // from one pixel to the next
   int32_t channels;
-  // Of sums of products.
-  const float* weights;  // [taps][channels]
-  const float* bias;
-  float low, high;
 };
 
 struct FloatIsa {
   int32_t panel_channels, lanes, tile_pixels;
   // Null where XNNPACK adds in another order: then the operator stays with the runtime.
   void (*conv_tile)(const FloatPanel&, const FloatTile&);
-  void (*depthwise_tile)(const ChannelwiseTile&);
-  void (*max_tile)(const ChannelwiseTile&);
+  void (*depthwise_row)(const DepthwiseRow&);
+  void (*max_tile)(const MaxTile&);
   // Packed, where a channel's value times its factor is below zero.
   void (*signs_of_products)(const float* in, const float* factors, int64_t pixels, int64_t channels, uint32_t* out);
   // Sums, but no less than `least`; `out` may be `left`.

@@ -44,7 +44,7 @@ using Kernel = FloatKernel<Avx2>;
 }  // namespace
 
 const FloatIsa kFloatAvx2 = {Kernel::kChannels,  Avx2::kLanes,           Avx2::kPixels,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ Kernel::conv_tile, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
  add, multiply};
 
 }  // namespace lce

@@ -39,7 +39,7 @@ using Kernel = FloatKernel<Avx512>;
 }  // namespace
 
 const FloatIsa kFloatAvx512 = {Kernel::kChannels,  Avx512::kLanes,           Avx512::kPixels,
- Kernel::conv_tile, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ Kernel::conv_tile, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
  add, multiply};
 
 }  // namespace lce

@@ -43,7 +43,7 @@ using Kernel = FloatKernel<Neon>;
 }  // namespace
 
 const FloatIsa kFloatNeon = {Kernel::kChannels,  Neon::kLanes,           Neon::kPixels,
- nullptr, Kernel::depthwise_tile, Kernel::max_tile, Kernel::signs_of_products,
+ nullptr, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
  add, multiply};
 
 }  // namespace lce

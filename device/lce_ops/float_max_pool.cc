@@ -11,7 +11,7 @@ constexpr int64_t kValuesPerTask = 2048;
 }  // namespace
 
 FloatMaxPool::FloatMaxPool(const FloatIsa& isa, const tfl::PoolParams& params, Id in, Id out)
-    : FloatWindow(isa, {params.padding, params.stride_height, params.stride_width}, in, out),
+    : StripWindow(isa, {params.padding, params.stride_height, params.stride_width}, in, out),
       filter_height_(params.filter_height),
       filter_width_(params.filter_width) {}
 
@@ -35,15 +35,33 @@ void FloatMaxPool::run(const Values& values, Pool& pool) {
   const int64_t together = std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(1, row_values));
   pool.run(static_cast<int32_t>((rows() + together - 1) / together), [&](int32_t task) {
     const int64_t first = task * together;
-    run_rows(in, 0, out + first * row_values, {first, std::min(rows(), first + together)});
+    run_rows(in, {first, std::min(rows(), first + together)}, {out + first * row_values, out_channels_, 0, out_channels_});
   });
 }
 
-void FloatMaxPool::run_rows(const float* in, int64_t origin, float* out, Range rows) const {
-  ChannelwiseTile tile{};
+// A tap outside the image is the nearest inside.
+void FloatMaxPool::run_rows(const float* in, Range rows, const Strip& strip) const {
+  const float* places[kMaxTaps * kMaxFloatPixels];
+  MaxTile tile{};
   tile.taps = static_cast<int32_t>(taps_.size());
   tile.offsets = taps_.data();
-  run_channelwise(isa_.max_tile, tile, in, origin, out, rows, nullptr);
+  tile.out = strip.to;
+  tile.out_step = strip.step;
+  tile.channels = strip.last - strip.first;
+  int64_t left = (rows.last - rows.first) * horizontal_.out;
+  Place place(*this, rows.first * horizontal_.out);
+  for (; left > 0; left -= tile.pixels, tile.out += tile.pixels * strip.step) {
+    Place again = place;
+    const auto most = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, left));
+    const Stand here = stand(place, in + strip.first, most, tile.in);
+    tile.pixels = here.pixels;
+    for (int32_t p = 0; p < tile.pixels && !here.inside; ++p, again.advance())
+      for (int32_t tap = 0; tap < tile.taps; ++tap)
+        places[tap * kMaxFloatPixels + p] =
+            tile.in[p] + again.nearest(tap % vertical_.kernel, tap / vertical_.kernel);
+    tile.places = here.inside ? nullptr : places;
+    isa_.max_tile(tile);
+  }
 }
 
 }  // namespace lce

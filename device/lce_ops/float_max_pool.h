@@ -8,7 +8,7 @@
 
 namespace lce {
 
-class FloatMaxPool : public FloatWindow {
+class FloatMaxPool : public StripWindow {
  public:
   FloatMaxPool(const FloatIsa& isa, const tfl::PoolParams& params, Id in, Id out);
 
@@ -18,7 +18,7 @@ class FloatMaxPool : public FloatWindow {
   const char* name() const override { return "MAX_POOL_2D"; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
-  void run_rows(const float* in, int64_t origin, float* out, Range rows) const override;
+  void run_rows(const float* in, Range rows, const Strip& strip) const override;
 
  private:
   const int32_t filter_height_, filter_width_;

@@ -62,7 +62,7 @@ struct FloatKernel {
     const int last = panel.channels - (N - 1) * V::kLanes;  // of the last vector, which alone may be incomplete
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-      float* out = tile.out[p] + panel.first;
+      float* out = tile.out + p * tile.out_step;
 #pragma GCC unroll 8
       for (int n = 0; n + 1 < N; ++n) V::store_some(out + n * V::kLanes, finished(sums[p][n], n), V::kLanes);
       V::store_some(out + (N - 1) * V::kLanes, finished(sums[p][N - 1], N - 1), last);
@@ -83,61 +83,101 @@ struct FloatKernel {
                  : conv_of<V::kPixels, V::kVectors, false>(panel, tile);
   }
 
-  template <int P, bool kInside>
-  static inline const float* tap_of(const ChannelwiseTile& tile, int32_t tap, int p) {
-    return kInside ? tile.in[p] + tile.offsets[tap] : tile.places[tap * kMaxFloatPixels + p];
+  // Pixels whose windows begin with column `x`, a whole vector or some lanes of it. Only one may overhang the image.
+  template <int P, int kStride, bool kWhole>
+  static inline void depthwise(const DepthwiseRow& row, const Float (&filter)[9], int32_t c, int64_t x, float* out) {
+    const int lanes = kWhole ? V::kLanes : row.channels - c;
+    Float sums[P];
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) sums[p] = V::load_some(row.bias + c, lanes);
+#pragma GCC unroll 16
+    for (int column = 0; column < (P - 1) * kStride + 3; ++column) {
+      const bool inside = P > 1 || static_cast<uint64_t>(x + column) < static_cast<uint64_t>(row.width);
+#pragma GCC unroll 3
+      for (int y = 0; y < 3; ++y) {
+        const float* from = row.in[y] + (x + column) * row.in_step + c;
+        const Float value = inside ? V::load_some(from, lanes) : V::broadcast(0);
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) {
+          const int tap = (column - p * kStride) * 3 + y;
+          if (tap >= 0 && tap < 9) sums[p] = V::multiply_add(sums[p], value, filter[tap]);
+        }
+      }
+    }
+    const Float low = V::broadcast(row.low), high = V::broadcast(row.high);
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) V::store_some(out + p * row.out_step + c, clamp(sums[p], low, high), lanes);
+  }
+
+  // The weights of a vector of channels stay in registers along the row.
+  template <int kStride, bool kWhole>
+  static inline void depthwise_channels(const DepthwiseRow& row, int32_t c) {
+    constexpr int kTogether = 4;
+    Float filter[9];
+#pragma GCC unroll 9
+    for (int tap = 0; tap < 9; ++tap)
+      filter[tap] = V::load_some(row.weights + tap * row.weights_step + c, kWhole ? V::kLanes : row.channels - c);
+    int64_t x = -row.before;
+    float* out = row.out;
+    for (int32_t left = row.pixels; left > 0;) {
+      const bool together =
+          kStride > 0 && left >= kTogether && x >= 0 && x + (kTogether - 1) * kStride + 3 <= row.width;
+      const int pixels = together ? kTogether : 1;
+      if (together)
+        depthwise<kTogether, kStride, kWhole>(row, filter, c, x, out);
+      else
+        depthwise<1, kStride, kWhole>(row, filter, c, x, out);
+      left -= pixels;
+      x += int64_t{pixels} * row.stride;
+      out += pixels * row.out_step;
+    }
+  }
+
+  template <int kStride>
+  static void depthwise_of(const DepthwiseRow& row) {
+    int32_t c = 0;
+    for (; c + V::kLanes <= row.channels; c += V::kLanes) depthwise_channels<kStride, true>(row, c);
+    if (c < row.channels) depthwise_channels<kStride, false>(row, c);
+  }
+
+  static void depthwise_row(const DepthwiseRow& row) {
+    if (row.stride == 1) return depthwise_of<1>(row);
+    if (row.stride == 2) return depthwise_of<2>(row);
+    depthwise_of<0>(row);
   }
 
   template <int P, bool kInside>
-  static inline void depthwise(const ChannelwiseTile& tile, int32_t c, int lanes) {
-    Float sums[P];
-    const Float bias = V::load_some(tile.bias + c, lanes);
-    for (int p = 0; p < P; ++p) sums[p] = bias;
-    for (int32_t tap = 0; tap < tile.taps; ++tap) {
-      const Float filter = V::load_some(tile.weights + int64_t{tap} * tile.channels + c, lanes);
-#pragma GCC unroll 8
-      for (int p = 0; p < P; ++p)
-        sums[p] = V::multiply_add(sums[p], V::load_some(tap_of<P, kInside>(tile, tap, p) + c, lanes), filter);
-    }
-    const Float low = V::broadcast(tile.low), high = V::broadcast(tile.high);
-    for (int p = 0; p < P; ++p)
-      V::store_some(tile.out + int64_t{p} * tile.channels + c, clamp(sums[p], low, high), lanes);
+  static inline const float* tap_of(const MaxTile& tile, int32_t tap, int p) {
+    return kInside ? tile.in[p] + tile.offsets[tap] : tile.places[tap * kMaxFloatPixels + p];
   }
 
   // The sign of a zero is no question: nothing that a convolution or a sum with one writes is -0.
   template <int P, bool kInside>
-  static inline void greatest(const ChannelwiseTile& tile, int32_t c, int lanes) {
+  static inline void greatest(const MaxTile& tile, int32_t c, int lanes) {
     Float most[P];
     for (int p = 0; p < P; ++p) most[p] = V::load_some(tap_of<P, kInside>(tile, 0, p) + c, lanes);
     for (int32_t tap = 1; tap < tile.taps; ++tap)
 #pragma GCC unroll 8
       for (int p = 0; p < P; ++p)
         most[p] = V::max(most[p], V::load_some(tap_of<P, kInside>(tile, tap, p) + c, lanes));
-    for (int p = 0; p < P; ++p) V::store_some(tile.out + int64_t{p} * tile.channels + c, most[p], lanes);
+    for (int p = 0; p < P; ++p) V::store_some(tile.out + p * tile.out_step + c, most[p], lanes);
   }
 
-  template <int P, bool kInside, bool kMax>
-  static void channelwise(const ChannelwiseTile& tile) {
-    const auto make = [&](int32_t c, int lanes) {
-      if constexpr (kMax)
-        greatest<P, kInside>(tile, c, lanes);
-      else
-        depthwise<P, kInside>(tile, c, lanes);
-    };
+  template <int P, bool kInside>
+  static void max_of_taps(const MaxTile& tile) {
     int32_t c = 0;
-    for (; c + V::kLanes <= tile.channels; c += V::kLanes) make(c, V::kLanes);
-    if (c < tile.channels) make(c, tile.channels - c);
+    for (; c + V::kLanes <= tile.channels; c += V::kLanes) greatest<P, kInside>(tile, c, V::kLanes);
+    if (c < tile.channels) greatest<P, kInside>(tile, c, tile.channels - c);
   }
 
-  template <int P, bool kMax>
-  static void channelwise_of(const ChannelwiseTile& tile) {
+  template <int P>
+  static void max_of(const MaxTile& tile) {
     if constexpr (P > 1)
-      if (tile.pixels < P) return channelwise_of<P - 1, kMax>(tile);
-    tile.places ? channelwise<P, false, kMax>(tile) : channelwise<P, true, kMax>(tile);
+      if (tile.pixels < P) return max_of<P - 1>(tile);
+    tile.places ? max_of_taps<P, false>(tile) : max_of_taps<P, true>(tile);
   }
 
-  static void depthwise_tile(const ChannelwiseTile& tile) { channelwise_of<V::kPixels, false>(tile); }
-  static void max_tile(const ChannelwiseTile& tile) { channelwise_of<V::kPixels, true>(tile); }
+  static void max_tile(const MaxTile& tile) { max_of<V::kPixels>(tile); }
 
   static void signs_of_products(const float* in, const float* factors, int64_t pixels, int64_t channels,
                                 uint32_t* out) {

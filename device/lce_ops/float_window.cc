@@ -26,9 +26,8 @@ Range FloatWindow::rows_read(int64_t row) const {
   return {top + taps.first, top + taps.last};
 }
 
-FloatWindow::Place::Place(const FloatWindow& window, int64_t origin, int64_t pixel)
+FloatWindow::Place::Place(const FloatWindow& window, int64_t pixel)
     : window_(window),
-      origin_(origin),
       row_(pixel / window.horizontal_.out - 1),
       stride_(window.horizontal_.stride),
       jump_(stride_ * window.in_channels_) {
@@ -45,7 +44,7 @@ void FloatWindow::Place::start_row() {
   top_ = row_ % vertical.out * vertical.stride - vertical.before;
   left_ = -horizontal.before;
   left_in_row_ = horizontal.out;
-  offset_ = (row_ / vertical.out * vertical.in + top_ - origin_) * window_.in_row_ + left_ * window_.in_channels_;
+  offset_ = (row_ / vertical.out * vertical.in + top_) * window_.in_row_ + left_ * window_.in_channels_;
   const bool inside = top_ >= 0 && top_ + vertical.kernel <= vertical.in;
   first_inside_ = 0;
   last_inside_ = inside ? int64_t{horizontal.in} - horizontal.kernel : -1;
@@ -57,10 +56,6 @@ Window::Inside FloatWindow::Place::rows() const {
 
 Window::Inside FloatWindow::Place::columns() const {
   return window_.horizontal_.inside(window_.horizontal_.out - static_cast<int32_t>(left_in_row_));
-}
-
-bool FloatWindow::Place::has(int64_t y, int64_t x) const {
-  return top_ + y >= 0 && top_ + y < window_.vertical_.in && left_ + x >= 0 && left_ + x < window_.horizontal_.in;
 }
 
 int64_t FloatWindow::Place::nearest(int64_t y, int64_t x) const {
@@ -80,28 +75,6 @@ FloatWindow::Stand FloatWindow::stand(Place& place, const float* in, int32_t mos
   int32_t pixels = 0;
   for (; pixels < most && place.is_inside() == inside; ++pixels, place.advance()) windows[pixels] = in + place.offset();
   return {pixels, inside};
-}
-
-void FloatWindow::run_channelwise(void (*kernel)(const ChannelwiseTile&), ChannelwiseTile tile, const float* in,
-                                  int64_t origin, float* out, Range rows, const float* outside) const {
-  const float* places[kMaxTaps * kMaxFloatPixels];
-  tile.channels = in_channels_;
-  int64_t left = (rows.last - rows.first) * horizontal_.out;
-  Place place(*this, origin, rows.first * horizontal_.out);
-  for (; left > 0; left -= tile.pixels, out += int64_t{tile.pixels} * in_channels_) {
-    Place again = place;
-    const Stand here = stand(place, in, static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, left)), tile.in);
-    tile.pixels = here.pixels;
-    tile.out = out;
-    for (int32_t p = 0; p < tile.pixels && !here.inside; ++p, again.advance())
-      for (int32_t tap = 0; tap < tile.taps; ++tap) {
-        const int32_t y = tap % vertical_.kernel, x = tap / vertical_.kernel;
-        const bool is_outside = outside && !again.has(y, x);
-        places[tap * kMaxFloatPixels + p] = is_outside ? outside : tile.in[p] + again.nearest(y, x);
-      }
-    tile.places = here.inside ? nullptr : places;
-    kernel(tile);
-  }
 }
 
 }  // namespace lce

@@ -12,15 +12,19 @@ struct Slide {
   int32_t padding, stride_height, stride_width;  // as TFLite has them
 };
 
+// A part of the channels of rows of pixels.
+struct Strip {
+  float* to;            // the first of the channels, of the first pixel
+  int64_t step;         // from one pixel to the next
+  int32_t first, last;  // channels
+};
+
 class FloatWindow : public Step {
  public:
   std::vector<Id> reads() const override { return {in_}; }
   std::vector<Id> writes() const override { return {out_}; }
   Id in() const { return in_; }
   Id out() const { return out_; }
-
-  // Makes output rows `rows`, counted over all images, which `out` begins with. `in` begins with input row `origin`.
-  virtual void run_rows(const float* in, int64_t origin, float* out, Range rows) const = 0;
 
  protected:
   FloatWindow(const FloatIsa& isa, const Slide& slide, Id in, Id out) : isa_(isa), slide_(slide), in_(in), out_(out) {}
@@ -35,8 +39,7 @@ class FloatWindow : public Step {
   // An output pixel, and where its window stands on the image, which it may overhang.
   class Place {
    public:
-    // `origin` is the row of the input that the memory to read begins with, counted over all images.
-    Place(const FloatWindow& window, int64_t origin, int64_t pixel);
+    Place(const FloatWindow& window, int64_t pixel);
     // To the next pixel.
     void advance() {
       left_ += stride_;
@@ -54,12 +57,11 @@ class FloatWindow : public Step {
       left_in_row_ -= pixels;
     }
     int64_t jump() const { return jump_; }  // from one pixel's window to the next one's
-    // Distance of the window's first value from the memory's; outside the image, the one that it would have.
+    // Distance of the window's first value from the input's; outside the image, the one that it would have.
     int64_t offset() const { return offset_; }
     // The window's taps inside the image.
     Window::Inside rows() const;
     Window::Inside columns() const;
-    bool has(int64_t y, int64_t x) const;
     // The tap inside the image that is nearest to (y, x), as its distance from the window's first.
     int64_t nearest(int64_t y, int64_t x) const;
 
@@ -67,7 +69,7 @@ class FloatWindow : public Step {
     void start_row();
 
     const FloatWindow& window_;
-    int64_t origin_, row_, top_;
+    int64_t row_, top_;
     int64_t left_, offset_, left_in_row_, stride_, jump_;
     int64_t first_inside_, last_inside_;  // of a window on this row
   };
@@ -79,10 +81,6 @@ class FloatWindow : public Step {
   };
   static Stand stand(Place& place, const float* in, int32_t most, const float** windows);
 
-  // Runs a kernel over all pixels of the rows. A tap outside the image is `outside`, or the nearest inside if that is null.
-  void run_channelwise(void (*kernel)(const ChannelwiseTile&), ChannelwiseTile tile, const float* in, int64_t origin,
-                       float* out, Range rows, const float* outside) const;
-
   const FloatIsa& isa_;
   Slide slide_;
   Id in_, out_;
@@ -90,6 +88,16 @@ class FloatWindow : public Step {
   int32_t in_channels_ = 0, out_channels_ = 0;
   int64_t pixels_ = 0;
   int64_t in_row_ = 0;  // values of an input row
+};
+
+// What can make a part of its output at a time.
+class StripWindow : public FloatWindow {
+ public:
+  // Makes these channels of output rows `rows`, counted over all images.
+  virtual void run_rows(const float* in, Range rows, const Strip& strip) const = 0;
+
+ protected:
+  using FloatWindow::FloatWindow;
 };
 
 }  // namespace lce

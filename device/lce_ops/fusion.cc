@@ -120,10 +120,10 @@ bool fuse_source(const Values& values, Steps& steps, size_t place) {
   auto* depthwise = dynamic_cast<Depthwise*>(steps[place].step.get());
   if (!depthwise || depthwise->has_source()) return false;
   size_t source;
-  auto* window = only_for<FloatWindow>(values, steps, place, depthwise->in(), source);
-  if (!window || dynamic_cast<Depthwise*>(window)) return false;
+  auto* window = only_for<StripWindow>(values, steps, place, depthwise->in(), source);
+  if (!window) return false;
   steps[source].step.release();
-  depthwise->fuse_source(std::unique_ptr<FloatWindow>(window));
+  depthwise->fuse_source(std::unique_ptr<StripWindow>(window));
   steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
   return true;
 }

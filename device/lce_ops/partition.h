@@ -15,6 +15,7 @@ struct Settings {
   int32_t num_threads = 0;  // 0: as the interpreter says
   bool fuse = true;
   bool xnnpack = true;  // the runtime gives its floats to XNNPACK, in whose order we may add
+  bool floats = false;  // graphs without binary operators too
   bool trace = false;
 };
 
