@@ -173,7 +173,7 @@ bool has_float_operands(const Graph& graph, const tfl::Node& node) {
 
 bool is_window(const Graph& graph, const GraphNode& n) {
   if (n.registration->builtin_code == tfl::kBuiltinConv2d)
-    return graph.floats.conv_tile && has_float_operands(graph, *n.node) &&
+    return graph.floats.conv && has_float_operands(graph, *n.node) &&
            FloatConv::supports(graph.context, *n.node, *static_cast<const tfl::ConvParams*>(n.node->builtin_data));
   if (n.registration->builtin_code == tfl::kBuiltinDepthwiseConv2d)
     return graph.floats.depthwise_row && has_float_operands(graph, *n.node) &&
@@ -192,7 +192,7 @@ bool is_wide(const Graph& graph, const GraphNode& n) {
 // Worth a partition of its own: XNNPACK would wake its threads for it, and ours are awake.
 bool is_large_product(const Graph& graph, const GraphNode& n) {
   const tfl::Node& node = *n.node;
-  if (n.registration->builtin_code != tfl::kBuiltinFullyConnected || !graph.floats.conv_tile || !graph.xnnpack)
+  if (n.registration->builtin_code != tfl::kBuiltinFullyConnected || !graph.floats.conv || !graph.xnnpack)
     return false;
   if (!node.builtin_data || (node.inputs->size != 2 && node.inputs->size != 3) || node.outputs->size != 1) return false;
   const tfl::Tensor &in = graph.tensor(node.inputs->data[0]), &weights = graph.tensor(node.inputs->data[1]);

@@ -14,6 +14,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kTasksPerThread = 16, kTilesPerTask = 1;
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotBytes = 24 * 1024;
+// Pixels whose windows stay there too while the panels pass by.
+constexpr int64_t kHotPixelBytes = 16 * 1024, kLeastPixels = 32;
 // For few, XNNPACK has kernels that add in another order, so for one channel that is made of one.
 constexpr int64_t kFewPixels = 16, kFewChannels = 16;
 
@@ -68,6 +70,7 @@ void FloatConv::prepare(Values& values) {
 void FloatConv::ready(const Values& values) {
   require(bias_id_ == kNoValue || values[bias_id_].shape == Shape{out_channels_}, "the bias must have one value per output channel");
   const int32_t row = horizontal_.kernel * in_channels_;
+  is_flat_ = vertical_.kernel == 1 && horizontal_.kernel == 1 && vertical_.stride == 1 && horizontal_.stride == 1;
   runs_.clear();
   for (int32_t y = 0; y < vertical_.kernel; ++y) runs_.push_back({y * in_row_, row});
   const void* weights = values[weights_id_].data;
@@ -146,30 +149,33 @@ FloatConv::Split FloatConv::split_work(int64_t threads) const {
   return split;
 }
 
-// All tiles are about as large as the largest must be. Windows that overhang the image are copied, with zeros for what is
-// outside.
+// Windows that overhang the image are copied, with zeros for what is outside.
 void FloatConv::run_part(const float* in, Range pixels, Range panels, const Strip& strip) const {
   const FloatRun whole{0, vertical_.kernel * horizontal_.kernel * in_channels_};
+  const int64_t most = std::max<int64_t>(kLeastPixels, kHotPixelBytes / (whole.count * int64_t{sizeof(float)}));
   float copies[kMaxCopied];
   Place place(*this, pixels.first);
-  FloatTile tile{};
-  tile.out_step = strip.step;
   float* out = strip.to;
-  for (int64_t left = pixels.last - pixels.first; left > 0; left -= tile.pixels, out += tile.pixels * strip.step) {
-    Place again = place;
-    const Stand here = stand(place, in, static_cast<int32_t>(up(left, up(left, isa_.tile_pixels))), tile.in);
-    tile.pixels = here.pixels;
-    for (int32_t p = 0; p < tile.pixels && !here.inside; ++p, again.advance()) {
-      tile.in[p] = copies + p * whole.count;
-      copy_window(in, again, copies + p * whole.count);
+  for (int64_t pixel = pixels.first; pixel < pixels.last;) {
+    const int64_t inside = is_flat_ ? pixels.last - pixel : std::min(place.inside(), pixels.last - pixel);
+    FloatPixels at{std::min(inside, most), in + place.offset(), place.jump(), out, strip.step, runs_.data(),
+                   static_cast<int32_t>(runs_.size())};
+    if (is_flat_) {
+      at.in = in + pixel * in_channels_;
+    } else if (inside == 0) {
+      at = {0, copies, whole.count, out, strip.step, &whole, 1};
+      for (; at.pixels < isa_.tile_pixels && pixel + at.pixels < pixels.last && !place.is_inside(); ++at.pixels, place.advance())
+        copy_window(in, place, copies + at.pixels * whole.count);
+    } else {
+      place.advance(at.pixels);
     }
-    tile.runs = here.inside ? runs_.data() : &whole;
-    tile.run_count = here.inside ? static_cast<int32_t>(runs_.size()) : 1;
     for (int64_t i = panels.first; i < panels.last; ++i) {
       const FloatPanel& panel = panels_[static_cast<size_t>(i)];
-      tile.out = out + (panel.first - strip.first);
-      isa_.conv_tile(panel, tile);
+      at.out = out + (panel.first - strip.first);
+      isa_.conv(panel, at);
     }
+    pixel += at.pixels;
+    out += at.pixels * strip.step;
   }
 }
 

@@ -68,6 +68,7 @@ class FloatConv : public StripWindow {
   std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;
+  bool is_flat_ = false;  // output pixels lie as the input's
   const void* packed_from_ = nullptr;
 };
 

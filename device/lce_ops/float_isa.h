@@ -29,10 +29,11 @@ struct FloatPanel {
   float low, high;       // clamp
 };
 
-// A few output pixels of a convolution.
-struct FloatTile {
-  int32_t pixels;
-  const float* in[kMaxFloatPixels];
+// Output pixels of a convolution whose windows lie evenly spaced.
+struct FloatPixels {
+  int64_t pixels;
+  const float* in;   // the first value of the first pixel's window
+  int64_t in_step;   // from one pixel's window to the next one's
   float* out;        // the panel's first channel of the first pixel
   int64_t out_step;  // from one pixel to the next
   const FloatRun* runs;
@@ -69,7 +70,7 @@ struct MaxTile {
 struct FloatIsa {
   int32_t panel_channels, lanes, tile_pixels;
   // Null where XNNPACK adds in another order: then the operator stays with the runtime.
-  void (*conv_tile)(const FloatPanel&, const FloatTile&);
+  void (*conv)(const FloatPanel&, const FloatPixels&);
   void (*depthwise_row)(const DepthwiseRow&);
   void (*max_tile)(const MaxTile&);
   // Packed, where a channel's value times its factor is below zero.

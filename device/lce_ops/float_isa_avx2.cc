@@ -9,7 +9,7 @@ namespace lce {
 namespace {
 
 struct Avx2 {
-  static constexpr int kLanes = 8, kVectors = 2, kPixels = 6;
+  static constexpr int kLanes = 8, kVectors = 2, kPixels = 6, kNarrow = 2;
   using Float = __m256;
 
   static __m256i first(int n) {
@@ -44,7 +44,7 @@ using Kernel = FloatKernel<Avx2>;
 }  // namespace
 
 const FloatIsa kFloatAvx2 = {Kernel::kChannels,  Avx2::kLanes,           Avx2::kPixels,
- Kernel::conv_tile, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
+ Kernel::conv, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
  add, multiply};
 
 }  // namespace lce

@@ -8,7 +8,7 @@ namespace lce {
 namespace {
 
 struct Avx512 {
-  static constexpr int kLanes = 16, kVectors = 2, kPixels = 8;
+  static constexpr int kLanes = 16, kVectors = 2, kPixels = 8, kNarrow = 2;
   using Float = __m512;
 
   static __mmask16 first(int n) { return static_cast<__mmask16>((1 << n) - 1); }
@@ -39,7 +39,7 @@ using Kernel = FloatKernel<Avx512>;
 }  // namespace
 
 const FloatIsa kFloatAvx512 = {Kernel::kChannels,  Avx512::kLanes,           Avx512::kPixels,
- Kernel::conv_tile, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
+ Kernel::conv, Kernel::depthwise_row, Kernel::max_tile, Kernel::signs_of_products,
  add, multiply};
 
 }  // namespace lce

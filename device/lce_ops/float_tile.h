@@ -1,5 +1,5 @@
 // The float kernels' inner parts, written once for all instruction sets; V names the vectors of one of them: kLanes
-// floats each, kVectors of them per panel, kPixels pixels per tile.
+// floats each, kVectors of them per panel, kPixels pixels per tile (kNarrow times as many if it is one vector wide).
 // A file that includes this one must give V internal linkage (an unnamed namespace).
 #pragma once
 
@@ -18,19 +18,19 @@ struct FloatKernel {
 
   // There is at least one run, of at least one value.
   template <int P, int N>
-  static inline void sum(const FloatPanel& panel, const FloatTile& tile, Float (&sums)[P][N]) {
+  static inline void sum(const FloatPanel& panel, const FloatPixels& at, Float (&sums)[P][N]) {
     const float* in[P];
-#pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) in[p] = tile.in[p];
+#pragma GCC unroll 16
+    for (int p = 0; p < P; ++p) in[p] = at.in + p * at.in_step;
 #pragma GCC unroll 8
     for (int n = 0; n < N; ++n) {
       const Float bias = V::load(panel.bias + n * V::kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int p = 0; p < P; ++p) sums[p][n] = bias;
     }
     const float* weights = panel.weights;
-    const FloatRun* run = tile.runs;
-    const FloatRun* const end = run + tile.run_count;
+    const FloatRun* run = at.runs;
+    const FloatRun* const end = run + at.run_count;
     do {
       int64_t i = run->offset;
       const int64_t last = i + run->count;
@@ -39,7 +39,7 @@ struct FloatKernel {
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) filter[n] = V::load(weights + n * V::kLanes);
         weights += N * V::kLanes;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int p = 0; p < P; ++p) {
           const auto value = V::scalar(in[p] + i);
 #pragma GCC unroll 8
@@ -49,10 +49,9 @@ struct FloatKernel {
     } while (++run < end);
   }
 
+  // Tiles of P pixels, and goes to the pixel behind them.
   template <int P, int N, bool kSlopes>
-  static void conv(const FloatPanel& panel, const FloatTile& tile) {
-    Float sums[P][N];
-    sum(panel, tile, sums);
+  static void conv_tiles(const FloatPanel& panel, FloatPixels& at, int64_t tiles) {
     const Float low = V::broadcast(panel.low), high = V::broadcast(panel.high);
     const auto finished = [&](Float sum, int n) {
       const Float clamped = clamp(sum, low, high);
@@ -60,27 +59,42 @@ struct FloatKernel {
       return clamped;
     };
     const int last = panel.channels - (N - 1) * V::kLanes;  // of the last vector, which alone may be incomplete
+    for (; tiles > 0; --tiles) {
+      Float sums[P][N];
+      sum(panel, at, sums);
+#pragma GCC unroll 16
+      for (int p = 0; p < P; ++p) {
+        float* out = at.out + p * at.out_step;
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) {
-      float* out = tile.out + p * tile.out_step;
-#pragma GCC unroll 8
-      for (int n = 0; n + 1 < N; ++n) V::store_some(out + n * V::kLanes, finished(sums[p][n], n), V::kLanes);
-      V::store_some(out + (N - 1) * V::kLanes, finished(sums[p][N - 1], N - 1), last);
+        for (int n = 0; n + 1 < N; ++n) V::store_some(out + n * V::kLanes, finished(sums[p][n], n), V::kLanes);
+        V::store_some(out + (N - 1) * V::kLanes, finished(sums[p][N - 1], N - 1), last);
+      }
+      at.in += P * at.in_step;
+      at.out += P * at.out_step;
     }
   }
 
   template <int P, int N, bool kSlopes>
-  static void conv_of(const FloatPanel& panel, const FloatTile& tile) {
+  static void conv_tiles_of(const FloatPanel& panel, FloatPixels& at, int64_t size, int64_t tiles) {
     if constexpr (P > 1)
-      if (tile.pixels < P) return conv_of<P - 1, N, kSlopes>(panel, tile);
-    if constexpr (N > 1)
-      if (panel.channels <= (N - 1) * V::kLanes) return conv_of<P, N - 1, kSlopes>(panel, tile);
-    conv<P, N, kSlopes>(panel, tile);
+      if (size < P) return conv_tiles_of<P - 1, N, kSlopes>(panel, at, size, tiles);
+    conv_tiles<P, N, kSlopes>(panel, at, tiles);
   }
 
-  static void conv_tile(const FloatPanel& panel, const FloatTile& tile) {
-    panel.slopes ? conv_of<V::kPixels, V::kVectors, true>(panel, tile)
-                 : conv_of<V::kPixels, V::kVectors, false>(panel, tile);
+  // All tiles are about as large as the largest must be.
+  template <int N, bool kSlopes>
+  static void conv_of(const FloatPanel& panel, FloatPixels at) {
+    if constexpr (N > 1)
+      if (panel.channels <= (N - 1) * V::kLanes) return conv_of<N - 1, kSlopes>(panel, at);
+    constexpr int kMost = V::kPixels * (N == 1 ? V::kNarrow : 1);
+    const int64_t tiles = (at.pixels + kMost - 1) / kMost, size = (at.pixels + tiles - 1) / tiles;
+    const int64_t smaller = size * tiles - at.pixels;
+    conv_tiles_of<kMost, N, kSlopes>(panel, at, size, tiles - smaller);
+    if (smaller > 0) conv_tiles_of<kMost, N, kSlopes>(panel, at, size - 1, smaller);
+  }
+
+  static void conv(const FloatPanel& panel, const FloatPixels& at) {
+    panel.slopes ? conv_of<V::kVectors, true>(panel, at) : conv_of<V::kVectors, false>(panel, at);
   }
 
   // Pixels whose windows begin with column `x`, a whole vector or some lanes of it. Only one may overhang the image.

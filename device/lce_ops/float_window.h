@@ -47,14 +47,17 @@ class FloatWindow : public Step {
       if (--left_in_row_ == 0) start_row();
     }
     bool is_inside() const { return left_ >= first_inside_ && left_ <= last_inside_; }
+    // From here on in this row, whose windows are inside the image.
+    int64_t inside() const { return is_inside() ? std::min(left_in_row_, (last_inside_ - left_) / stride_ + 1) : 0; }
     // So many pixels from here on are in one row, and all their windows inside the image.
     bool are_inside(int32_t pixels) const {
       return pixels < left_in_row_ && left_ >= first_inside_ && left_ + (pixels - 1) * stride_ <= last_inside_;
     }
-    void advance(int32_t pixels) {
+    void advance(int64_t pixels) {
       left_ += pixels * stride_;
       offset_ += pixels * jump_;
       left_in_row_ -= pixels;
+      if (left_in_row_ == 0) start_row();
     }
     int64_t jump() const { return jump_; }  // from one pixel's window to the next one's
     // Distance of the window's first value from the input's; outside the image, the one that it would have.
