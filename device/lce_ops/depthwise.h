@@ -20,6 +20,11 @@ class Depthwise : public FloatWindow {
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
 
+  int64_t weights_bytes() const override { return source_ ? source_->weights_bytes() : 0; }
+  void move_weights(void* to) override {
+    if (source_) source_->move_weights(to);
+  }
+
   // From now on makes its own input, of which nothing is kept.
   void fuse_source(std::unique_ptr<StripWindow> source) { source_ = std::move(source); }
   bool has_source() const { return source_ != nullptr; }

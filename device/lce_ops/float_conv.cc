@@ -1,6 +1,7 @@
 #include "float_conv.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "scale.h"
@@ -14,6 +15,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kTasksPerThread = 16, kTilesPerTask = 1;
 // Panels that stay in the first level of cache while the pixels pass by.
 constexpr int64_t kHotBytes = 24 * 1024;
+// How far behind the weights that are read others are prefetched.
+constexpr int64_t kAheadBytes = 128 * 1024;
 // Pixels whose windows stay there too while the panels pass by.
 constexpr int64_t kHotPixelBytes = 16 * 1024, kLeastPixels = 32;
 // For few, XNNPACK has kernels that add in another order, so for one channel that is made of one.
@@ -85,7 +88,8 @@ void FloatConv::pack(const Values& values) {
   const float* bias = bias_id_ == kNoValue ? nullptr : static_cast<const float*>(values[bias_id_].data);
   const int64_t window = int64_t{vertical_.kernel} * horizontal_.kernel * in_channels_;
   const int64_t padded = up(out_channels_, isa_.lanes) * isa_.lanes;
-  weights_.resize_zeroed(checked_product(checked_product(window, padded), sizeof(float)));
+  weights_bytes_ = checked_product(checked_product(window, padded), sizeof(float));
+  own_weights_.resize_zeroed(weights_bytes_);
   bias_.assign(static_cast<size_t>(padded), 0.0f);
   slopes_.clear();
   if (has_prelu()) {
@@ -93,7 +97,7 @@ void FloatConv::pack(const Values& values) {
     slopes_.resize(static_cast<size_t>(padded));
   }
   panels_.clear();
-  auto* to = static_cast<float*>(weights_.data());
+  auto* to = static_cast<float*>(own_weights_.data());
   for (int32_t first = 0; first < out_channels_; first += isa_.panel_channels) {
     const int32_t channels = std::min(isa_.panel_channels, out_channels_ - first);
     const int64_t width = up(channels, isa_.lanes) * isa_.lanes;
@@ -105,6 +109,13 @@ void FloatConv::pack(const Values& values) {
     }
     to += window * width;
   }
+}
+
+void FloatConv::move_weights(void* to) {
+  const auto* from = static_cast<const float*>(own_weights_.data());
+  std::memcpy(to, from, static_cast<size_t>(weights_bytes_));
+  for (FloatPanel& panel : panels_) panel.weights = static_cast<float*>(to) + (panel.weights - from);
+  own_weights_ = {};
 }
 
 void FloatConv::run(const Values& values, Pool& pool) {
@@ -131,9 +142,8 @@ void FloatConv::run_rows(const float* in, Range rows, const Strip& strip) const 
 // What is larger is divided first: pixels, or weights, which each chunk of pixels reads again.
 FloatConv::Split FloatConv::split_work(int64_t threads) const {
   const auto panels = static_cast<int64_t>(panels_.size());
-  const int64_t bytes = weights_.size();
-  Split split{};
-  split.blocks = std::min(panels, up(bytes, kHotBytes));
+    Split split{};
+  split.blocks = std::min(panels, up(weights_bytes_, kHotBytes));
   split.chunks = split.parts = 1;
   if (threads == 1) return split;
   const int64_t wanted = kTasksPerThread * threads;
@@ -153,17 +163,20 @@ FloatConv::Split FloatConv::split_work(int64_t threads) const {
 void FloatConv::run_part(const float* in, Range pixels, Range panels, const Strip& strip) const {
   const FloatRun whole{0, vertical_.kernel * horizontal_.kernel * in_channels_};
   const int64_t most = std::max<int64_t>(kLeastPixels, kHotPixelBytes / (whole.count * int64_t{sizeof(float)}));
+  const int64_t panel_bytes = whole.count * isa_.panel_channels * int64_t{sizeof(float)};
+  const int64_t products = up(pixels_, isa_.tile_pixels) * whole.count;
+  const int64_t ahead_step = panel_bytes < products ? 0 : up(panel_bytes, products);
   float copies[kMaxCopied];
   Place place(*this, pixels.first);
   float* out = strip.to;
   for (int64_t pixel = pixels.first; pixel < pixels.last;) {
     const int64_t inside = is_flat_ ? pixels.last - pixel : std::min(place.inside(), pixels.last - pixel);
     FloatPixels at{std::min(inside, most), in + place.offset(), place.jump(), out, strip.step, runs_.data(),
-                   static_cast<int32_t>(runs_.size())};
+                   static_cast<int32_t>(runs_.size()), nullptr, ahead_step};
     if (is_flat_) {
       at.in = in + pixel * in_channels_;
     } else if (inside == 0) {
-      at = {0, copies, whole.count, out, strip.step, &whole, 1};
+      at = {0, copies, whole.count, out, strip.step, &whole, 1, nullptr, ahead_step};
       for (; at.pixels < isa_.tile_pixels && pixel + at.pixels < pixels.last && !place.is_inside(); ++at.pixels, place.advance())
         copy_window(in, place, copies + at.pixels * whole.count);
     } else {
@@ -171,8 +184,10 @@ void FloatConv::run_part(const float* in, Range pixels, Range panels, const Stri
     }
     for (int64_t i = panels.first; i < panels.last; ++i) {
       const FloatPanel& panel = panels_[static_cast<size_t>(i)];
-      at.out = out + (panel.first - strip.first);
-      isa_.conv(panel, at);
+      FloatPixels of_panel = at;
+      of_panel.out += panel.first - strip.first;
+      of_panel.ahead = reinterpret_cast<const char*>(panel.weights) + kAheadBytes + pixel * panel_bytes / pixels_;
+      isa_.conv(panel, of_panel);
     }
     pixel += at.pixels;
     out += at.pixels * strip.step;

@@ -38,6 +38,9 @@ class FloatConv : public StripWindow {
   void run(const Values& values, Pool& pool) override;
   void run_rows(const float* in, Range rows, const Strip& strip) const override;
 
+  int64_t weights_bytes() const override { return own_weights_.size(); }
+  void move_weights(void* to) override;
+
   // From now on writes what the PRELU behind it would.
   void fuse_prelu(Id slopes, Id out);
   bool has_prelu() const { return slopes_id_ != kNoValue; }
@@ -64,7 +67,8 @@ class FloatConv : public StripWindow {
 
   const Clamp clamp_;
   Id slopes_id_ = kNoValue;
-  Buffer weights_;
+  Buffer own_weights_;  // until they are moved
+  int64_t weights_bytes_ = 0;
   std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;

@@ -38,6 +38,9 @@ struct FloatPixels {
   int64_t out_step;  // from one pixel to the next
   const FloatRun* runs;
   int32_t run_count;
+  // What will be read soon, and how many bytes of it to prefetch for each product of a pixel's window.
+  const char* ahead;
+  int64_t ahead_step;
 };
 
 // A row of output pixels of a depthwise convolution with a window of 3x3.
@@ -70,7 +73,8 @@ struct MaxTile {
 struct FloatIsa {
   int32_t panel_channels, lanes, tile_pixels;
   // Null where XNNPACK adds in another order: then the operator stays with the runtime.
-  void (*conv)(const FloatPanel&, const FloatPixels&);
+  // Goes to the pixel behind them.
+  void (*conv)(const FloatPanel&, FloatPixels&);
   void (*depthwise_row)(const DepthwiseRow&);
   void (*max_tile)(const MaxTile&);
   // Packed, where a channel's value times its factor is below zero.

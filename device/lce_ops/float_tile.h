@@ -18,7 +18,7 @@ struct FloatKernel {
 
   // There is at least one run, of at least one value.
   template <int P, int N>
-  static inline void sum(const FloatPanel& panel, const FloatPixels& at, Float (&sums)[P][N]) {
+  static inline const char* sum(const FloatPanel& panel, const FloatPixels& at, Float (&sums)[P][N]) {
     const float* in[P];
 #pragma GCC unroll 16
     for (int p = 0; p < P; ++p) in[p] = at.in + p * at.in_step;
@@ -29,6 +29,7 @@ struct FloatKernel {
       for (int p = 0; p < P; ++p) sums[p][n] = bias;
     }
     const float* weights = panel.weights;
+    const char* ahead = at.ahead;
     const FloatRun* run = at.runs;
     const FloatRun* const end = run + at.run_count;
     do {
@@ -39,6 +40,8 @@ struct FloatKernel {
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) filter[n] = V::load(weights + n * V::kLanes);
         weights += N * V::kLanes;
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += at.ahead_step;
 #pragma GCC unroll 16
         for (int p = 0; p < P; ++p) {
           const auto value = V::scalar(in[p] + i);
@@ -47,6 +50,7 @@ struct FloatKernel {
         }
       } while (++i < last);
     } while (++run < end);
+    return ahead;
   }
 
   // Tiles of P pixels, and goes to the pixel behind them.
@@ -61,7 +65,7 @@ struct FloatKernel {
     const int last = panel.channels - (N - 1) * V::kLanes;  // of the last vector, which alone may be incomplete
     for (; tiles > 0; --tiles) {
       Float sums[P][N];
-      sum(panel, at, sums);
+      at.ahead = sum(panel, at, sums);
 #pragma GCC unroll 16
       for (int p = 0; p < P; ++p) {
         float* out = at.out + p * at.out_step;
@@ -83,7 +87,7 @@ struct FloatKernel {
 
   // All tiles are about as large as the largest must be.
   template <int N, bool kSlopes>
-  static void conv_of(const FloatPanel& panel, FloatPixels at) {
+  static void conv_of(const FloatPanel& panel, FloatPixels& at) {
     if constexpr (N > 1)
       if (panel.channels <= (N - 1) * V::kLanes) return conv_of<N - 1, kSlopes>(panel, at);
     constexpr int kMost = V::kPixels * (N == 1 ? V::kNarrow : 1);
@@ -93,7 +97,7 @@ struct FloatKernel {
     if (smaller > 0) conv_tiles_of<kMost, N, kSlopes>(panel, at, size - 1, smaller);
   }
 
-  static void conv(const FloatPanel& panel, const FloatPixels& at) {
+  static void conv(const FloatPanel& panel, FloatPixels& at) {
     panel.slopes ? conv_of<V::kVectors, true>(panel, at) : conv_of<V::kVectors, false>(panel, at);
   }
 

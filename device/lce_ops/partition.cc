@@ -193,8 +193,24 @@ void Partition::prepare(tfl::Context* context) {
                     "): " + refusal.what());
     }
   }
+  gather_weights();
   memory_ = assign_memory(values_, steps_);
   publish_outputs(context);
+}
+
+// One after the other as they are read, so that a step can prefetch those of the next.
+void Partition::gather_weights() {
+  int64_t bytes = 0;
+  for (const PlannedStep& planned : steps_) bytes += planned.step->weights_bytes();
+  if (bytes == 0) return;
+  weights_.push_back(std::make_unique<Buffer>());
+  weights_.back()->resize_zeroed(bytes);
+  auto* to = static_cast<char*>(weights_.back()->data());
+  for (const PlannedStep& planned : steps_) {
+    bytes = planned.step->weights_bytes();
+    if (bytes > 0) planned.step->move_weights(to);
+    to += bytes;
+  }
 }
 
 void Partition::run(tfl::Context* context, Pool& pool) {

@@ -39,6 +39,7 @@ class Partition {
   std::unique_ptr<Step> make_step(tfl::Context* context, const tfl::Node& node, const tfl::Registration& registration);
   void mark_outside(const tfl::DelegateParams& params);
   void mark_bordered();
+  void gather_weights();
   void read_outside(const tfl::Context& context);
   void publish_outputs(tfl::Context* context) const;
 
@@ -46,7 +47,7 @@ class Partition {
   const FloatIsa& floats_;
   Values values_;
   Steps steps_;
-  std::vector<std::unique_ptr<Buffer>> memory_;
+  std::vector<std::unique_ptr<Buffer>> memory_, weights_;
 };
 
 // Joins steps that can work on values while they are in registers; see fusion.cc.

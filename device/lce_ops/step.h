@@ -35,6 +35,10 @@ class Step {
   // other shapes. Throws Refusal.
   virtual void prepare(Values& values) = 0;
   virtual void run(const Values& values, Pool& pool) = 0;
+
+  // Weights in the order in which they are read, which may be moved to lie in front of those of the next step.
+  virtual int64_t weights_bytes() const { return 0; }
+  virtual void move_weights(void*) {}
 };
 
 }  // namespace lce
