@@ -17,32 +17,44 @@ class Depthwise : public FloatWindow {
 
   const char* name() const override { return "DEPTHWISE_CONV"; }
   std::vector<Id> reads() const override { return {source_ ? source_->in() : in_}; }
+  std::vector<Id> writes() const override { return {sink_ ? sink_->out() : out_}; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
 
-  int64_t weights_bytes() const override { return source_ ? source_->weights_bytes() : 0; }
-  void move_weights(void* to) override {
-    if (source_) source_->move_weights(to);
-  }
+  int64_t weights_bytes() const override;
+  void move_weights(void* to) override;
 
   // From now on makes its own input, of which nothing is kept.
   void fuse_source(std::unique_ptr<StripWindow> source) { source_ = std::move(source); }
+  // From now on also does the convolution of single pixels that alone reads its output, of which nothing is kept either.
+  void fuse_sink(std::unique_ptr<FloatConv> sink) { sink_ = std::move(sink); }
+  bool has_sink() const { return sink_ != nullptr; }
   bool has_source() const { return source_ != nullptr; }
 
  private:
-  // Rows of input, of which row r begins at `first` + r % `count` * `row`.
+  // Rows of input, of which row r begins at `first` + r % `count` * `row`, its first pixel behind `before` zeros.
   struct Lines {
     const float* first;
-    int64_t count, row;
+    int64_t count, row, step;
+    int32_t width, before;
+  };
+  // The last rows of some channels that the source has made.
+  struct Ring {
+    float* memory;
+    int64_t made;  // rows so far
   };
 
-  void run_strip(const float* in, float* out, Range rows, Range channels) const;
-  void roll(const float* in, DepthwiseRow kernel, Range rows, Range channels) const;
-  void run_rows(const Lines& lines, DepthwiseRow kernel, Range rows) const;
+  int64_t blocks() const { return source_ ? (in_channels_ + isa_.panel_channels - 1) / isa_.panel_channels : 1; }
+  // A row of a ring, with the zeros that windows overhang.
+  int64_t line_pixels() const;
+  void run_part(const float* in, float* out, Range rows, Range blocks) const;
+  void roll(const float* in, Ring& ring, Range rows, const Strip& strip) const;
+  void run_rows(const Lines& lines, Range rows, const Strip& strip) const;
 
   const Id weights_id_, bias_id_;
   const Clamp clamp_;
   std::unique_ptr<StripWindow> source_;
+  std::unique_ptr<FloatConv> sink_;
   std::vector<float> bias_, zeros_;
   Buffer weights_;  // [taps][channels]
 };

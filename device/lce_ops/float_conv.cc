@@ -48,6 +48,11 @@ FloatConv::FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation
       bias_id_(operands.bias),
       clamp_(Clamp::of(activation)) {}
 
+bool FloatConv::is_flat(const Values& values) const {
+  const Shape& weights = values[weights_id_].shape;
+  return weights.size() == 4 && weights[1] == 1 && weights[2] == 1 && slide_.stride_height == 1 && slide_.stride_width == 1;
+}
+
 bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, const tfl::ConvParams& params) {
   const tfl::IntArray& in = *context.tensors[node.inputs->data[0]].dims;
   const tfl::IntArray& out = *context.tensors[node.outputs->data[0]].dims;
@@ -73,7 +78,7 @@ void FloatConv::prepare(Values& values) {
 void FloatConv::ready(const Values& values) {
   require(bias_id_ == kNoValue || values[bias_id_].shape == Shape{out_channels_}, "the bias must have one value per output channel");
   const int32_t row = horizontal_.kernel * in_channels_;
-  is_flat_ = vertical_.kernel == 1 && horizontal_.kernel == 1 && vertical_.stride == 1 && horizontal_.stride == 1;
+  flat_ = vertical_.kernel == 1 && horizontal_.kernel == 1 && vertical_.stride == 1 && horizontal_.stride == 1;
   runs_.clear();
   for (int32_t y = 0; y < vertical_.kernel; ++y) runs_.push_back({y * in_row_, row});
   const void* weights = values[weights_id_].data;
@@ -128,7 +133,7 @@ void FloatConv::run(const Values& values, Pool& pool) {
     const auto panels = static_cast<int64_t>(panels_.size());
     const Range pixels{pixels_ * chunk / split.chunks, pixels_ * (chunk + 1) / split.chunks};
     for (int64_t block = first; block < last; ++block)
-      run_part(in, pixels, {panels * block / split.blocks, panels * (block + 1) / split.blocks},
+      run_part(start(in, pixels.first), pixels, {panels * block / split.blocks, panels * (block + 1) / split.blocks},
                {out + pixels.first * out_channels_, out_channels_, 0, out_channels_});
   });
 }
@@ -136,7 +141,13 @@ void FloatConv::run(const Values& values, Pool& pool) {
 // The channels are those of whole panels.
 void FloatConv::run_rows(const float* in, Range rows, const Strip& strip) const {
   const int64_t first = strip.first / isa_.panel_channels, last = up(strip.last, isa_.panel_channels);
-  run_part(in, {rows.first * horizontal_.out, rows.last * horizontal_.out}, {first, last}, strip);
+  const Range pixels{rows.first * horizontal_.out, rows.last * horizontal_.out};
+  run_part(start(in, pixels.first), pixels, {first, last}, strip);
+}
+
+void FloatConv::run_pixels(const float* in, float* out, int64_t first, int64_t last) const {
+  const auto panels = static_cast<int64_t>(panels_.size());
+  run_part(in, {first, last}, {0, panels}, {out + first * out_channels_, out_channels_, 0, out_channels_});
 }
 
 // What is larger is divided first: pixels, or weights, which each chunk of pixels reads again.
@@ -170,11 +181,11 @@ void FloatConv::run_part(const float* in, Range pixels, Range panels, const Stri
   Place place(*this, pixels.first);
   float* out = strip.to;
   for (int64_t pixel = pixels.first; pixel < pixels.last;) {
-    const int64_t inside = is_flat_ ? pixels.last - pixel : std::min(place.inside(), pixels.last - pixel);
+    const int64_t inside = flat_ ? pixels.last - pixel : std::min(place.inside(), pixels.last - pixel);
     FloatPixels at{std::min(inside, most), in + place.offset(), place.jump(), out, strip.step, runs_.data(),
                    static_cast<int32_t>(runs_.size()), nullptr, ahead_step};
-    if (is_flat_) {
-      at.in = in + pixel * in_channels_;
+    if (flat_) {
+      at.in = in + (pixel - pixels.first) * in_channels_;
     } else if (inside == 0) {
       at = {0, copies, whole.count, out, strip.step, &whole, 1, nullptr, ahead_step};
       for (; at.pixels < isa_.tile_pixels && pixel + at.pixels < pixels.last && !place.is_inside(); ++at.pixels, place.advance())

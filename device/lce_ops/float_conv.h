@@ -41,6 +41,11 @@ class FloatConv : public StripWindow {
   int64_t weights_bytes() const override { return own_weights_.size(); }
   void move_weights(void* to) override;
 
+  // Whether each output pixel is made of the one input pixel in its place.
+  bool is_flat(const Values& values) const;
+  // Of a flat one: output pixels, of which the first is made of the first of `in`.
+  void run_pixels(const float* in, float* out, int64_t first, int64_t last) const;
+
   // From now on writes what the PRELU behind it would.
   void fuse_prelu(Id slopes, Id out);
   bool has_prelu() const { return slopes_id_ != kNoValue; }
@@ -62,6 +67,8 @@ class FloatConv : public StripWindow {
 
   void pack(const Values& values);
   Split split_work(int64_t threads) const;
+  // Of a flat one, the first pixel's input; else the whole.
+  const float* start(const float* in, int64_t pixel) const { return flat_ ? in + pixel * in_channels_ : in; }
   void run_part(const float* in, Range pixels, Range panels, const Strip& strip) const;
   void copy_window(const float* in, const Place& place, float* to) const;
 
@@ -72,7 +79,7 @@ class FloatConv : public StripWindow {
   std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;
-  bool is_flat_ = false;  // output pixels lie as the input's
+  bool flat_ = false;
   const void* packed_from_ = nullptr;
 };
 

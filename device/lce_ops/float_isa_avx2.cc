@@ -9,7 +9,7 @@ namespace lce {
 namespace {
 
 struct Avx2 {
-  static constexpr int kLanes = 8, kVectors = 2, kPixels = 6, kNarrow = 2;
+  static constexpr int kLanes = 8, kVectors = 2, kPixels = 6, kNarrow = 2, kRow = 4;
   using Float = __m256;
 
   static __m256i first(int n) {

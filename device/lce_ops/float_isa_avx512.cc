@@ -8,7 +8,7 @@ namespace lce {
 namespace {
 
 struct Avx512 {
-  static constexpr int kLanes = 16, kVectors = 2, kPixels = 8, kNarrow = 2;
+  static constexpr int kLanes = 16, kVectors = 2, kPixels = 8, kNarrow = 2, kRow = 8;
   using Float = __m512;
 
   static __mmask16 first(int n) { return static_cast<__mmask16>((1 << n) - 1); }

@@ -11,7 +11,7 @@ namespace lce {
 namespace {
 
 struct Neon {
-  static constexpr int kLanes = 4, kVectors = 4, kPixels = 6;
+  static constexpr int kLanes = 4, kVectors = 4, kPixels = 6, kNarrow = 1, kRow = 6;
   using Float = float32x4_t;
 
   static Float load(const float* from) { return vld1q_f32(from); }

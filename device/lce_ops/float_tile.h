@@ -3,6 +3,8 @@
 // A file that includes this one must give V internal linkage (an unnamed namespace).
 #pragma once
 
+#include <algorithm>
+
 #include "bits.h"
 #include "float_isa.h"
 
@@ -10,6 +12,8 @@ namespace lce {
 
 template <class V>
 struct FloatKernel {
+  static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
   static constexpr int kChannels = V::kLanes * V::kVectors;
   using Float = typename V::Float;
   static_assert(V::kPixels <= kMaxFloatPixels);
@@ -101,16 +105,17 @@ struct FloatKernel {
     panel.slopes ? conv_of<V::kVectors, true>(panel, at) : conv_of<V::kVectors, false>(panel, at);
   }
 
-  // Pixels whose windows begin with column `x`, a whole vector or some lanes of it. Only one may overhang the image.
-  template <int P, int kStride, bool kWhole>
+  // Pixels whose windows begin with column `x`: of a whole vector of channels, or of some lanes of it.
+  template <int P, int kStride, bool kWhole, bool kInside>
   static inline void depthwise(const DepthwiseRow& row, const Float (&filter)[9], int32_t c, int64_t x, float* out) {
     const int lanes = kWhole ? V::kLanes : row.channels - c;
     Float sums[P];
+    const Float bias = V::load_some(row.bias + c, lanes);
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) sums[p] = V::load_some(row.bias + c, lanes);
-#pragma GCC unroll 16
+    for (int p = 0; p < P; ++p) sums[p] = bias;
+#pragma GCC unroll 17
     for (int column = 0; column < (P - 1) * kStride + 3; ++column) {
-      const bool inside = P > 1 || static_cast<uint64_t>(x + column) < static_cast<uint64_t>(row.width);
+      const bool inside = kInside || static_cast<uint64_t>(x + column) < static_cast<uint64_t>(row.width);
 #pragma GCC unroll 3
       for (int y = 0; y < 3; ++y) {
         const float* from = row.in[y] + (x + column) * row.in_step + c;
@@ -127,26 +132,34 @@ struct FloatKernel {
     for (int p = 0; p < P; ++p) V::store_some(out + p * row.out_step + c, clamp(sums[p], low, high), lanes);
   }
 
+  template <int P, int kStride, bool kWhole>
+  static inline void depthwise_tile(const DepthwiseRow& row, const Float (&filter)[9], int32_t c, int pixels,
+                                    int64_t x, float* out) {
+    if constexpr (P > 1)
+      if (pixels < P) return depthwise_tile<P - 1, kStride, kWhole>(row, filter, c, pixels, x, out);
+    depthwise<P, kStride, kWhole, true>(row, filter, c, x, out);
+  }
+
   // The weights of a vector of channels stay in registers along the row.
   template <int kStride, bool kWhole>
   static inline void depthwise_channels(const DepthwiseRow& row, int32_t c) {
-    constexpr int kTogether = 4;
+    constexpr int kMost = kStride == 0 ? 1 : V::kRow;
     Float filter[9];
 #pragma GCC unroll 9
     for (int tap = 0; tap < 9; ++tap)
       filter[tap] = V::load_some(row.weights + tap * row.weights_step + c, kWhole ? V::kLanes : row.channels - c);
     int64_t x = -row.before;
     float* out = row.out;
-    for (int32_t left = row.pixels; left > 0;) {
-      const bool together =
-          kStride > 0 && left >= kTogether && x >= 0 && x + (kTogether - 1) * kStride + 3 <= row.width;
-      const int pixels = together ? kTogether : 1;
-      if (together)
-        depthwise<kTogether, kStride, kWhole>(row, filter, c, x, out);
-      else
-        depthwise<1, kStride, kWhole>(row, filter, c, x, out);
-      left -= pixels;
-      x += int64_t{pixels} * row.stride;
+    for (int64_t left = row.pixels, pixels; left > 0; left -= pixels) {
+      const int64_t inside = x < 0 ? 0 : std::min<int64_t>(left, (row.width - 3 - x + row.stride) / row.stride);
+      pixels = 1;
+      if (inside > 0) {
+        pixels = up(inside, up(inside, kMost));
+        depthwise_tile<kMost, kStride, kWhole>(row, filter, c, static_cast<int>(pixels), x, out);
+      } else {
+        depthwise<1, kStride, kWhole, false>(row, filter, c, x, out);
+      }
+      x += pixels * row.stride;
       out += pixels * row.out_step;
     }
   }

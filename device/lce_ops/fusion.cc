@@ -128,6 +128,19 @@ bool fuse_source(const Values& values, Steps& steps, size_t place) {
   return true;
 }
 
+bool fuse_sink(const Values& values, Steps& steps, size_t place) {
+  auto* conv = dynamic_cast<FloatConv*>(steps[place].step.get());
+  if (!conv || !conv->is_flat(values)) return false;
+  size_t source;
+  auto* depthwise = only_for<Depthwise>(values, steps, place, conv->in(), source);
+  if (!depthwise || depthwise->has_sink()) return false;
+  steps[place].step.release();
+  depthwise->fuse_sink(std::unique_ptr<FloatConv>(conv));
+  steps[place].step = std::move(steps[source].step);
+  steps.erase(steps.begin() + static_cast<ptrdiff_t>(source));
+  return true;
+}
+
 // What needs nothing but a row that another step has just made can follow it at once.
 bool fuse_rows(const Values&, Steps& steps, size_t place) {
   auto* step = dynamic_cast<RowStep*>(steps[place].step.get());
@@ -166,6 +179,7 @@ void fuse(const Values& values, Steps& steps) {
   apply_everywhere(fuse_add, values, steps);
   apply_everywhere(fuse_quantize, values, steps);
   apply_everywhere(fuse_source, values, steps);
+  apply_everywhere(fuse_sink, values, steps);
   apply_everywhere(fuse_rows, values, steps);
 }
 
