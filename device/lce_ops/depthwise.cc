@@ -6,6 +6,8 @@ namespace lce {
 namespace {
 
 constexpr int64_t kTasksPerThread = 2;
+// Of rows that a source has made: to stay in the first level of cache.
+constexpr int64_t kRingFloats = 6 * 1024;
 // Of output that is read again at once: to stay in the second level of cache.
 constexpr int64_t kBandFloats = 24 * 1024;
 
@@ -40,7 +42,7 @@ void Depthwise::prepare(Values& values) {
   require(weights.shape[3] == in_channels_, "the weights have another number of channels than the input");
   require(values[bias_id_].shape == Shape{in_channels_}, "the bias must have one value per channel");
   const float* from = static_cast<const float*>(weights.data);
-  zeros_.assign(static_cast<size_t>(std::max(in_row_, line_pixels() * in_channels_)), 0.0f);
+  zeros_.assign(static_cast<size_t>(in_row_ + kSize * in_channels_), 0.0f);
   weights_.resize_zeroed(weights.bytes());
   auto* to = static_cast<float*>(weights_.data());
   for (int32_t x = 0; x < horizontal_.kernel; ++x)
@@ -48,6 +50,16 @@ void Depthwise::prepare(Values& values) {
       std::copy_n(from + (int64_t{y} * horizontal_.kernel + x) * in_channels_, in_channels_, to);
   const float* bias = static_cast<const float*>(values[bias_id_].data);
   bias_.assign(bias, bias + in_channels_);
+  reads_.clear();
+  for (int64_t row = 0; row < rows(); ++row) {
+    const Range read = rows_read(row);
+    reads_.push_back({read.first - vertical_.inside(static_cast<int32_t>(row % vertical_.out)).first, read.first, read.last});
+  }
+  if (source_) {
+    blocks_ = up(in_channels_, isa_.panel_channels);
+    columns_ = up(kSize * in_row_ / in_channels_ * isa_.panel_channels, kRingFloats);
+    columns_ = std::min<int64_t>(columns_, horizontal_.out);
+  }
   if (sink_) sink_->prepare(values);
 }
 
@@ -65,83 +77,95 @@ void Depthwise::move_weights(void* to) {
 void Depthwise::run(const Values& values, Pool& pool) {
   const float* in = static_cast<const float*>(values[reads()[0]].data);
   float* out = static_cast<float*>(values[writes()[0]].data);
-  const int64_t parts = sink_ ? 1 : blocks();
+  const int64_t parts = sink_ ? 1 : blocks_;
   const int64_t wanted = pool.threads() == 1 ? 1 : kTasksPerThread * pool.threads();
   const int64_t bands = std::min(rows(), up(wanted, parts));
   pool.run(static_cast<int32_t>(bands * parts), [&](int32_t task) {
     const int64_t band = task / parts, part = task % parts;
     run_part(in, out, {rows() * band / bands, rows() * (band + 1) / bands},
-             {blocks() * part / parts, blocks() * (part + 1) / parts});
+             {blocks_ * part / parts, blocks_ * (part + 1) / parts});
   });
 }
 
-int64_t Depthwise::line_pixels() const {
-  return std::max(horizontal_.before + horizontal_.in, (horizontal_.out - 1) * horizontal_.stride + horizontal_.kernel);
-}
-
 void Depthwise::run_part(const float* in, float* out, Range rows, Range blocks) const {
-  const int64_t row = int64_t{horizontal_.out} * in_channels_, block = source_ ? isa_.panel_channels : in_channels_;
-  const int64_t ring = source_ ? vertical_.kernel * line_pixels() * block : 0;
+  const int64_t row = int64_t{horizontal_.out} * in_channels_;
   const int64_t together = sink_ ? std::max<int64_t>(1, kBandFloats / row) : rows.last - rows.first;
-  float* memory = own_memory((blocks.last - blocks.first) * ring + (sink_ ? together * row : 0));
+  const int64_t ring_floats = kSize * line_pixels({0, up(horizontal_.out, columns_)}) * isa_.panel_channels;
+  const int64_t rings_floats = source_ ? (blocks.last - blocks.first) * columns_ * ring_floats : 0;
+  float* memory = own_memory(rings_floats + (sink_ ? together * row : 0));
+  float* const band = memory + rings_floats;
   std::vector<Ring> rings;
-  for (int64_t i = blocks.first; i < blocks.last; ++i, memory += ring) rings.push_back({memory, 0});
+  for (int64_t i = blocks.first * columns_; source_ && i < blocks.last * columns_; ++i, memory += ring_floats) {
+    const int64_t first = i / columns_ * isa_.panel_channels, part = i % columns_;
+    rings.push_back({{first, std::min<int64_t>(in_channels_, first + isa_.panel_channels)},
+                     {horizontal_.out * part / columns_, horizontal_.out * (part + 1) / columns_}, memory, 0});
+  }
   for (; rows.first < rows.last; rows.first += together) {
     const Range now{rows.first, std::min(rows.last, rows.first + together)};
-    float* to = sink_ ? memory : out + now.first * row;
-    for (int64_t i = blocks.first; i < blocks.last; ++i) {
-      const int64_t first = i * block, last = std::min<int64_t>(in_channels_, first + block);
-      const Strip strip{to + first, in_channels_, static_cast<int32_t>(first), static_cast<int32_t>(last)};
-      if (source_)
-        roll(in, rings[static_cast<size_t>(i - blocks.first)], now, strip);
-      else
-        run_rows({in, now.last * vertical_.stride + vertical_.in, in_row_, in_channels_, horizontal_.in, horizontal_.before}, now, strip);
-    }
-    if (sink_) sink_->run_pixels(memory, out, now.first * horizontal_.out, now.last * horizontal_.out);
+    float* to = sink_ ? band : out + now.first * row;
+    if (!source_) run_rows(in, to, now);
+    for (Ring& ring : rings) roll(in, to, ring, now);
+    if (sink_) sink_->run_pixels(band, out, now.first * horizontal_.out, now.last * horizontal_.out);
   }
+}
+
+DepthwiseRow Depthwise::row_of(Range channels) const {
+  DepthwiseRow kernel{};
+  kernel.stride = horizontal_.stride;
+  kernel.out_step = in_channels_;
+  kernel.channels = static_cast<int32_t>(channels.last - channels.first);
+  kernel.weights = static_cast<const float*>(weights_.data()) + channels.first;
+  kernel.weights_step = in_channels_;
+  kernel.bias = bias_.data() + channels.first;
+  kernel.low = clamp_.low;
+  kernel.high = clamp_.high;
+  return kernel;
+}
+
+template <class F>
+void Depthwise::run_row(DepthwiseRow& kernel, int64_t row, const F& line) const {
+  const Read& read = reads_[static_cast<size_t>(row)];
+  for (int32_t y = 0; y < kSize; ++y) {
+    const int64_t at = read.top + y;
+    kernel.in[y] = at >= read.first && at < read.last ? line(at) : zeros_.data();
+  }
+  isa_.depthwise_row(kernel);
+  kernel.out += horizontal_.out * kernel.out_step;
+}
+
+void Depthwise::run_rows(const float* in, float* out, Range rows) const {
+  DepthwiseRow kernel = row_of({0, in_channels_});
+  kernel.in_step = in_channels_;
+  kernel.width = horizontal_.in;
+  kernel.before = horizontal_.before;
+  kernel.out = out;
+  kernel.pixels = horizontal_.out;
+  for (int64_t row = rows.first; row < rows.last; ++row)
+    run_row(kernel, row, [&](int64_t at) { return in + at * in_row_; });
 }
 
 // Makes each row of the input once, in place of one that is no longer read.
-void Depthwise::roll(const float* in, Ring& ring, Range rows, const Strip& strip) const {
-  const int64_t channels = strip.last - strip.first, line = line_pixels() * channels;
-  const int64_t before = horizontal_.before * channels, after = before + horizontal_.in * channels;
-  const Lines lines{ring.memory, vertical_.kernel, line, channels, static_cast<int32_t>(line_pixels()), 0};
-  for (int32_t y = 0; y < vertical_.kernel && ring.made == 0; ++y) {
+void Depthwise::roll(const float* in, float* out, Ring& ring, Range rows) const {
+  DepthwiseRow kernel = row_of(ring.channels);
+  kernel.in_step = kernel.channels;
+  kernel.width = static_cast<int32_t>(line_pixels(ring.columns));
+  kernel.out = out + ring.columns.first * in_channels_ + ring.channels.first;
+  kernel.pixels = static_cast<int32_t>(ring.columns.last - ring.columns.first);
+  const int64_t left = ring.columns.first * horizontal_.stride - horizontal_.before;
+  const Range inside{std::max<int64_t>(0, left), std::min<int64_t>(horizontal_.in, left + kernel.width)};
+  const int64_t line = kernel.width * kernel.in_step;
+  const int64_t before = (inside.first - left) * kernel.in_step, after = (inside.last - left) * kernel.in_step;
+  for (int32_t y = 0; y < kSize && ring.made == 0; ++y) {
     std::fill_n(ring.memory + y * line, before, 0.0f);
     std::fill_n(ring.memory + y * line + after, line - after, 0.0f);
   }
-  Strip to = strip;
-  for (int64_t row = rows.first; row < rows.last; ++row, to.to += horizontal_.out * to.step) {
-    const Range read = rows_read(row);
+  for (int64_t row = rows.first; row < rows.last; ++row) {
+    const Read& read = reads_[static_cast<size_t>(row)];
     for (ring.made = std::max(ring.made, read.first); ring.made < read.last; ++ring.made)
-      source_->run_rows(in, {ring.made, ring.made + 1},
-                        {ring.memory + ring.made % lines.count * line + before, channels, strip.first, strip.last});
-    run_rows(lines, {row, row + 1}, to);
-  }
-}
-
-void Depthwise::run_rows(const Lines& lines, Range rows, const Strip& strip) const {
-  DepthwiseRow kernel{};
-  kernel.in_step = lines.step;
-  kernel.width = lines.width;
-  kernel.before = lines.before;
-  kernel.stride = horizontal_.stride;
-  kernel.out = strip.to;
-  kernel.out_step = strip.step;
-  kernel.pixels = horizontal_.out;
-  kernel.channels = strip.last - strip.first;
-  kernel.weights = static_cast<const float*>(weights_.data()) + strip.first;
-  kernel.weights_step = in_channels_;
-  kernel.bias = bias_.data() + strip.first;
-  kernel.low = clamp_.low;
-  kernel.high = clamp_.high;
-  for (int64_t row = rows.first; row < rows.last; ++row, kernel.out += horizontal_.out * strip.step) {
-    const auto inside = vertical_.inside(static_cast<int32_t>(row % vertical_.out));
-    const int64_t top = rows_read(row).first - inside.first;
-    for (int32_t y = 0; y < vertical_.kernel; ++y)
-      kernel.in[y] = y >= inside.first && y < inside.last ? lines.first + (top + y) % lines.count * lines.row
-                                                          : zeros_.data();
-    isa_.depthwise_row(kernel);
+      source_->run_strip(in, {ring.made * horizontal_.in + inside.first, ring.made * horizontal_.in + inside.last},
+                         {ring.memory + ring.made % kSize * line + before, kernel.in_step,
+                          static_cast<int32_t>(ring.channels.first), static_cast<int32_t>(ring.channels.last)});
+    run_row(kernel, row, [&](int64_t at) { return ring.memory + at % kSize * line; });
   }
 }
 

@@ -32,30 +32,34 @@ class Depthwise : public FloatWindow {
   bool has_source() const { return source_ != nullptr; }
 
  private:
-  // Rows of input, of which row r begins at `first` + r % `count` * `row`, its first pixel behind `before` zeros.
-  struct Lines {
-    const float* first;
-    int64_t count, row, step;
-    int32_t width, before;
+  static constexpr int32_t kSize = 3;  // of the window
+  // The rows of input that a row of output reads, of those that it would read from `top` on.
+  struct Read {
+    int64_t top, first, last;
   };
-  // The last rows of some channels that the source has made.
+  // The last rows of input that the source has made, of some channels, for some columns of output.
   struct Ring {
+    Range channels, columns;
     float* memory;
     int64_t made;  // rows so far
   };
 
-  int64_t blocks() const { return source_ ? (in_channels_ + isa_.panel_channels - 1) / isa_.panel_channels : 1; }
-  // A row of a ring, with the zeros that windows overhang.
-  int64_t line_pixels() const;
+  int64_t line_pixels(const Range& columns) const { return (columns.last - columns.first - 1) * horizontal_.stride + kSize; }
   void run_part(const float* in, float* out, Range rows, Range blocks) const;
-  void roll(const float* in, Ring& ring, Range rows, const Strip& strip) const;
-  void run_rows(const Lines& lines, Range rows, const Strip& strip) const;
+  void run_rows(const float* in, float* out, Range rows) const;
+  void roll(const float* in, float* out, Ring& ring, Range rows) const;
+  DepthwiseRow row_of(Range channels) const;
+  // `line` is where a row of the input lies.
+  template <class F>
+  void run_row(DepthwiseRow& kernel, int64_t row, const F& line) const;
 
   const Id weights_id_, bias_id_;
   const Clamp clamp_;
   std::unique_ptr<StripWindow> source_;
   std::unique_ptr<FloatConv> sink_;
   std::vector<float> bias_, zeros_;
+  std::vector<Read> reads_;            // by row of output, over all images
+  int64_t blocks_ = 1, columns_ = 1;  // parts of the channels and of a row, each with a ring
   Buffer weights_;  // [taps][channels]
 };
 

@@ -81,6 +81,10 @@ void FloatConv::ready(const Values& values) {
   flat_ = vertical_.kernel == 1 && horizontal_.kernel == 1 && vertical_.stride == 1 && horizontal_.stride == 1;
   runs_.clear();
   for (int32_t y = 0; y < vertical_.kernel; ++y) runs_.push_back({y * in_row_, row});
+  const int64_t count = int64_t{vertical_.kernel} * row, bytes = count * int64_t{sizeof(float)};
+  most_pixels_ = std::max<int64_t>(kLeastPixels, kHotPixelBytes / bytes);
+  const int64_t products = up(pixels_, isa_.tile_pixels) * count, panel_bytes = bytes * isa_.panel_channels;
+  ahead_step_ = panel_bytes < products ? 0 : up(panel_bytes, products);
   const void* weights = values[weights_id_].data;
   if (packed_from_ == weights) return;
   pack(values);
@@ -139,9 +143,8 @@ void FloatConv::run(const Values& values, Pool& pool) {
 }
 
 // The channels are those of whole panels.
-void FloatConv::run_rows(const float* in, Range rows, const Strip& strip) const {
+void FloatConv::run_strip(const float* in, Range pixels, const Strip& strip) const {
   const int64_t first = strip.first / isa_.panel_channels, last = up(strip.last, isa_.panel_channels);
-  const Range pixels{rows.first * horizontal_.out, rows.last * horizontal_.out};
   run_part(start(in, pixels.first), pixels, {first, last}, strip);
 }
 
@@ -173,21 +176,17 @@ FloatConv::Split FloatConv::split_work(int64_t threads) const {
 // Windows that overhang the image are copied, with zeros for what is outside.
 void FloatConv::run_part(const float* in, Range pixels, Range panels, const Strip& strip) const {
   const FloatRun whole{0, vertical_.kernel * horizontal_.kernel * in_channels_};
-  const int64_t most = std::max<int64_t>(kLeastPixels, kHotPixelBytes / (whole.count * int64_t{sizeof(float)}));
-  const int64_t panel_bytes = whole.count * isa_.panel_channels * int64_t{sizeof(float)};
-  const int64_t products = up(pixels_, isa_.tile_pixels) * whole.count;
-  const int64_t ahead_step = panel_bytes < products ? 0 : up(panel_bytes, products);
   float copies[kMaxCopied];
-  Place place(*this, pixels.first);
+  Place place(*this, flat_ ? 0 : pixels.first);
   float* out = strip.to;
   for (int64_t pixel = pixels.first; pixel < pixels.last;) {
     const int64_t inside = flat_ ? pixels.last - pixel : std::min(place.inside(), pixels.last - pixel);
-    FloatPixels at{std::min(inside, most), in + place.offset(), place.jump(), out, strip.step, runs_.data(),
-                   static_cast<int32_t>(runs_.size()), nullptr, ahead_step};
+    FloatPixels at{std::min(inside, most_pixels_), in + place.offset(), place.jump(), out, strip.step, runs_.data(),
+                   static_cast<int32_t>(runs_.size()), nullptr, ahead_step_};
     if (flat_) {
       at.in = in + (pixel - pixels.first) * in_channels_;
     } else if (inside == 0) {
-      at = {0, copies, whole.count, out, strip.step, &whole, 1, nullptr, ahead_step};
+      at = {0, copies, whole.count, out, strip.step, &whole, 1, nullptr, ahead_step_};
       for (; at.pixels < isa_.tile_pixels && pixel + at.pixels < pixels.last && !place.is_inside(); ++at.pixels, place.advance())
         copy_window(in, place, copies + at.pixels * whole.count);
     } else {
@@ -197,7 +196,8 @@ void FloatConv::run_part(const float* in, Range pixels, Range panels, const Stri
       const FloatPanel& panel = panels_[static_cast<size_t>(i)];
       FloatPixels of_panel = at;
       of_panel.out += panel.first - strip.first;
-      of_panel.ahead = reinterpret_cast<const char*>(panel.weights) + kAheadBytes + pixel * panel_bytes / pixels_;
+      of_panel.ahead = reinterpret_cast<const char*>(panel.weights) + kAheadBytes +
+                       pixel / isa_.tile_pixels * whole.count * ahead_step_;
       isa_.conv(panel, of_panel);
     }
     pixel += at.pixels;

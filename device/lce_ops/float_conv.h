@@ -36,7 +36,7 @@ class FloatConv : public StripWindow {
   const char* name() const override { return "CONV_2D"; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
-  void run_rows(const float* in, Range rows, const Strip& strip) const override;
+  void run_strip(const float* in, Range pixels, const Strip& strip) const override;
 
   int64_t weights_bytes() const override { return own_weights_.size(); }
   void move_weights(void* to) override;
@@ -75,7 +75,7 @@ class FloatConv : public StripWindow {
   const Clamp clamp_;
   Id slopes_id_ = kNoValue;
   Buffer own_weights_;  // until they are moved
-  int64_t weights_bytes_ = 0;
+  int64_t weights_bytes_ = 0, ahead_step_ = 0, most_pixels_ = 0;
   std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;

@@ -35,12 +35,13 @@ void FloatMaxPool::run(const Values& values, Pool& pool) {
   const int64_t together = std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(1, row_values));
   pool.run(static_cast<int32_t>((rows() + together - 1) / together), [&](int32_t task) {
     const int64_t first = task * together;
-    run_rows(in, {first, std::min(rows(), first + together)}, {out + first * row_values, out_channels_, 0, out_channels_});
+    run_strip(in, {first * horizontal_.out, std::min(rows(), first + together) * horizontal_.out},
+              {out + first * row_values, out_channels_, 0, out_channels_});
   });
 }
 
 // A tap outside the image is the nearest inside.
-void FloatMaxPool::run_rows(const float* in, Range rows, const Strip& strip) const {
+void FloatMaxPool::run_strip(const float* in, Range pixels, const Strip& strip) const {
   const float* places[kMaxTaps * kMaxFloatPixels];
   MaxTile tile{};
   tile.taps = static_cast<int32_t>(taps_.size());
@@ -48,8 +49,8 @@ void FloatMaxPool::run_rows(const float* in, Range rows, const Strip& strip) con
   tile.out = strip.to;
   tile.out_step = strip.step;
   tile.channels = strip.last - strip.first;
-  int64_t left = (rows.last - rows.first) * horizontal_.out;
-  Place place(*this, rows.first * horizontal_.out);
+  int64_t left = pixels.last - pixels.first;
+  Place place(*this, pixels.first);
   for (; left > 0; left -= tile.pixels, tile.out += tile.pixels * strip.step) {
     Place again = place;
     const auto most = static_cast<int32_t>(std::min<int64_t>(isa_.tile_pixels, left));

@@ -18,7 +18,7 @@ class FloatMaxPool : public StripWindow {
   const char* name() const override { return "MAX_POOL_2D"; }
   void prepare(Values& values) override;
   void run(const Values& values, Pool& pool) override;
-  void run_rows(const float* in, Range rows, const Strip& strip) const override;
+  void run_strip(const float* in, Range pixels, const Strip& strip) const override;
 
  private:
   const int32_t filter_height_, filter_width_;

@@ -59,7 +59,8 @@ struct FloatKernel {
 
   // Tiles of P pixels, and goes to the pixel behind them.
   template <int P, int N, bool kSlopes>
-  static void conv_tiles(const FloatPanel& panel, FloatPixels& at, int64_t tiles) {
+  static void conv_tiles(const FloatPanel& panel, FloatPixels& first, int64_t tiles) {
+    FloatPixels at = first;  // of which the compiler knows that what is stored is elsewhere
     const Float low = V::broadcast(panel.low), high = V::broadcast(panel.high);
     const auto finished = [&](Float sum, int n) {
       const Float clamped = clamp(sum, low, high);
@@ -80,6 +81,7 @@ struct FloatKernel {
       at.in += P * at.in_step;
       at.out += P * at.out_step;
     }
+    first = at;
   }
 
   template <int P, int N, bool kSlopes>

@@ -12,7 +12,7 @@ struct Slide {
   int32_t padding, stride_height, stride_width;  // as TFLite has them
 };
 
-// A part of the channels of rows of pixels.
+// A part of the channels of pixels.
 struct Strip {
   float* to;            // the first of the channels, of the first pixel
   int64_t step;         // from one pixel to the next
@@ -96,8 +96,8 @@ class FloatWindow : public Step {
 // What can make a part of its output at a time.
 class StripWindow : public FloatWindow {
  public:
-  // Makes these channels of output rows `rows`, counted over all images.
-  virtual void run_rows(const float* in, Range rows, const Strip& strip) const = 0;
+  // Makes these channels of output pixels, counted over all rows of all images.
+  virtual void run_strip(const float* in, Range pixels, const Strip& strip) const = 0;
 
  protected:
   using FloatWindow::FloatWindow;
