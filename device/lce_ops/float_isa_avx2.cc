@@ -19,6 +19,7 @@ struct Avx2 {
   static Float load_some(const float* from, int n) {
     return n >= kLanes ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first(n));
   }
+  static void hold(Float& v) { asm("" : "+x"(v)); }
   static void store_some(float* to, Float v, int n) {
     if (n >= kLanes)
       _mm256_storeu_ps(to, v);

@@ -16,6 +16,8 @@ struct Avx512 {
   static Float load_some(const float* from, int n) {
     return n >= kLanes ? _mm512_loadu_ps(from) : _mm512_maskz_loadu_ps(first(n), from);
   }
+  // In a register: compilers would load it again for each use.
+  static void hold(Float& v) { asm("" : "+v"(v)); }
   static void store_some(float* to, Float v, int n) {
     if (n >= kLanes)
       _mm512_storeu_ps(to, v);

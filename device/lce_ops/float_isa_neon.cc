@@ -21,6 +21,7 @@ struct Neon {
     std::memcpy(lanes, from, sizeof(float) * static_cast<size_t>(n));
     return vld1q_f32(lanes);
   }
+  static void hold(Float& v) { asm("" : "+w"(v)); }
   static void store_some(float* to, Float v, int n) {
     if (n >= kLanes) return vst1q_f32(to, v);
     float lanes[kLanes];

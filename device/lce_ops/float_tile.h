@@ -121,7 +121,8 @@ struct FloatKernel {
 #pragma GCC unroll 3
       for (int y = 0; y < 3; ++y) {
         const float* from = row.in[y] + (x + column) * row.in_step + c;
-        const Float value = inside ? V::load_some(from, lanes) : V::broadcast(0);
+        Float value = inside ? V::load_some(from, lanes) : V::broadcast(0);
+        V::hold(value);
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) {
           const int tap = (column - p * kStride) * 3 + y;

@@ -130,7 +130,7 @@ bool fuse_source(const Values& values, Steps& steps, size_t place) {
 
 bool fuse_sink(const Values& values, Steps& steps, size_t place) {
   auto* conv = dynamic_cast<FloatConv*>(steps[place].step.get());
-  if (!conv || !conv->is_flat(values)) return false;
+  if (!conv || !conv->is_flat(values) || !conv->is_small(values)) return false;
   size_t source;
   auto* depthwise = only_for<Depthwise>(values, steps, place, conv->in(), source);
   if (!depthwise || depthwise->has_sink()) return false;
