@@ -196,8 +196,8 @@ void FloatConv::run_part(const float* in, Range pixels, Range panels, const Stri
       const FloatPanel& panel = panels_[static_cast<size_t>(i)];
       FloatPixels of_panel = at;
       of_panel.out += panel.first - strip.first;
-      of_panel.ahead = reinterpret_cast<const char*>(panel.weights) + kAheadBytes +
-                       pixel / isa_.tile_pixels * whole.count * ahead_step_;
+      of_panel.ahead = reinterpret_cast<const char*>(panel.weights);
+      if (ahead_step_ > 0) of_panel.ahead += kAheadBytes + pixel / isa_.tile_pixels * whole.count * ahead_step_;
       isa_.conv(panel, of_panel);
     }
     pixel += at.pixels;
