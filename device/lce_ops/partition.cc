@@ -204,7 +204,7 @@ void Partition::gather_weights() {
   for (const PlannedStep& planned : steps_) bytes += planned.step->weights_bytes();
   if (bytes == 0) return;
   weights_.push_back(std::make_unique<Buffer>());
-  weights_.back()->resize_zeroed(bytes);
+  weights_.back()->resize_zeroed(bytes, true);
   auto* to = static_cast<char*>(weights_.back()->data());
   for (const PlannedStep& planned : steps_) {
     bytes = planned.step->weights_bytes();

@@ -1,16 +1,26 @@
 #include "value.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 
 namespace lce {
+namespace {
 
-void Buffer::resize_zeroed(int64_t bytes) {
+constexpr int64_t kHugePage = 2 * 1024 * 1024;
+
+}  // namespace
+
+void Buffer::resize_zeroed(int64_t bytes, bool pages_may_be_huge) {
   // A whole number of lines, as aligned_alloc wants.
   const int64_t rounded = std::max<int64_t>(64, (bytes + 63) / 64 * 64);
   if (rounded != size_) {
-    memory_.reset(std::aligned_alloc(64, static_cast<size_t>(rounded)));
+    const bool large = pages_may_be_huge && rounded >= kHugePage;
+    const int64_t unit = large ? kHugePage : 64, whole = (rounded + unit - 1) / unit * unit;
+    memory_.reset(std::aligned_alloc(static_cast<size_t>(unit), static_cast<size_t>(whole)));
     if (!memory_) throw std::bad_alloc();
+    if (large) madvise(memory_.get(), static_cast<size_t>(whole), MADV_HUGEPAGE);
     size_ = rounded;
   }
   std::memset(memory_.get(), 0, static_cast<size_t>(size_));
