@@ -73,7 +73,7 @@ struct Graph {
   const tfl::Context& context;
   const std::vector<GraphNode>& nodes;
   const FloatIsa& floats;
-  bool xnnpack, all_floats;
+  bool xnnpack;
 
   const tfl::Tensor& tensor(int32_t index) const { return context.tensors[index]; }
 };
@@ -181,6 +181,17 @@ bool is_window(const Graph& graph, const GraphNode& n) {
   return false;
 }
 
+// A depthwise convolution that makes the rows that it reads, and keeps them in the nearest cache: XNNPACK writes and reads
+// the whole image.
+bool makes_its_input(const Graph& graph, const GraphNode& depthwise) {
+  if (depthwise.registration->builtin_code != tfl::kBuiltinDepthwiseConv2d || !is_window(graph, depthwise)) return false;
+  const int32_t in = depthwise.node->inputs->data[0];
+  return readers(graph.nodes, in) == 1 && std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) {
+           return n.registration->builtin_code == tfl::kBuiltinConv2d && n.node->outputs->data[0] == in &&
+                  is_window(graph, n);
+         });
+}
+
 // Worth a partition of its own, such as the first convolution of a model: XNNPACK takes longer for it. For one value per
 // window it does not.
 bool is_wide(const Graph& graph, const GraphNode& n) {
@@ -242,7 +253,7 @@ void take_neighbours(const Graph& graph, std::vector<bool>& taken) {
   };
   for (size_t i = 0; i < taken.size(); ++i) {
     if (makes_plain_zeros(graph.nodes[i])) mark(plain, graph.nodes[i].node->outputs);
-    if (taken[i] || (graph.all_floats && is_window(graph, graph.nodes[i])) || is_wide(graph, graph.nodes[i]) || is_large_product(graph, graph.nodes[i])) take(i);
+    if (taken[i] || is_wide(graph, graph.nodes[i]) || is_large_product(graph, graph.nodes[i])) take(i);
   }
   for (size_t i = 0; i < taken.size(); ++i)
     if (suits(i) && any(made, graph.nodes[i].node->inputs)) take(i);
@@ -268,10 +279,12 @@ void take_prelus(const Graph& graph, std::vector<bool>& taken) {
 std::vector<int32_t> nodes_to_claim(tfl::Context* context, const Settings& settings) {
   const std::vector<GraphNode> nodes = graph_nodes(context);
   check_layout(*context, nodes);
-  const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack, settings.floats};
+  const Graph graph{*context, nodes, choose_float_isa(settings.kernel), settings.xnnpack};
   std::vector<bool> taken;
-  for (const GraphNode& n : nodes) taken.push_back(n.is_ours() || (settings.fuse && joins_blocks(graph, n)));
-  if (settings.fuse && (settings.floats || std::find(taken.begin(), taken.end(), true) != taken.end())) {
+  for (const GraphNode& n : nodes)
+    taken.push_back(n.is_ours() || (settings.fuse && (joins_blocks(graph, n) ||
+                                                      (settings.floats && makes_its_input(graph, n)))));
+  if (settings.fuse && std::find(taken.begin(), taken.end(), true) != taken.end()) {
     take_neighbours(graph, taken);
     take_prelus(graph, taken);
   }
