@@ -181,10 +181,11 @@ bool is_window(const Graph& graph, const GraphNode& n) {
   return false;
 }
 
-// A depthwise convolution that makes the rows that it reads, and keeps them in the nearest cache: XNNPACK writes and reads
-// the whole image.
+// A depthwise convolution that makes the rows that it reads, and keeps them in the nearest cache, where XNNPACK writes and
+// reads the whole image.
 bool makes_its_input(const Graph& graph, const GraphNode& depthwise) {
-  if (depthwise.registration->builtin_code != tfl::kBuiltinDepthwiseConv2d || !is_window(graph, depthwise)) return false;
+  if (depthwise.registration->builtin_code != tfl::kBuiltinDepthwiseConv2d) return false;
+  if (!is_window(graph, depthwise)) return false;
   const int32_t in = depthwise.node->inputs->data[0];
   return readers(graph.nodes, in) == 1 && std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const GraphNode& n) {
            return n.registration->builtin_code == tfl::kBuiltinConv2d && n.node->outputs->data[0] == in &&

@@ -53,12 +53,13 @@ void Depthwise::prepare(Values& values) {
   reads_.clear();
   for (int64_t row = 0; row < rows(); ++row) {
     const Range read = rows_read(row);
-    reads_.push_back({read.first - vertical_.inside(static_cast<int32_t>(row % vertical_.out)).first, read.first, read.last});
+    const auto inside = vertical_.inside(static_cast<int32_t>(row % vertical_.out));
+    reads_.push_back({read.first - inside.first, read.first, read.last});
   }
   if (source_) {
     blocks_ = up(in_channels_, isa_.panel_channels);
-    columns_ = up(kSize * in_row_ / in_channels_ * isa_.panel_channels, kRingFloats);
-    columns_ = std::min<int64_t>(columns_, horizontal_.out);
+    const int64_t columns = up(int64_t{kSize} * horizontal_.in * isa_.panel_channels, kRingFloats);
+    columns_ = std::min<int64_t>(columns, horizontal_.out);
   }
   if (sink_) sink_->prepare(values);
 }

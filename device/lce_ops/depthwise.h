@@ -26,7 +26,7 @@ class Depthwise : public FloatWindow {
 
   // From now on makes its own input, of which nothing is kept.
   void fuse_source(std::unique_ptr<StripWindow> source) { source_ = std::move(source); }
-  // From now on also does the convolution of single pixels that alone reads its output, of which nothing is kept either.
+  // From now on also does the convolution of single pixels that alone reads its output: of that nothing is kept either.
   void fuse_sink(std::unique_ptr<FloatConv> sink) { sink_ = std::move(sink); }
   bool has_sink() const { return sink_ != nullptr; }
   bool has_source() const { return source_ != nullptr; }
@@ -44,7 +44,10 @@ class Depthwise : public FloatWindow {
     int64_t made;  // rows so far
   };
 
-  int64_t line_pixels(const Range& columns) const { return (columns.last - columns.first - 1) * horizontal_.stride + kSize; }
+  // What the windows of these columns of output reach.
+  int64_t line_pixels(const Range& columns) const {
+    return (columns.last - columns.first - 1) * horizontal_.stride + kSize;
+  }
   void run_part(const float* in, float* out, Range rows, Range blocks) const;
   void run_rows(const float* in, float* out, Range rows) const;
   void roll(const float* in, float* out, Ring& ring, Range rows) const;

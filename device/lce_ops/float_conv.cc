@@ -19,6 +19,8 @@ constexpr int64_t kHotBytes = 24 * 1024;
 constexpr int64_t kAheadBytes = 128 * 1024;
 // Pixels whose windows stay there too while the panels pass by.
 constexpr int64_t kHotPixelBytes = 16 * 1024, kLeastPixels = 32;
+// These stay in the first levels of cache while they are read again and again.
+constexpr int64_t kFewWeights = 16 * 1024;
 // For few, XNNPACK has kernels that add in another order, so for one channel that is made of one.
 constexpr int64_t kFewPixels = 16, kFewChannels = 16;
 
@@ -48,9 +50,12 @@ FloatConv::FloatConv(const FloatIsa& isa, const Slide& slide, int32_t activation
       bias_id_(operands.bias),
       clamp_(Clamp::of(activation)) {}
 
+bool FloatConv::is_small(const Values& values) const { return elements(values[weights_id_].shape) <= kFewWeights; }
+
 bool FloatConv::is_flat(const Values& values) const {
   const Shape& weights = values[weights_id_].shape;
-  return weights.size() == 4 && weights[1] == 1 && weights[2] == 1 && slide_.stride_height == 1 && slide_.stride_width == 1;
+  return weights.size() == 4 && weights[1] == 1 && weights[2] == 1 && slide_.stride_height == 1 &&
+         slide_.stride_width == 1;
 }
 
 bool FloatConv::supports(const tfl::Context& context, const tfl::Node& node, const tfl::ConvParams& params) {
@@ -187,7 +192,8 @@ void FloatConv::run_part(const float* in, Range pixels, Range panels, const Stri
       at.in = in + (pixel - pixels.first) * in_channels_;
     } else if (inside == 0) {
       at = {0, copies, whole.count, out, strip.step, &whole, 1, nullptr, ahead_step_};
-      for (; at.pixels < isa_.tile_pixels && pixel + at.pixels < pixels.last && !place.is_inside(); ++at.pixels, place.advance())
+      const int64_t many = std::min<int64_t>(isa_.tile_pixels, pixels.last - pixel);
+      for (; at.pixels < many && !place.is_inside(); ++at.pixels, place.advance())
         copy_window(in, place, copies + at.pixels * whole.count);
     } else {
       place.advance(at.pixels);

@@ -44,7 +44,7 @@ class FloatConv : public StripWindow {
   // Whether each output pixel is made of the one input pixel in its place.
   bool is_flat(const Values& values) const;
   // Whether its weights can be read again for every few pixels.
-  bool is_small(const Values& values) const { return elements(values[weights_id_].shape) <= 16 * 1024; }
+  bool is_small(const Values& values) const;
   // Of a flat one: output pixels, of which the first is made of the first of `in`.
   void run_pixels(const float* in, float* out, int64_t first, int64_t last) const;
 
@@ -81,7 +81,7 @@ class FloatConv : public StripWindow {
   std::vector<float> bias_, slopes_;
   std::vector<FloatPanel> panels_;
   std::vector<FloatRun> runs_;
-  bool flat_ = false;
+  bool flat_ = false;  // is_flat, once prepared
   const void* packed_from_ = nullptr;
 };
 

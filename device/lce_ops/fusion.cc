@@ -6,6 +6,7 @@
 //   PAD, ADD                 -> the ADD adds what the PAD would have padded
 //   ADD, MUL, LceQuantize in a row -> the next does a row of pixels when the one before it has done it
 //   convolution or MAX_POOL_2D of floats, DEPTHWISE_CONV_2D -> the latter makes a few rows of its input at a time
+//   DEPTHWISE_CONV_2D, convolution of single pixels -> the former does it a few rows at a time
 // A float tensor that only an LceQuantize reads is then never stored. The arithmetic stays the same, step by step, so
 // fused and unfused graphs give identical bits.
 #include <algorithm>

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tf_keras
 
 from device.preprocessing import preprocess
+from harness.models import xnnpack
 from harness.models.xnnpack import XnnpackModel
+from harness.native import build
 
 RECORD = {"height": 12, "width": 12, "channel_order": "rgb", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3}
 
@@ -29,3 +34,53 @@ def test_scores_are_the_keras_models_and_belong_to_their_images(
     images = np.random.default_rng(count).integers(0, 256, (count, 12, 12, 3)).astype(np.uint8)
     scores = XnnpackModel(model, RECORD, threads=threads)(images)
     assert np.allclose(scores, model(preprocess(images, RECORD)), atol=1e-5)
+
+
+def _mobile(inputs: Any) -> Any:
+    """Blocks like MobileNet's, with channels that are no whole vectors."""
+    layers, y = tf_keras.layers, tf_keras.layers.Conv2D(16, 3, 2, padding="same", activation="relu")(inputs)
+    for filters, stride in ((24, 2), (24, 1), (40, 1), (40, 2)):
+        before = y
+        y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(3 * filters, 1, use_bias=False)(y)))
+        y = layers.ReLU(6.0)(layers.DepthwiseConv2D(3, stride, padding="same")(y))
+        y = layers.Conv2D(filters, 1)(y)
+        y = layers.Add()([before, y]) if before.shape == y.shape else y
+    return y
+
+
+def _residual(inputs: Any) -> Any:
+    layers, y = tf_keras.layers, tf_keras.layers.Conv2D(24, 3, padding="same", activation="relu")(inputs)
+    for _ in range(2):
+        inner = layers.Conv2D(24, 3, padding="same")(layers.Conv2D(24, 1, activation="relu")(y))
+        y = layers.ReLU()(layers.Add()([y, inner]))
+    return y
+
+
+@pytest.mark.parametrize("size", [(47, 61), (64, 64)])
+@pytest.mark.parametrize("body", [_mobile, _residual])
+def test_scores_have_the_same_bits_with_and_without_our_operators(
+    body: Callable[[Any], Any], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if xnnpack.operators() is None:
+        pytest.skip("no library of operators, and no compiler for it")
+    tf_keras.utils.set_random_seed(1)
+    layers = tf_keras.layers
+    inputs = layers.Input((*size, 3))
+    model = tf_keras.Model(inputs, layers.Dense(90)(layers.GlobalAveragePooling2D()(body(inputs))))
+    record = RECORD | {"height": size[0], "width": size[1]}
+    images = np.random.default_rng(1).integers(0, 256, (5, *size, 3)).astype(np.uint8)
+    ours = XnnpackModel(model, record, threads=2)(images)
+    monkeypatch.setattr(xnnpack, "operators", lambda: None)
+    assert ours.tobytes() == XnnpackModel(model, record, threads=2)(images).tobytes()
+
+
+def test_without_a_compiler_xnnpack_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler() -> None:
+        raise build.NoCompiler("none")
+
+    monkeypatch.setattr(build, "host_library", no_compiler)
+    xnnpack.operators.cache_clear()
+    try:
+        assert xnnpack.operators() is None
+    finally:
+        xnnpack.operators.cache_clear()
