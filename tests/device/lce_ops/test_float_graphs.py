@@ -98,7 +98,7 @@ def test_a_block_is_taken_and_keeps_the_bits_of_the_runtime(
     assert_same_bits(operators.run(model, inputs, floats=1, num_threads=num_threads), theirs)
 
 
-def test_other_shapes_are_prepared_anew(operators: Operators) -> None:
+def test_inputs_of_other_shapes_keep_the_bits_of_the_runtime(operators: Operators) -> None:
     graph, source, end = block((1, 17, 15, 24), 56, 40, 2)
     model = graph.model([source], [end])
     images = np.random.default_rng(1).normal(size=(1, 30, 80, 24)).astype(np.float32)

@@ -114,7 +114,7 @@ def test_other_custom_operators_stay_with_the_runtime(operators: Operators) -> N
         ({"num_threads": "many"}, "option num_threads: expected a number from 0 to 64, got many"),
         ({"num_threads": -1}, "option num_threads: expected a number from 0 to 64, got -1"),
         ({"fuse": 2}, "option fuse: expected a number from 0 to 1, got 2"),
-        ({"threads": 2}, "option threads: expected one of kernel, num_threads, fuse, xnnpack, trace"),
+        ({"threads": 2}, "option threads: expected one of kernel, num_threads, fuse, xnnpack, floats, trace"),
         ({"trace": "yes"}, "option trace: expected a number from 0 to 1, got yes"),
     ],
 )
