@@ -7,6 +7,7 @@ signs in a binarized one, which therefore is refused here.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,10 +75,19 @@ def operators() -> str | None:
 
 
 def _interpreter(content: bytes) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, load_delegate
+    """With our operators, unless this runtime does not take them."""
+    from ai_edge_litert.interpreter import load_delegate
 
     library = operators()
-    delegates = [load_delegate(library, {"num_threads": "1", "floats": "1"})] if library else None
+    if library is not None:
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            return _allocated(content, [load_delegate(library, {"num_threads": "1", "floats": "1"})])
+    return _allocated(content, [])
+
+
+def _allocated(content: bytes, delegates: list[Any]) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_delegates=delegates)
     interpreter.allocate_tensors()
     return interpreter

@@ -84,3 +84,16 @@ def test_without_a_compiler_xnnpack_says_the_same(monkeypatch: pytest.MonkeyPatc
         assert xnnpack.operators() is None
     finally:
         xnnpack.operators.cache_clear()
+
+
+def test_where_a_runtime_takes_no_operators_of_ours_xnnpack_says_the_same(
+    model: tf_keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise ValueError("this TFLite runtime lays its structures out in a way that this library does not know")
+
+    images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype(np.uint8)
+    with_ours = XnnpackModel(model, RECORD)(images)
+    monkeypatch.setattr(xnnpack, "operators", lambda: "a library")
+    monkeypatch.setattr("ai_edge_litert.interpreter.load_delegate", refused)
+    assert np.array_equal(XnnpackModel(model, RECORD)(images), with_ours)
