@@ -25,6 +25,7 @@ from lce_ops.conftest import GOLDEN, KERNELS, Operators, invoke
 from lce_ops.golden_cases import failures
 from lce_ops.graphs import conv_options, flexbuffer
 from lce_ops.random_graphs import random_graph
+from lce_ops.test_float_graphs import FloatNetwork
 from lce_ops.test_refusals import MALFORMED, conv_model
 
 FILES, SECONDS_PER_FILE = 200, 5
@@ -111,6 +112,11 @@ def main(library: str, runtime: str, seed: int) -> None:
         model, inputs = random_graph(seed * 1000 + i)
         for kernel in KERNELS:
             operators.run(model, inputs, kernel=kernel, num_threads=3)
+    for i in range(30):
+        network = FloatNetwork(seed * 1000 + i)
+        model, inputs = network.model([network.source], network.results), network.inputs()
+        for kernel in KERNELS:
+            operators.run(model, inputs, kernel=kernel, num_threads=3, floats=1)
     bad = [model for model, _ in MALFORMED.values()]
     options = [flexbuffer(conv_options(40), width) for width in (None, 2, 4, 8)]
     bad += [conv_model(mutated(rng.choice(options), rng)) for _ in range(1500)]
