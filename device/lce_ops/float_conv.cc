@@ -161,7 +161,7 @@ void FloatConv::run_pixels(const float* in, float* out, int64_t first, int64_t l
 // What is larger is divided first: pixels, or weights, which each chunk of pixels reads again.
 FloatConv::Split FloatConv::split_work(int64_t threads) const {
   const auto panels = static_cast<int64_t>(panels_.size());
-    Split split{};
+  Split split{};
   split.blocks = std::min(panels, up(weights_bytes_, kHotBytes));
   split.chunks = split.parts = 1;
   if (threads == 1) return split;

@@ -97,7 +97,7 @@ struct FloatKernel {
     if constexpr (N > 1)
       if (panel.channels <= (N - 1) * V::kLanes) return conv_of<N - 1, kSlopes>(panel, at);
     constexpr int kMost = V::kPixels * (N == 1 ? V::kNarrow : 1);
-    const int64_t tiles = (at.pixels + kMost - 1) / kMost, size = (at.pixels + tiles - 1) / tiles;
+    const int64_t tiles = up(at.pixels, kMost), size = up(at.pixels, tiles);
     const int64_t smaller = size * tiles - at.pixels;
     conv_tiles_of<kMost, N, kSlopes>(panel, at, size, tiles - smaller);
     if (smaller > 0) conv_tiles_of<kMost, N, kSlopes>(panel, at, size - 1, smaller);

@@ -27,7 +27,6 @@ constexpr int64_t kFarFloats = 1 << 19;  // images of so many are not in a near 
 constexpr int64_t kLineFloats = 16;      // of a cache's line
 
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
-typedef int32_t Bits __attribute__((vector_size(4 * kLanes)));
 typedef float Anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 
 // As `float_convolution.py` lays it out.
