@@ -67,6 +67,7 @@ def rewritten(
     quicker = with_residual_sums(
         quicker,
         find_residuals(graph, norms),
+        norms,
         {norm: product for norm, product in products.items() if product.step.name not in forks},
         keep=keep,
         ungated=[fork.relu for fork in forks.values() if fork.relu],

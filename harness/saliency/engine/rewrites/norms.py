@@ -30,6 +30,10 @@ class Norms:
             self._known[step.name] = norm if _has_bits_of(step, norm) else None
         return self._known[step.name]
 
+    def known(self, name: str) -> Norm | None:
+        """What the step of this name was found to be."""
+        return self._known[name]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Product:

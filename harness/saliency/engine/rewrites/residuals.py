@@ -18,7 +18,7 @@ from harness.native.residual_sum import Term, residual_sum
 from harness.saliency.engine.graph import Graph, Step, back_through, identity, with_calls
 from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.gates import is_plain_relu
-from harness.saliency.engine.rewrites.norms import Norms, Product, norm_of
+from harness.saliency.engine.rewrites.norms import Norms, Product
 
 LEAST_VALUES = 10**5  # of an image's map; with fewer, a call of ours costs more than it saves
 
@@ -59,6 +59,7 @@ def find_residuals(graph: Graph, norms: Norms) -> tuple[Residual, ...]:
 def with_residual_sums(
     graph: Graph,
     residuals: Iterable[Residual],
+    norms: Norms,
     products: Mapping[str, Product],
     *,
     keep: Collection[str],
@@ -73,7 +74,7 @@ def with_residual_sums(
     """
     calls: dict[str, Callable[..., Any]] = {}
     for residual in residuals:
-        way = _sum_of(graph, residual, products, threads)
+        way = _sum_of(graph, residual, norms, products, threads)
         if way is None or way.inside.union({residual.sum} if residual.relu else ()).intersection(keep):
             continue
         calls |= dict.fromkeys(way.inside, identity)
@@ -104,11 +105,13 @@ def _norm_before(graph: Graph, tensor: int, norms: Norms) -> str | None:
     return step.name if norms.of(step) else None
 
 
-def _sum_of(graph: Graph, residual: Residual, products: Mapping[str, Product], threads: int) -> _Sum | None:
-    norms = [graph.step(name) if name else None for name in residual.norms]
-    left, right = (norm if norm and norm.call is not identity else None for norm in norms)
+def _sum_of(
+    graph: Graph, residual: Residual, norms: Norms, products: Mapping[str, Product], threads: int
+) -> _Sum | None:
+    steps = [graph.step(name) if name else None for name in residual.norms]
+    left, right = (norm if norm and norm.call is not identity else None for norm in steps)
     if left or right:
-        return _sum_of_normed((left, right), is_rectified=residual.relu is not None, threads=threads)
+        return _sum_of_normed((left, right), norms, is_rectified=residual.relu is not None, threads=threads)
     places = [place for place, name in enumerate(residual.norms) if name in products]
     if not places:
         return None
@@ -116,10 +119,10 @@ def _sum_of(graph: Graph, residual: Residual, products: Mapping[str, Product], t
     return _sum_with_product(product, places[-1], is_rectified=residual.relu is not None)
 
 
-def _sum_of_normed(norms: tuple[Step | None, Step | None], *, is_rectified: bool, threads: int) -> _Sum:
+def _sum_of_normed(steps: tuple[Step | None, Step | None], norms: Norms, *, is_rectified: bool, threads: int) -> _Sum:
     import tensorflow as tf
 
-    parameters = [norm_of(norm.layer) if norm else None for norm in norms]
+    parameters = [norms.known(step.name) if step else None for step in steps]
 
     def run(left: Any, right: Any) -> Any:
         terms = map(Term, (left, right), parameters)
@@ -128,8 +131,8 @@ def _sum_of_normed(norms: tuple[Step | None, Step | None], *, is_rectified: bool
     def forward(left: Any, right: Any) -> Any:
         return tf.ensure_shape(tf.numpy_function(run, [left, right], tf.float32, stateful=False), left.shape)
 
-    left, right = (_back_through(norm) if norm else _passed for norm in norms)
-    return _Sum(inside=frozenset(norm.name for norm in norms if norm), forward=forward, backward=(left, right))
+    left, right = (_back_through(step) if step else _passed for step in steps)
+    return _Sum(inside=frozenset(step.name for step in steps if step), forward=forward, backward=(left, right))
 
 
 def _sum_with_product(product: Product, place: int, *, is_rectified: bool) -> _Sum:

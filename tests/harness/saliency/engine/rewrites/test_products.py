@@ -9,20 +9,14 @@ import pytest
 
 from harness.native import float_convolution
 from harness.saliency import GradientEngine, compute
-from harness.saliency.engine.rewrites import norms, products, residuals, tiles
+from harness.saliency.engine.rewrites import norms, products
 from tests.harness.saliency.engine import graphs
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 5)).astype(np.float32)
 TARGETS = np.array([0, 1, 2])
 
 
-pytestmark = pytest.mark.usefixtures("floats_library")
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
-    monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
+pytestmark = pytest.mark.usefixtures("floats_library", "nothing_is_too_small")
 
 
 def bottlenecks(

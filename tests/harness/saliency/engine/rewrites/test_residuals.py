@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.saliency import GradientEngine, compute
-from harness.saliency.engine.rewrites import norms, residuals, tiles
+from harness.saliency.engine.rewrites import norms, residuals
 from tests.harness.saliency.engine import graphs
 from tests.harness.saliency.engine.graphs import operations
 
@@ -17,13 +17,7 @@ TARGETS = np.array([0, 1, 2])
 SHAPE = (2, *IMAGES.shape[1:])
 
 
-pytestmark = pytest.mark.usefixtures("floats_library")
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiles, "LEAST_PRODUCTS", 0)
-    monkeypatch.setattr(residuals, "LEAST_VALUES", 0)
+pytestmark = pytest.mark.usefixtures("floats_library", "nothing_is_too_small")
 
 
 def blocks(
