@@ -102,7 +102,7 @@ def convolutions(size: int, channels: int) -> tuple[dict[str, Callable[[], Any]]
     theirs = tf.function(lambda x: tf.nn.conv2d(x, weights, 1, "SAME"), autograph=False)
     contenders: dict[str, Callable[[], Any]] = {
         "tensorflow": lambda: theirs(images).numpy(),
-        "winograd": lambda: float_convolution.convolve(values, transformed, before=(1, 1), size=(size, size)),
+        "winograd": lambda: float_convolution.convolve(images, transformed, before=(1, 1), size=(size, size)).numpy(),
         "signs": lambda: signs(values),
     }
     exact = tf.nn.conv2d(values.astype(np.float64), kernel.astype(np.float64), 1, "SAME").numpy()

@@ -23,8 +23,10 @@ from harness.errors import BitlensError, ConfigError, nearest
 
 LIBRARY = "liblce_ops.so"
 FLOATS_LIBRARY = "libfloats.so"
-FLOATS = tuple(
-    Path(__file__).with_name(name) for name in ("float_convolution.cc", "dense_gradient.cc", "residual_sum.cc")
+FLOATS = (*sorted(Path(__file__).parent.glob("*.cc")), *(lce_build.HERE / name for name in ("pool.cc", "trace.cc")))
+FLOATS_HEADERS = (
+    Path(__file__).with_name("library.h"),
+    *(lce_build.HERE / name for name in ("cpu.h", "export.h", "pool.h", "trace.h")),
 )
 FLOATS_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
 TARGETS = ("x86_64", "aarch64")
@@ -137,7 +139,7 @@ def _hash_beside(path: Path) -> Path:
 
 
 def _floats_hash() -> str:
-    read = b"".join(source.read_bytes() for source in FLOATS) + (lce_build.HERE / "cpu.h").read_bytes()
+    read = b"".join(path.read_bytes() for path in (*FLOATS, *FLOATS_HEADERS))
     return hashlib.sha256(repr(FLOATS_FLAGS).encode() + read).hexdigest()[:16]
 
 

@@ -5,9 +5,7 @@
 #include <cstring>
 
 #include "../../device/lce_ops/cpu.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "library.h"
 
 namespace {
 
@@ -76,15 +74,29 @@ void back_plain(const float* gradients, int64_t images, const float* weights, in
   go_back<16>(gradients, images, weights, depth, out, inputs, first, last);
 }
 
+// A call's numbers.
+struct Weights {
+  int64_t inputs, depth;
+};
+
+const Weights& described(const floats::Call& call) { return *reinterpret_cast<const Weights*>(call.numbers); }
+
+int64_t rows(const floats::Call& call) { return described(call).inputs; }
+
+// maps: gradients (images, depth), weights (inputs, depth); out (images, inputs).
+void run(const floats::Call& call, int64_t first, int64_t last) {
+  const auto [inputs, depth] = described(call);
+  const float *gradients = call.maps[0], *weights = call.maps[1];
+#if defined(__x86_64__)
+  if (lce::cpu().avx512f)
+    return back_avx512(gradients, call.images, weights, depth, call.out, inputs, first, last);
+  if (lce::cpu().avx2 && lce::cpu().fma)
+    return back_avx2(gradients, call.images, weights, depth, call.out, inputs, first, last);
+#endif
+  back_plain(gradients, call.images, weights, depth, call.out, inputs, first, last);
+}
+
 }  // namespace
 
-// gradients (images, depth), weights (inputs, depth): writes the inputs [first, last) of `out` (images, inputs).
-EXPORT void dense_gradient(const float* gradients, int64_t images, const float* weights, int64_t depth, float* out,
-                           int64_t inputs, int64_t first, int64_t last) {
-#if defined(__x86_64__)
-  if (lce::cpu().avx512f) return back_avx512(gradients, images, weights, depth, out, inputs, first, last);
-  if (lce::cpu().avx2 && lce::cpu().fma)
-    return back_avx2(gradients, images, weights, depth, out, inputs, first, last);
-#endif
-  back_plain(gradients, images, weights, depth, out, inputs, first, last);
-}
+// Its parts are rows of weights.
+const floats::Function floats::dense_gradient{rows, run};

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-from harness.native.arrays import aligned
-from harness.native.floats import library
-from harness.native.parts import shared
-
-Array = NDArray[np.float32]
+from harness.native import floats
 
 
-def dense_gradient(upstream: Array, weights: Array, *, threads: int = 1) -> Array:
+def dense_gradient(upstream: Any, weights: Any, *, threads: int = 1) -> Any:
     """Gradients by the outputs (N, units) times weights (inputs, units): those by the inputs, (N, inputs).
 
     Raises BitlensError if there is no library and no compiler for it.
     """
-    if upstream.ndim != 2 or weights.ndim != 2 or upstream.shape[1] != weights.shape[1]:
+    if len(upstream.shape) != 2 or len(weights.shape) != 2 or upstream.shape[1] != weights.shape[1]:
         raise ValueError(f"expected (N, units) and (inputs, units), got {upstream.shape} and {weights.shape}")
-    upstream, weights = (np.ascontiguousarray(array, np.float32) for array in (upstream, weights))
-    inputs, units = weights.shape
-    result = aligned((len(upstream), inputs))
-
-    def run(first: int, last: int) -> None:
-        library().dense_gradient(
-            upstream.ctypes.data, len(upstream), weights.ctypes.data, units, result.ctypes.data, inputs, first, last
-        )
-
-    shared(run, inputs, threads)
-    return result
+    inputs, units = map(int, weights.shape)
+    maps = {"upstream": upstream, "weights": weights}
+    return floats.call("bitlens_dense_gradient", maps, numbers=(inputs, units), shape=(inputs,), threads=threads)

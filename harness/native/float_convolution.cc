@@ -5,6 +5,7 @@
 // two matrices, and the products are transformed back. A block and one place's weights stay in the caches, and channels
 // are the lanes of vectors throughout. With a single tap a tile is a pixel, of one place, and nothing is transformed.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -14,9 +15,7 @@
 #endif
 
 #include "../../device/lce_ops/cpu.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "library.h"
 
 namespace {
 
@@ -29,8 +28,9 @@ constexpr int64_t kLineFloats = 16;      // of a cache's line
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 typedef float Anywhere __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 
-// As `float_convolution.py` lays it out.
+// A call's numbers.
 struct Convolution {
+  int64_t taps;                     // in a row and in a column
   int64_t height, width, channels;  // of the input
   int64_t top, left;                // zeros before it
   int64_t out_height, out_width, out_channels;
@@ -44,7 +44,7 @@ struct Convolution {
 // added, and it is zero where `opened` is not positive. Before that, each channel gets its bias and its batch norm, if
 // there is a `mean`. Whatever is null is not done.
 struct Maps {
-  const float *in, *gate, *more, *opened, *bias;
+  const float *in, *weights, *gate, *more, *opened, *bias;
   const float *mean, *inverse, *scale, *shift;  // inverse: of the standard deviation
   float* out;
 };
@@ -300,8 +300,7 @@ INLINE void product(const Convolution& c, int64_t places, const Block<const floa
 }
 
 template <class Taps, int R, int N, int kBytes>
-INLINE void convolve(const Convolution& c, const Maps& maps, const float* weights, int64_t first_tile,
-                     int64_t last_tile) {
+INLINE void convolve(const Convolution& c, const Maps& maps, int64_t first_tile, int64_t last_tile) {
   constexpr int64_t kPlaces = Taps::kIn * Taps::kIn, kPanel = N * kBytes / 4;
   static_assert(kPanel % kLanes == 0);
   const int64_t width = (c.out_channels + kPanel - 1) / kPanel * kPanel;
@@ -328,36 +327,33 @@ INLINE void convolve(const Convolution& c, const Maps& maps, const float* weight
     if (from.first == values.first)
       for (int64_t row = 0; row < present; ++row) tile_in<Taps>(c, maps, tile + row, row, values);
     const bool is_block = to.first == products.first;
-    product<R, N, kBytes>(c, kPlaces, from, weights, present, to, is_block ? nullptr : &maps);
+    product<R, N, kBytes>(c, kPlaces, from, maps.weights, present, to, is_block ? nullptr : &maps);
     for (int64_t row = 0; is_block && row < present; ++row)
       tile_out(Taps{}, c, products, row, tile + row, maps, is_far);
   }
   finish_far_stores();
 }
 
-// As many taps as the convolution has in a row and in a column.
 template <int R, int N, int kBytes>
-INLINE void convolve(const Convolution& c, int32_t taps, const Maps& maps, const float* weights, int64_t first,
-                     int64_t last) {
-  if (taps == 1)
-    convolve<OneTap, R, N, kBytes>(c, maps, weights, first, last);
+INLINE void convolve(const Convolution& c, const Maps& maps, int64_t first, int64_t last) {
+  if (c.taps == 1)
+    convolve<OneTap, R, N, kBytes>(c, maps, first, last);
   else
-    convolve<ThreeTaps, R, N, kBytes>(c, maps, weights, first, last);
+    convolve<ThreeTaps, R, N, kBytes>(c, maps, first, last);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx512f"))) void convolve_avx512(const Convolution& c, int32_t taps, const Maps& maps,
-                                                        const float* weights, int64_t first, int64_t last) {
-  convolve<6, 4, 64>(c, taps, maps, weights, first, last);
+__attribute__((target("avx512f"))) void convolve_avx512(const Convolution& c, const Maps& maps, int64_t first,
+                                                        int64_t last) {
+  convolve<6, 4, 64>(c, maps, first, last);
 }
-__attribute__((target("avx2,fma"))) void convolve_avx2(const Convolution& c, int32_t taps, const Maps& maps,
-                                                       const float* weights, int64_t first, int64_t last) {
-  convolve<6, 2, 32>(c, taps, maps, weights, first, last);
+__attribute__((target("avx2,fma"))) void convolve_avx2(const Convolution& c, const Maps& maps, int64_t first,
+                                                       int64_t last) {
+  convolve<6, 2, 32>(c, maps, first, last);
 }
 #endif
-void convolve_plain(const Convolution& c, int32_t taps, const Maps& maps, const float* weights, int64_t first,
-                    int64_t last) {
-  convolve<6, 4, 16>(c, taps, maps, weights, first, last);
+void convolve_plain(const Convolution& c, const Maps& maps, int64_t first, int64_t last) {
+  convolve<6, 4, 16>(c, maps, first, last);
 }
 
 struct Kernel {
@@ -373,13 +369,23 @@ Kernel kernel() {
   return {convolve_plain, 16};
 }
 
+const Convolution& described(const floats::Call& call) { return *reinterpret_cast<const Convolution*>(call.numbers); }
+
+int64_t tiles(const floats::Call& call) {
+  return call.images * described(call).tiles_down * described(call).tiles_across;
+}
+
+void run(const floats::Call& call, int64_t first, int64_t last) {
+  Maps maps;
+  std::memcpy(&maps, call.maps, offsetof(Maps, out));
+  maps.out = call.out;
+  kernel().convolve(described(call), maps, first, last);
+}
+
 }  // namespace
 
 // Output channels per panel of the weights: (places, panels, channels, panel).
 EXPORT int32_t convolution_panel() { return kernel().panel; }
 
-// Writes the outputs of the tiles [first, last) of a convolution with 1x1 or 3x3 taps.
-EXPORT void convolve_floats(const Convolution* c, int32_t taps, const Maps* maps, const float* weights, int64_t first,
-                            int64_t last) {
-  kernel().convolve(*c, taps, *maps, weights, first, last);
-}
+// Its parts are tiles. In place: `more` and `opened`.
+const floats::Function floats::convolution{tiles, run, 1 << 3 | 1 << 4};

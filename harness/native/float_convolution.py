@@ -5,15 +5,13 @@ arXiv:1509.09308).
 
 from __future__ import annotations
 
-import ctypes
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.native.arrays import aligned
-from harness.native.floats import library
-from harness.native.norm import Norm
-from harness.native.parts import shared
+from harness.native import floats
+from harness.native.norm import Norm, maps_of
 
 Array = NDArray[np.float32]
 TILE = {1: 1, 3: 4}  # outputs in a row of a tile, by the taps in a row of a kernel
@@ -37,11 +35,7 @@ def places(taps: int) -> int:
 
 def filters_worked_on(filters: int) -> int:
     """So many are computed for so many, since a panel of a kernel is always whole. Raises BitlensError as `Kernel`."""
-    return -(-filters // _panel()) * _panel()
-
-
-def _panel() -> int:
-    return int(library().convolution_panel())
+    return -(-filters // floats.panel()) * floats.panel()
 
 
 class Kernel:
@@ -51,12 +45,16 @@ class Kernel:
     """
 
     def __init__(self, values: Array) -> None:
+        import tensorflow as tf
+
         self.taps, _, self.channels, self.filters = values.shape
-        panel, worked_on = _panel(), filters_worked_on(self.filters)
-        self.weights = np.zeros((places(self.taps), worked_on // panel, self.channels, panel), np.float32)
-        for number in range(self.weights.shape[1]):
+        panel, worked_on = floats.panel(), filters_worked_on(self.filters)
+        weights = np.zeros((places(self.taps), worked_on // panel, self.channels, panel), np.float32)
+        for number in range(weights.shape[1]):
             part = values[..., number * panel : (number + 1) * panel]
-            self.weights[:, number, :, : part.shape[3]] = part[0] if self.taps == 1 else _at_points(part)
+            weights[:, number, :, : part.shape[3]] = part[0] if self.taps == 1 else _at_points(part)
+        with tf.init_scope():  # not a part of what is traced
+            self.weights = tf.constant(weights)
 
 
 def _at_points(values: Array) -> NDArray[np.float64]:
@@ -67,21 +65,21 @@ def _at_points(values: Array) -> NDArray[np.float64]:
 
 
 def convolve(
-    values: Array,
+    values: Any,
     kernel: Kernel,
     *,
     before: tuple[int, int],
     size: tuple[int, int],
-    gate: Array | None = None,
-    more: Array | None = None,
-    opened: Array | None = None,
-    bias: Array | None = None,
+    gate: Any = None,
+    more: Any = None,
+    opened: Any = None,
+    bias: Any = None,
     norm: Norm | None = None,
     is_rectified: bool = False,
     step: int = 1,
     stride: int = 1,
     threads: int = 1,
-) -> Array:
+) -> Any:
     """Windows over images (N, H, W, channels): (N, *size, filters). They are at every pixel, if nothing else is said.
 
     before  zeros above and to the left of the images; as many follow them as `size` asks for.
@@ -92,29 +90,25 @@ def convolve(
     step    pixels from one window's output to the next in each direction, for one tap; zeros are between them.
     stride  pixels from one window to the next, for one tap.
     """
-    if values.ndim != 4 or values.shape[3] != kernel.channels:
-        raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {values.shape}")
+    if len(values.shape) != 4 or values.shape[3] != kernel.channels:
+        raise ValueError(f"expected images (N, H, W, {kernel.channels}), got {tuple(values.shape)}")
     if (step, stride) != (1, 1) and kernel.taps != 1:
         raise ValueError(f"a step of {step} and a stride of {stride} are for one tap, not for {kernel.taps}")
-    result = aligned((len(values), *size, kernel.filters))
-    maps = {"gate": (gate, values.shape), "more": (more, result.shape), "opened": (opened, result.shape)}
-    by_filters = {"bias": bias, **(norm._asdict() if norm else dict.fromkeys(Norm._fields))}
-    maps |= {name: (given, (kernel.filters,)) for name, given in by_filters.items()}
-    for name, (given, shape) in maps.items():
-        if given is not None and given.shape != shape:
-            raise ValueError(f"{name}: expected the shape {shape}, got {given.shape}")
-    arrays = [
-        None if each is None else np.ascontiguousarray(each, np.float32)
-        for each in (values, *(given for given, _ in maps.values()))
-    ]
-    pointers = (ctypes.c_void_p * 10)(*(None if each is None else each.ctypes.data for each in (*arrays, result)))
+    shape, filters = (*size, kernel.filters), (kernel.filters,)
+    of_values, of_result = tuple(values.shape), (values.shape[0], *shape)
+    norms = maps_of(norm)
+    wanted = {
+        "gate": of_values,
+        "more": of_result,
+        "opened": of_result,
+        "bias": filters,
+        **dict.fromkeys(norms, filters),
+    }
+    maps = {"gate": gate, "more": more, "opened": opened, "bias": bias, **norms}
+    for name, given in maps.items():
+        if given is not None and tuple(given.shape) != wanted[name]:
+            raise ValueError(f"{name}: expected the shape {wanted[name]}, got {tuple(given.shape)}")
     tiles = [-(-length // (TILE[kernel.taps] * step)) for length in size]
-    described = (ctypes.c_int64 * 13)(
-        *values.shape[1:], *before, *size, kernel.filters, *tiles, step, stride, is_rectified
-    )
-
-    def run(first: int, last: int) -> None:
-        library().convolve_floats(described, kernel.taps, pointers, kernel.weights.ctypes.data, first, last)
-
-    shared(run, len(values) * tiles[0] * tiles[1], threads)
-    return result
+    numbers = (kernel.taps, *of_values[1:], *before, *shape, *tiles, step, stride, is_rectified)
+    maps = {"values": values, "weights": kernel.weights, **maps}
+    return floats.call("bitlens_convolution", maps, numbers=numbers, shape=shape, threads=threads)

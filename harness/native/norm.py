@@ -18,3 +18,8 @@ class Norm(NamedTuple):
     inverse: Array  # of the standard deviation
     scale: Array
     shift: Array
+
+
+def maps_of(norm: Norm | None) -> dict[str, Array | None]:
+    """As the library is given a norm, if there is one."""
+    return norm._asdict() if norm else dict.fromkeys(Norm._fields)

@@ -1,14 +1,13 @@
 // The sum at the end of a residual block in one pass over its maps: batch norms before it, and the ReLU after it.
 #include <cstdint>
+#include <cstring>
 
 #include "../../device/lce_ops/cpu.h"
-
-#define INLINE static inline __attribute__((always_inline))
-#define EXPORT extern "C" __attribute__((visibility("default")))
+#include "library.h"
 
 namespace {
 
-// A map, and its batch norm by channels where `mean` is given. As `residual_sum.py` lays it out.
+// A map, and its batch norm by channels where `mean` is given.
 struct Term {
   const float *values, *mean, *inverse, *scale, *shift;  // inverse: of the standard deviation
 };
@@ -57,14 +56,31 @@ void sum_plain(const Term& left, const Term& right, int64_t channels, bool is_re
   sum<16>(left, right, channels, is_rectified, out, first, last);
 }
 
+// A call's numbers. The channels are a multiple of 16.
+struct Sum {
+  int64_t pixels, channels;  // pixels: of an image
+  int64_t is_rectified;
+};
+
+const Sum& described(const floats::Call& call) { return *reinterpret_cast<const Sum*>(call.numbers); }
+
+int64_t pixels(const floats::Call& call) { return call.images * described(call).pixels; }
+
+void run(const floats::Call& call, int64_t first, int64_t last) {
+  Term terms[2];
+  std::memcpy(terms, call.maps, sizeof(terms));
+  const auto& [left, right] = terms;
+  const int64_t channels = described(call).channels;
+  const bool is_rectified = described(call).is_rectified;
+#if defined(__x86_64__)
+  if (lce::cpu().avx512f) return sum_avx512(left, right, channels, is_rectified, call.out, first, last);
+  if (lce::cpu().avx2 && lce::cpu().fma)
+    return sum_avx2(left, right, channels, is_rectified, call.out, first, last);
+#endif
+  sum_plain(left, right, channels, is_rectified, call.out, first, last);
+}
+
 }  // namespace
 
-// Writes the pixels [first, last) of the sum of two maps of so many channels, a multiple of 16.
-EXPORT void residual_sum(const Term* left, const Term* right, int64_t channels, int32_t is_rectified, float* out,
-                         int64_t first, int64_t last) {
-#if defined(__x86_64__)
-  if (lce::cpu().avx512f) return sum_avx512(*left, *right, channels, is_rectified, out, first, last);
-  if (lce::cpu().avx2 && lce::cpu().fma) return sum_avx2(*left, *right, channels, is_rectified, out, first, last);
-#endif
-  sum_plain(*left, *right, channels, is_rectified, out, first, last);
-}
+// Its parts are pixels. In place: the values of both terms.
+const floats::Function floats::residual_sum{pixels, run, 1 | 1 << 5};

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
+import math
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.native.arrays import aligned
-from harness.native.floats import library
-from harness.native.norm import CHANNELS, Norm
-from harness.native.parts import shared
-
-Array = NDArray[np.float32]
+from harness.native import floats
+from harness.native.norm import CHANNELS, Norm, maps_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
     """Values (N, H, W, channels) and their norm, if they have one."""
 
-    values: Array
+    values: Any
     norm: Norm | None = None
 
 
-def residual_sum(left: Term, right: Term, *, is_rectified: bool, threads: int = 1) -> Array:
+def residual_sum(left: Term, right: Term, *, is_rectified: bool, threads: int = 1) -> Any:
     """The sum of two terms of one shape. Raises BitlensError if there is no library and no compiler for it."""
-    shape = left.values.shape
-    if right.values.shape != shape or shape[-1] % CHANNELS:
-        raise ValueError(f"expected two maps of a multiple of {CHANNELS} channels, got {shape}, {right.values.shape}")
-    arrays = [_arrays(term) for term in (left, right)]  # kept until the call is over
-    pointers = [(ctypes.c_void_p * 5)(*(array.ctypes.data for array in of_term)) for of_term in arrays]
-    result = aligned(shape)
-
-    def run(first: int, last: int) -> None:
-        library().residual_sum(*pointers, shape[-1], is_rectified, result.ctypes.data, first, last)
-
-    shared(run, result.size // shape[-1], threads)
-    return result
-
-
-def _arrays(term: Term) -> list[Array]:
-    return [np.ascontiguousarray(array, np.float32) for array in (term.values, *(term.norm or ()))]
+    shapes = [tuple(term.values.shape) for term in (left, right)]
+    if shapes[0] != shapes[1] or shapes[0][-1] % CHANNELS:
+        raise ValueError(f"expected two maps of a multiple of {CHANNELS} channels, got {shapes[0]}, {shapes[1]}")
+    maps = {
+        f"{side} {name}": each
+        for side, term in {"left": left, "right": right}.items()
+        for name, each in {"values": term.values, **maps_of(term.norm)}.items()
+    }
+    _, *shape = shapes[0]
+    numbers = (math.prod(shape[:-1]), shape[-1], is_rectified)
+    return floats.call("bitlens_residual_sum", maps, numbers=numbers, shape=shape, threads=threads)

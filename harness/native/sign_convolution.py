@@ -8,41 +8,29 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import weakref
+import itertools
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
-from harness.native import build
-from harness.native.arrays import aligned
+from harness.native import build, floats
 
 Array = NDArray[np.float32]
 WORD_BITS = 32
-
-
-class _Convolution(ctypes.Structure):
-    """As `device/lce_ops/direct.cc` has it."""
-
-    _fields_ = [
-        (name, ctypes.c_int32)
-        for name in (
-            *("batch", "height", "width", "channels"),
-            *("filter_height", "filter_width", "out_channels"),
-            *("stride_height", "stride_width", "dilation_height", "dilation_width"),
-            *("same", "pad_value", "threads"),
-        )
-    ]
+_count = itertools.count()  # no two convolutions have the same numbers, so none is taken for another
 
 
 @functools.cache
 def is_available() -> bool:
-    """Whether the operators' library is here or can be built, which is tried once; it takes some seconds then."""
-    return build.loads(_library)
+    """Whether both libraries are here or can be built, which is tried once; it takes some seconds then."""
+    return floats.is_available() and build.loads(_library)
 
 
 class SignConvolution:
-    """The convolution of the signs of one batch's values with a kernel of +1 and -1, for one shape; not thread-safe.
+    """The convolution of the signs of one batch's values with a kernel of +1 and -1, for one shape.
 
     shape      (N, H, W, C) of what will be convolved.
     kernel     (h, w, C, filters), each value +1 or -1.
@@ -63,6 +51,8 @@ class SignConvolution:
         pad_value: int = 0,
         threads: int = 1,
     ) -> None:
+        import tensorflow as tf
+
         height, width, channels, filters = kernel.shape
         if pad_value not in (0, 1) or channels != shape[3] or not (np.abs(kernel) == 1).all():
             raise ConfigError(
@@ -71,25 +61,36 @@ class SignConvolution:
             )
         self.shape = shape
         self.out_shape = (shape[0], *_positions(shape[1:3], (height, width), strides, dilations, padding), filters)
-        self._library = _library()
-        described = _Convolution(
-            *shape, height, width, filters, *strides, *dilations, padding == "same", pad_value, threads
-        )
-        problem = ctypes.create_string_buffer(256)
-        self._handle = self._library.lce_convolution_new(
-            ctypes.byref(described), _packed(kernel), int(np.prod(self.out_shape)), problem, len(problem)
-        )
-        if not self._handle:
-            raise ConfigError(f"binarized convolution of {shape} with {kernel.shape}: {problem.value.decode()}")
-        weakref.finalize(self, self._library.lce_convolution_delete, self._handle)
+        description = (*shape, height, width, filters, *strides, *dilations, padding == "same", pad_value, threads)
+        packed = _packed(kernel)
+        _check(description, packed, math.prod(self.out_shape), f"{shape} with {kernel.shape}")
+        with tf.init_scope():  # not a part of what is traced
+            self._kernel = tf.constant(packed.view(np.float32))
+        self._numbers = (*_addresses(), math.prod(self.out_shape), *description, next(_count))
 
-    def __call__(self, values: Array) -> Array:
+    def __call__(self, values: Any) -> Any:
         """Sums (N, h, w, filters) of the products. A value below 0 counts as -1, any other as +1."""
-        if values.shape != self.shape:
-            raise ConfigError(f"binarized convolution: expected values of shape {self.shape}, got {values.shape}")
-        values, sums = np.ascontiguousarray(values, np.float32), aligned(self.out_shape)
-        self._library.lce_convolution_run(self._handle, values.ctypes.data, sums.ctypes.data)
-        return sums
+        if tuple(values.shape) != self.shape:
+            raise ConfigError(
+                f"binarized convolution: expected values of shape {self.shape}, got {tuple(values.shape)}"
+            )
+        maps = {"values": values, "kernel": self._kernel}
+        return floats.call("bitlens_sign_convolution", maps, numbers=self._numbers, shape=self.out_shape[1:])
+
+
+def _check(description: tuple[int, ...], packed: NDArray[np.uint32], out_size: int, what: str) -> None:
+    """Raises ConfigError where the operators have no such convolution."""
+    described, problem = (ctypes.c_int32 * len(description))(*description), ctypes.create_string_buffer(256)
+    handle = _library().lce_convolution_new(described, packed.ctypes.data, out_size, problem, len(problem))
+    if not handle:
+        raise ConfigError(f"binarized convolution of {what}: {problem.value.decode()}")
+    _library().lce_convolution_delete(handle)
+
+
+def _addresses() -> list[int]:
+    """Of what makes, runs and ends a convolution."""
+    names = ("lce_convolution_new", "lce_convolution_run", "lce_convolution_delete")
+    return [int(ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value or 0) for name in names]
 
 
 def _positions(
@@ -116,16 +117,9 @@ def _packed(kernel: Array) -> NDArray[np.uint32]:
 def _library() -> ctypes.CDLL:
     """Raises BitlensError if there is no library and no compiler for it."""
     library = ctypes.CDLL(str(build.host_library()))
-    library.lce_convolution_new.restype = ctypes.c_void_p
-    library.lce_convolution_new.argtypes = (
-        ctypes.c_void_p,
-        np.ctypeslib.ndpointer(np.uint32, flags="C"),
-        ctypes.c_int64,
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-    )
-    library.lce_convolution_run.argtypes = (ctypes.c_void_p,) * 3
-    library.lce_convolution_run.restype = None
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    library.lce_convolution_new.restype = pointer
+    library.lce_convolution_new.argtypes = (pointer, pointer, ctypes.c_int64, ctypes.c_char_p, size)
     library.lce_convolution_delete.argtypes = (ctypes.c_void_p,)
     library.lce_convolution_delete.restype = None
     return library

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.native.float_convolution import Kernel, convolve
+from harness.native import float_convolution
+from harness.native.float_convolution import Kernel
 from harness.native.norm import Norm
 
 MAPS = ["gate", "more", "opened", "bias", "norm", "is_rectified"]
 
 pytestmark = pytest.mark.usefixtures("floats_library")
+
+
+def convolve(values: np.ndarray, kernel: Kernel, **options: Any) -> np.ndarray:
+    return np.asarray(float_convolution.convolve(values, kernel, **options))
 
 
 def definition(values: np.ndarray, kernel: np.ndarray, before: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
@@ -245,3 +251,35 @@ def test_three_taps_that_pass_over_pixels_are_refused(options: dict[str, int]) -
     values, kernel = np.ones((1, 8, 8, 4), np.float32), Kernel(np.ones((3, 3, 4, 2), np.float32))
     with pytest.raises(ValueError, match="are for one tap, not for 3"):
         convolve(values, kernel, before=(1, 1), size=(8, 8), **options)
+
+
+def test_what_is_added_may_lend_its_memory_to_the_result() -> None:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    values, kernel = rng.normal(size=(2, 5, 7, 8)).astype(np.float32), rng.normal(size=(1, 1, 8, 64))
+    more = rng.normal(size=(2, 5, 7, 64)).astype(np.float32)
+    transformed = Kernel(kernel.astype(np.float32))
+
+    @tf.function(autograph=False)
+    def sums(values: Any, more: Any) -> Any:
+        read_once, read_again = 2 * more, 3 * more
+        options = {"before": (0, 0), "size": (5, 7)}
+        first = float_convolution.convolve(values, transformed, more=read_once, **options)
+        second = float_convolution.convolve(values, transformed, more=read_again, **options)
+        return first, second, read_again
+
+    products = definition(values, kernel, (0, 0), (5, 7))
+    for result, expected in zip(sums(values, more), (products + 2 * more, products + 3 * more, 3 * more), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_calls_at_a_time_share_their_threads() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(8, 1, 20, 30, 40)).astype(np.float32)
+    kernel = Kernel(rng.normal(size=(3, 3, 40, 70)).astype(np.float32))
+    options: dict[str, Any] = {"before": (1, 1), "size": (20, 30)}
+    alone = [convolve(each, kernel, **options) for each in values]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda each: convolve(each, kernel, threads=2, **options), values))
+    np.testing.assert_array_equal(together, alone)

@@ -39,7 +39,7 @@ def test_it_is_the_sum_of_both_terms(
 ) -> None:
     rng, shape = np.random.default_rng(seed), (images, 1, pixels, channels)
     (left, of_left), (right, of_right) = (term_of(rng, shape, normed=each) for each in normed)
-    result = residual_sum(left, right, is_rectified=is_rectified, threads=threads)
+    result = np.asarray(residual_sum(left, right, is_rectified=is_rectified, threads=threads))
     expected = of_left + of_right
     assert result.shape == shape
     np.testing.assert_allclose(result, np.maximum(expected, 0) if is_rectified else expected, rtol=0, atol=2e-5)
@@ -48,7 +48,7 @@ def test_it_is_the_sum_of_both_terms(
 def test_nan_passes_the_relu() -> None:
     values = np.zeros((1, 1, 2, 16), np.float32)
     values[0, 0, 1, 3] = np.nan
-    result = residual_sum(Term(values), Term(np.ones_like(values)), is_rectified=True)
+    result = np.asarray(residual_sum(Term(values), Term(np.ones_like(values)), is_rectified=True))
     assert np.isnan(result[0, 0, 1, 3])
     assert np.nansum(result) == 31
 

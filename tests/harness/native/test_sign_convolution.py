@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -82,9 +84,25 @@ def test_sums_are_those_of_the_definition(
 def test_nan_in_an_image_is_nan_in_what_becomes_of_it_alone() -> None:
     values = np.ones((3, 4, 4, 5), np.float32)
     values[1, 2, 3, 4] = np.nan
-    sums = SignConvolution(values.shape, np.ones((2, 2, 5, 3), np.float32))(values)
+    sums = np.asarray(SignConvolution(values.shape, np.ones((2, 2, 5, 3), np.float32))(values))
     assert np.isnan(sums[1]).all()
     assert (sums[[0, 2]] == 2 * 2 * 5).all()
+
+
+def test_two_that_differ_in_their_kernel_alone_are_two() -> None:
+    values, kernel = np.ones((2, 4, 4, 5), np.float32), np.ones((2, 2, 5, 3), np.float32)
+    for sign in (1, -1):
+        assert (np.asarray(SignConvolution(values.shape, sign * kernel)(values)) == sign * 20).all()
+
+
+def test_several_calls_at_a_time_do_not_meet() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(8, 2, 20, 30, 40)).astype(np.float32)
+    kernel = rng.choice([-1, 1], (3, 3, 40, 70)).astype(np.float32)
+    alone = [np.asarray(SignConvolution(values[0].shape, kernel)(each)) for each in values]
+    convolution = SignConvolution(values[0].shape, kernel)
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(convolution, values)), alone)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def _counting(layer: Any, convolution: Callable[..., Any], threads: int) -> Call
             pad_value=int(layer.pad_values),
             threads=threads,
         )
-        return tf.ensure_shape(tf.numpy_function(signs, [values], tf.float32, stateful=False), signs.out_shape)
+        return signs(values)
 
     def in_floats(values: Any, kernel: Any) -> Any:
         if layer.padding == "valid" or not layer.pad_values:

@@ -28,28 +28,17 @@ def suits_rows(step: Step) -> bool:
 
 def by_rows_of_weights(step: Step, *, threads: int) -> Callable[..., Any]:
     """The step's call with another backward pass."""
+    import tensorflow as tf
+
     layer = step.layer
     linear = call_around(step, activation=keras_of(layer).activations.linear)
 
     def call(values: Any, *args: Any, **kwargs: Any) -> Any:
-        weights = _as_they_lie(layer.kernel)  # while tracing: a norm may have been folded into them
+        weights = tf.convert_to_tensor(layer.kernel)  # while tracing: a norm may have been folded into them
 
         def backward(upstream: Any, values: Any, *args: Any, **kwargs: Any) -> Any:
-            import tensorflow as tf
-
-            def run(upstream: Any) -> Any:
-                return dense_gradient(upstream, weights, threads=threads)
-
-            return tf.ensure_shape(tf.numpy_function(run, [upstream], tf.float32, stateful=False), values.shape)
+            return dense_gradient(upstream, weights, threads=threads)
 
         return layer.activation(with_backward(linear, backward)(values, *args, **kwargs))
 
     return call
-
-
-def _as_they_lie(kernel: Any) -> Any:
-    """The values of a variable or a constant without a copy."""
-    import tensorflow as tf
-
-    with tf.init_scope():  # a variable has values only outside of what is traced
-        return np.asarray(tf.convert_to_tensor(kernel))

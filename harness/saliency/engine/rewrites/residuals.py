@@ -120,16 +120,11 @@ def _sum_of(
 
 
 def _sum_of_normed(steps: tuple[Step | None, Step | None], norms: Norms, *, is_rectified: bool, threads: int) -> _Sum:
-    import tensorflow as tf
-
     parameters = [norms.known(step.name) if step else None for step in steps]
 
-    def run(left: Any, right: Any) -> Any:
+    def forward(left: Any, right: Any) -> Any:
         terms = map(Term, (left, right), parameters)
         return residual_sum(*terms, is_rectified=is_rectified, threads=threads)
-
-    def forward(left: Any, right: Any) -> Any:
-        return tf.ensure_shape(tf.numpy_function(run, [left, right], tf.float32, stateful=False), left.shape)
 
     left, right = (_back_through(step) if step else _passed for step in steps)
     return _Sum(inside=frozenset(step.name for step in steps if step), forward=forward, backward=(left, right))

@@ -137,18 +137,9 @@ class Tiles:
         **options: Any,
     ) -> Any:
         """By `float_convolution.convolve`, which takes the maps by their names; those that are None are not there."""
-        import tensorflow as tf
-
-        given = {name: each for name, each in maps.items() if each is not None}
-
-        def run(values: Any, *arrays: Any) -> Any:
-            named = dict(zip(given, arrays, strict=True))
-            return float_convolution.convolve(
-                values, kernel, before=(before, before), size=size, threads=self.threads, **named, **options
-            )
-
-        result = tf.numpy_function(run, [values, *given.values()], tf.float32, stateful=False)
-        return tf.ensure_shape(result, (values.shape[0], *size, kernel.filters))
+        return float_convolution.convolve(
+            values, kernel, before=(before, before), size=size, threads=self.threads, **maps, **options
+        )
 
     def _transformed(self, kernel: Any, *, turned: bool) -> float_convolution.Kernel:
         """The kernel, or what its backward pass convolves with: turned by half, channels and filters exchanged."""

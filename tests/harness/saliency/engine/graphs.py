@@ -18,6 +18,17 @@ def operations(
         return Counter(operation.type for operation in function.graph.get_operations())
 
 
+def needed(function: Any) -> list[Any]:
+    """The operations of a function that its outputs depend on. What else was traced never runs."""
+    left, found = [output.op for output in function.graph.outputs], {}
+    while left:
+        operation = left.pop()
+        if operation.name not in found:
+            found[operation.name] = operation
+            left += [given.op for given in operation.inputs]
+    return list(found.values())
+
+
 def assert_plain(model: Any, images: np.ndarray, targets: np.ndarray, layers: tuple[str, ...] = ()) -> None:
     """The rewritten graph has the plain one's values bit for bit, and its gradients but for rounding."""
     actual, expected = (

@@ -47,7 +47,7 @@ def small_model(**options: Any) -> Any:
 def assert_equal_to_plain(model: Any, *, counts: int, **variant: str) -> None:
     """The fast engine counts that many convolutions, and differs from the plain one in nothing."""
     fast, plain = (GradientEngine(model, fast=way).variant(**variant) for way in (True, False))
-    assert operations(fast, SHAPE, "logits")["PyFuncStateless"] == counts
+    assert operations(fast, SHAPE, "logits")["BitlensSignConvolution"] == counts
     actual, expected = (engine.backward(IMAGES, TARGETS, layers=("tried", "last")) for engine in (fast, plain))
     np.testing.assert_array_equal(actual.logits, expected.logits)
     np.testing.assert_array_equal(actual.features["tried"], expected.features["tried"])
@@ -120,7 +120,7 @@ def test_without_the_operators_library_maps_are_the_same(monkeypatch: pytest.Mon
     counted = compute(GradientEngine(model), "smoothgrad", IMAGES).values
     monkeypatch.setattr(counting, "is_available", lambda: False)
     in_floats = GradientEngine(model)
-    assert "PyFuncStateless" not in operations(in_floats, SHAPE)
+    assert "BitlensSignConvolution" not in operations(in_floats, SHAPE)
     np.testing.assert_allclose(compute(in_floats, "smoothgrad", IMAGES).values, counted, atol=1e-6)
 
 

@@ -14,6 +14,7 @@ from tests.harness.saliency.engine import graphs
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 5)).astype(np.float32)
 TARGETS = np.array([0, 1, 2])
+MORE, MEAN = 3, 6  # places of a convolution's maps
 
 
 pytestmark = pytest.mark.usefixtures("floats_library", "nothing_is_too_small")
@@ -58,54 +59,42 @@ def assert_plain(model: Any, layers: tuple[str, ...] = ()) -> None:
     graphs.assert_plain(model, IMAGES, TARGETS, layers)
 
 
-@pytest.fixture
-def forwards(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What products do forwards, as the library is called: "norm", "relu", "sum" and "stride" where they do it."""
-    calls: list[str] = []
-    convolve = float_convolution.convolve
-
-    def noted(values: Any, kernel: Any, **options: Any) -> Any:
-        if options.get("norm"):
-            parts = {
-                "norm": True,
-                "sum": options.get("more") is not None,
-                "relu": options["is_rectified"],
-                "stride": options["stride"] > 1,
-            }
-            calls.append(" ".join(name for name, done in parts.items() if done))
-        return convolve(values, kernel, **options)
-
-    monkeypatch.setattr(float_convolution, "convolve", noted)
-    return calls
-
-
-def calls_of_a_batch(model: Any, forwards: list[str], **options: Any) -> list[str]:
+def products_of(model: Any, rule: str = "", **options: Any) -> list[str]:
+    """What products do forwards in a pass: "norm", "relu", "sum" and "stride" where they do it."""
     engine = GradientEngine(model, batch_size=len(IMAGES), **options)
-    engine.backward(IMAGES, TARGETS)
-    forwards.clear()
-    engine.backward(IMAGES, TARGETS)
-    return sorted(forwards)
+    engine = engine.variant(relu=rule) if rule else engine
+    with engine.function(IMAGES.shape, (), "input") as function:
+        convolutions = [each for each in graphs.needed(function) if each.type == "BitlensConvolution"]
+    return sorted(filter(None, map(done_after, convolutions)))
 
 
-def test_norms_and_relus_or_sums_become_part_of_a_product(forwards: list[str]) -> None:
+def done_after(convolution: Any) -> str:
+    """What a convolution with a norm does."""
+    *_, stride, is_rectified = convolution.get_attr("numbers")
+    places = convolution.get_attr("places")
+    parts = {"norm": MEAN in places, "sum": MORE in places, "relu": is_rectified, "stride": stride > 1}
+    return " ".join(name for name, done in parts.items() if done) if parts["norm"] else ""
+
+
+def test_norms_and_relus_or_sums_become_part_of_a_product() -> None:
     model = bottlenecks()
-    assert calls_of_a_batch(model, forwards) == ["norm relu", "norm relu", "norm sum relu", "norm sum relu"]
+    assert products_of(model) == ["norm relu", "norm relu", "norm sum relu", "norm sum relu"]
     assert_plain(model)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_the_convolution_of_a_shortcut_is_a_product_of_its_own(stride: int, forwards: list[str]) -> None:
+def test_the_convolution_of_a_shortcut_is_a_product_of_its_own(stride: int) -> None:
     model = bottlenecks(stride=stride, projected=True)
     over = " stride" if stride > 1 else ""
     expected = sorted([f"norm{over}", f"norm relu{over}", "norm sum relu", "norm relu", "norm sum relu"])
-    assert calls_of_a_batch(model, forwards) == expected
+    assert products_of(model) == expected
     assert_plain(model)
 
 
 @pytest.mark.parametrize("options", [{"bias": False}, {"scale": False}, {"center": False}, {"epsilon": 0.1}], ids=str)
-def test_convolutions_and_norms_of_any_kind_keep_their_bits(options: dict[str, Any], forwards: list[str]) -> None:
+def test_convolutions_and_norms_of_any_kind_keep_their_bits(options: dict[str, Any]) -> None:
     model = bottlenecks(**options)
-    assert len(calls_of_a_batch(model, forwards)) == 4
+    assert len(products_of(model)) == 4
     assert_plain(model)
 
 
@@ -114,7 +103,7 @@ def test_outputs_that_are_asked_for_are_the_plain_ones(layer: str) -> None:
     assert_plain(bottlenecks(projected=True), (layer,))
 
 
-def test_a_map_that_others_read_as_well_gets_the_gradient_of_all(forwards: list[str]) -> None:
+def test_a_map_that_others_read_as_well_gets_the_gradient_of_all() -> None:
     """The convolution of a block's only branch reads the map that the block adds: its gradient is not at the sum."""
     import tensorflow as tf
 
@@ -127,48 +116,46 @@ def test_a_map_that_others_read_as_well_gets_the_gradient_of_all(forwards: list[
         values = layers.ReLU()(layers.Add()([branch, values]))
     outputs = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(values))
     model = with_random_weights(tf.keras.Model(inputs, outputs))
-    assert calls_of_a_batch(model, forwards) == ["norm", "norm"]
+    assert products_of(model) == ["norm", "norm"]
     assert_plain(model)
 
 
-def test_the_guided_rule_keeps_its_relus(forwards: list[str]) -> None:
+def test_the_guided_rule_keeps_its_relus() -> None:
     model = bottlenecks()
     actual, expected = (
         compute(GradientEngine(model, fast=way), "guided_backprop", IMAGES, TARGETS).values for way in (True, False)
     )
-    assert set(forwards) == {"norm", "norm sum"}
+    assert set(products_of(model, "guided")) == {"norm", "norm sum"}
     assert expected.any()
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("kind", ["smooth", "bfloat16"])
-def test_convolutions_that_took_in_their_norms_forwards_are_no_products(kind: str, forwards: list[str]) -> None:
+def test_convolutions_that_took_in_their_norms_forwards_are_no_products(kind: str) -> None:
     model = bottlenecks(activation="swish" if kind == "smooth" else "relu")
     options = {"precision": "bfloat16"} if kind == "bfloat16" else {}
-    assert calls_of_a_batch(model, forwards, **options) == []
+    assert products_of(model, **options) == []
 
 
-def test_a_convolution_that_tensorflow_adds_up_otherwise_stays(
-    monkeypatch: pytest.MonkeyPatch, forwards: list[str]
-) -> None:
+def test_a_convolution_that_tensorflow_adds_up_otherwise_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it does on some maps of a few pixels with many channels."""
-    noted = float_convolution.convolve
+    convolve = float_convolution.convolve
 
     def otherwise(values: Any, kernel: Any, **options: Any) -> Any:
-        result = noted(values, kernel, **options)
+        result = convolve(values, kernel, **options)
         return result * np.float32(1 + 2**-22) if options.get("bias") is not None else result
 
     monkeypatch.setattr(float_convolution, "convolve", otherwise)
     products._adds_up_alike.cache_clear()
     try:
-        assert calls_of_a_batch(bottlenecks(), forwards) == []
+        assert products_of(bottlenecks()) == []
     finally:
         products._adds_up_alike.cache_clear()
 
 
-def test_a_norm_that_tensorflow_computes_otherwise_stays(monkeypatch: pytest.MonkeyPatch, forwards: list[str]) -> None:
+def test_a_norm_that_tensorflow_computes_otherwise_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     own = norms.norm_of
     monkeypatch.setattr(norms, "norm_of", lambda layer: own(layer)._replace(scale=own(layer).scale * 1.0000002))
     model = bottlenecks()
-    assert calls_of_a_batch(model, forwards) == []
+    assert products_of(model) == []
     assert_plain(model)

@@ -65,7 +65,7 @@ def test_a_3x3_convolution_goes_back_by_tiles(options: dict[str, Any], norm: boo
     model = small_model(norm=norm, **options)
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
-    assert operations(fast, SHAPE)["PyFuncStateless"] == 1
+    assert operations(fast, SHAPE)["BitlensConvolution"] == 1
     assert_plain_but_for_rounding(fast, plain)
 
 
@@ -83,7 +83,7 @@ def test_a_3x3_convolution_goes_back_by_tiles(options: dict[str, Any], norm: boo
 def test_what_does_not_suit_goes_back_as_it_did(options: dict[str, Any]) -> None:
     model = small_model(**options)
     fast = GradientEngine(model)
-    assert "PyFuncStateless" not in operations(fast, SHAPE)
+    assert "BitlensConvolution" not in operations(fast, SHAPE)
     assert_plain_but_for_rounding(fast, GradientEngine(model, fast=False))
 
 
@@ -102,7 +102,7 @@ def test_a_convolution_with_one_tap_goes_back_by_the_library(
     fast, plain = GradientEngine(model), GradientEngine(model, fast=False)
     assert operations(plain, SHAPE)["Conv2DBackpropInput"] == operations(fast, SHAPE)["Conv2DBackpropInput"] + 1
     goes_forwards = norm and "activation" not in options and "filters" not in options  # see test_products.py
-    assert operations(fast, SHAPE)["PyFuncStateless"] == 1 + goes_forwards
+    assert operations(fast, SHAPE)["BitlensConvolution"] == 1 + goes_forwards
     assert_plain_but_for_rounding(fast, plain)
 
 
@@ -114,7 +114,7 @@ def test_one_tap_goes_back_as_it_did_where_that_is_as_fast(
     monkeypatch.setattr(tiles, "LEAST_PRODUCTS", products)
     monkeypatch.setattr(tiles, "LEAST_USE", use)
     monkeypatch.setattr(float_convolution, "filters_worked_on", lambda filters: -(-filters // 64) * 64)
-    assert operations(GradientEngine(small_model(kernel_size=1)), SHAPE)["PyFuncStateless"] == 0
+    assert operations(GradientEngine(small_model(kernel_size=1)), SHAPE)["BitlensConvolution"] == 0
 
 
 def test_kernels_are_transformed_once_for_all_functions_and_variants(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,18 +138,18 @@ def test_transformed_kernels_stay_within_their_share_of_the_memory_budget() -> N
     kernel_mib = 4 * 36 * 32 * 96 / 2**20
     needed_mib = math.ceil(KERNELS_FRACTION * kernel_mib)
     too_little, enough = (GradientEngine(model, memory_budget_mib=needed_mib - less) for less in (1, 0))
-    assert operations(too_little, SHAPE)["PyFuncStateless"] == 0
-    assert operations(enough, SHAPE)["PyFuncStateless"] == 1
+    assert operations(too_little, SHAPE)["BitlensConvolution"] == 0
+    assert operations(enough, SHAPE)["BitlensConvolution"] == 1
     assert_plain_but_for_rounding(enough, too_little)
 
 
 def test_without_the_library_maps_are_the_same_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small_model(padding="same", norm=True)
     fast = GradientEngine(model)
-    assert "PyFuncStateless" in operations(fast, SHAPE)
+    assert "BitlensConvolution" in operations(fast, SHAPE)
     monkeypatch.setattr(floats, "is_available", lambda: False)
     without = GradientEngine(model)
-    assert "PyFuncStateless" not in operations(without, SHAPE)
+    assert "BitlensConvolution" not in operations(without, SHAPE)
     assert_plain_but_for_rounding(fast, without)
 
 
