@@ -20,7 +20,7 @@ from harness.saliency.engine.rewrites.folding import is_channel_norm
 from harness.saliency.engine.rewrites.gates import is_plain_relu
 from harness.saliency.engine.rewrites.norms import Norms, Product
 
-LEAST_VALUES = 10**5  # of an image's map; with fewer, a call of ours costs more than it saves
+LEAST_VALUES = 10**4  # of an image's map; with fewer, a call of ours costs more than it saves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from harness.saliency.engine.rewrites.convolutions import is_ordinary, zeros_bef
 from harness.saliency.engine.rewrites.folding import is_continuous
 
 LEAST_CHANNELS = 32  # with fewer, transforming costs more than it saves
-LEAST_PRODUCTS = 25 * 10**6  # of an image, for one tap; with fewer, a call of ours costs more than it saves
+LEAST_PRODUCTS = 10**6  # of an image, for one tap; with fewer, a call of ours costs more than it saves
 LEAST_USE = 0.8  # of what is computed for a kernel of one tap; TensorFlow computes fewer channels for nothing
 
 
