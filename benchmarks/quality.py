@@ -114,7 +114,7 @@ def ours(steps: int) -> Areas:
             targets=targets,
             keys=tuple(map(str, range(count))),
             dataset_mean=np.full(3, GREY, np.uint8),
-            judge=FloatJudge(predict),  # a new one each time: it remembers the ends of curves
+            judge=FloatJudge(predict, batch=None),  # a new one each time: it remembers the ends of curves
         )
         scores = evaluate_together(wanted, maps, inputs)
         return scores["deletion_auc"].values.mean(), scores["insertion_auc"].values.mean()

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 def perturbed(start: NDArray[Any], end: NDArray[Any], ranks: NDArray[Any], steps: Sequence[int]) -> NDArray[Any]:
     """One image per step, (len(steps), H, W, C): `end` where a pixel's rank is below the step, `start` elsewhere.
 
-    start, end  (H, W, C) uint8, or (1, 1, C) for one colour.   ranks  (H, W): 0 for the pixels that go first.
+    start, end  (H, W, C) uint8, or (1, 1, C) for one colour.
+    ranks       (H, W): 0 for the pixels that go first; or the same for each channel, (H, W, C).
     steps       how many pixels have gone over: 0 gives `start`, H * W gives `end`.
     """
-    shape = (*ranks.shape, start.shape[-1])
-    way = np.broadcast_to(end - start, shape)  # modulo 256, as is the sum that goes along it
-    places = np.repeat(ranks.astype(np.int32)[..., None], shape[-1], axis=-1)
-    images = np.empty((len(steps), *shape), np.uint8)
+    places = ranks if ranks.ndim == 3 else np.repeat(ranks.astype(np.int32)[..., None], start.shape[-1], axis=-1)
+    way = np.broadcast_to(end - start, places.shape)  # modulo 256, as is the sum that goes along it
+    images = np.empty((len(steps), *places.shape), np.uint8)
     for image, step in zip(images, steps):
         np.multiply(way, places < step, out=image)
         image += start

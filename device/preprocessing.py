@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 TIE = Fraction(1, 2048)
 
 
-def preprocess(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
+def preprocess(images: NDArray[Any], record: dict[str, Any], out: NDArray[Any] | None = None) -> NDArray[Any]:
     """(N, H, W, C) uint8 RGB images -> (N, H, W, C) float32: (pixels in the record's channel order - mean) * scale.
 
-    Raises ValueError when the images are not uint8 or not of the record's size.
+    Written to `out` if it is given. Raises ValueError when the images are not uint8 or not of the record's size.
     """
-    pixels = _ordered(images, record).astype(np.float32, order="C")
-    count, height, width, channels = pixels.shape
+    ordered = _ordered(images, record)
+    pixels = np.empty(ordered.shape, np.float32) if out is None else out
+    count, height, width, channels = ordered.shape
     rows = pixels.reshape(count, height, width * channels)  # NumPy is slow where the last axis has three values
-    rows -= np.tile(np.asarray(record["mean"], np.float32), width)
+    np.subtract(ordered.reshape(rows.shape), np.tile(np.asarray(record["mean"], np.float32), width), out=rows)
     rows *= np.tile(np.asarray(record["scale"], np.float32), width)
     return pixels
 

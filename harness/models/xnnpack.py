@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from device.preprocessing import preprocess
 from harness.cpus import cores
 from harness.errors import BitlensError, ConfigError
 from harness.native import build
-from harness.quality.inputs import Images
+from harness.quality.inputs import OneByOne
 
 
 class XnnpackModel:
@@ -39,19 +40,26 @@ class XnnpackModel:
         self._interpreters = [_interpreter(content) for _ in range(threads or cores())]
         self._pool = ThreadPoolExecutor(len(self._interpreters))
 
-    def __call__(self, images: Images) -> NDArray[np.float32]:
+    def __call__(self, images: OneByOne) -> NDArray[np.float32]:
+        """Images may be any sequence that gives them in slices: it is asked for one after the other, by any thread."""
         scores: list[Any] = [None] * len(images)
         turns = iter(range(len(images)))  # of all threads: a faster one takes more
-        list(self._pool.map(lambda interpreter: self._fill(scores, interpreter, images, turns), self._interpreters))
+        works = [self._pool.submit(self._fill, scores, each, images, turns) for each in self._interpreters]
+        try:
+            wait(works, return_when=FIRST_EXCEPTION)
+        finally:
+            deque(turns, maxlen=0)  # after an error or an interrupt, nobody has another turn
+        for work in works:
+            work.result()
         return np.concatenate(scores)
 
-    def _fill(self, scores: list[Any], interpreter: Any, images: Images, turns: Iterator[int]) -> None:
+    def _fill(self, scores: list[Any], interpreter: Any, images: OneByOne, turns: Iterator[int]) -> None:
         """One image after the other: an image's activations stay in the cache, and no batch is copied."""
         source, target = (
             details()[0]["index"] for details in (interpreter.get_input_details, interpreter.get_output_details)
         )
         for i in turns:
-            interpreter.set_tensor(source, preprocess(images[i : i + 1], self._record))
+            preprocess(images[i : i + 1], self._record, out=interpreter.tensor(source)())
             interpreter.invoke()
             scores[i] = interpreter.get_tensor(target)
 

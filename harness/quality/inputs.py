@@ -15,6 +15,14 @@ Targets = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 
+class OneByOne(Protocol):
+    """Images (N, H, W, C), in an array or wherever slices of them come from."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> Images: ...
+
+
 class Judge(Protocol):
     """Who gives probabilities: the float model, or an artifact on a device."""
 

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.perturbation import perturbed
 from harness.outputs import Probabilities
-from harness.quality.inputs import Images, Targets, Values
+from harness.quality.inputs import Images, OneByOne, Targets, Values
 
 BATCH = 64
+KEPT_CURVES = 8
 
 
 class FloatJudge:
     """A judge over any function that gives probabilities (n, classes) of uint8 images.
 
-    Changed images are made batch by batch, so that memory grows neither with images nor with steps. Where curves
-    begin and end they meet the same images again, for every map, metric and method: those scores are remembered.
+    Changed images are made when they are asked for, so that memory grows neither with images nor with steps. Where
+    curves begin and end they meet the same images again, for every map, metric and method: those scores are remembered.
+
+    batch  images that the function is given at a time; None for one that takes a sequence of any length and asks it
+           for slices.
     """
 
-    def __init__(self, predict: Callable[[Images], Probabilities], *, batch: int = BATCH) -> None:
+    def __init__(self, predict: Callable[[Any], Probabilities], *, batch: int | None = BATCH) -> None:
         self._predict = predict
         self._batch = batch
         self._known: dict[bytes, float] = {}
 
-    def scores(self, images: Images, targets: Targets) -> Values:
+    def scores(self, images: OneByOne, targets: Targets) -> Values:
+        if self._batch is None:
+            return self._chosen(images, targets)
         parts = [
-            self._scores(images[first : first + self._batch], targets[first : first + self._batch])
+            self._chosen(images[first : first + self._batch], targets[first : first + self._batch])
             for first in range(0, len(images), self._batch)
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -43,15 +51,13 @@ class FloatJudge:
         for k in whole:
             curves[:, k] = self._remembered(start if steps[k] <= 0 else np.broadcast_to(end, start.shape), targets)
         between = [(i, k) for i in range(len(start)) for k in range(len(steps)) if k not in whole]
-        for chunk in _chunks(between, self._batch):
-            images = np.concatenate(
-                [perturbed(start[i], end[i], ranks[i], [steps[k] for k in ks]) for i, ks in _by_image(chunk)]
-            )
-            rows, columns = np.array(chunk).T
-            curves[rows, columns] = self._scores(images, targets[rows])
+        if between:
+            images = _Between(start, end, ranks, [(i, steps[k]) for i, k in between])
+            rows, columns = np.array(between).T
+            curves[rows, columns] = self.scores(images, targets[rows])
         return curves
 
-    def _scores(self, images: Images, targets: Targets) -> Values:
+    def _chosen(self, images: OneByOne, targets: Targets) -> Values:
         scores = self._predict(images)
         chosen: Values = scores[np.arange(len(images)), targets].astype(np.float64)
         return chosen
@@ -59,12 +65,37 @@ class FloatJudge:
     def _remembered(self, images: Images, targets: Targets) -> Values:
         keys = [_digest(image, target) for image, target in zip(images, targets)]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}
-        chosen = list(new.values())
-        for first in range(0, len(chosen), self._batch):
-            batch = chosen[first : first + self._batch]
-            scores = self._scores(images[batch], targets[batch])
-            self._known.update({keys[i]: float(score) for i, score in zip(batch, scores)})
+        if new:
+            chosen = list(new.values())
+            self._known.update(zip(new, map(float, self.scores(images[chosen], targets[chosen]))))
         return np.array([self._known[key] for key in keys])
+
+
+class _Between:
+    """Images on the curves from starts to ends, in slices that are made when they are asked for.
+
+    pairs  (number of a curve, how many of its pixels have gone over), sorted by curve.
+    """
+
+    def __init__(self, start: Images, end: Images, ranks: NDArray[np.int64], pairs: list[tuple[int, int]]) -> None:
+        self._start, self._end, self._pairs = start, end, pairs
+        # Of the curves that are being asked for, in their smallest type: what an image costs is reading them.
+        self._ranks = functools.lru_cache(KEPT_CURVES)(lambda i: _for_each_channel(ranks[i], start.shape[-1]))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, wanted: slice) -> Images:
+        parts = [
+            perturbed(self._start[i], self._end[i], self._ranks(i), steps)
+            for i, steps in _by_curve(self._pairs[wanted])
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _for_each_channel(ranks: NDArray[np.int64], channels: int) -> NDArray[Any]:
+    """(H, W) -> (H, W, channels)."""
+    return np.repeat(ranks.astype(np.min_scalar_type(ranks.size))[..., None], channels, axis=-1)
 
 
 def _digest(image: Images, target: np.int64) -> bytes:
@@ -72,14 +103,9 @@ def _digest(image: Images, target: np.int64) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
-def _chunks(pairs: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
-    for first in range(0, len(pairs), size):
-        yield pairs[first : first + size]
-
-
-def _by_image(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """(image, its steps) for pairs that are sorted by image."""
+def _by_curve(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    """(curve, its steps) for pairs that are sorted by curve."""
     steps: dict[int, list[int]] = {}
-    for i, k in pairs:
-        steps.setdefault(i, []).append(k)
+    for i, step in pairs:
+        steps.setdefault(i, []).append(step)
     yield from steps.items()

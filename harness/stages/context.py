@@ -206,7 +206,7 @@ class _LoadedModel:
         if self._judge is None:
             compiled = self._compiled(model.preprocessing)
             quicker = compiled and (lambda images: probabilities(compiled(images), model.output, model.class_map))
-            self._judge = FloatJudge(quicker or scores)
+            self._judge = FloatJudge(quicker, batch=None) if quicker else FloatJudge(scores)
         return self._judge
 
     def _compiled(self, preprocessing: dict[str, Any]) -> XnnpackModel | None:

@@ -32,7 +32,10 @@ def test_a_pixel_has_gone_over_where_its_rank_is_below_the_step(order: list[int]
     rng, ranks = np.random.default_rng(0), np.array(order).reshape(2, 3)
     start, end = rng.integers(0, 256, (2, 2, 3, 3)).astype(np.uint8)
     gone = ranks[None, :, :, None] < np.array(steps).reshape(-1, 1, 1, 1)
-    assert np.array_equal(perturbed(start, end, ranks, steps), np.where(gone, end, start))
+    expected = np.where(gone, end, start)
+    assert np.array_equal(perturbed(start, end, ranks, steps), expected)
+    for_each_channel = np.repeat(ranks[..., None], 3, axis=-1).astype(np.uint8)
+    assert np.array_equal(perturbed(start, end, for_each_channel, steps), expected)
 
 
 def test_packing_keeps_type_and_shape() -> None:

@@ -42,6 +42,9 @@ def test_each_value_is_two_float32_operations_whatever_the_shape(
     ordered = images[..., ::-1] if order == "bgr" else images
     expected = (ordered.astype(np.float32) - mean.astype(np.float32)) * scale.astype(np.float32)
     assert preprocess(images, record).tobytes() == expected.tobytes()
+    out = np.full(images.shape, np.nan, np.float32)
+    assert preprocess(images, record, out=out) is out
+    assert out.tobytes() == expected.tobytes()
 
 
 def test_grey_images_have_one_mean() -> None:

@@ -36,6 +36,24 @@ def test_scores_are_the_keras_models_and_belong_to_their_images(
     assert np.allclose(scores, model(preprocess(images, RECORD)), atol=1e-5)
 
 
+def test_after_an_error_the_other_threads_soon_end(model: tf_keras.Model) -> None:
+    count, asked = 10**6, []
+
+    class BrokenAtFirst:
+        def __len__(self) -> int:
+            return count
+
+        def __getitem__(self, wanted: slice) -> np.ndarray:
+            asked.append(wanted.start)
+            if wanted.start == 0:
+                raise OSError("this image cannot be read")
+            return np.zeros((1, 12, 12, 3), np.uint8)
+
+    with pytest.raises(OSError, match="cannot be read"):
+        XnnpackModel(model, RECORD, threads=2)(BrokenAtFirst())
+    assert len(asked) < count
+
+
 def _mobile(inputs: Any) -> Any:
     """Blocks like MobileNet's, with channels that are no whole vectors."""
     layers, y = tf_keras.layers, tf_keras.layers.Conv2D(16, 3, 2, padding="same", activation="relu")(inputs)

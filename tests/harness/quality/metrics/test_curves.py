@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +127,35 @@ def test_curves_hold_no_more_images_than_a_batch(batch: int) -> None:
     assert max(largest) <= batch
     expected = evaluate("insertion_auc", random_maps(5), metric_inputs(5, judge=FloatJudge(watch)))
     np.testing.assert_array_equal(scores.values, expected.values)
+
+
+@pytest.mark.parametrize("name", ["deletion_auc", "insertion_auc"])
+def test_who_asks_for_images_one_by_one_meets_the_same_ones(name: str) -> None:
+    """Also two threads that take turns, from both ends."""
+    lengths = []
+
+    def one_by_one(images: Any) -> np.ndarray:
+        lengths.append(len(images))
+        turns = deque(range(len(images)))
+        brightness = np.zeros((len(images), 1), np.float32)
+
+        def fill(take: Callable[[], int]) -> None:
+            with contextlib.suppress(IndexError):
+                while True:
+                    i = take()
+                    brightness[i] = images[i : i + 1][0, ROW, :1, 0]
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(fill, [turns.pop, turns.popleft]))
+        return brightness
+
+    def whole(pixels: np.ndarray) -> np.ndarray:
+        return pixels[:, ROW, :1, 0].astype(np.float32)
+
+    scores = evaluate(name, random_maps(5), metric_inputs(5, judge=FloatJudge(one_by_one, batch=None)))
+    expected = evaluate(name, random_maps(5), metric_inputs(5, judge=FloatJudge(whole)))
+    np.testing.assert_array_equal(scores.values, expected.values)
+    assert max(lengths) % 5 == 0, "all that lies between the ends of five curves, at once"
 
 
 # ---------------------------------------------------------------------------------------------- normalised by bounds
