@@ -24,7 +24,7 @@ def preprocess(images: NDArray[Any], record: dict[str, Any], out: NDArray[Any] |
 
     Written to `out` if it is given. Raises ValueError when the images are not uint8 or not of the record's size.
     """
-    ordered = _ordered(images, record)
+    ordered = in_order(images, record)
     pixels = np.empty(ordered.shape, np.float32) if out is None else out
     count, height, width, channels = ordered.shape
     rows = pixels.reshape(count, height, width * channels)  # NumPy is slow where the last axis has three values
@@ -43,7 +43,7 @@ def quantized(
     apart, where rounding half to even would merge them in pairs. It is looked up in a table for each channel, computed
     once in exact fractions of the numbers as they are stored: the same on every computer.
     """
-    ordered = _ordered(images, record)
+    ordered = in_order(images, record)
     integers = np.empty(ordered.shape, dtype)
     for channel, (mean, factor) in enumerate(zip(record["mean"], record["scale"])):
         table = _table(float(mean), float(factor), np.dtype(dtype).str, float(scale), int(zero_point))
@@ -71,7 +71,7 @@ def _table(mean: float, factor: float, dtype: str, scale: float, zero_point: int
     return np.array([min(max(step, int(bounds.min)), int(bounds.max)) for step in steps], dtype)
 
 
-def _ordered(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
+def in_order(images: NDArray[Any], record: dict[str, Any]) -> NDArray[Any]:
     """The images with their channels in the record's order, once they are what the record expects."""
     expected = (record["height"], record["width"], len(record["mean"]))
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:

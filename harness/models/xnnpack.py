@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.tflite import fp32
-from device.preprocessing import preprocess
 from harness.cpus import cores
 from harness.errors import BitlensError, ConfigError
 from harness.native import build
+from harness.native.judged_pixels import Preprocessing
 from harness.quality.inputs import OneByOne
 
 
@@ -36,7 +36,7 @@ class XnnpackModel:
         if has_quantizers(model):
             raise ConfigError(f'model "{model.name}": binarized, so that rounding would change its scores')
         content = fp32(model)
-        self._record = dict(preprocessing)
+        self._preprocess = Preprocessing(preprocessing)
         self._interpreters = [_interpreter(content) for _ in range(threads or cores())]
         self._pool = ThreadPoolExecutor(len(self._interpreters))
 
@@ -59,7 +59,7 @@ class XnnpackModel:
             details()[0]["index"] for details in (interpreter.get_input_details, interpreter.get_output_details)
         )
         for i in turns:
-            preprocess(images[i : i + 1], self._record, out=interpreter.tensor(source)())
+            self._preprocess(images[i : i + 1], out=interpreter.tensor(source)())
             interpreter.invoke()
             scores[i] = interpreter.get_tensor(target)
 

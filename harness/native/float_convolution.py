@@ -35,7 +35,12 @@ def places(taps: int) -> int:
 
 def filters_worked_on(filters: int) -> int:
     """So many are computed for so many, since a panel of a kernel is always whole. Raises BitlensError as `Kernel`."""
-    return -(-filters // floats.panel()) * floats.panel()
+    panel = _panel()
+    return -(-filters // panel) * panel
+
+
+def _panel() -> int:
+    return int(floats.library().convolution_panel())
 
 
 class Kernel:
@@ -48,7 +53,7 @@ class Kernel:
         import tensorflow as tf
 
         self.taps, _, self.channels, self.filters = values.shape
-        panel, worked_on = floats.panel(), filters_worked_on(self.filters)
+        panel, worked_on = _panel(), filters_worked_on(self.filters)
         weights = np.zeros((places(self.taps), worked_on // panel, self.channels, panel), np.float32)
         for number in range(weights.shape[1]):
             part = values[..., number * panel : (number + 1) * panel]

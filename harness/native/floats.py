@@ -19,10 +19,19 @@ def is_available() -> bool:
     return build.loads(_operators)
 
 
-def panel() -> int:
-    """Filters that a convolution computes together. Raises BitlensError as `call`."""
-    _operators()
-    return int(ctypes.CDLL(str(build.floats_library())).convolution_panel())
+@functools.cache
+def library() -> ctypes.CDLL:
+    """What is called without TensorFlow. Raises BitlensError as `call`."""
+    _operators()  # first: it registers its operators where it is loaded
+    loaded = ctypes.CDLL(str(build.floats_library()))
+    pointer, count = ctypes.c_void_p, ctypes.c_int64
+    loaded.convolution_panel.restype = ctypes.c_int32
+    loaded.pixels_between_16.argtypes = (pointer, pointer, pointer, ctypes.c_uint16, count, pointer)
+    loaded.pixels_between_32.argtypes = (pointer, pointer, pointer, ctypes.c_uint32, count, pointer)
+    loaded.scaled_pixels.argtypes = (pointer, pointer, pointer, count, count, pointer)
+    for function in (loaded.pixels_between_16, loaded.pixels_between_32, loaded.scaled_pixels):
+        function.restype = None
+    return loaded
 
 
 def call(name: str, maps: Mapping[str, Any], *, numbers: Sequence[int], shape: Sequence[int], threads: int = 1) -> Any:

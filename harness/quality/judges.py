@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.perturbation import perturbed
+from harness.native.judged_pixels import between, smallest_ranks
 from harness.outputs import Probabilities
 from harness.quality.inputs import Images, OneByOne, Targets, Values
 
 BATCH = 64
-KEPT_CURVES = 8
+KEPT_CURVES = 8  # whose ranks are at hand: threads are on neighbouring ones
 
 
 class FloatJudge:
@@ -79,33 +79,19 @@ class _Between:
 
     def __init__(self, start: Images, end: Images, ranks: NDArray[np.int64], pairs: list[tuple[int, int]]) -> None:
         self._start, self._end, self._pairs = start, end, pairs
-        # Of the curves that are being asked for, in their smallest type: what an image costs is reading them.
-        self._ranks = functools.lru_cache(KEPT_CURVES)(lambda i: _for_each_channel(ranks[i], start.shape[-1]))
+        self._ranks = functools.lru_cache(KEPT_CURVES)(lambda i: smallest_ranks(ranks[i], start.shape[-1]))
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, wanted: slice) -> Images:
-        parts = [
-            perturbed(self._start[i], self._end[i], self._ranks(i), steps)
-            for i, steps in _by_curve(self._pairs[wanted])
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _for_each_channel(ranks: NDArray[np.int64], channels: int) -> NDArray[Any]:
-    """(H, W) -> (H, W, channels)."""
-    return np.repeat(ranks.astype(np.min_scalar_type(ranks.size))[..., None], channels, axis=-1)
+        pairs = self._pairs[wanted]
+        images = np.empty((len(pairs), *self._start.shape[1:]), np.uint8)
+        for image, (i, step) in zip(images, pairs):
+            between(self._start[i], self._end[i], self._ranks(i), step, out=image)
+        return images
 
 
 def _digest(image: Images, target: np.int64) -> bytes:
     content = np.ascontiguousarray(image).tobytes() + int(target).to_bytes(8, "little")
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _by_curve(pairs: list[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """(curve, its steps) for pairs that are sorted by curve."""
-    steps: dict[int, list[int]] = {}
-    for i, step in pairs:
-        steps.setdefault(i, []).append(step)
-    yield from steps.items()

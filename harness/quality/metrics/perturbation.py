@@ -46,16 +46,17 @@ def pixel_ranks(maps: Maps, inputs: MetricInputs) -> NDArray[np.int64]:
     """
     ranks = np.empty((len(maps), maps[0].size), np.int64)
     for i, saliency_map in enumerate(maps):
-        shuffled = generator(inputs.seed, inputs.keys[i], 0, purpose="ties").permutation(saliency_map.size)
-        ranks[i, shuffled[_stable_order(-saliency_map.ravel()[shuffled])]] = np.arange(saliency_map.size)
+        values = -saliency_map.ravel()
+        order = np.argsort(values)  # in a fraction of the time of a stable one
+        if _has_ties(values[order]):
+            shuffled = generator(inputs.seed, inputs.keys[i], 0, purpose="ties").permutation(values.size)
+            order = shuffled[np.argsort(values[shuffled], kind="stable")]
+        ranks[i, order] = np.arange(values.size)
     return ranks.reshape(maps.shape)
 
 
-def _stable_order(values: Values) -> NDArray[np.int64]:
-    """As a stable argsort has it, which takes several times as long as one that is not: that suffices without ties."""
-    order = np.argsort(values)
-    ascending = values[order]
-    return np.argsort(values, kind="stable") if np.any(ascending[1:] == ascending[:-1]) else order
+def _has_ties(ascending: Values) -> bool:
+    return bool(np.any(ascending[1:] == ascending[:-1]))
 
 
 def pixels_gone(pixels: int, steps: int) -> list[int]:
