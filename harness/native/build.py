@@ -28,7 +28,8 @@ FLOATS_HEADERS = (
     Path(__file__).with_name("library.h"),
     *(lce_build.HERE / name for name in ("cpu.h", "export.h", "pool.h", "trace.h")),
 )
-FLOATS_FLAGS = ["-ffp-contract=fast", "-Wno-psabi"]  # there, a product and its sum may be rounded once
+# A product and its sum may be rounded once there; glibc before 2.34 has dlopen in a library of its own.
+FLOATS_FLAGS = ["-ffp-contract=fast", "-Wno-psabi", "-ldl"]
 TARGETS = ("x86_64", "aarch64")
 # What a wheel carries, named by source as in the cache: a file left by other sources is never taken.
 PREBUILT = lce_build.HERE / "prebuilt"

@@ -67,7 +67,7 @@ def test_convolutions_that_the_host_calls_directly_under_the_same_sanitizers(
         else:
             flags = [*build.FLOATS_FLAGS, *CHECKS]
             lce_build.build(place, [compiler("g++")], files=build.FLOATS, extra_flags=flags, strip=False)
-    names = ("sign_convolution", "float_convolution", "dense_gradient", "residual_sum")
+    names = ("sign_convolution", "float_convolution", "dense_gradient", "residual_sum", "judged_pixels")
     tests = [ROOT / f"tests/harness/native/test_{name}.py" for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     output = run(command, XDG_CACHE_HOME=str(tmp_path), **checking())
