@@ -274,6 +274,23 @@ def test_what_is_added_may_lend_its_memory_to_the_result() -> None:
         np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("taps", [1, 3])
+def test_what_is_convolved_is_never_written_over(taps: int) -> None:
+    """Nobody else reads it, and it is as large as the result and larger than a block."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    values, kernel = rng.normal(size=(2, 70, 90, 64)).astype(np.float32), rng.normal(size=(taps, taps, 64, 64))
+    transformed, before = Kernel(kernel.astype(np.float32)), (taps // 2, taps // 2)
+
+    @tf.function(autograph=False)
+    def doubled(values: Any) -> Any:
+        return float_convolution.convolve(2 * values, transformed, before=before, size=(70, 90))
+
+    expected = definition(2 * values, kernel, before, (70, 90))
+    np.testing.assert_allclose(doubled(values), expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+
+
 def test_calls_at_a_time_share_their_threads() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(8, 1, 20, 30, 40)).astype(np.float32)
