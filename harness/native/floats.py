@@ -1,5 +1,5 @@
-"""The library of what the host computes in floats, as operators of TensorFlow: convolutions, gradients of dense layers,
-residual sums.
+"""The host's own library: convolutions, gradients of dense layers and residual sums as operators of TensorFlow, and
+what is called without it.
 """
 
 from __future__ import annotations
