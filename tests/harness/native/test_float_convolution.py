@@ -257,17 +257,15 @@ def test_what_is_added_may_lend_its_memory_to_the_result() -> None:
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    values, kernel = rng.normal(size=(2, 5, 7, 8)).astype(np.float32), rng.normal(size=(1, 1, 8, 64))
-    more = rng.normal(size=(2, 5, 7, 64)).astype(np.float32)
-    transformed = Kernel(kernel.astype(np.float32))
+    values, more = (rng.normal(size=(2, 5, 7, channels)).astype(np.float32) for channels in (8, 64))
+    kernel = rng.normal(size=(1, 1, 8, 64)).astype(np.float32)
+    transformed, options = Kernel(kernel), {"before": (0, 0), "size": (5, 7)}
 
     @tf.function(autograph=False)
     def sums(values: Any, more: Any) -> Any:
-        read_once, read_again = 2 * more, 3 * more
-        options = {"before": (0, 0), "size": (5, 7)}
-        first = float_convolution.convolve(values, transformed, more=read_once, **options)
-        second = float_convolution.convolve(values, transformed, more=read_again, **options)
-        return first, second, read_again
+        read_again = 3 * more
+        added = (2 * more, read_again)
+        return *(float_convolution.convolve(values, transformed, more=each, **options) for each in added), read_again
 
     products = definition(values, kernel, (0, 0), (5, 7))
     for result, expected in zip(sums(values, more), (products + 2 * more, products + 3 * more, 3 * more), strict=True):
