@@ -49,6 +49,7 @@ class XnnpackModel:
             wait(works, return_when=FIRST_EXCEPTION)
         finally:
             deque(turns, maxlen=0)  # after an error or an interrupt, nobody has another turn
+            wait(works)  # and no interpreter is still at work when it is asked again
         for work in works:
             work.result()
         return np.concatenate(scores)
